@@ -1,0 +1,27 @@
+"""Frozen descriptions, the zoo, strict YAML, and the run's identity. No torch."""
+
+from reslab.config.resolve import config_file, config_names, read_run, resolve, validate
+from reslab.config.schema import Augmentation, Data, Optimizer, Recipe, ResNet, RunConfig, Schedule
+from reslab.config.strict_yaml import dump_yaml, flatten, load_yaml, merge
+from reslab.config.zoo import ZOO, describe
+
+__all__ = [
+    "ZOO",
+    "Augmentation",
+    "Data",
+    "Optimizer",
+    "Recipe",
+    "ResNet",
+    "RunConfig",
+    "Schedule",
+    "config_file",
+    "config_names",
+    "describe",
+    "dump_yaml",
+    "flatten",
+    "load_yaml",
+    "merge",
+    "read_run",
+    "resolve",
+    "validate",
+]

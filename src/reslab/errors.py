@@ -1,0 +1,37 @@
+"""The one exception that is meant for people.
+
+Its text says what was found, where, what was expected and what to do next. Every script prints it
+without a traceback and exits with code 2 (`exit_code`).
+"""
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable
+
+
+class UserError(Exception):
+    """Bad input that the user can mend: a file, a name, a value, a missing data set."""
+
+
+def exit_code(main: Callable[[], int | None]) -> int:
+    """Run `main` and return its exit code: 2 after a `UserError`, 130 after Ctrl-C."""
+    try:
+        return main() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `… | head`: the reader has had enough
+        sys.stderr.close()
+        return 0
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean a, b?"`, or all known names where none is near."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; there are {', '.join(known)}" if known else ""
