@@ -59,7 +59,9 @@ def slug(label: str) -> str:
     """A label as folders and W&B spell it: lower case, `[a-z0-9-]`."""
     word = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
     if not word:
-        raise UserError(f"the label {label!r} has no letter or digit that a folder could be named by")
+        raise UserError(
+            f"the label {label!r} has no letter or digit that a folder could be named by"
+        )
     return word
 
 

@@ -235,10 +235,14 @@ class RunConfig(Description):
                 )
         train = facts.train - self.data.holdout
         if self.recipe.batch_size > train:
-            raise ValueError(f"recipe.batch_size {self.recipe.batch_size} exceeds the {train} "
-                             f"training images of {self.data.name}")
+            raise ValueError(
+                f"recipe.batch_size {self.recipe.batch_size} exceeds the {train} "
+                f"training images of {self.data.name}"
+            )
         if self.recipe.normalization == "imagenet" and facts.in_channels != 3:
-            raise ValueError(f"recipe.normalization: imagenet is for colour; {self.data.name} is grey")
+            raise ValueError(
+                f"recipe.normalization: imagenet is for colour; {self.data.name} is grey"
+            )
         return self
 
     @property

@@ -1,0 +1,229 @@
+"""What happens beside the training: records, checkpoints, interruption, progress.
+
+The order of a step is fixed: its rows of metrics, its evaluation and that one's row, then the
+checkpoint, so that no kill swallows a row that a resumed run would not write again.
+"""
+
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+from lightning import Callback, LightningModule, Trainer
+from tqdm import tqdm
+
+from reslab import store
+from reslab.training.classifier import Classifier
+from reslab.training.metrics import Score, Tally
+from reslab.training.schedule import learning_rate, log_interval
+
+SAVE_EVERY = 60.0
+"""Seconds after which a checkpoint is written even though no evaluation is due."""
+
+
+class Diverged(Exception):
+    """The training loss is not finite; carries what `result.json` says of it."""
+
+    def __init__(self, step: int, lr: float, loss: float) -> None:
+        super().__init__(f"the loss is {loss} at step {step:,} with learning rate {lr:g}")
+        self.result = {"step": step, "lr": lr, "loss": str(loss)}
+
+
+class Interrupted(Exception):
+    """SIGTERM or Ctrl-C; the run can be resumed."""
+
+
+class Record(Callback):
+    """Appends rows to `metrics.jsonl` and sends them to the loggers.
+
+    Training rows are sums since the row before; they survive a checkpoint between two rows.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.latest: store.Row = {}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, *batch: Any, **_: Any
+    ) -> None:
+        """Write a training row when one is due; `Diverged` if its loss is not finite."""
+        assert isinstance(module, Classifier)
+        step, recipe = trainer.global_step, module.recipe
+        if step % log_interval(recipe) and step != recipe.steps:
+            return
+        score, lr = _read(module.train_tally), learning_rate(recipe, step - 1)
+        if not math.isfinite(score.loss):
+            raise Diverged(step, lr, score.loss)
+        self._write(
+            trainer,
+            {
+                "step": step,
+                "lr": lr,
+                "train_loss": score.loss,
+                "train_top1_error": score.top1_error,
+            },
+        )
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Write the row of an evaluation on the test split."""
+        assert isinstance(module, Classifier)
+        tally = module.test_tallies[0]
+        assert isinstance(tally, Tally)
+        score = _read(tally)
+        row = {"test_loss": score.loss, "test_top1_error": score.top1_error}
+        self._write(trainer, {"step": trainer.global_step, **row})
+
+    def _write(self, trainer: Trainer, row: store.Row) -> None:
+        self.latest.update(row)
+        if trainer.is_global_zero:
+            store.append_metrics(self.folder, row)
+            log(trainer, {k: v for k, v in row.items() if k != "step"}, row["step"])
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep the sums since the last row."""
+        assert isinstance(module, Classifier)
+        checkpoint["train_tally"] = module.train_tally.sums()
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Continue them, and drop the rows that will be written again."""
+        assert isinstance(module, Classifier)
+        module.train_tally.restore(checkpoint["train_tally"])
+        store.drop_metrics_after(self.folder, checkpoint["global_step"])
+
+
+def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:
+    """Send numbers to the loggers; a logger that fails does not end the training."""
+    for logger in trainer.loggers:
+        try:
+            logger.log_metrics(numbers, step)
+        except Exception as error:
+            print(f"{type(logger).__name__} failed at step {step}: {error}", file=sys.stderr)
+
+
+def _read(tally: Tally) -> Score:
+    score = tally.compute()
+    tally.reset()
+    return score
+
+
+class Checkpoint(Callback):
+    """Writes `last.ckpt` after every evaluation, at the end, when told to stop, and in between."""
+
+    def __init__(self, folder: Path, evaluation_interval: int, about: dict[str, Any]) -> None:
+        self.path = folder / store.CHECKPOINT
+        self.evaluation_interval = evaluation_interval
+        self.about = about
+        self.saved_step = -1
+        self.saved_at = time.monotonic()
+        self.stop_signal: int | None = None
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """From now on a signal to stop waits for the end of the step."""
+        self._catch_signals()
+
+    def on_test_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """As in training."""
+        self._catch_signals()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, *batch: Any, **_: Any
+    ) -> None:
+        """Save when time is up, unless an evaluation is about to; stop when told to."""
+        if self.stop_signal is not None:
+            self._save(trainer)
+            raise Interrupted
+        overdue = time.monotonic() - self.saved_at > SAVE_EVERY
+        if overdue and trainer.global_step % self.evaluation_interval:
+            self._save(trainer)
+
+    def on_validation_batch_end(self, trainer: Trainer, *batch: Any, **_: Any) -> None:
+        """Stop when told to; the evaluation is done again."""
+        if self.stop_signal is not None:
+            raise Interrupted
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Save after the evaluation's row is written."""
+        self._save(trainer)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Save the final weights."""
+        self._save(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Say what the weights are."""
+        checkpoint["reslab"] = self.about
+
+    def _save(self, trainer: Trainer) -> None:
+        if trainer.global_step != self.saved_step:
+            trainer.save_checkpoint(self.path)
+            self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
+
+    def _catch_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, _: Any) -> None:
+        self.stop_signal = number
+        signal.signal(number, signal.SIG_DFL)  # a second one does not wait
+
+
+class Progress(Callback):
+    """A bar on a terminal, a line after each evaluation otherwise."""
+
+    def __init__(self, record: Record, batch_size: int) -> None:
+        self.record = record
+        self.batch_size = batch_size
+        self.bar: tqdm[Any] | None = None
+        self.began = (0, 0.0)
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Begin at the resumed step."""
+        self.began = (trainer.global_step, time.monotonic())
+        if trainer.is_global_zero and sys.stderr.isatty():
+            self.bar = tqdm(
+                total=trainer.max_steps,
+                initial=trainer.global_step,
+                unit="step",
+                dynamic_ncols=True,
+            )
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, *_: Any, **__: Any
+    ) -> None:
+        """Move the bar."""
+        if self.bar is not None:
+            self.bar.update()
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Show the newest numbers."""
+        row = self.record.latest
+        text = (
+            f"train {row.get('train_top1_error', math.nan):.2f} % "
+            f"test {row['test_top1_error']:.2f} % (top-1 error)"
+        )
+        if self.bar is not None:
+            self.bar.set_postfix_str(text)
+        elif trainer.is_global_zero:
+            print(f"{self._position(trainer)}  {text}", flush=True)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Close the bar."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def _position(self, trainer: Trainer) -> str:
+        start, began = self.began
+        steps = trainer.global_step - start
+        rate = steps * self.batch_size / max(time.monotonic() - began, 1e-9)
+        return f"step {trainer.global_step:,} of {trainer.max_steps:,}  {rate:,.0f} images/s"

@@ -1,0 +1,107 @@
+"""Weights & Biases: a mirror of the run folder, never a condition of the training.
+
+`WANDB_MODE` decides where it is set (`disabled`: wandb is not even imported). Otherwise a key means
+online, if the configured server answers; no key means offline. There is never a prompt.
+"""
+
+import netrc
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lightning import Trainer
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from reslab import store
+from reslab.config import RunConfig, flatten
+
+PATIENCE = 5.0
+"""Seconds that the server has for its first answer."""
+
+
+def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> WandbLogger | None:
+    """The run's logger, None where W&B is disabled and on all ranks but the first."""
+    mode = os.environ.get("WANDB_MODE", "").lower()
+    if mode == "disabled" or rank_zero_only.rank:
+        return None
+    import wandb  # costs a second, so only now
+
+    if not mode:
+        mode = _mode(wandb.setup().settings.base_url)
+    if mode == "online":
+        try:
+            return _logger(folder, config, costs, offline=False)
+        except Exception as error:  # whatever the service or the server found wrong
+            print(f"W&B: {error}; this run is logged offline", file=sys.stderr)
+            wandb.teardown()
+    return _logger(folder, config, costs, offline=True)
+
+
+def _mode(base_url: str) -> str:
+    """online or offline, from the key and the server's answer."""
+    if not has_key(base_url):
+        return "offline"
+    if not reachable(base_url):
+        print(f"W&B: {base_url} does not answer; this run is logged offline", file=sys.stderr)
+        return "offline"
+    return "online"
+
+
+def has_key(base_url: str) -> bool:
+    """Whether there is a key for the server, in the environment or in a netrc file."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    files = [os.environ.get("NETRC"), "~/.netrc", "~/_netrc"]
+    host = urlsplit(base_url).hostname or ""
+    for file in filter(None, files):
+        try:
+            if host in netrc.netrc(Path(file).expanduser()).hosts:
+                return True
+        except (OSError, netrc.NetrcParseError):
+            continue
+    return False
+
+
+def reachable(base_url: str) -> bool:
+    """Whether anything answers at the address, through the proxy if one is configured."""
+    try:
+        urllib.request.urlopen(base_url, timeout=PATIENCE).close()
+    except urllib.error.HTTPError:  # an answer
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _logger(
+    folder: Path, config: RunConfig, costs: dict[str, int], *, offline: bool
+) -> WandbLogger:
+    import wandb
+
+    tracking = store.read_json(folder / store.TRACKING) or {}
+    settings = wandb.Settings(silent=True, init_timeout=30, finish_timeout=60)
+    logger = WandbLogger(
+        save_dir=folder,
+        offline=offline,
+        project=os.environ.get("WANDB_PROJECT", "reslab"),
+        config={**flatten(config.model_dump(mode="json")), "run_id": config.run_id, **costs},
+        settings=settings,
+        **{"name": folder.name, **tracking},
+    )
+    _ = logger.experiment  # start now: what fails is to fail here
+    return logger
+
+
+def finish(trainer: Trainer, result: dict[str, Any]) -> None:
+    """Put the result into the run's summary and close it; a failure is printed, not raised."""
+    for logger in trainer.loggers:
+        try:
+            logger.experiment.summary.update(flatten({"final": result}))
+            logger.experiment.finish()
+        except Exception as error:
+            print(f"W&B: {error}", file=sys.stderr)
