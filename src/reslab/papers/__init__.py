@@ -1,0 +1,26 @@
+"""Published numbers, protocols, and where they come from: one data file per paper. No torch."""
+
+from reslab.papers.published import (
+    Counts,
+    Published,
+    Training,
+    cell,
+    counts,
+    protocol_of,
+    table,
+)
+from reslab.papers.schema import Paper, Table, paper_names, read_paper
+
+__all__ = [
+    "Counts",
+    "Paper",
+    "Published",
+    "Table",
+    "Training",
+    "cell",
+    "counts",
+    "paper_names",
+    "protocol_of",
+    "read_paper",
+    "table",
+]

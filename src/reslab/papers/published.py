@@ -1,0 +1,208 @@
+"""Published numbers, protocols and counts by reference: `he2015/table6`, a row, a column.
+
+What a reference names is looked up in the data files beside this one. An unknown part is a
+`UserError` with the nearest names.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypedDict
+
+from reslab.config.strict_yaml import flatten
+from reslab.config.zoo import ZOO
+from reslab.errors import UserError, nearest
+from reslab.papers.schema import Bound, Cell, Kind, Line, Paper, Table, paper_names, read_paper
+
+
+@dataclass(frozen=True)
+class Published:
+    """One printed number. Errors are in per cent; `value` is None where the paper prints "fail".
+
+    `kind` says what `value` is over `n` runs; best, mean, median and std are what is printed, so a
+    cell that prints a best and a mean has both. `verified` says where the number was read.
+    """
+
+    table: str
+    row: str
+    column: str
+    value: float | None
+    bound: Bound | None
+    fail: bool
+    kind: Kind
+    n: int | None
+    best: float | None
+    mean: float | None
+    median: float | None
+    std: float | None
+    decimals: int
+    citation: str
+    reference: str
+    third_party: bool
+    verified: str
+    note: str | None
+
+    @property
+    def statistic(self) -> str:
+        """`best of 5`, `1 run`, `statistic not stated`; no count where none is printed."""
+        if self.kind in ("single", "unstated"):
+            return "1 run" if self.kind == "single" else "statistic not stated"
+        return self.kind + (f" of {self.n}" if self.n else "")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a paper trained: dotted `RunConfig` fields and their values, and where it is silent.
+
+    A value may be a sentence. `normalization_batch` is the examples per BatchNorm normalisation.
+    """
+
+    fields: dict[str, Any]
+    silent_on: frozenset[str]
+    normalization_batch: int | None
+    cite: str
+    citation: str
+
+
+class Counts(TypedDict):
+    """Published costs of a net: millions of parameters, 1e9 multiply-adds, and where they stand."""
+
+    params_m: float | None
+    gmacs: float | None
+    source: str
+
+
+def table(ref: str) -> Table:
+    """The table that `paper/table` names."""
+    return _paper_and_table(ref)[1]
+
+
+def cell(ref: str, row: str, column: str | None = None) -> Published:
+    """The number in a row and column of a table, by default the table's first column.
+
+    `UserError` where the paper prints no number there.
+    """
+    paper, found = _paper_and_table(ref)
+    line = _line(ref, found, row)
+    if column is None and not found.columns:
+        raise UserError(f"{ref} has no columns of results, only counts")
+    column = column or next(iter(found.columns))
+    if column not in found.columns:
+        raise UserError(f"{ref} has no column {column!r}{nearest(column, found.columns)}")
+    printed = line.values.get(column)
+    if printed is None:
+        raise UserError(f"{ref} prints no {column} for {row!r}")
+    return _published(paper, found, (ref, row, column), printed)
+
+
+def protocol_of(ref: str, row: str | None = None) -> Training | None:
+    """How the nets of a table were trained, and the net of a row; None where it is not recorded."""
+    paper, found = _paper_and_table(ref)
+    line = Line() if row is None else _line(ref, found, row)
+    if found.protocol is None:
+        return None
+    protocol = paper.protocols[found.protocol]
+    silent = frozenset((*protocol.silent_on, *line.silent_on)) - set(line.run)
+    fields = _net(line.model) | protocol.run | line.run
+    return Training(
+        fields={name: value for name, value in fields.items() if name not in silent},
+        silent_on=silent,
+        normalization_batch=protocol.normalization_batch,
+        cite=paper.cite,
+        citation=_citation(paper, found),
+    )
+
+
+@cache
+def counts(model: str) -> Counts | None:
+    """What the papers print for a net of the zoo, None where they print nothing.
+
+    A third party's count stands in only where no paper has one.
+    """
+    papers = sorted(map(read_paper, paper_names()), key=lambda paper: paper.third_party)
+    lines = [
+        (line, _citation(paper, found))
+        for paper in papers
+        for found in paper.tables.values()
+        for line in found.rows.values()
+        if line.model == model
+    ]
+    params = next(((n.params_m, source) for n, source in lines if n.params_m is not None), None)
+    gmacs = next(((n.gmacs, source) for n, source in lines if n.gmacs is not None), None)
+    sources = dict.fromkeys(source for _, source in filter(None, (params, gmacs)))
+    if not sources:
+        return None
+    return {
+        "params_m": params[0] if params else None,
+        "gmacs": gmacs[0] if gmacs else None,
+        "source": "; ".join(sources),
+    }
+
+
+def _paper_and_table(ref: str) -> tuple[Paper, Table]:
+    name, slash, key = ref.partition("/")
+    if not slash:
+        raise UserError(f"expected paper/table, for example he2015/table6, got {ref!r}")
+    paper = read_paper(name)
+    if key not in paper.tables:
+        raise UserError(f"{name} has no table {key!r}{nearest(key, paper.tables)}")
+    return paper, paper.tables[key]
+
+
+def _line(ref: str, found: Table, row: str) -> Line:
+    if row not in found.rows:
+        raise UserError(f"{ref} has no row {row!r}{nearest(row, found.rows)}")
+    return found.rows[row]
+
+
+def _net(model: str | None) -> dict[str, Any]:
+    """The description of a net of the zoo as dotted fields, without what follows from the data."""
+    if model not in ZOO:
+        return {}
+    net = ZOO[model].description.model_dump(mode="json", exclude={"in_channels", "classes"})
+    return flatten({"model": net})
+
+
+def _citation(paper: Paper, found: Table) -> str:
+    mark = " (third party)" if paper.third_party else ""
+    return f"{paper.cite}, {found.label}{mark}"
+
+
+def _reference(paper: Paper, found: Table) -> str:
+    """The full citation, one line."""
+    c = paper.citation
+    places = filter(None, (c.venue, f"arXiv {c.arxiv}" if c.arxiv else c.url))
+    parts = (f"{_citation(paper, found)}: {c.authors}: {c.title}", ", ".join(places))
+    return ". ".join(filter(None, parts))
+
+
+BOUNDS: tuple[Bound, ...] = ("above", "below", "about")
+STATISTICS: tuple[Kind, ...] = ("best", "mean", "median")
+
+
+def _published(paper: Paper, found: Table, place: tuple[str, str, str], printed: Cell) -> Published:
+    line = found.rows[place[1]]
+    bound = next((name for name in BOUNDS if getattr(printed, name) is not None), None)
+    own = next((name for name in STATISTICS if getattr(printed, name) is not None), None)
+    kind = own or found.statistic.kind
+    value = getattr(printed, bound or own or "value")
+    stated = {name: getattr(printed, name) for name in STATISTICS}
+    if own is None and bound is None and kind in stated:
+        stated[kind] = value
+    return Published(
+        *place,
+        value=value,
+        bound=bound,
+        fail=printed.fail,
+        kind=kind,
+        n=printed.n if own else found.statistic.n,
+        best=stated["best"],
+        mean=stated["mean"],
+        median=stated["median"],
+        std=printed.std,
+        decimals=found.decimals,
+        citation=_citation(paper, found),
+        reference=_reference(paper, found),
+        third_party=paper.third_party,
+        verified=line.verified or paper.verified,
+        note=line.note,
+    )

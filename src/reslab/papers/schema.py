@@ -1,0 +1,189 @@
+"""The shape of a paper's data file, and the check that it has this shape.
+
+A file has a citation, protocols and tables. A protocol is a partial run description with the dotted
+field names of `RunConfig`; its values may be sentences where the paper's rule is no value of ours.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
+
+from reslab.config.schema import Description, RunConfig
+from reslab.config.strict_yaml import load_yaml
+from reslab.errors import UserError, nearest
+
+HERE = Path(__file__).parent
+
+Kind = Literal["best", "mean", "median", "single", "unstated"]
+Bound = Literal["above", "below", "about"]
+Verified = Literal[
+    "paper_text",
+    "paper_notes",
+    "official_repo",
+    "third_party_repo",
+    "package_source",
+    "dawnbench_log",
+    "computed",
+    "memory",
+]
+"""Where a number was read; memory: nowhere, it is recollection."""
+
+
+class Citation(Description):
+    """Who published it and where; `url` where there is no arXiv number."""
+
+    authors: str
+    title: str
+    venue: str | None = None
+    year: int | None = None
+    arxiv: str | None = None
+    url: str | None = None
+
+
+class Statistic(Description):
+    """What a table's numbers are over `n` runs; n is None where the paper does not say."""
+
+    kind: Kind = "unstated"
+    n: PositiveInt | None = None
+
+
+class Cell(Description):
+    """A printed cell: a number of the table's statistic, a bound, "fail", or statistics."""
+
+    value: float | None = None
+    above: float | None = None
+    below: float | None = None
+    about: float | None = None
+    fail: bool = False
+    best: float | None = None
+    mean: float | None = None
+    median: float | None = None
+    std: float | None = None
+    n: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        numbers = [self.value, self.above, self.below, self.about]
+        own = any(number is not None for number in (self.best, self.mean, self.median))
+        if sum(number is not None for number in numbers) + self.fail + own != 1:
+            raise ValueError("expected one of value, above, below, about, fail, or statistics")
+        return self
+
+
+def _cell(printed: Any) -> Any:
+    """The short forms of a cell: a number, or the word fail."""
+    if printed == "fail":
+        return {"fail": True}
+    return {"value": printed} if isinstance(printed, int | float) else printed
+
+
+class Line(Description):
+    """A row of a table. `run` and `silent_on` are the row's own additions to the protocol."""
+
+    model: str | None = None
+    params_m: float | None = None
+    gmacs: float | None = None
+    values: dict[str, Annotated[Cell | None, BeforeValidator(_cell)]] = Field(default_factory=dict)
+    run: dict[str, Any] = Field(default_factory=dict)
+    silent_on: tuple[str, ...] = ()
+    verified: Verified | None = None
+    note: str | None = None
+
+
+class Protocol(Description):
+    """How the nets were trained, in the field names of `RunConfig`."""
+
+    run: dict[str, Any]
+    silent_on: tuple[str, ...] = ()
+    normalization_batch: PositiveInt | None = None
+    """Examples per BatchNorm normalisation, which is a batch's share on one device."""
+
+
+class Table(Description):
+    """A printed table or the numbers stated with a figure; the first column is the default."""
+
+    label: str
+    caption: str
+    dataset: str
+    columns: dict[str, str] = Field(default_factory=dict)
+    statistic: Statistic = Statistic()
+    protocol: str | None = None
+    decimals: int = 2
+    rows: dict[str, Line]
+
+
+class Paper(Description):
+    """One data file."""
+
+    cite: str
+    citation: Citation
+    third_party: bool = False
+    verified: Verified
+    protocols: dict[str, Protocol] = Field(default_factory=dict)
+    tables: dict[str, Table] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _refers_to_what_exists(self) -> Self:
+        for name, protocol in self.protocols.items():
+            _check_fields(f"protocols.{name}", (*protocol.run, *protocol.silent_on))
+        for name, table in self.tables.items():
+            if table.protocol is not None and table.protocol not in self.protocols:
+                raise ValueError(
+                    f"tables.{name}.protocol: there is no protocol {table.protocol!r}"
+                    f"{nearest(table.protocol, self.protocols)}"
+                )
+            for label, line in table.rows.items():
+                where = f"tables.{name}.rows.{label}"
+                _check_fields(where, (*line.run, *line.silent_on))
+                for column in line.values:
+                    if column not in table.columns:
+                        raise ValueError(f"{where}: there is no column {column!r}")
+        return self
+
+
+@cache
+def run_fields() -> frozenset[str]:
+    """The dotted names of all fields of a `RunConfig`."""
+
+    def leaves(description: type[Description], prefix: str) -> list[str]:
+        names = []
+        for name, field in description.model_fields.items():
+            inner = field.annotation
+            if isinstance(inner, type) and issubclass(inner, Description):
+                names += leaves(inner, f"{prefix}{name}.")
+            else:
+                names.append(prefix + name)
+        return names
+
+    return frozenset(leaves(RunConfig, ""))
+
+
+def _check_fields(where: str, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        if field not in run_fields():
+            near = nearest(field, run_fields())
+            raise ValueError(f"{where}: a run has no field {field!r}{near}")
+
+
+def paper_names() -> list[str]:
+    """The keys of all papers that ship, sorted."""
+    return sorted(path.stem for path in HERE.glob("*.yaml"))
+
+
+@cache
+def read_paper(name: str) -> Paper:
+    """The paper of a key; `UserError` for an unknown key or a file of another shape."""
+    if name not in paper_names():
+        raise UserError(f"no paper is called {name!r}{nearest(name, paper_names())}")
+    path = HERE / f"{name}.yaml"
+    try:
+        return Paper.model_validate_json(json.dumps(load_yaml(path)))
+    except ValidationError as error:
+        lines = [
+            f"{path}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}"
+            for detail in error.errors(include_url=False)
+        ]
+        raise UserError("\n       ".join(lines)) from None
