@@ -1,0 +1,148 @@
+"""The DataModule of the small data sets: every image resident, as uint8, on the training device.
+
+Loaders are plain iterables, no DataLoader: a training batch is a function of (seed, step), so the
+one thing that a resumed run needs, the step, is the trainer's own; evaluation batches never pad.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from reslab.config.schema import RunConfig
+from reslab.data import files
+from reslab.data.augment import Normalization, augmented
+from reslab.data.order import Order, share_of
+from reslab.data.sources import Split, hold_out, open_source
+
+Batch = tuple[Tensor, Tensor]
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """Endless: `batch(step)` for step = `first_step()`, and every one after it."""
+
+    batch: Callable[[int], Batch]
+    first_step: Callable[[], int]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self.batch, count(self.first_step()))
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationBatches:
+    """A rank's part of a split in batches, normalised and not augmented.
+
+    Rank r of n takes examples r, r + n, …: nothing is padded, nothing repeated, so over all ranks
+    every example is counted once. Ranks may differ by one example, hence by one batch.
+    """
+
+    split: Split
+    normalization: Normalization
+    dtype: torch.dtype
+    rank: int = 0
+    ranks: int = 1
+
+    def __len__(self) -> int:
+        return len(self._starts())
+
+    def __iter__(self) -> Iterator[Batch]:
+        images = self.split.images[self.rank :: self.ranks]
+        targets = self.split.targets[self.rank :: self.ranks]
+        for start in self._starts():
+            part = slice(start, start + EVALUATION_BATCH)
+            yield self.normalization(images[part], self.dtype), targets[part]
+
+    def _starts(self) -> range:
+        mine = len(range(self.rank, len(self.split), self.ranks))
+        return range(0, mine, EVALUATION_BATCH)
+
+
+class ResidentData(LightningDataModule):
+    """A data set as a run wants it. Images are float32 (float64 for 64-true), targets int64.
+
+    After `setup`: `normalization` (fitted on the training images in use), `class_names`,
+    `train_examples`, `test_examples`. The test split is the held-out part where there is one.
+    Without a trainer it works on the CPU as rank 0 of 1, and training starts at step 0.
+    """
+
+    normalization: Normalization
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dtype = torch.float64 if config.precision == "64-true" else torch.float32
+
+    def prepare_data(self) -> None:
+        """Download what is missing; `UserError` if that fails."""
+        files.fetch(self.config.data.name)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the data once and put it on the device; `UserError` if a file is not right."""
+        share_of(self.config.recipe.batch_size, self._place()[1])
+        if hasattr(self, "train"):
+            return
+        source = open_source(self.config.data.name)
+        train, test = source.train, source.test
+        if self.config.data.holdout:
+            train, test = hold_out(train, self.config.data.holdout)
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        fitted = Normalization.fit(self.config.recipe.normalization, train.images)
+        self.normalization = fitted.to(device)
+        self.class_names = source.class_names
+        self.train, self.test = train.to(device), test.to(device)
+
+    @property
+    def train_examples(self) -> int:
+        """Images trained on: all of the training split but the held-out ones."""
+        return len(self.train)
+
+    @property
+    def test_examples(self) -> int:
+        """Images tested on."""
+        return len(self.test)
+
+    def train_batch(self, step: int) -> Batch:
+        """This rank's part of a step's batch: images (b, C, H, W), targets (b,)."""
+        recipe = self.config.recipe
+        order = Order(
+            self.train_examples, recipe.batch_size, self.config.seed,
+            recipe.augmentation.crop_padding,
+        )
+        rows = torch.from_numpy(np.stack(order.batch(step, *self._place())))
+        examples, dy, dx, flip = rows.to(self.train.targets.device, non_blocking=True)
+        images = self.train.images.index_select(0, examples)
+        images = augmented(
+            images, (dy, dx, flip), recipe.augmentation, self.normalization, self.dtype
+        )
+        return images, self.train.targets.index_select(0, examples)
+
+    def train_dataloader(self) -> TrainingBatches:
+        """Training batches from the trainer's step on, without end."""
+        return TrainingBatches(
+            self.train_batch, lambda: self.trainer.global_step if self.trainer else 0
+        )
+
+    def val_dataloader(self) -> EvaluationBatches:
+        """The test split."""
+        return self._evaluation(self.test)
+
+    def test_dataloader(self) -> list[EvaluationBatches]:
+        """The training split as it is, un-augmented, and the test split."""
+        return [self._evaluation(self.train), self._evaluation(self.test)]
+
+    def _evaluation(self, split: Split) -> EvaluationBatches:
+        return EvaluationBatches(split, self.normalization, self.dtype, *self._place())
+
+    def _place(self) -> tuple[int, int]:
+        """(rank, number of ranks)."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -1,0 +1,137 @@
+"""Which examples a step reads, and how each is augmented: a function of (data size, seed, step).
+
+Step t reads positions [t·B, (t+1)·B) of the endless row of epoch permutations, so every batch is
+full and resuming needs only t. Permutation and augmentation are tables over all examples, drawn
+once per epoch and keyed by (seed, epoch); an example's augmentation depends on (seed, epoch, index)
+alone. Everything rests on SeedSequence and Philox's raw bits, which numpy promises to keep (NEP 19;
+it does not promise that of Generator's methods).
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reslab.errors import UserError
+
+Ints = npt.NDArray[np.int64]
+
+
+class Stream(IntEnum):
+    """What a key draws. A stream's number never changes: it is part of every result."""
+
+    PERMUTATION = 0
+    CROP_Y = 1
+    CROP_X = 2
+    FLIP = 3
+    STEP = 4
+    INIT = 5
+    HOLD_OUT = 6
+
+
+def step_seed(seed: int, step: int, *more: int) -> int:
+    """A seed in [0, 2**64) for what a step draws beside the tables (dropout: rank, micro-batch).
+
+    All of its 32 low bits depend on all keys: torch's CPU generator reads no others.
+    """
+    return _state(Stream.STEP, seed, step, *more)
+
+
+def init_seed(seed: int) -> int:
+    """A seed in [0, 2**64) for the initial weights."""
+    return _state(Stream.INIT, seed)
+
+
+def permutation(count: int, stream: Stream, seed: int, *keys: int) -> Ints:
+    """A permutation of 0 … count-1, int64: the order of as many random 64-bit numbers."""
+    return np.argsort(_bits(count, stream, seed, *keys), kind="stable")
+
+
+class Table(NamedTuple):
+    """One epoch: the order of the examples, and what each example (by its index) draws."""
+
+    order: Ints
+    dy: Ints
+    dx: Ints
+    flip: Ints
+
+
+class Rows(NamedTuple):
+    """A batch: indices of examples, crop offsets in [0, 2·padding], flip in {0, 1}; int64, (b,)."""
+
+    examples: Ints
+    dy: Ints
+    dx: Ints
+    flip: Ints
+
+
+@lru_cache(maxsize=2)  # a batch reads two epochs at most
+def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Table:
+    """The table of an epoch, int64 arrays of length `examples` that are not to be written to."""
+
+    def below(bound: int, stream: Stream) -> Ints:
+        high_bits = _bits(examples, stream, seed, epoch) >> np.uint64(32)
+        return (high_bits * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
+
+    drawn = Table(
+        order=permutation(examples, Stream.PERMUTATION, seed, epoch),
+        dy=below(2 * crop_padding + 1, Stream.CROP_Y),
+        dx=below(2 * crop_padding + 1, Stream.CROP_X),
+        flip=below(2, Stream.FLIP),
+    )
+    for array in drawn:
+        array.setflags(write=False)
+    return drawn
+
+
+@dataclass(frozen=True)
+class Order:
+    """The batches of a run: `examples` training examples, `batch_size` of them at each step."""
+
+    examples: int
+    batch_size: int
+    seed: int
+    crop_padding: int = 0
+
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Rows:
+        """The rows of a step that fall to a rank: the rank-th of `ranks` contiguous slices.
+
+        The slices of all ranks, one after another, are the global batch. `UserError` if the batch
+        does not divide.
+        """
+        share = share_of(self.batch_size, ranks)
+        start = step * self.batch_size + rank * share
+        epochs, places = np.divmod(np.arange(start, start + share), self.examples)
+        parts = [self._rows(int(epoch), places[epochs == epoch]) for epoch in np.unique(epochs)]
+        return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def _rows(self, epoch: int, places: Ints) -> Rows:
+        drawn = table(self.examples, self.seed, epoch, self.crop_padding)
+        examples = drawn.order[places]
+        return Rows(examples, drawn.dy[examples], drawn.dx[examples], drawn.flip[examples])
+
+
+def share_of(batch_size: int, ranks: int) -> int:
+    """Examples per rank; `UserError` names the numbers of ranks that would divide the batch."""
+    if batch_size % ranks:
+        works = ", ".join(str(n) for n in range(1, batch_size + 1) if batch_size % n == 0)
+        raise UserError(
+            f"recipe.batch_size is {batch_size}, which {ranks} processes cannot share equally; "
+            f"use {works} processes, or another batch_size"
+        )
+    return batch_size // ranks
+
+
+def _sequence(stream: Stream, seed: int, *keys: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(int(stream), *keys))
+
+
+def _bits(count: int, stream: Stream, seed: int, *keys: int) -> npt.NDArray[np.uint64]:
+    return np.random.Philox(_sequence(stream, seed, *keys)).random_raw(count)
+
+
+def _state(stream: Stream, seed: int, *keys: int) -> int:
+    return int(_sequence(stream, seed, *keys).generate_state(1, np.uint64)[0])

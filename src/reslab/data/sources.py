@@ -1,0 +1,178 @@
+"""The data sets as tensors: train split, test split, class names.
+
+`open_source` downloads what is missing (files.py), reads the official binary formats, and compares
+counts, shapes and labels with `config.datasets`. MNIST is IDX (LeCun); a CIFAR record is one label
+byte (CIFAR-100: coarse, then fine), then the R, G and B planes (Krizhevsky 2009); digits.md tells
+where digits.npz comes from.
+"""
+
+import io
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from reslab.config.datasets import DATASETS
+from reslab.data import files
+from reslab.data.order import Stream, permutation
+from reslab.errors import UserError
+
+Bytes = npt.NDArray[np.uint8]
+
+DIGITS = Path(__file__).with_name("digits.npz")
+TEN = tuple("0123456789")
+CIFAR10_CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images, uint8 (N, C, H, W), and their classes, int64 (N,)."""
+
+    images: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, indices: Tensor) -> "Split":
+        return Split(self.images[indices], self.targets[indices])
+
+    def to(self, device: torch.device | str) -> "Split":
+        """This split on a device."""
+        return Split(self.images.to(device), self.targets.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set: its two splits in the official order, and the names of its classes by label."""
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+
+def open_source(name: str) -> Source:
+    """A data set by its name in `config.datasets`, on the CPU.
+
+    Downloads what is missing. `UserError` if that fails or a file is not the official one.
+    """
+    files.fetch(name)
+    return _validated(name, READERS[name]())
+
+
+def hold_out(split: Split, count: int) -> tuple[Split, Split]:
+    """Set `count` examples aside: (the rest, those), both in the split's order.
+
+    Stratified: each class gives the same number, up to one, the first labels giving one more. The
+    choice depends on the labels alone, never on a run's seed.
+    """
+    targets = split.targets.numpy(force=True)
+    shuffled = permutation(len(split), Stream.HOLD_OUT, 0)
+    by_class = shuffled[np.argsort(targets[shuffled], kind="stable")]
+    per_class = np.bincount(targets)
+    first = np.cumsum(per_class) - per_class
+    place_in_class = np.arange(len(split)) - np.repeat(first, per_class)
+    held = np.zeros(len(split), dtype=bool)
+    held[by_class[np.argsort(place_in_class, kind="stable")[:count]]] = True
+    rest, those = (torch.from_numpy(np.flatnonzero(chosen)) for chosen in (~held, held))
+    return split[rest], split[those]
+
+
+def _validated(name: str, source: Source) -> Source:
+    facts = DATASETS[name]
+    for part, split, count in (
+        ("train", source.train, facts.train),
+        ("test", source.test, facts.test),
+    ):
+        expected = (count, facts.in_channels, facts.image_size, facts.image_size)
+        found = tuple(split.images.shape)
+        if found != expected or split.targets.shape != (count,):
+            raise UserError(f"{name}, {part}: expected images of shape {expected}, found {found}")
+        low, high = int(split.targets.min()), int(split.targets.max())
+        if low < 0 or high >= facts.classes:
+            raise UserError(
+                f"{name}, {part}: labels reach from {low} to {high}, expected 0 to "
+                f"{facts.classes - 1}"
+            )
+    names = len(source.class_names)
+    if names != facts.classes:
+        raise UserError(f"{name}: expected {facts.classes} class names, found {names}")
+    return source
+
+
+def _split(images: Bytes, targets: Bytes) -> Split:
+    return Split(
+        torch.from_numpy(np.ascontiguousarray(images)),
+        torch.from_numpy(targets.astype(np.int64)),
+    )
+
+
+def _digits() -> Source:
+    """Grey values 0 … 16 become round(255 · value / 16); 36 images of each class are the test set.
+
+    That is a hold-out of 360 from the 1,797, in which no class is without an image.
+    """
+    with np.load(DIGITS, allow_pickle=False) as arrays:
+        values, targets = arrays["images"], arrays["targets"]
+    images = np.round(values * (255 / 16)).astype(np.uint8)
+    train, test = hold_out(_split(images[:, None], targets), DATASETS["digits"].test)
+    return Source(train, test, TEN)
+
+
+def _mnist() -> Source:
+    images, targets, test_images, test_targets = (_idx(file) for file in files.MNIST_FILES)
+    train = _split(images[:, None], targets)
+    return Source(train, _split(test_images[:, None], test_targets), TEN)
+
+
+def _idx(file: files.File) -> Bytes:
+    """The array in an IDX file: two zero bytes, type 8 (uint8), dimensions, sizes, values."""
+    content = files.read(file)
+    dimensions = int(content[3])
+    shape = content[4 : 4 + 4 * dimensions].view(">u4")
+    return content[4 + 4 * dimensions :].reshape(*map(int, shape))
+
+
+def _cifar10() -> Source:
+    batches = [_records(files.read(file), label_bytes=1) for file in files.CIFAR10_FILES]
+    *train, (test_images, test_targets) = batches
+    images, targets = (np.concatenate(parts) for parts in zip(*train, strict=True))
+    return Source(_split(images, targets), _split(test_images, test_targets), CIFAR10_CLASSES)
+
+
+def _cifar100() -> Source:
+    """The fine labels; read from the archive itself, which is what is checked."""
+    content = files.read(files.CIFAR100_ARCHIVE)
+    with tarfile.open(fileobj=io.BytesIO(content.data), mode="r:gz") as archive:
+        members = {
+            Path(member.name).name: stream.read()
+            for member in archive
+            if (stream := archive.extractfile(member))
+        }
+    train, test = (
+        _split(*_records(np.frombuffer(members[name], np.uint8), label_bytes=2))
+        for name in ("train.bin", "test.bin")
+    )
+    return Source(train, test, tuple(members["fine_label_names.txt"].decode().split()))
+
+
+def _records(content: Bytes, label_bytes: int) -> tuple[Bytes, Bytes]:
+    """Images (N, 3, 32, 32) and the last of the label bytes (N,) of CIFAR records."""
+    records = content.reshape(-1, label_bytes + 3 * 32 * 32)
+    images = records[:, label_bytes:].reshape(-1, 3, 32, 32)
+    return images, records[:, label_bytes - 1]
+
+
+READERS: dict[str, Callable[[], Source]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+}
