@@ -1,0 +1,43 @@
+"""List the named nets with their costs and the papers' counts."""
+
+import argparse
+import sys
+
+from reslab.errors import exit_code
+from reslab.report.models import show
+
+HELP = """\
+Lists the nets that have a name, with parameters, multiply-adds (convolutions and linear layers,
+one image of the size shown) and what the papers print. Any of these names can stand in
+`make train MODEL=…`, in an experiment's YAML (`model: resnet20`), and in `reslab.build("…")`.
+
+  python scripts/models.py                    all of them
+  python scripts/models.py resnet56           one
+  python scripts/models.py plain              all whose name contains "plain"
+  python scripts/models.py 'resnet*_w8'       a glob
+  python scripts/models.py plain --json       a list of objects: name, params, multiply_adds,
+                                              image_size, source, published
+"""
+
+FORMS = {
+    "json": "print JSON instead of a table",
+    "check": "count with torch; exit with 1 where the golden file says otherwise",
+    "write": "count with torch and renew the golden file's rows",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pattern", nargs="?", default="*", help="a name, a part of one, or a glob")
+    forms = parser.add_mutually_exclusive_group()
+    for form, text in FORMS.items():
+        forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=text)
+    parser.set_defaults(form="table")
+    arguments = parser.parse_args()
+    return show(arguments.pattern, arguments.form)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,120 @@
+"""The zoo as a table: parameters, multiply-adds, and what the papers print beside them.
+
+Reads the golden counts; torch is only asked, in a process of its own, to check or renew them.
+"""
+
+import json
+from fnmatch import fnmatch
+from typing import Any, Literal
+
+from reslab.config.complexities import GOLDEN, Complexity, count, golden
+from reslab.config.zoo import ZOO
+from reslab.errors import UserError, nearest
+from reslab.papers import counts
+from reslab.text import markdown_table
+
+Row = dict[str, Any]
+
+
+def matching(pattern: str) -> list[str]:
+    """Names that a glob matches or that contain a string; `UserError` if there are none."""
+    if pattern in ZOO:
+        return [pattern]
+    is_glob = any(sign in pattern for sign in "*?[")
+    glob = pattern if is_glob else f"*{pattern}*"
+    names = [name for name in ZOO if fnmatch(name, glob)]
+    if not names:
+        raise UserError(f"no net's name matches {pattern!r}{nearest(pattern, ZOO)}")
+    return names
+
+
+def rows(pattern: str = "*") -> list[Row]:
+    """One row per matching name; `published` is what a paper prints, or None."""
+    return [_row(name) for name in matching(pattern)]
+
+
+def _row(name: str) -> Row:
+    if name not in golden():
+        raise UserError(
+            f"{name} has no row in {GOLDEN}; count it: python scripts/models.py {name} --write"
+        )
+    cost, published = golden()[name], counts(name)
+    return {
+        "name": name,
+        "params": cost.params,
+        "multiply_adds": cost.multiply_adds,
+        "image_size": ZOO[name].image_size,
+        "source": ZOO[name].source,
+        "published": dict(published) if published else None,
+    }
+
+
+def as_json(pattern: str = "*") -> str:
+    """The rows as a JSON list of objects."""
+    return json.dumps(rows(pattern), indent=2, ensure_ascii=False)
+
+
+def as_table(pattern: str = "*") -> str:
+    """The rows as Markdown."""
+    head = ["name", "params", "multiply-adds", "image", "printed params", "printed M-A", "from"]
+    return markdown_table(head, [_cells(row) for row in rows(pattern)], numeric=range(1, 6))
+
+
+def _cells(row: Row) -> list[str]:
+    published = row["published"] or {}
+    return [
+        row["name"],
+        f"{row['params']:,}",
+        f"{row['multiply_adds']:,}",
+        f"{row['image_size']}²",
+        _printed(published.get("params_m"), "M"),
+        _printed(published.get("gmacs"), "G"),
+        published.get("source") or row["source"],
+    ]
+
+
+def _printed(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value} {unit}"
+
+
+def recount(pattern: str = "*") -> dict[str, Complexity]:
+    """Costs of the matching nets, counted with torch."""
+    names = matching(pattern)
+    nets = [(ZOO[name].description, ZOO[name].image_size) for name in names]
+    return dict(zip(names, count(nets), strict=True))
+
+
+def write(pattern: str = "*") -> str:
+    """Renew the golden file's matching rows; returns what to tell the user."""
+    counted = recount(pattern)
+    found = golden() | counted
+    lines = [f"  {json.dumps(k)}: {json.dumps(vars(found[k]))}" for k in ZOO if k in found]
+    GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    return f"{len(counted)} nets counted, {GOLDEN} written"
+
+
+def differences(pattern: str = "*") -> list[str]:
+    """Where the golden file and torch differ: a line for a name, none if they agree."""
+    told, counted = golden(), recount(pattern)
+    stale = [f"{name}: has a row, but no net is called so" for name in told if name not in ZOO]
+    return stale + [
+        f"{name}: {_told(told.get(name))} in {GOLDEN.name}, {_told(cost)} counted"
+        for name, cost in counted.items()
+        if told.get(name) != cost
+    ]
+
+
+def _told(cost: Complexity | None) -> str:
+    return f"{cost.params:,} parameters, {cost.multiply_adds:,} multiply-adds" if cost else "no row"
+
+
+def show(pattern: str, form: Literal["table", "json", "check", "write"]) -> int:
+    """Print the answer to one call of scripts/models.py; 1 where a check finds a difference."""
+    if form == "check":
+        found = differences(pattern)
+        print(
+            "\n".join(found) or f"{len(matching(pattern))} nets counted, all as {GOLDEN.name} says"
+        )
+        return int(bool(found))
+    print({"table": as_table, "json": as_json, "write": write}[form](pattern))
+    return 0
