@@ -187,6 +187,17 @@ def read_metrics(folder: Path) -> list[Row]:
     return [json.loads(line) for line in lines[:-1]]
 
 
+def last_step(folder: Path) -> int:
+    """The step of the last whole row of metrics, 0 without any; reads the end of the file only."""
+    try:
+        with (folder / METRICS).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return 0
+    return int(json.loads(lines[-2])["step"]) if len(lines) > 1 else 0
+
+
 def drop_metrics_after(folder: Path, step: int) -> None:
     """Keep the rows up to and including `step`, so that a resumed run writes none twice."""
     rows = [row for row in read_metrics(folder) if row["step"] <= step]

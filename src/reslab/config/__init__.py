@@ -1,14 +1,24 @@
 """Frozen descriptions, the zoo, strict YAML, and the run's identity. No torch."""
 
 from reslab.config.resolve import config_file, config_names, read_run, resolve, validate
-from reslab.config.schema import Augmentation, Data, Optimizer, Recipe, ResNet, RunConfig, Schedule
-from reslab.config.strict_yaml import dump_yaml, flatten, load_yaml, merge
+from reslab.config.schema import (
+    Augmentation,
+    Data,
+    Description,
+    Optimizer,
+    Recipe,
+    ResNet,
+    RunConfig,
+    Schedule,
+)
+from reslab.config.strict_yaml import dump_yaml, flatten, load_yaml, merge, parse_assignment
 from reslab.config.zoo import ZOO, describe
 
 __all__ = [
     "ZOO",
     "Augmentation",
     "Data",
+    "Description",
     "Optimizer",
     "Recipe",
     "ResNet",
@@ -21,6 +31,7 @@ __all__ = [
     "flatten",
     "load_yaml",
     "merge",
+    "parse_assignment",
     "read_run",
     "resolve",
     "validate",

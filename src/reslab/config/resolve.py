@@ -7,11 +7,13 @@ count come from the data unless they are given.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from reslab.config.datasets import DATASETS
-from reslab.config.schema import RunConfig
+from reslab.config.schema import Description, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge
 from reslab.config.zoo import describe
 from reslab.errors import UserError, nearest
@@ -57,8 +59,7 @@ def validate(tree: Tree, where: str) -> RunConfig:
     try:
         return RunConfig.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        lines = [f"{where}: {_problem(detail)}" for detail in error.errors(include_url=False)]
-        raise UserError("\n       ".join(lines)) from None
+        raise UserError(problems(error, where, RunConfig)) from None
 
 
 def read_run(path: Path) -> RunConfig:
@@ -66,26 +67,29 @@ def read_run(path: Path) -> RunConfig:
     return resolve(load_yaml(path), str(path))
 
 
-def _problem(detail: "dict[str, object]") -> str:  # a pydantic ErrorDetails
-    """`model.shortcut: got 'E'; expected 'none', 'A', 'B' or 'C'` from one pydantic error."""
-    location = ".".join(map(str, detail["loc"]))  # type: ignore[call-overload]
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    message = message.removeprefix("Input should be ")
+def problems(error: ValidationError, where: str, description: type[Description]) -> str:
+    """One line per problem that pydantic found: file, dotted path, value, what is allowed."""
+    lines = [_problem(detail, description) for detail in error.errors(include_url=False)]
+    return "\n       ".join(f"{where}: {line}" for line in lines)
+
+
+def _problem(detail: ErrorDetails, description: type[Description]) -> str:
+    location = ".".join(map(str, detail["loc"]))
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match detail["type"]:
         case "value_error":
             return f"{location}: {message}" if location else message
         case "missing":
             return f"{location}: is missing"
         case "extra_forbidden":
-            *parents, key = detail["loc"]  # type: ignore[misc]
-            return f"{location}: there is no such field{nearest(str(key), _fields(parents))}"
+            *parents, key = map(str, detail["loc"])
+            return f"{location}: no such field{nearest(key, _fields(description, parents))}"
         case _:
             return f"{location}: got {detail['input']!r}; expected {message}"
 
 
-def _fields(parents: list[object]) -> list[str]:
-    """Field names of the description at a path into RunConfig."""
-    description = RunConfig
+def _fields(description: Any, parents: list[str]) -> list[str]:
+    """Field names of the description at a path into another."""
     for parent in parents:
-        description = description.model_fields[str(parent)].annotation  # type: ignore[assignment]
+        description = description.model_fields[parent].annotation
     return list(description.model_fields)

@@ -6,6 +6,7 @@ Where and how a run is executed (devices, workers, folders, logging) is not part
 """
 
 import hashlib
+import itertools
 import json
 from typing import Annotated, Literal, Self
 
@@ -148,7 +149,7 @@ class Schedule(Description):
         if (self.name == "step") != bool(self.milestones):
             raise ValueError(f"milestones belong to name: step, got {self.name}: {self.milestones}")
         points = (self.warmup_steps, *self.milestones)
-        if any(later <= earlier for earlier, later in zip(points, points[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(points)):
             raise ValueError(
                 f"milestones must rise and come after the warm-up, got warmup_steps "
                 f"{self.warmup_steps} and milestones {list(self.milestones)}"

@@ -72,6 +72,17 @@ def load_yaml(path: Path) -> Tree:
     return tree
 
 
+def parse_assignment(text: str) -> Tree:
+    """`recipe.optimizer.lr=0.01` as an override; the value is YAML."""
+    path, equals, value = text.partition("=")
+    if not (path and equals):
+        raise UserError(f"expected KEY=VALUE, for example model.shortcut=C, got {text!r}")
+    try:
+        return {path.strip(): yaml.load(value, Loader=_Loader)}
+    except yaml.YAMLError:
+        raise UserError(f"{path}: {value!r} is no YAML value") from None
+
+
 def dump_yaml(tree: Mapping[str, Any]) -> str:
     """A tree as YAML text that `load_yaml` reads back to an equal tree."""
     return yaml.dump(dict(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True)

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-
 from lightning import Callback, LightningModule, Trainer
 from tqdm import tqdm
 
@@ -108,7 +107,7 @@ def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:
 
 
 def _read(tally: Tally) -> Score:
-    score = tally.compute()
+    score = tally.score()
     tally.reset()
     return score
 
@@ -116,10 +115,9 @@ def _read(tally: Tally) -> Score:
 class Checkpoint(Callback):
     """Writes `last.ckpt` after every evaluation, at the end, when told to stop, and in between."""
 
-    def __init__(self, folder: Path, evaluation_interval: int, about: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, evaluation_interval: int) -> None:
         self.path = folder / store.CHECKPOINT
         self.evaluation_interval = evaluation_interval
-        self.about = about
         self.saved_step = -1
         self.saved_at = time.monotonic()
         self.stop_signal: int | None = None
@@ -161,12 +159,17 @@ class Checkpoint(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Say what the weights are."""
-        checkpoint["reslab"] = self.about
+        """Say what the weights are; `checkpoint.read_weights` reads it."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        checkpoint["reslab"] = {
+            "config": data.config.model_dump_json(),
+            "normalization": data.normalization.state(),
+            "class_names": list(data.class_names),
+        }
 
     def _save(self, trainer: Trainer) -> None:
         if trainer.global_step != self.saved_step:
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
             self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 
     def _catch_signals(self) -> None:

@@ -49,10 +49,14 @@ class Tally(Metric):
         self.wrong += (logits.detach().argmax(1) != targets).sum()
         self.loss += mean_loss.detach().float() * len(targets)
 
-    def compute(self) -> Score:
-        """The score of everything counted since the last reset."""
-        examples = int(self.examples)
-        return Score(examples, int(self.wrong), float(self.loss) / max(examples, 1))
+    def compute(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The three sums, over all processes."""
+        return self.examples, self.wrong, self.loss
+
+    def score(self) -> Score:
+        """Everything counted since the last reset, over all processes."""
+        examples, wrong, loss = self.compute()
+        return Score(int(examples), int(wrong), float(loss) / int(examples))
 
     def sums(self) -> dict[str, int | float]:
         """The sums as plain numbers, for a checkpoint between two rows of metrics."""

@@ -14,6 +14,7 @@ from torch import nn
 
 from reslab import store
 from reslab.config import RunConfig
+from reslab.config.datasets import DATASETS
 from reslab.data.modules import ResidentData
 from reslab.data.order import init_seed
 from reslab.models import build
@@ -37,18 +38,15 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     began = time.monotonic()
     set_precision(config.precision)
     net = initialised(config)
-    data = ResidentData(config)
-    data.prepare_data()
-    data.setup()
-    params, multiply_adds = complexity(net, data.image_shape)
-    costs = {"params": params, "multiply_adds": multiply_adds}
-    trainer = make_trainer(config, folder, devices, data, costs)
+    facts = DATASETS[config.data.name]
+    costs = vars(complexity(net, (facts.in_channels, facts.image_size, facts.image_size)))
+    trainer = make_trainer(config, folder, devices, costs)
     checkpoint = folder / store.CHECKPOINT
-    resumes = checkpoint.exists()
+    resumed = checkpoint if checkpoint.exists() else None
     if trainer.is_global_zero:
-        store.append_start(folder, {**environment(trainer), "resumed": resumes})
+        store.append_start(folder, {**environment(trainer), "resumed": resumed is not None})
     try:
-        outcome = fit_and_test(trainer, Classifier(net, config), data, resumes, checkpoint)
+        outcome = fit_and_test(trainer, Classifier(net, config), ResidentData(config), resumed)
     except Interrupted:
         print("interrupted; the same command goes on from here", flush=True)
         return 1
@@ -70,15 +68,13 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
 
 
 def fit_and_test(
-    trainer: Trainer, module: Classifier, data: ResidentData, resumes: bool, checkpoint: Path
+    trainer: Trainer, module: Classifier, data: ResidentData, resumed: Path | None
 ) -> dict[str, Any]:
     """Fit to the last step, then evaluate the final weights on both splits."""
-    trainer.fit(
-        module, datamodule=data, ckpt_path=checkpoint if resumes else None, weights_only=True
-    )
+    trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
     trainer.test(module, datamodule=data, verbose=False)
     scores: dict[str, Score] = {
-        split: tally.compute()  # type: ignore[operator]
+        split: tally.score()  # type: ignore[operator]
         for split, tally in zip(("train", "test"), module.test_tallies, strict=True)
     }
     print("  ".join(f"{split} error {s.top1_error:.2f} %" for split, s in scores.items()))
@@ -89,17 +85,11 @@ def fit_and_test(
     }
 
 
-def make_trainer(
-    config: RunConfig, folder: Path, devices: int, data: ResidentData, costs: dict[str, int]
-) -> Trainer:
+def make_trainer(config: RunConfig, folder: Path, devices: int, costs: dict[str, int]) -> Trainer:
     """Lightning's Trainer with our records and checkpoints in place of its own."""
     recipe = config.scaled_recipe
-    interval = evaluation_interval(recipe, data.test_examples)
-    about = {
-        "config": config.model_dump_json(),
-        "normalization": data.normalization.state(),
-        "class_names": list(data.class_names),
-    }
+    test_examples = config.data.holdout or DATASETS[config.data.name].test
+    interval = evaluation_interval(recipe, test_examples)
     record = Record(folder)
     precision: Literal["32-true", "bf16-mixed", "64-true"] = (
         "32-true" if config.precision == "tf32" else config.precision
@@ -107,7 +97,9 @@ def make_trainer(
     return Trainer(
         max_steps=recipe.steps,
         max_epochs=-1,
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
         devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
         precision=precision,
         val_check_interval=interval,
         check_val_every_n_epoch=None,
@@ -117,7 +109,7 @@ def make_trainer(
         callbacks=[
             record,
             Progress(record, recipe.batch_size),
-            Checkpoint(folder, interval, about),
+            Checkpoint(folder, interval),
         ],
         plugins=[AtomicCheckpointIO()],
         enable_checkpointing=False,
@@ -130,7 +122,7 @@ def make_trainer(
 def initialised(config: RunConfig) -> nn.Module:
     """The run's net with weights drawn from its seed, in the memory format fastest for it."""
     torch.manual_seed(init_seed(config.seed))
-    return build(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return build(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def set_precision(precision: str) -> None:

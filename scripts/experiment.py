@@ -1,0 +1,70 @@
+#!/usr/bin/env python
+"""Run an experiment and print its table beside the published numbers.
+
+  experiment.py run quickstart                         train what is not final yet, print the table
+  experiment.py run plain_vs_residual --budget 0.02 --seeds 1 --only '*20*'
+  experiment.py run plain_vs_residual --dry            the plan; nothing is written
+  experiment.py train --model resnet20 --data cifar10 --recipe he2015_cifar
+  experiment.py status | table | figure NAME           read the files of the last plan
+
+Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME.
+"""
+
+import argparse
+import sys
+
+from reslab.errors import exit_code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="train an experiment's runs and print its table")
+    run.add_argument("name", help="a file of configs/experiments, without .yaml")
+    train = commands.add_parser("train", help="train one net: an experiment of one variant")
+    train.add_argument("--model", required=True, help="a net's name; scripts/models.py lists them")
+    train.add_argument("--data", required=True, help="digits, mnist, cifar10 or cifar100")
+    train.add_argument("--recipe", required=True, help="a file of configs/recipes, without .yaml")
+    for command in (run, train):
+        add_options(command)
+    for word in ("status", "table", "figure"):
+        commands.add_parser(word, help=f"{word} of the last plan").add_argument("name")
+    return top
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """What `run` and `train` have in common."""
+    command.add_argument(
+        "--budget",
+        type=float,
+        metavar="X",
+        help="train X times the steps, milestones in proportion",
+    )
+    command.add_argument("--seeds", type=int, metavar="N", help="seeds 0 … N-1")
+    command.add_argument("--only", metavar="GLOB", help="variants whose label matches, e.g. '*20*'")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="lay over every variant, e.g. model.shortcut=C (repeatable)",
+    )
+    command.add_argument("--devices", type=int, default=1, metavar="N", help="processes per run")
+    command.add_argument("--dry", action="store_true", help="show the plan; write nothing")
+
+
+def main() -> int:
+    """Parse the arguments and call the command."""
+    from reslab import commands
+
+    arguments = parser().parse_args()
+    if arguments.command in ("run", "train"):
+        return commands.run(arguments)
+    return commands.read(arguments.command, arguments.name)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,138 @@
+"""The front door: what `scripts/experiment.py` calls. Plans and launches, then reads."""
+
+import sys
+from argparse import Namespace
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from reslab import store
+from reslab.config.datasets import DATASETS
+from reslab.experiments.estimate import duration, seconds
+from reslab.experiments.launch import Job, announce, failures, jobs_of, launch
+from reslab.experiments.plan import (
+    Experiment,
+    Options,
+    Plan,
+    as_written,
+    expand,
+    read_plan_file,
+    write,
+)
+from reslab.experiments.slots import Slot, make_slots
+from reslab.text import markdown_table
+
+
+def run(arguments: Namespace) -> int:
+    """Train what is not final and print the table; 1 if a run failed."""
+    plan = plan_of(arguments)
+    written = as_written(plan)
+    jobs = jobs_of(plan, written)
+    slots = make_slots(sum(job.pending for job in jobs), plan.options.devices)
+    if arguments.dry:
+        print(preview(plan, jobs, slots[0]))
+        print(announce(jobs, slots, plan.options.devices))
+        return 0
+    write(plan, written)
+    print(announce(jobs, slots, plan.options.devices), flush=True)
+    warn_of_other_code(jobs)
+    failed = launch(jobs, slots, plan.options.devices)
+    print()
+    print_table(written, plan.folder)
+    say_how_to_sync(plan.folder)
+    if failed:
+        print(f"\n{failures(failed)}\nthe same command tries them again", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def plan_of(arguments: Namespace) -> Plan:
+    """The plan of `run NAME` or of `train --model … --data … --recipe …`."""
+    options = Options(
+        arguments.budget, arguments.seeds, arguments.only, tuple(arguments.set), arguments.devices
+    )
+    if arguments.command == "run":
+        return read_plan_file(arguments.name, options)
+    model, data, recipe = arguments.model, arguments.data, arguments.recipe
+    name = f"train-{store.slug(f'{model} {data} {recipe}')}"
+    base = {"data": data, "recipe": recipe}
+    experiment = Experiment(
+        title=f"{model} on {data}", base=base, variants={model: {"model": model}}
+    )
+    return expand(name, experiment, options, "the command line")
+
+
+def read(command: str, name: str) -> int:
+    """Print the status or the table of an experiment's last plan, or draw its figure."""
+    plan, folder = store.read_plan(name), store.experiment_folder(name)
+    if command == "table":
+        print_table(plan, folder)
+    elif command == "status":
+        from reslab.report.status import render
+
+        print(render(plan, folder))
+    else:
+        from reslab.report.figure import draw  # matplotlib: a second
+
+        for path in draw(plan, folder):
+            print(path)
+    return 0
+
+
+def preview(plan: Plan, jobs: list[Job], slot: Slot) -> str:
+    """The plan as a table: what would run, and what it would take."""
+    rows = []
+    for variant in plan.variants:
+        mine = [job for job in jobs if job.config in variant.configs]
+        states = Counter(store.state(job.folder) for job in mine)
+        config, multiply_adds = mine[0].config, mine[0].multiply_adds
+        each = seconds(config, multiply_adds, slot.device, slot.threads)
+        rows.append(
+            [
+                variant.label,
+                ", ".join(f"{key}: {value}" for key, value in variant.difference.items()),
+                f"{mine[0].params:,}",
+                f"{multiply_adds:,}",
+                f"{config.scaled_recipe.steps:,}",
+                f"{config.scaled_recipe.steps * config.recipe.batch_size / DATASETS[config.data.name].train:.1f}",
+                ", ".join(f"{count} {state}" for state, count in states.items()),
+                duration(each),
+            ]
+        )
+    head = ["variant", "difference", "params", "multiply-adds", "steps", "epochs", "runs", "each ~"]
+    return markdown_table(head, rows, numeric=range(2, 6))
+
+
+def print_table(plan: dict[str, Any], folder: Path) -> None:
+    """Print the table, and leave it in table.md and table.csv."""
+    from reslab.report.table import render
+
+    table = render(plan, folder)
+    store.write_text(folder / "table.md", table.markdown)
+    store.write_text(folder / "table.csv", table.csv)
+    print(table.markdown)
+
+
+def warn_of_other_code(jobs: list[Job]) -> None:
+    """Say which final runs another version of the code made."""
+    made = [store.read_result(job.folder) for job in jobs if not job.pending]
+    others = sum(result is not None and result["code"] != store.code_version() for result in made)
+    if others:
+        print(
+            f"warning: {others} of the final runs were made by another version of the code; "
+            "to make one anew, move its folder away",
+            file=sys.stderr,
+        )
+
+
+def say_how_to_sync(folder: Path) -> None:
+    """Print the command that sends offline W&B runs, if there are any."""
+    offline = [
+        path
+        for path in folder.glob("*/wandb/offline-run-*")
+        if not list(path.glob("*.synced")) and list(path.glob("*.wandb"))
+    ]
+    if offline:
+        print(
+            f"\nW&B: {len(offline)} offline run(s); to send them: "
+            f"wandb sync {folder}/*/wandb/offline-run-*"
+        )

@@ -1,0 +1,1 @@
+"""Experiments: YAML file → runs → processes. No torch; runs are started as processes."""

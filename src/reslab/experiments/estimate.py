@@ -1,0 +1,66 @@
+"""How long runs will take: a rough model of a step's cost, corrected by runs that have finished.
+
+It is a sum of arithmetic (multiply-adds), layers (each call costs something however small it is)
+and start-up. The constants were measured on a two-core x86-64 machine and one data-centre GPU's
+order of magnitude; where `runs/` has finished runs, their median ratio to the model corrects it.
+"""
+
+import statistics
+from pathlib import Path
+
+from reslab import store
+from reslab.config import RunConfig, read_run
+from reslab.config.datasets import DATASETS
+
+STARTUP = 9.0
+"""Seconds for imports, data and the last evaluation's overhead."""
+
+RATE = {"cpu": 18e9, "gpu": 2e12}
+"""Multiply-adds per second and slot: one CPU thread, or one GPU, in float32."""
+
+LAYER = {"cpu": 2.5e-4, "gpu": 1.2e-4}
+"""Seconds per weighted layer and training step, whatever its size."""
+
+
+def work(config: RunConfig, multiply_adds: int) -> float:
+    """Multiply-adds of a run: three per training example and step, one per evaluated example."""
+    facts, recipe = DATASETS[config.data.name], config.scaled_recipe
+    evaluated = facts.train + facts.test + recipe.steps * recipe.batch_size * 3 / 5
+    return multiply_adds * (3 * recipe.steps * recipe.batch_size + evaluated)
+
+
+def seconds(config: RunConfig, multiply_adds: int, device: str, threads: int) -> float:
+    """The model's seconds for one run in a slot of `threads` CPU threads, or on a GPU."""
+    rate = RATE[device] * (max(1, threads * 0.8) if device == "cpu" else 1)
+    layers = config.model.layers * config.scaled_recipe.steps * LAYER[device]
+    return STARTUP + layers + work(config, multiply_adds) / rate
+
+
+def correction(device: str) -> float:
+    """Median of actual over modelled seconds of finished runs on such a device, 1 without any."""
+    ratios = [
+        ratio
+        for result in sorted(store.runs_root().glob(f"*/*/{store.RESULT}"))[-100:]
+        if (ratio := _ratio(result.parent, device)) is not None
+    ]
+    return statistics.median(ratios) if ratios else 1.0
+
+
+def _ratio(folder: Path, device: str) -> float | None:
+    result, starts = store.read_result(folder), store.read_json(folder / store.ENV) or []
+    if result is None or result["status"] != "done" or len(starts) != 1:
+        return None
+    if starts[0]["device"].startswith("cpu") != (device == "cpu") or starts[0]["devices"] > 1:
+        return None
+    config = read_run(folder / store.CONFIG)
+    modelled = seconds(config, result["multiply_adds"], device, starts[0]["threads"])
+    return float(result["seconds"]) / modelled
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    for unit, size, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if seconds < limit * size:
+            digits = 1 if unit == "h" else 0
+            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds / 86400:.1f} days"
