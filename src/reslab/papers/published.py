@@ -171,8 +171,8 @@ def _reference(paper: Paper, found: Table) -> str:
     """The full citation, one line."""
     c = paper.citation
     places = filter(None, (c.venue, f"arXiv {c.arxiv}" if c.arxiv else c.url))
-    parts = (f"{_citation(paper, found)}: {c.authors}: {c.title}", ", ".join(places))
-    return ". ".join(filter(None, parts))
+    work = f"{c.authors}: {c.title}" if c.authors else c.title
+    return f"{_citation(paper, found)}: " + ". ".join(filter(None, (work, ", ".join(places))))
 
 
 BOUNDS: tuple[Bound, ...] = ("above", "below", "about")

@@ -35,7 +35,7 @@ Verified = Literal[
 class Citation(Description):
     """Who published it and where; `url` where there is no arXiv number."""
 
-    authors: str
+    authors: str | None = None
     title: str
     venue: str | None = None
     year: int | None = None

@@ -1,0 +1,166 @@
+"""Deviations from a paper's protocol, computed from what was run (never written by hand).
+
+A deviation is a field of the run that differs from the protocol; where the paper is silent, our
+choice is an assumption. Both are grouped: one line for all variants that share it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from reslab.config import RunConfig, flatten
+from reslab.config.datasets import DATASETS
+from reslab.papers import Training, protocol_of
+from reslab.report.runs import Plan, Variant
+from reslab.report.text import listed, number
+
+Message = tuple[str, str]
+"""A sentence and the label of the variant that it is about."""
+
+OF_THE_RUN = {"seed", "budget", "data.holdout", "model.in_channels", "model.classes"}
+"""Fields that have a sentence of their own or that follow from others."""
+
+
+def deviations(plan: Plan, variants: Sequence[Variant]) -> list[str]:
+    """One line for each difference between what was run and what the papers did."""
+    chosen: list[Message] = []
+    measured: list[Message] = []
+    for variant in variants:
+        training = training_of(plan, variant)
+        lines = [*_own_choices(variant), *_seeds(variant), *_fields(variant, training)]
+        chosen += [(line, variant.label) for line in lines]
+        measured += [(line, variant.label) for line in _normalization(variant, training)]
+    final = [v.label for v in variants if any(run.is_final for run in v.runs)]
+    return [*grouped(chosen, [v.label for v in variants]), *grouped(measured, final)]
+
+
+def assumptions(plan: Plan, variants: Sequence[Variant]) -> dict[str, list[str]]:
+    """For each paper (its short citation) a line for each of our choices where it is silent."""
+    messages: dict[str, list[Message]] = {}
+    for variant in variants:
+        config, training = variant.config, training_of(plan, variant)
+        if config is None or training is None:
+            continue
+        messages.setdefault(training.cite, []).extend(
+            (f"{field}: {_ours(field, config)}", variant.label)
+            for field in sorted(training.silent_on - unread(config))
+        )
+    labels = [variant.label for variant in variants]
+    return {cite: grouped(lines, labels) for cite, lines in messages.items()}
+
+
+def training_of(plan: Plan, variant: Variant) -> Training | None:
+    """The protocol that a variant is held against: its own row's, else the experiment's."""
+    published = variant.published
+    own = protocol_of(published.table, published.row) if published else None
+    return own or (protocol_of(plan["published"]) if plan["published"] else None)
+
+
+def grouped(messages: Iterable[Message], labels: Sequence[str]) -> list[str]:
+    """Equal sentences once, with the variants that they are about; those of most variants first."""
+    about: dict[str, list[str]] = {}
+    for sentence, label in messages:
+        about.setdefault(sentence, []).append(label)
+    lines = sorted(about.items(), key=lambda item: -len(item[1]))
+    return [sentence + _who(those, labels) for sentence, those in lines]
+
+
+def unread(config: RunConfig) -> set[str]:
+    """Fields that this run does not read, whatever their value."""
+    model, recipe = config.model, config.recipe
+    schedule = "recipe.schedule."
+    return {
+        *(["model.zeros"] if model.shortcut != "A" else []),
+        *(["model.stride_on"] if model.branch != "bottleneck" else []),
+        *([schedule + "warmup_lr"] if not recipe.schedule.warmup_steps else []),
+        *([schedule + f for f in ("milestones", "gamma") if recipe.schedule.name != "step"]),
+        *(["recipe.optimizer.betas"] if recipe.optimizer.name != "adam" else []),
+        *(
+            [
+                "recipe.optimizer." + f
+                for f in ("momentum", "nesterov")
+                if recipe.optimizer.name != "sgd"
+            ]
+        ),
+        *(["recipe.augmentation.padding"] if not recipe.augmentation.crop_padding else []),
+    }
+
+
+def _own_choices(variant: Variant) -> Iterator[str]:
+    """What no paper does: a part of the budget, a test on held-out training images."""
+    config = variant.config
+    if config is None:
+        return
+    full, scaled, budget = config.recipe, config.scaled_recipe, f"budget {config.budget:g}"
+    if config.budget != 1:
+        milestones = listed([f"{m:,}" for m in scaled.schedule.milestones])
+        yield (
+            f"{budget}: {scaled.steps:,} of {full.steps:,} steps"
+            + (f", milestones {milestones}" if milestones else "")
+        )
+        if full.schedule.warmup_steps:
+            yield (
+                f"{budget}: the warm-up lasts {scaled.schedule.warmup_steps:,} of "
+                f"{full.schedule.warmup_steps:,} steps"
+            )
+    if config.data.holdout:
+        yield (
+            f"data.holdout: tested on {config.data.holdout:,} training images set aside, not on "
+            "the test set"
+        )
+
+
+def _seeds(variant: Variant) -> Iterator[str]:
+    """Another number of runs than the published statistic is over."""
+    published, seeds = variant.published, len(variant.runs)
+    if published is not None and published.n not in (None, seeds):
+        yield f"seeds: {seeds}; {published.citation}: {published.statistic}"
+
+
+def _normalization(variant: Variant, training: Training | None) -> Iterator[str]:
+    """Another number of examples per BatchNorm normalisation, as the runs have recorded it."""
+    if training is None or training.normalization_batch is None:
+        return
+    expected = training.normalization_batch
+    batches = (run.result.get("normalization_batch") for run in variant.runs if run.result)
+    for batch in sorted({batch for batch in batches if batch not in (None, expected)}):
+        yield f"examples per BatchNorm normalisation: {batch}; {training.cite}: {expected}"
+
+
+def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
+    """Fields that differ, and those not at their default that the protocol does not mention."""
+    config = variant.config
+    if config is None or training is None:
+        return
+    ours, skipped = _leaves(config), OF_THE_RUN | unread(config)
+    for field, theirs in training.fields.items():
+        if field not in skipped and ours[field] != theirs:
+            yield f"{field}: {_ours(field, config)}; {training.cite}: {number(theirs)}"
+    chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
+    mentioned = training.fields.keys() | training.silent_on | skipped
+    for field in sorted(chosen.keys() - mentioned):
+        if not field.startswith("model."):
+            yield f"{field}: {number(ours[field])}; {training.cite} does not mention it"
+
+
+def _ours(field: str, config: RunConfig) -> str:
+    """Our value, and what it means where the number alone does not tell."""
+    value = number(_leaves(config)[field])
+    if field == "data.holdout" and not config.data.holdout:
+        return f"0, all {DATASETS[config.data.name].train:,} training images"
+    if field == "recipe.schedule.warmup_steps" and config.recipe.schedule.warmup_steps:
+        return f"{value} steps at {config.recipe.schedule.warmup_lr:g}"
+    return value
+
+
+def _leaves(config: RunConfig) -> dict[str, Any]:
+    return flatten(config.model_dump(mode="json"))
+
+
+def _who(those: Sequence[str], labels: Sequence[str]) -> str:
+    """Which variants: nothing for all of them, the exceptions where these are fewer."""
+    others = [label for label in labels if label not in those]
+    if not others:
+        return ""
+    if len(others) < len(those) / 2:
+        return f" (all but {listed(others)})"
+    return f" ({listed(those)})"

@@ -1,0 +1,238 @@
+"""Training curves of an experiment, in the manner of He 2015, Fig. 6: error against the step.
+
+Test error is bold, training error thin and dashed; the mean over seeds with the range between the
+worst and the best seed. Plain and residual nets stand side by side where there are both. Drawn from
+the metrics in the run folders alone; matplotlib is imported only when something is drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reslab import store
+from reslab.papers import Published
+from reslab.report.runs import Plan, Run, Variant, read_variants
+from reslab.report.text import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette without its yellow: told apart by colour-blind readers."""
+
+STYLE: dict[str, Any] = {
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.4",
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "reslab",
+}
+BINS = 100
+"""Points of a training curve; its rows are means over batches, so that means of them are, too."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean, lowest and highest error in per cent over seeds, at steps that all of them have."""
+
+    steps: tuple[int, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def draw(plan: Plan, folder: Path) -> list[Path]:
+    """Draw `figure.png` and `figure.svg` in `folder`; the two paths. Equal files, equal figures."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure = _figure(plan, read_variants(plan, folder))
+        paths = [folder / "figure.png", folder / "figure.svg"]
+        for path in paths:
+            kind = path.suffix[1:]
+            metadata = {"Date": None} if kind == "svg" else {"Software": None}
+            with store.replacing(path) as temporary:
+                figure.savefig(temporary, format=kind, dpi=160, metadata=metadata)
+    return paths
+
+
+def _figure(plan: Plan, variants: Sequence[Variant]) -> "Figure":
+    from matplotlib.figure import Figure
+
+    panels = _panels(variants)
+    figure = Figure(figsize=(6.9 if len(panels) == 1 else 10.6, 4.4), layout="constrained")
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
+    for axes, (title, members) in zip(grid[0], panels.items(), strict=True):
+        _panel(axes, title, members)
+    grid[0][0].set_ylabel("error, %")
+    grid[0][0].set_ylim(0, _top(variants))
+    for axes, members in zip(grid[0], panels.values(), strict=True):
+        _label_lines(axes, members)
+    budget = plan["options"].get("budget")
+    title = plan["title"] + (f"   (budget {budget:g})" if budget else "")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
+    _legend(figure, variants)
+    return figure
+
+
+def _panels(variants: Sequence[Variant]) -> dict[str, list[Variant]]:
+    """Plain and residual nets apart if there are both, else all in one panel without a title."""
+    plain = [v for v in variants if v.config is not None and v.config.model.shortcut == "none"]
+    residual = [v for v in variants if v not in plain]
+    if not plain or not residual:
+        return {"": list(variants)}
+    return {"plain nets": plain, "residual nets": residual}
+
+
+def _panel(axes: "Axes", title: str, variants: Sequence[Variant]) -> None:
+    """The curves of some variants, each in a colour of its own."""
+    axes.set_title(title)
+    axes.set_xlabel("step")
+    axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+    axes.grid(axis="y", color="0.92", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for variant, colour in zip(variants, _colours(len(variants)), strict=True):
+        _draw_variant(axes, variant, colour)
+    axes.set_xlim(0, _last_step(variants))
+    axes.locator_params(axis="x", nbins=5)
+
+
+def _draw_variant(axes: "Axes", variant: Variant, colour: str) -> None:
+    for key, style in (
+        ("train_top1_error", {"linewidth": 0.9, "linestyle": (0, (4, 2))}),
+        ("test_top1_error", {"linewidth": 2.0}),
+    ):
+        for runs in _groups(variant):
+            curve = _curve(runs, key)
+            axes.plot(curve.steps, curve.mean, color=colour, **style)  # type: ignore[arg-type]
+            if key == "test_top1_error" and curve.steps:
+                axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.15, lw=0)
+                if runs[0].state == "diverged":
+                    axes.plot(curve.steps[-1], curve.mean[-1], "x", color=colour, clip_on=False)
+    mark = _published_mark(variant.published)
+    if mark is not None:
+        axes.plot(
+            _last_step([variant]), mark, "D", color=colour, markersize=5, fillstyle="none",
+            alpha=0.7, clip_on=False, zorder=4,
+        )
+
+
+def _groups(variant: Variant) -> list[list[Run]]:
+    """The runs that share a line: all that trained; each alone if one diverged.
+
+    Unfinished runs are drawn only while there is no final one: means over a changing number of
+    seeds have jumps.
+    """
+    started = [run for run in variant.runs if store.read_metrics(run.folder)]
+    final = [run for run in started if run.is_final]
+    if any(run.state == "diverged" for run in final):
+        return [[run] for run in final]
+    return [final or started] if started else []
+
+
+def _curve(runs: Sequence[Run], key: str) -> Curve:
+    """One curve of several runs; long ones are averaged over equal stretches of steps."""
+    series = [
+        {row["step"]: row[key] for row in store.read_metrics(run.folder) if key in row}
+        for run in runs
+    ]
+    steps = sorted(set.intersection(*map(set, series)))
+    size = -(-len(steps) // BINS) if key == "train_top1_error" else 1
+    parts = [steps[i : i + size] for i in range(0, len(steps), size)]
+    errors = [[sum(s[step] for step in part) / len(part) for s in series] for part in parts]
+    return Curve(
+        steps=tuple(part[-1] for part in parts),
+        mean=tuple(sum(row) / len(row) for row in errors),
+        low=tuple(map(min, errors)),
+        high=tuple(map(max, errors)),
+    )
+
+
+def _label_lines(axes: "Axes", variants: Sequence[Variant]) -> None:
+    """Each variant's name and its last test error beside the end of its line, none overlapping."""
+    top = axes.get_ylim()[1]
+    ends = [_end(variant) for variant in variants]
+    heights = spread([min(end, top) if end is not None else top for end in ends], 0.05 * top, top)
+    for variant, end, height, colour in zip(
+        variants, ends, heights, _colours(len(variants)), strict=True
+    ):
+        axes.annotate(
+            f"{variant.label}  {percent(end, 1) if end is not None else '(no run yet)'}",
+            (1, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(9, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def spread(heights: Sequence[float], gap: float, top: float) -> list[float]:
+    """Heights moved apart to at least `gap`, in the same order, from 0 to `top` where they fit."""
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    placed: list[float] = []
+    for i in order:
+        placed.append(max(heights[i], placed[-1] + gap if placed else 0.0))
+    limit = max(top, gap * (len(placed) - 1))
+    for k in reversed(range(len(placed))):
+        placed[k] = min(placed[k], limit)
+        limit = placed[k] - gap
+    return [placed[order.index(i)] for i in range(len(heights))]
+
+
+def _legend(figure: "Figure", variants: Sequence[Variant]) -> None:
+    """What bold, dashed and the marks mean."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color="0.3", linewidth=2.0, label="test (band: worst to best seed)"),
+        Line2D([], [], color="0.3", linewidth=0.9, linestyle=(0, (4, 2)), label="training"),
+    ]
+    if any(_published_mark(v.published) is not None for v in variants):
+        handles.append(
+            Line2D([], [], color="0.3", marker="D", fillstyle="none", linestyle="", markersize=5,
+                   label="published test error")
+        )
+    if any(run.state == "diverged" for v in variants for run in v.runs):
+        handles.append(Line2D([], [], color="0.3", marker="x", linestyle="", label="diverged"))
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), frameon=False)
+
+
+def _end(variant: Variant) -> float | None:
+    """Where the label of a variant belongs: its last test error in per cent, the mean over seeds."""
+    ends = [c.mean[-1] for c in (_curve(g, "test_top1_error") for g in _groups(variant)) if c.mean]
+    return sum(ends) / len(ends) if ends else None
+
+
+def _top(variants: Sequence[Variant]) -> float:
+    """The highest error shown: room above the last errors, not above the first ones."""
+    ends = [end for end in map(_end, variants) if end is not None]
+    marks = [mark for v in variants if (mark := _published_mark(v.published)) is not None]
+    return min(100.0, 5 + 1.4 * max([*ends, *marks], default=70.0))
+
+
+def _last_step(variants: Sequence[Variant]) -> int:
+    return max((v.config.scaled_recipe.steps for v in variants if v.config is not None), default=1)
+
+
+def _published_mark(published: Published | None) -> float | None:
+    """The published test error if it is a number."""
+    if published is None or published.bound or published.column == "train_error":
+        return None
+    return published.mean if published.mean is not None else published.value
+
+
+def _colours(count: int) -> list[str]:
+    """The palette, or as many steps of a colour map where it is too short."""
+    if count <= len(COLOURS):
+        return list(COLOURS[:count])
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps["viridis"](0.9 * i / (count - 1))) for i in range(count)]

@@ -1,0 +1,91 @@
+"""A plan and its run folders as values: what the table, the figure and the status read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from reslab import store
+from reslab.config import RunConfig, flatten, read_run
+from reslab.papers import Published, cell
+
+Plan = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder; the result is None until the run is final."""
+
+    folder: Path
+    state: store.State
+    result: dict[str, Any] | None
+
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """What was run; None where the folder has not been made."""
+        path = self.folder / store.CONFIG
+        return read_run(path) if path.exists() else None
+
+    @cached_property
+    def starts(self) -> list[dict[str, Any]]:
+        """What each start of the run was made with."""
+        return list(store.read_json(self.folder / store.ENV) or [])
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run is done or diverged."""
+        return self.result is not None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of an experiment: a difference from the base, its runs, its published number."""
+
+    label: str
+    difference: dict[str, Any]
+    params: int
+    multiply_adds: int
+    note: str | None
+    published: Published | None
+    runs: tuple[Run, ...]
+
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """What its runs have in common, from the first that there is; only the seed differs."""
+        return next((run.config for run in self.runs if run.config is not None), None)
+
+    def errors(self, split: str) -> list[float]:
+        """Final errors of the runs that trained, in per cent; `split` is train or test."""
+        results = (run.result for run in self.runs if run.state == "done")
+        return [result[split]["top1_error"] for result in results if result is not None]
+
+    def count(self, *states: store.State) -> int:
+        """How many runs are in one of these states."""
+        return sum(run.state in states for run in self.runs)
+
+
+def read_variants(plan: Plan, folder: Path) -> list[Variant]:
+    """The variants of a plan with what is in their run folders under `folder`."""
+    return [
+        Variant(
+            label=variant["label"],
+            difference=flatten(variant["difference"]),
+            params=variant["params"],
+            multiply_adds=variant["multiply_adds"],
+            note=variant.get("note"),
+            published=_published(variant.get("published")),
+            runs=tuple(_read(folder / name) for name in variant["runs"]),
+        )
+        for variant in plan["variants"]
+    ]
+
+
+def _published(place: Mapping[str, Any] | None) -> Published | None:
+    return cell(place["table"], place["row"], place.get("column")) if place else None
+
+
+def _read(folder: Path) -> Run:
+    """A run whose state and result agree, even if it ends while it is read."""
+    state = store.state(folder)
+    return Run(folder, state, store.read_result(folder) if state in store.FINAL else None)

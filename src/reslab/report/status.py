@@ -1,0 +1,40 @@
+"""The state of every run of a plan, as text."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reslab import store
+from reslab.report.runs import Plan, Run, read_variants
+from reslab.report.text import NOTHING, duration, markdown_table, percent
+
+
+def render(plan: Plan, folder: Path) -> str:
+    """One line per run (state, step, last test error in per cent, time) and how many are where."""
+    runs = [run for variant in read_variants(plan, folder) for run in variant.runs]
+    head = ["run", "state", "step", "of", "test error", "time"]
+    grid = markdown_table(head, [_line(run) for run in runs], "llrrrr")
+    states = Counter(run.state for run in runs)
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    return f"{plan['title']}\n\n{grid}\n\n{len(runs)} runs: {counts or 'none'}\n"
+
+
+def _line(run: Run) -> list[str]:
+    rows = store.read_metrics(run.folder)
+    steps = f"{run.config.scaled_recipe.steps:,}" if run.config else NOTHING
+    errors = [row["test_top1_error"] for row in rows if "test_top1_error" in row]
+    error = errors[-1] if errors else None
+    if run.state == "done" and run.result:
+        error = run.result["test"]["top1_error"]
+    step = run.result["step"] if run.result else max((row["step"] for row in rows), default=0)
+    return [run.folder.name, run.state, f"{step:,}", steps, percent(error), _time(run)]
+
+
+def _time(run: Run) -> str:
+    """How long a final run took, or how long ago a running one was started."""
+    if run.result and "seconds" in run.result:
+        return duration(run.result["seconds"])
+    if run.state == "running" and run.starts and "time" in run.starts[-1]:
+        started = datetime.fromisoformat(run.starts[-1]["time"])
+        return duration((datetime.now(UTC) - started).total_seconds())
+    return NOTHING

@@ -1,0 +1,91 @@
+"""How numbers and tables are set as text: SI prefixes, aligned Markdown, wrapped notes."""
+
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+
+NOTHING = "–"
+WIDTH = 120
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: str) -> str:
+    """A Markdown table whose source is aligned; `right` has an `r` or `l` for each column."""
+    widths = [max(3, *map(_width, column)) for column in zip(head, *rows, strict=True)]
+    rule = [
+        "-" * (width - 1) + (":" if side == "r" else "-")
+        for width, side in zip(widths, right, strict=True)
+    ]
+    return "\n".join(
+        "| " + " | ".join(_pad(*cell) for cell in zip(line, widths, right, strict=True)) + " |"
+        for line in (head, rule, *rows)
+    )
+
+
+def bullets(heading: str, items: Sequence[str]) -> str:
+    """A heading and its list, wrapped; nothing if there is nothing to list."""
+    if not items:
+        return ""
+    return "\n".join([heading, "", *(wrap(item, "- ", "  ") for item in items)])
+
+
+def wrap(text: str, first: str = "", rest: str = "") -> str:
+    """Text in lines of at most `WIDTH` columns; words are not broken."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def si(count: int) -> str:
+    """Three significant digits: 853 k, 1.73 M, 2.51 G."""
+    for power, prefix in ((9, "G"), (6, "M"), (3, "k")):
+        if count >= 0.9995 * 10**power:
+            return f"{_three(count / 10**power)} {prefix}"
+    return str(count)
+
+
+def percent(error: float | None, decimals: int = 2) -> str:
+    """An error in per cent, a dash where there is none."""
+    return NOTHING if error is None else f"{error:.{decimals}f}"
+
+
+def number(value: object) -> str:
+    """A value of a description as people write it: 64,000, 0.1, [32,000, 48,000]."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(number, value))}]"
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min, 1.5 h."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _three(value: float) -> str:
+    """Three significant digits without an exponent."""
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
+
+
+def _pad(cell: str, width: int, side: str) -> str:
+    space = " " * (width - _width(cell))
+    return space + cell if side == "r" else cell + space
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal, where a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,113 @@
+"""Run folders made by hand: what training writes, without training.
+
+`Lab` makes plans and run folders as `store` describes them, with error curves that fall to given
+final errors.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reslab import store
+from reslab.config import RunConfig, dump_yaml, merge, resolve
+
+TABLE6 = "he2015/table6"
+TRAIN, TEST = 50_000, 10_000
+
+
+class Lab:
+    """A folder of one experiment, filled run by run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.variants: list[dict[str, Any]] = []
+        self.base: dict[str, Any] = {"data": "cifar10", "recipe": "he2015_cifar"}
+        self.published: str | None = TABLE6
+        self.options: dict[str, Any] = {
+            "budget": None, "seeds": None, "only": None, "set": [], "devices": 1,
+        }
+
+    def variant(
+        self,
+        label: str,
+        difference: Mapping[str, Any],
+        seeds: int = 1,
+        published: tuple[str, str] | None = None,
+        note: str | None = None,
+    ) -> list[Path]:
+        """Plan a variant; its run folders, each with a config and nothing else."""
+        budget = self.options["budget"] or 1.0
+        tree = merge(merge(self.base, {"budget": budget}), dict(difference))
+        folders = []
+        for seed in range(seeds):
+            config = resolve({**tree, "seed": seed}, label)
+            folder = self.folder / f"{store.slug(label)}-s{seed}-{config.run_id}"
+            store.prepare(folder, dump_yaml(config.model_dump(mode="json")), {})
+            folders.append(folder)
+        self.variants.append({
+            "label": label, "slug": store.slug(label), "difference": dict(difference),
+            "published": published and {"table": published[0], "row": published[1], "column": None},
+            "note": note, "params": 853_018, "multiply_adds": 125_485_696,
+            "runs": [folder.name for folder in folders],
+        })
+        return folders
+
+    def plan(self) -> dict[str, Any]:
+        """The plan as `plan.json` has it."""
+        return {
+            "experiment": "made_by_hand", "title": "Made by hand", "options": self.options,
+            "published": self.published, "variants": self.variants,
+        }
+
+    def start(self, folder: Path, until: float = 1.0, test: float = 10.0, **env: Any) -> RunConfig:
+        """A run that has been started and has reached a part of its steps."""
+        from reslab.config import read_run
+
+        config = read_run(folder / store.CONFIG)
+        start = {"code": "c0de", "device": "cpu (x86_64)", "devices": 1, **env}
+        store.append_start(folder, start)
+        steps = config.scaled_recipe.steps
+        rows = []
+        for part in itertools.takewhile(lambda part: part <= until, (i / 20 for i in range(1, 21))):
+            step, error = round(part * steps), test + (90 - test) * math.exp(-6 * part)
+            rows.append({"step": step, "lr": 0.1, "train_loss": 1.0, "train_top1_error": error * 0.7})
+            rows.append({"step": step, "test_loss": 1.0, "test_top1_error": error})
+        for row in rows:
+            store.append_metrics(folder, row)
+        return config
+
+    def done(self, folder: Path, train: float, test: float, **result: Any) -> None:
+        """A run that ended with these errors, in per cent."""
+        config = self.start(folder, test=test)
+        store.write_json(folder / store.RESULT, {
+            "status": "done", "step": config.scaled_recipe.steps,
+            "train": score(train, TRAIN), "test": score(test, TEST),
+            "normalization_batch": 128, "code": "c0de", "seconds": 12.3, **result,
+        })
+
+    def all_done(self, folders: Sequence[Path], train: Sequence[float], test: Sequence[float]) -> None:
+        """Runs that ended with these errors, in per cent."""
+        for folder, train_error, test_error in zip(folders, train, test, strict=True):
+            self.done(folder, train_error, test_error)
+
+    def diverged(self, folder: Path, step: int = 1234) -> None:
+        """A run whose loss became infinite."""
+        self.start(folder, until=0.4)
+        store.write_json(folder / store.RESULT, {
+            "status": "diverged", "step": step, "lr": 0.1, "loss": "nan",
+            "normalization_batch": 128, "code": "c0de", "seconds": 2.0,
+        })
+
+
+def score(error: float, examples: int) -> dict[str, Any]:
+    wrong = round(error / 100 * examples)
+    return {"examples": examples, "wrong": wrong, "top1_error": 100 * wrong / examples, "loss": 0.5}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
