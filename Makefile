@@ -1,0 +1,164 @@
+# The front door: `make` alone says what there is. Every target works from a fresh clone.
+# GNU make 3.81 or later (macOS has 3.81).
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help experiment status table figure train models
+.PHONY: setup test-fast test test-slow check lint format clean
+
+#| Experiments                                        results go to runs/NAME
+#|
+#|   make experiment NAME=quickstart                  train, then print the table beside the paper's
+#|   make experiment NAME=plain_vs_residual BUDGET=0.02 SEEDS=1
+#|   make experiment NAME=plain_vs_residual ONLY='*20*'    only variants whose label matches
+#|   make experiment NAME=plain_vs_residual DRY=1     the plan: runs, steps, cost; writes nothing
+#|   make status NAME=quickstart                      which runs are done, running, pending
+#|   make table NAME=quickstart                       the table again, also of a half-finished one
+#|   make figure NAME=quickstart                      error against step
+#|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
+#|                                                    one net: an experiment of one variant
+#|   make models                                      nets that have a name, and their costs
+#|   make models MODEL='resnet*'                      some of them
+#|
+#|   Stop with Ctrl-C: the same command goes on where it stopped. Finished runs are not repeated.
+#|
+#|   NAME      a file of configs/experiments, without .yaml
+#|   BUDGET    fraction of the recipe's steps, the schedule in proportion, e.g. 0.02
+#|   SEEDS     number of seeds
+#|   ONLY      variants by label, e.g. '*20*'
+#|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'
+#|   DEVICES   processes (GPUs) per run
+#|   DRY       1: the plan only
+#|
+#| Development
+#|
+#|   make setup        make .venv and nothing else; every target does so where it is missing
+#|   make test-fast    under a minute: without tests that start training processes
+#|   make test         under ten minutes: all but the slow ones; make test ARGS='-x -k resume'
+#|   make test-slow    the slow ones, under forty minutes
+#|   make check        what CI runs: lint, then every test
+#|   make lint         ruff, mypy, and the floors that import-linter guards
+#|   make format       mend the style
+#|   make clean        remove caches; never runs, data or .venv
+#|
+#| Environment
+#|
+#|   .venv is made when it is missing and renewed when requirements.txt or pyproject.toml change.
+#|
+#|   make VENV=~/miniconda3/envs/torch …    use this environment as it is; nothing is installed
+#|   make PYTHON=python3.12 …               use this Python as it is if it has the requirements,
+#|                                          else make .venv with it (3.11 or later)
+
+# What the user may say. Only make's command line counts and not the environment: WSL, for one, sets
+# NAME to the machine's name. Recipes read the values from the shell's environment ("$$NAME"), so
+# that spaces, quotes and globs arrive as they were given.
+WORDS := NAME BUDGET SEEDS ONLY SET DEVICES DRY MODEL DATA RECIPE ARGS
+$(foreach word,$(WORDS),$(if $(findstring environment,$(origin $(word))),$(eval $(word) :=)))
+
+# The checkout's own code comes first, wherever an environment has another one.
+export PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+# Which Python: that of VENV, or PYTHON itself, or .venv's, which scripts/venv.sh makes.
+NEEDED := torch torchvision lightning torchmetrics wandb timm pydantic yaml numpy scipy matplotlib tqdm
+LACKING = -c 'import sys, importlib.util as u; \
+	print(*(m for m in sys.argv[1:] if not u.find_spec(m)))' $(NEEDED)
+ifneq ($(VENV),)
+  CHOSEN := $(subst ~/,$(HOME)/,$(VENV))/bin/python
+else ifneq ($(PYTHON),)
+  ifeq ($(shell "$(PYTHON)" $(LACKING) 2>&1 || echo Python),)
+    CHOSEN := $(PYTHON)
+  endif
+endif
+ifdef CHOSEN
+  READY := _chosen
+else
+  READY := .venv/.ready
+endif
+RUN := exec "$(if $(CHOSEN),$(CHOSEN),.venv/bin/python)"
+
+# --- experiments -----------------------------------------------------------------------------------
+
+OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
+	$${DEVICES:+"--devices=$$DEVICES"} $(if $(filter-out 0 no false,$(DRY)),--dry)
+SPLIT_SET = set -f; set --; for word in $$SET; do set -- "$$@" "--set=$$word"; done
+
+experiment: _name $(READY)
+	@$(SPLIT_SET); $(RUN) scripts/experiment.py run $(OPTIONS) "$$@" -- "$$NAME"
+
+status table figure: _name $(READY)
+	@$(RUN) scripts/experiment.py $@ -- "$$NAME"
+
+train: _model $(READY)
+	@$(SPLIT_SET); $(RUN) scripts/experiment.py train \
+		"--model=$$MODEL" "--data=$$DATA" "--recipe=$$RECIPE" $(OPTIONS) "$$@"
+
+models: $(READY)
+	@$(RUN) scripts/models.py $${MODEL:+-- "$$MODEL"}
+
+# --- development -----------------------------------------------------------------------------------
+
+setup: $(READY)
+
+test-fast: $(READY)
+	@$(RUN) -m pytest -m 'not slow and not process' $(ARGS)
+
+test: $(READY)
+	@$(RUN) -m pytest -m 'not slow' $(ARGS)
+
+test-slow: $(READY)
+	@$(RUN) -m pytest -m slow --durations=10 $(ARGS)
+
+check: lint
+	@$(RUN) -m pytest --durations=20 $(ARGS)
+
+lint: $(READY)
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+	@$(RUN) -c 'from importlinter.cli import lint_imports_command as main; main()'
+
+format: $(READY)
+	@$(RUN) -m ruff check --fix --quiet || true
+	@$(RUN) -m ruff format
+
+clean:
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@find src scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+help:
+	@sed -n 's/^#| \{0,1\}//p' Makefile
+	@printf '\nExperiments in configs/experiments\n\n'; $(LIST)
+
+# --- what the targets above rest on ----------------------------------------------------------------
+
+.PHONY: _name _model _chosen _always
+
+LIST = for file in configs/experiments/*.yaml; do [ -e "$$file" ] || continue; \
+	printf '  %-18s  %s\n' "$$(basename "$$file" .yaml)" "$$(sed -n '1{s/^\# *//;s/   .*//;p;}' "$$file")"; done
+
+_name:
+	@[ -n "$$NAME" ] || { printf 'Which experiment? Say NAME=…, for example:\n\n'; \
+		printf '  make $(firstword $(MAKECMDGOALS)) NAME=quickstart\n\n'; $(LIST); exit 2; } >&2
+
+_model:
+	@[ -n "$$MODEL" ] && [ -n "$$DATA" ] && [ -n "$$RECIPE" ] || { printf '%s\n' \
+		'Which net, data set and recipe? For example:' '' \
+		'  make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01' '' \
+		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100. Recipes: configs/recipes.'; \
+		exit 2; } >&2
+
+# Made with PYTHON if that is given; remade if its interpreter has gone.
+.venv/.ready: requirements.txt pyproject.toml $(if $(PYTHON),_always)
+.venv/.ready: $(if $(shell .venv/bin/python -c 'print("runs")' 2>/dev/null),,_always)
+	@sh scripts/venv.sh "$(PYTHON)"
+
+# An environment that is not ours is looked at and left alone.
+ifneq ($(filter test% check lint format,$(MAKECMDGOALS)),)
+  NEEDED += pytest hypothesis ruff mypy importlinter
+endif
+_chosen:
+	@lacking=$$("$(CHOSEN)" $(LACKING) 2>/dev/null) || { echo "$(CHOSEN) is no Python that runs." >&2; exit 2; }; \
+	"$(CHOSEN)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(CHOSEN) is $$("$(CHOSEN)" --version); reslab needs 3.11 or later." >&2; exit 2; }; \
+	[ -z "$$lacking" ] || { printf '%s\n' "$(CHOSEN) lacks: $$lacking" "  Install it there:" \
+		"  \"$(CHOSEN)\" -m pip install -r requirements.txt -e '.[dev]'" >&2; exit 2; }
