@@ -1,0 +1,73 @@
+"""What every test stands on: no key, no network logging, run folders of its own; and real data.
+
+A test that needs a large data set is skipped where it is not at hand, and fails in CI.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the user's reaches a test, and nothing of a test reaches the user's folders."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+    for key in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
+    if "torch" in sys.modules:  # bit-equality on a CPU needs equal thread counts
+        sys.modules["torch"].set_num_threads(1)
+
+
+def missing(reason: str) -> None:
+    """Skip the test; in CI, where all data are promised, fail it."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """`RESLAB_DATA`, or data in the checkout. It may be empty: see `require_data`."""
+    return Path(os.environ.get("RESLAB_DATA") or REPOSITORY / "data").resolve()
+
+
+@pytest.fixture
+def require_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """`require_data("cifar10")`: the test reads the real data set, also in processes it starts."""
+
+    def require(name: str) -> Path:
+        from reslab.data.files import DOWNLOADS
+
+        for download in DOWNLOADS[name]:
+            for file in download.files:
+                if not (data_folder / file.path).exists():
+                    missing(f"{name}: there is no {file.path} in {data_folder}")
+        monkeypatch.setenv("RESLAB_DATA", str(data_folder))
+        return data_folder
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with packed data sets and foreign weights that lies beside the checkout."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        missing(f"there is no {folder}")
+    return folder
