@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from reslab.config.schema import Augmentation
+from reslab.errors import UserError
 
 Kind = Literal["pixel_mean", "channel", "imagenet", "none"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -55,9 +56,12 @@ class Normalization:
 
     @classmethod
     def from_state(cls, state: NormalizationState) -> "Normalization":
-        """The normalisation that `state()` described; `ValueError` for an unknown kind."""
+        """The normalisation that `state()` described; `UserError` for an unknown kind."""
         if state["kind"] not in get_args(Kind):
-            raise ValueError(f"normalization {state['kind']!r}: expected one of {get_args(Kind)}")
+            raise UserError(
+                f"the normalization in the weights is {state['kind']!r}; expected "
+                f"{', '.join(get_args(Kind))}"
+            )
         return cls(state["kind"], state["mean"], state["std"])
 
     def state(self) -> NormalizationState:

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import numpy as np
@@ -62,14 +63,26 @@ def _mnist(file: File, size: int, sha256: str) -> Download:
 # The sums of the MNIST files and of CIFAR-10's batches are those of the files whose MD5 and SHA-1
 # torchvision and MXNet publish; those of the archives are in TensorFlow Datasets' lists.
 MNIST_FILES = (
-    File("mnist/train-images-idx3-ubyte", 47_040_016,
-         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-    File("mnist/train-labels-idx1-ubyte", 60_008,
-         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    File("mnist/t10k-images-idx3-ubyte", 7_840_016,
-         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-    File("mnist/t10k-labels-idx1-ubyte", 10_008,
-         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    File(
+        "mnist/train-images-idx3-ubyte",
+        47_040_016,
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    File(
+        "mnist/train-labels-idx1-ubyte",
+        60_008,
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+    File(
+        "mnist/t10k-images-idx3-ubyte",
+        7_840_016,
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    File(
+        "mnist/t10k-labels-idx1-ubyte",
+        10_008,
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
 )
 
 # batches.meta.txt is left out: the class names stand in sources.py.
@@ -87,27 +100,43 @@ CIFAR10_FILES = tuple(
 
 # The sums of its members are published nowhere, so the archive itself is kept and read.
 CIFAR100_ARCHIVE = File(
-    "cifar-100-binary.tar.gz", 168_513_733,
+    "cifar-100-binary.tar.gz",
+    168_513_733,
     "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
 )
 
 DOWNLOADS: dict[str, tuple[Download, ...]] = {
     "digits": (),
     "mnist": (
-        _mnist(MNIST_FILES[0], 9_912_422,
-               "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-        _mnist(MNIST_FILES[1], 28_881,
-               "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-        _mnist(MNIST_FILES[2], 1_648_877,
-               "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-        _mnist(MNIST_FILES[3], 4_542,
-               "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+        _mnist(
+            MNIST_FILES[0],
+            9_912_422,
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        ),
+        _mnist(
+            MNIST_FILES[1],
+            28_881,
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        ),
+        _mnist(
+            MNIST_FILES[2],
+            1_648_877,
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        ),
+        _mnist(
+            MNIST_FILES[3],
+            4_542,
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
     ),
     "cifar10": (
         Download(
             "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-            File("cifar-10-binary.tar.gz", 170_052_171,
-                 "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
+            File(
+                "cifar-10-binary.tar.gz",
+                170_052_171,
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            ),
             CIFAR10_FILES,
         ),
     ),
@@ -156,7 +185,8 @@ def fetch(name: str) -> None:
                 if any(file in _missing(name) for file in download.files):
                     _fetch(download)
     except (OSError, http.client.HTTPException) as error:
-        raise UserError(_instructions(name, str(error) or type(error).__name__)) from None
+        reason = str(getattr(error, "reason", error)) or type(error).__name__
+        raise UserError(_instructions(name, reason)) from None
 
 
 def _missing(name: str) -> list[File]:
@@ -248,6 +278,8 @@ def _answer(url: str) -> Any:
         try:
             answers.put(urlopen(url, timeout=STALL_SECONDS))
         except Exception as error:  # handed over and raised there
+            if isinstance(error, HTTPError):
+                error.close()
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()

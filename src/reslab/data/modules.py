@@ -87,8 +87,12 @@ class ResidentData(LightningDataModule):
         files.fetch(self.config.data.name)
 
     def setup(self, stage: str | None = None) -> None:
-        """Load the data once and put it on the device; `UserError` if a file is not right."""
-        share_of(self.config.recipe.batch_size, self._place()[1])
+        """Load the data once and put it on the device.
+
+        `UserError` if a file is not right, or if the ranks of a fit cannot share the batch.
+        """
+        if stage == "fit":
+            share_of(self.config.recipe.batch_size, self._place()[1])
         if hasattr(self, "train"):
             return
         source = open_source(self.config.data.name)
@@ -115,7 +119,9 @@ class ResidentData(LightningDataModule):
         """This rank's part of a step's batch: images (b, C, H, W), targets (b,)."""
         recipe = self.config.recipe
         order = Order(
-            self.train_examples, recipe.batch_size, self.config.seed,
+            self.train_examples,
+            recipe.batch_size,
+            self.config.seed,
             recipe.augmentation.crop_padding,
         )
         rows = torch.from_numpy(np.stack(order.batch(step, *self._place())))

@@ -35,7 +35,7 @@ class Stream(IntEnum):
 def step_seed(seed: int, step: int, *more: int) -> int:
     """A seed in [0, 2**64) for what a step draws beside the tables (dropout: rank, micro-batch).
 
-    All of its 32 low bits depend on all keys: torch's CPU generator reads no others.
+    Its low 32 bits depend on all keys (each below 2**32): torch's CPU generator reads no others.
     """
     return _state(Stream.STEP, seed, step, *more)
 

@@ -1,0 +1,179 @@
+"""ResidentData under lightning: the step is all that a resumed run needs."""
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from reslab.config import RunConfig, resolve
+from reslab.data.augment import Normalization
+from reslab.data.modules import ResidentData
+from reslab.data.sources import hold_out, open_source
+from reslab.errors import UserError
+
+# lightning 2.6.6 asks torch 2.14's tree specifications in a deprecated way.
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+
+
+def run(**fields: Any) -> RunConfig:
+    tree = {"model": "resnet8_w8", "data": "digits", "recipe": "digits", **fields}
+    return resolve(tree, "test")
+
+
+def at(config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0) -> ResidentData:
+    """The data as a rank sees it, at a step."""
+    data = ResidentData(config)
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(  # type: ignore[assignment]
+        global_rank=rank, world_size=ranks, global_step=step, strategy=strategy
+    )
+    data.prepare_data()
+    data.setup("test")
+    return data
+
+
+def digest(batch: tuple[Tensor, Tensor]) -> str:
+    return hashlib.sha256(b"".join(part.numpy().tobytes() for part in batch)).hexdigest()
+
+
+class Witness(LightningModule):
+    """A linear net that notes what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(64, 10)
+        self.seen: list[str] = []
+        self.validated: dict[int, int] = {}
+        self.tested = [0, 0]
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        self.seen.append(digest(batch))
+        images, targets = batch
+        return torch.nn.functional.cross_entropy(self.linear(images.flatten(1)), targets)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+        step = self.trainer.global_step
+        self.validated[step] = self.validated.get(step, 0) + len(batch[1])
+
+    def test_step(self, batch: Any, index: int, dataloader_idx: int = 0) -> None:
+        self.tested[dataloader_idx] += len(batch[1])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1, momentum=0.9)
+
+
+def fit(steps: int, resume: Path | None = None) -> tuple[Witness, Trainer]:
+    torch.manual_seed(0)
+    witness = Witness()
+    trainer = Trainer(
+        accelerator="cpu", max_steps=steps, val_check_interval=10, check_val_every_n_epoch=None,
+        use_distributed_sampler=False, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+    )
+    trainer.fit(witness, ResidentData(run()), ckpt_path=resume, weights_only=True)
+    return witness, trainer
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple[Witness, Trainer]:
+    return fit(40)
+
+
+def test_lightning_trains_on_the_batches_of_steps_0_to_the_last(
+    undisturbed: tuple[Witness, Trainer],
+) -> None:
+    data = at(run())
+    assert undisturbed[0].seen == [digest(data.train_batch(step)) for step in range(40)]
+
+
+def test_each_validation_sees_every_test_example_once(undisturbed: tuple[Witness, Trainer]) -> None:
+    assert undisturbed[0].validated == {10: 360, 20: 360, 30: 360, 40: 360}
+
+
+def test_the_test_loaders_are_the_whole_training_split_and_the_test_split(
+    undisturbed: tuple[Witness, Trainer],
+) -> None:
+    witness, trainer = undisturbed
+    trainer.test(witness, ResidentData(run()), verbose=False)
+    assert witness.tested == [1437, 360]
+
+
+@pytest.mark.parametrize("stop", [1, 10, 13, 27])  # an epoch is 22.5 steps
+def test_a_resumed_run_sees_the_same_batches_and_ends_with_the_same_weights(
+    undisturbed: tuple[Witness, Trainer], tmp_path: Path, stop: int
+) -> None:
+    first, trainer = fit(stop)
+    trainer.save_checkpoint(tmp_path / "x.ckpt")
+    second, _ = fit(40, resume=tmp_path / "x.ckpt")
+    whole = undisturbed[0]
+    assert first.seen + second.seen == whole.seen
+    assert torch.equal(second.linear.weight, whole.linear.weight)
+
+
+def test_a_batch_has_the_promised_shapes_and_dtypes() -> None:
+    images, targets = next(iter(at(run()).train_dataloader()))
+    assert (images.shape, images.dtype) == ((64, 1, 8, 8), torch.float32)
+    assert (targets.shape, targets.dtype) == ((64,), torch.int64)
+    exact = at(run(precision="64-true"))
+    assert next(iter(exact.train_dataloader()))[0].dtype == torch.float64
+    assert next(iter(exact.val_dataloader()))[0].dtype == torch.float64
+
+
+def test_the_loader_starts_at_the_trainers_step_and_has_no_length() -> None:
+    loader = at(run(), step=17).train_dataloader()
+    assert digest(next(iter(loader))) == digest(at(run()).train_batch(17))
+    assert not hasattr(loader, "__len__")
+
+
+def test_without_a_trainer_training_starts_at_step_0() -> None:
+    data = ResidentData(run())
+    data.setup()
+    assert digest(next(iter(data.train_dataloader()))) == digest(data.train_batch(0))
+
+
+def test_seeds_give_different_batches_and_equal_runs_equal_ones() -> None:
+    assert digest(at(run()).train_batch(5)) == digest(at(run()).train_batch(5))
+    assert digest(at(run(seed=1)).train_batch(5)) != digest(at(run()).train_batch(5))
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_the_ranks_batches_joined_are_the_global_batch(ranks: int) -> None:
+    for step in (0, 22, 23):
+        parts = [at(run(), rank, ranks).train_batch(step) for rank in range(ranks)]
+        joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
+        assert digest(joined) == digest(at(run()).train_batch(step))
+
+
+def test_a_batch_that_does_not_divide_is_refused_before_training() -> None:
+    data = at(run(), 0, ranks=3)
+    with pytest.raises(UserError, match="batch_size is 64, which 3 processes cannot share"):
+        data.setup("fit")
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 7, 32])
+def test_evaluation_counts_every_example_once_for_any_number_of_ranks(ranks: int) -> None:
+    config = run()
+    alone = at(config)
+    for split, loader in ((0, "train"), (1, "test")):
+        shown = []
+        for rank in range(ranks):
+            batches = at(config, rank, ranks).test_dataloader()[split]
+            assert len(list(batches)) == len(batches)
+            shown += [image for images, _ in batches for image in images.numpy()]
+        expected = alone.normalization(getattr(alone, loader).images).numpy()
+        assert sorted(map(bytes, shown)) == sorted(map(bytes, expected))
+
+
+def test_a_hold_out_replaces_the_test_split_and_is_not_trained_or_fitted_on() -> None:
+    data = at(run(data={"name": "digits", "holdout": 300}))
+    rest, held = hold_out(open_source("digits").train, 300)
+    assert (data.train_examples, data.test_examples) == (1137, 300)
+    assert torch.equal(data.train.images, rest.images)
+    assert torch.equal(data.test.images, held.images)
+    assert torch.equal(data.normalization.mean, Normalization.fit("channel", rest.images).mean)
+    assert len(data.class_names) == 10

@@ -1,0 +1,130 @@
+"""A batch is a function of (data size, seed, step)."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reslab.data.order import Order, Rows, Stream, init_seed, permutation, step_seed, table
+from reslab.errors import UserError
+
+sizes = st.integers(1, 60)
+seeds = st.integers(0, 2**40)
+orders = st.builds(Order, sizes, sizes, seeds, st.integers(0, 4))
+laws = settings(deadline=None, max_examples=60)
+
+
+def row(order: Order, steps: int) -> Rows:
+    """The first `steps` batches, one after another."""
+    batches = [order.batch(step) for step in range(steps)]
+    return Rows(*(np.concatenate(columns) for columns in zip(*batches, strict=True)))
+
+
+@laws
+@given(orders)
+def test_each_epoch_is_a_permutation(order: Order) -> None:
+    steps = -(-3 * order.examples // order.batch_size)
+    epochs = row(order, steps).examples[: 3 * order.examples].reshape(3, order.examples)
+    assert (np.sort(epochs, axis=1) == np.arange(order.examples)).all()
+
+
+@laws
+@given(orders, st.integers(0, 50))
+def test_every_batch_is_full_and_a_slice_of_the_endless_row(order: Order, step: int) -> None:
+    batch = order.batch(step)
+    assert len(batch.examples) == order.batch_size
+    for place, example in enumerate(batch.examples):
+        epoch, position = divmod(step * order.batch_size + place, order.examples)
+        drawn = table(order.examples, order.seed, epoch, order.crop_padding)
+        assert example == drawn.order[position]
+        # A batch that spans two epochs takes each part's own draws.
+        assert batch.dy[place] == drawn.dy[example]
+        assert batch.dx[place] == drawn.dx[example]
+        assert batch.flip[place] == drawn.flip[example]
+
+
+@laws
+@given(sizes, st.integers(1, 12), st.integers(1, 5), seeds, st.integers(0, 50))
+def test_the_ranks_slices_are_the_global_batch(
+    examples: int, share: int, ranks: int, seed: int, step: int
+) -> None:
+    order = Order(examples, share * ranks, seed, crop_padding=2)
+    parts = [order.batch(step, rank, ranks) for rank in range(ranks)]
+    joined = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    assert all((a == b).all() for a, b in zip(joined, order.batch(step), strict=True))
+
+
+@laws
+@given(orders, st.lists(st.integers(0, 200), min_size=1, max_size=5))
+def test_a_restart_anywhere_gives_the_same_batch(order: Order, steps: list[int]) -> None:
+    first = [order.batch(step) for step in steps]
+    table.cache_clear()
+    for step, batch in zip(steps, first, strict=True):
+        assert all((a == b).all() for a, b in zip(order.batch(step), batch, strict=True))
+
+
+def test_an_examples_augmentation_does_not_depend_on_its_place() -> None:
+    whole, small = Order(50, 50, seed=3, crop_padding=4), Order(50, 10, seed=3, crop_padding=4)
+    drawn = {e: rest for e, *rest in zip(*whole.batch(0), strict=True)}
+    for step in range(5):
+        assert all(drawn[e] == rest for e, *rest in zip(*small.batch(step), strict=True))
+
+
+def test_seeds_and_epochs_draw_different_tables() -> None:
+    tables = [table(1000, seed, epoch, 4) for seed in (0, 1, 2**32) for epoch in (0, 1)]
+    for field in ("order", "dy", "dx", "flip"):
+        assert len({getattr(drawn, field).tobytes() for drawn in tables}) == len(tables)
+
+
+def test_offsets_and_flips_are_uniform() -> None:
+    drawn = table(90_000, 0, 0, 4)
+    for offsets in (drawn.dy, drawn.dx):
+        counts = np.bincount(offsets, minlength=9)
+        assert len(counts) == 9
+        assert np.abs(counts - 10_000).max() < 5 * np.sqrt(10_000)  # five standard deviations
+    assert abs(drawn.flip.sum() - 45_000) < 5 * np.sqrt(90_000) / 2
+    together = np.corrcoef([drawn.dy, drawn.dx, drawn.flip, drawn.order])
+    assert np.abs(together - np.eye(4)).max() < 5 / np.sqrt(90_000)
+
+
+def test_a_batch_that_the_ranks_cannot_share_names_the_numbers_that_can() -> None:
+    with pytest.raises(UserError, match=r"128.*3 processes.*use 1, 2, 4, 8, 16, 32, 64, 128 "):
+        Order(1000, 128, 0).batch(0, rank=0, ranks=3)
+
+
+def test_two_tables_are_kept() -> None:
+    order = Order(10, 4, 0)
+    for step in range(100):
+        order.batch(step)
+    assert table.cache_info().currsize == 2
+    with pytest.raises(ValueError, match="read-only"):
+        table(10, 0, 0, 0).order[0] = 1
+
+
+def test_seeds_for_torch_differ_in_the_32_bits_that_it_reads() -> None:
+    """torch's CPU generator reads only the low 32 bits of a seed."""
+    keys = [(0, 1), (1, 0), (0, 1, 0), (0, 1, 1), (2**32, 1), (2**32 + 1, 0), (2**64, 1)]
+    seeds = [step_seed(*key) for key in keys] + [init_seed(seed) for seed in (0, 1, 2**32)]
+    assert len({seed % 2**32 for seed in seeds}) == len(seeds)
+    assert len({step_seed(0, step) % 2**32 for step in range(1000)}) == 1000
+
+
+def test_the_draws_are_part_of_every_result_and_never_change() -> None:
+    """Golden values: if they change, no earlier run can be resumed or repeated."""
+    drawn = table(50_000, 0, 0, 4)
+    assert drawn.order[:4].tolist() == GOLDEN["order"]
+    assert drawn.dy[:8].tolist() == GOLDEN["dy"]
+    assert drawn.dx[:8].tolist() == GOLDEN["dx"]
+    assert drawn.flip[:8].tolist() == GOLDEN["flip"]
+    assert permutation(10, Stream.HOLD_OUT, 0).tolist() == GOLDEN["held"]
+    assert (init_seed(0), step_seed(0, 0)) == GOLDEN["seeds"]
+
+
+GOLDEN = {
+    "order": [27677, 15597, 42006, 41038],
+    "dy": [7, 7, 5, 3, 0, 4, 2, 8],
+    "dx": [6, 6, 0, 5, 8, 0, 8, 7],
+    "flip": [0, 0, 1, 0, 1, 1, 1, 0],
+    "held": [0, 9, 4, 8, 6, 1, 2, 7, 5, 3],
+    "seeds": (14153166575370824094, 9489810283428522141),
+}
