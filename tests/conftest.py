@@ -26,6 +26,7 @@ def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL"):
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "src"), prepend=os.pathsep)
     if "torch" in sys.modules:  # bit-equality on a CPU needs equal thread counts
         sys.modules["torch"].set_num_threads(1)
 
