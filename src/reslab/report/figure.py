@@ -5,6 +5,8 @@ worst and the best seed. Plain and residual nets stand side by side where there 
 the metrics in the run folders alone; matplotlib is imported only when something is drawn.
 """
 
+import statistics
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette without its yellow: told apart by colour-blind readers."""
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -32,6 +34,13 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "reslab",
 }
+LINES: dict[str, Any] = {
+    "train_top1_error": {"linewidth": 0.9, "linestyle": (0, (4, 2))},
+    "test_top1_error": {"linewidth": 2.0},
+}
+MARKS = {False: ("D", "published test error"), True: ("s", "third party's test error")}
+"""Marker and legend of a published number, by whether a third party published it."""
+
 BINS = 100
 """Points of a training curve; its rows are means over batches, so that means of them are, too."""
 
@@ -69,12 +78,15 @@ def _figure(plan: Plan, variants: Sequence[Variant]) -> "Figure":
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
     for axes, (title, members) in zip(grid[0], panels.items(), strict=True):
         _panel(axes, title, members)
+    for axes in grid[0][1:]:
+        axes.tick_params(left=False)
     grid[0][0].set_ylabel("error, %")
     grid[0][0].set_ylim(0, _top(variants))
     for axes, members in zip(grid[0], panels.values(), strict=True):
         _label_lines(axes, members)
     budget = plan["options"].get("budget")
-    title = plan["title"] + (f"   (budget {budget:g})" if budget else "")
+    title = plan["title"] + (f" (budget {budget:g})" if budget else "")
+    title = textwrap.fill(title, 70 if len(panels) == 1 else 110)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
     _legend(figure, variants)
     return figure
@@ -103,22 +115,19 @@ def _panel(axes: "Axes", title: str, variants: Sequence[Variant]) -> None:
 
 
 def _draw_variant(axes: "Axes", variant: Variant, colour: str) -> None:
-    for key, style in (
-        ("train_top1_error", {"linewidth": 0.9, "linestyle": (0, (4, 2))}),
-        ("test_top1_error", {"linewidth": 2.0}),
-    ):
+    for key, style in LINES.items():
         for runs in _groups(variant):
             curve = _curve(runs, key)
-            axes.plot(curve.steps, curve.mean, color=colour, **style)  # type: ignore[arg-type]
+            axes.plot(curve.steps, curve.mean, color=colour, **style)
             if key == "test_top1_error" and curve.steps:
-                axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.15, lw=0)
+                axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.2, lw=0)
                 if runs[0].state == "diverged":
-                    axes.plot(curve.steps[-1], curve.mean[-1], "x", color=colour, clip_on=False)
+                    axes.plot(curve.steps[-1], curve.mean[-1], "x", color=colour)
     mark = _published_mark(variant.published)
     if mark is not None:
         axes.plot(
-            _last_step([variant]), mark, "D", color=colour, markersize=5, fillstyle="none",
-            alpha=0.7, clip_on=False, zorder=4,
+            _last_step([variant]), mark, MARKS[_is_third_party(variant)][0], color=colour,
+            markersize=5, fillstyle="none", alpha=0.7, clip_on=False, zorder=4,
         )
 
 
@@ -128,7 +137,7 @@ def _groups(variant: Variant) -> list[list[Run]]:
     Unfinished runs are drawn only while there is no final one: means over a changing number of
     seeds have jumps.
     """
-    started = [run for run in variant.runs if store.read_metrics(run.folder)]
+    started = [run for run in variant.runs if run.metrics]
     final = [run for run in started if run.is_final]
     if any(run.state == "diverged" for run in final):
         return [[run] for run in final]
@@ -138,7 +147,7 @@ def _groups(variant: Variant) -> list[list[Run]]:
 def _curve(runs: Sequence[Run], key: str) -> Curve:
     """One curve of several runs; long ones are averaged over equal stretches of steps."""
     series = [
-        {row["step"]: row[key] for row in store.read_metrics(run.folder) if key in row}
+        {row["step"]: row[key] for row in run.metrics if key in row}
         for run in runs
     ]
     steps = sorted(set.intersection(*map(set, series)))
@@ -162,7 +171,7 @@ def _label_lines(axes: "Axes", variants: Sequence[Variant]) -> None:
         variants, ends, heights, _colours(len(variants)), strict=True
     ):
         axes.annotate(
-            f"{variant.label}  {percent(end, 1) if end is not None else '(no run yet)'}",
+            _line_label(variant, end, top),
             (1, height),
             xycoords=("axes fraction", "data"),
             xytext=(9, 0),
@@ -174,47 +183,74 @@ def _label_lines(axes: "Axes", variants: Sequence[Variant]) -> None:
 
 
 def spread(heights: Sequence[float], gap: float, top: float) -> list[float]:
-    """Heights moved apart to at least `gap`, in the same order, from 0 to `top` where they fit."""
+    """Heights moved apart to at least `gap`, in the same order, each crowd about its middle.
+
+    They stay between 0 and `top` where they fit.
+    """
+    crowds: list[list[float]] = []
+    for height in sorted(heights):
+        crowds.append([height])
+        while len(crowds) > 1 and _bottom(crowds[-1], gap, top) < gap + (
+            _bottom(crowds[-2], gap, top) + gap * (len(crowds[-2]) - 1)
+        ):
+            crowds[-2:] = [crowds[-2] + crowds[-1]]
+    placed = [_bottom(crowd, gap, top) + gap * i for crowd in crowds for i in range(len(crowd))]
     order = sorted(range(len(heights)), key=lambda i: heights[i])
-    placed: list[float] = []
-    for i in order:
-        placed.append(max(heights[i], placed[-1] + gap if placed else 0.0))
-    limit = max(top, gap * (len(placed) - 1))
-    for k in reversed(range(len(placed))):
-        placed[k] = min(placed[k], limit)
-        limit = placed[k] - gap
     return [placed[order.index(i)] for i in range(len(heights))]
+
+
+def _bottom(crowd: Sequence[float], gap: float, top: float) -> float:
+    """Where the lowest of a crowd stands if they are `gap` apart about their mean."""
+    room = gap * (len(crowd) - 1)
+    return max(0.0, min(statistics.fmean(crowd) - room / 2, top - room))
+
+
+def _line_label(variant: Variant, end: float | None, top: float) -> str:
+    """The name and the last test error, with an arrow where it is above the figure."""
+    if end is None:
+        return f"{variant.label}  (no run yet)"
+    if variant.count("diverged"):
+        final = variant.count("done", "diverged")
+        return f"{variant.label}  {variant.count('done')} of {final} trained"
+    return f"{variant.label}  {percent(end, 1)}" + (" ↑" if end > top else "")
 
 
 def _legend(figure: "Figure", variants: Sequence[Variant]) -> None:
     """What bold, dashed and the marks mean."""
     from matplotlib.lines import Line2D
 
+    band = " (band: worst to best seed)" if any(len(v.runs) > 1 for v in variants) else ""
     handles = [
-        Line2D([], [], color="0.3", linewidth=2.0, label="test (band: worst to best seed)"),
-        Line2D([], [], color="0.3", linewidth=0.9, linestyle=(0, (4, 2)), label="training"),
+        Line2D([], [], color="0.3", label=f"test{band}", **LINES["test_top1_error"]),
+        Line2D([], [], color="0.3", label="training batches", **LINES["train_top1_error"]),
     ]
-    if any(_published_mark(v.published) is not None for v in variants):
-        handles.append(
-            Line2D([], [], color="0.3", marker="D", fillstyle="none", linestyle="", markersize=5,
-                   label="published test error")
-        )
-    if any(run.state == "diverged" for v in variants for run in v.runs):
-        handles.append(Line2D([], [], color="0.3", marker="x", linestyle="", label="diverged"))
+    mark: Any = {"color": "0.3", "fillstyle": "none", "linestyle": "", "markersize": 5}
+    marked = {_is_third_party(v) for v in variants if _published_mark(v.published) is not None}
+    for marker, label in (MARKS[third_party] for third_party in sorted(marked)):
+        handles.append(Line2D([], [], marker=marker, label=label, **mark))
+    if any(v.count("diverged") for v in variants):
+        handles.append(Line2D([], [], marker="x", label="diverged", **mark))
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), frameon=False)
 
 
 def _end(variant: Variant) -> float | None:
-    """Where the label of a variant belongs: its last test error in per cent, the mean over seeds."""
-    ends = [c.mean[-1] for c in (_curve(g, "test_top1_error") for g in _groups(variant)) if c.mean]
-    return sum(ends) / len(ends) if ends else None
+    """The last test error in per cent, the mean over seeds; where a variant's label belongs."""
+    curves = [_curve(runs, "test_top1_error") for runs in _groups(variant)]
+    ends = variant.errors("test") or [curve.mean[-1] for curve in curves if curve.mean]
+    return statistics.fmean(ends) if ends else None
 
 
 def _top(variants: Sequence[Variant]) -> float:
-    """The highest error shown: room above the last errors, not above the first ones."""
+    """The highest error shown: room above the last errors, not above the first ones.
+
+    A net that has failed where most have not is left above the range, as in He 2015, Fig. 6.
+    """
     ends = [end for end in map(_end, variants) if end is not None]
+    if not ends:
+        return 100.0
     marks = [mark for v in variants if (mark := _published_mark(v.published)) is not None]
-    return min(100.0, 5 + 1.4 * max([*ends, *marks], default=70.0))
+    shown = [end for end in ends if end <= max(60.0, 3 * statistics.median(ends))]
+    return min(100.0, 5 + 1.4 * max([*shown, *marks]))
 
 
 def _last_step(variants: Sequence[Variant]) -> int:
@@ -226,6 +262,10 @@ def _published_mark(published: Published | None) -> float | None:
     if published is None or published.bound or published.column == "train_error":
         return None
     return published.mean if published.mean is not None else published.value
+
+
+def _is_third_party(variant: Variant) -> bool:
+    return variant.published is not None and variant.published.third_party
 
 
 def _colours(count: int) -> list[str]:

@@ -32,6 +32,11 @@ class Run:
         """What each start of the run was made with."""
         return list(store.read_json(self.folder / store.ENV) or [])
 
+    @cached_property
+    def metrics(self) -> list[store.Row]:
+        """All rows of metrics, errors in per cent."""
+        return store.read_metrics(self.folder)
+
     @property
     def is_final(self) -> bool:
         """Whether the run is done or diverged."""

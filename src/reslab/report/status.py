@@ -4,7 +4,6 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reslab import store
 from reslab.report.runs import Plan, Run, read_variants
 from reslab.report.text import NOTHING, duration, markdown_table, percent
 
@@ -20,7 +19,7 @@ def render(plan: Plan, folder: Path) -> str:
 
 
 def _line(run: Run) -> list[str]:
-    rows = store.read_metrics(run.folder)
+    rows = run.metrics
     steps = f"{run.config.scaled_recipe.steps:,}" if run.config else NOTHING
     errors = [row["test_top1_error"] for row in rows if "test_top1_error" in row]
     error = errors[-1] if errors else None

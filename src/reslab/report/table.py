@@ -189,8 +189,8 @@ def _caption(rows: Sequence[Row]) -> str:
     if any(row.comparison for row in rows):
         lines.append(
             "Δ is ours minus published, the same statistic of both; a single run and an unstated "
-            "statistic (the source does not say whether best or mean, and of how many) stand beside "
-            "our mean."
+            "statistic (the source does not say whether best or mean, nor of how many) stand "
+            "beside our mean."
         )
     return " ".join(lines)
 
@@ -225,7 +225,11 @@ def _options(options: dict[str, Any]) -> str:
         "SET": " ".join(options.get("set") or []),
         "DEVICES": options["devices"] if options.get("devices", 1) != 1 else None,
     }
-    words = [f"{name}={shlex.quote(str(value))}" for name, value in given.items() if value not in (None, "")]
+    words = [
+        f"{name}={shlex.quote(str(value))}"
+        for name, value in given.items()
+        if value not in (None, "")
+    ]
     return f"Options: {' '.join(words)}" if words else ""
 
 
@@ -238,7 +242,7 @@ def _history(runs: Sequence[Run]) -> Iterator[str]:
         if run.state == "crashed":
             message = (store.read_json(run.folder / store.ERROR) or {}).get("message", "")
             yield f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[-1]}"
-    codes = Counter(code for run in runs for code in {s["code"] for s in run.starts if "code" in s})
+    codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})
     if len(codes) > 1:
         yield "several versions of the code: " + _tally(codes)
     machines = Counter(machine for run in runs for machine in set(map(_machine, run.starts)))
@@ -256,7 +260,9 @@ def _machine(start: dict[str, Any]) -> str:
 
 
 def _tally(counter: "Counter[str]") -> str:
-    return listed([f"{name} ({count} run{'s' * (count != 1)})" for name, count in counter.items()])
+    """What most runs have in common first."""
+    ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    return listed([f"{name} ({count} run{'s' * (count != 1)})" for name, count in ordered])
 
 
 # ---- CSV --------------------------------------------------------------------------------------

@@ -1,0 +1,98 @@
+"""Numbers, protocols and counts are found by reference; an unknown one is named with its like."""
+
+import pytest
+
+from reslab.errors import UserError
+from reslab.papers import cell, counts, protocol_of
+
+TABLE6 = "he2015/table6"
+
+
+def test_resnet_110_is_printed_as_the_best_and_the_mean_of_five() -> None:
+    published = cell(TABLE6, "ResNet 110")
+    assert (published.value, published.kind, published.n) == (6.43, "best", 5)
+    assert (published.best, published.mean, published.std) == (6.43, 6.61, 0.16)
+    assert published.statistic == "best of 5"
+    assert published.citation == "He 2015, Table 6"
+    assert published.verified == "paper_text" and not published.third_party
+
+
+def test_the_other_nets_of_table_6_have_no_stated_statistic() -> None:
+    published = cell(TABLE6, "ResNet 56")
+    assert (published.value, published.kind, published.n) == (6.97, "unstated", None)
+
+
+def test_a_plain_net_of_110_layers_is_above_60_per_cent() -> None:
+    published = cell("he2015/figure6", "plain-110")
+    assert (published.value, published.bound) == (60, "above")
+
+
+def test_a_third_party_is_marked_in_every_citation() -> None:
+    published = cell("plain_net_replication/table", "Plain-56")
+    assert published.third_party
+    assert "third party" in published.citation and "third party" in published.reference
+    assert published.statistic == "1 run"
+    source = counts("plain20")
+    assert source is not None and "third party" in source["source"]
+
+
+def test_an_unread_source_is_marked_as_memory() -> None:
+    assert cell("mnist_article/article", "ResNet").verified == "memory"
+
+
+def test_a_column_is_the_first_one_unless_it_is_named() -> None:
+    ref, row = "plain_net_replication/table", "Plain-20"
+    assert cell(ref, row).value == 9.63
+    assert cell(ref, row, "train_error").value == 1.23
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (("he2015", "ResNet 20"), "paper/table"),
+        (("he2105/table6", "ResNet 20"), "did you mean he2015"),
+        (("he2015/tabel6", "ResNet 20"), "did you mean table6"),
+        ((TABLE6, "ResNet 57"), "did you mean ResNet 56"),
+        ((TABLE6, "ResNet 56", "tset_error"), "did you mean test_error"),
+        (("he2015/figure6", "ResNet-1202"), "prints no test_error"),
+        (("he2015/table1", "18-layer"), "only counts"),
+        (("../he2015/table6", "ResNet 20"), "no paper is called"),
+    ],
+)
+def test_an_unknown_place_is_an_error_that_names_what_is_near(
+    place: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        cell(*place)
+
+
+def test_only_resnet_110_of_table_6_is_warmed_up() -> None:
+    common, deepest = protocol_of(TABLE6), protocol_of(TABLE6, "ResNet 110")
+    assert common is not None and deepest is not None
+    assert common.fields["recipe.schedule.warmup_steps"] == 0
+    assert "80 %" in deepest.fields["recipe.schedule.warmup_steps"]
+    assert deepest.fields["recipe.schedule.warmup_lr"] == 0.01
+
+
+def test_of_resnet_1202s_warm_up_the_paper_is_silent() -> None:
+    protocol = protocol_of(TABLE6, "ResNet 1202")
+    assert protocol is not None
+    assert "recipe.schedule.warmup_steps" in protocol.silent_on
+    assert "recipe.schedule.warmup_steps" not in protocol.fields
+
+
+def test_a_row_names_its_net_and_its_shortcut() -> None:
+    protocol = protocol_of("he2015/table3", "ResNet-34 A")
+    assert protocol is not None
+    assert protocol.fields["model.units"] == [3, 4, 6, 3]
+    assert protocol.fields["model.shortcut"] == "A"
+
+
+def test_how_the_third_party_trained_is_not_recorded() -> None:
+    assert protocol_of("plain_net_replication/table", "Plain-20") is None
+
+
+def test_counts_are_the_printed_ones() -> None:
+    assert counts("resnet56") == {"params_m": 0.85, "gmacs": None, "source": "He 2015, Table 6"}
+    assert counts("resnet152") == {"params_m": None, "gmacs": 11.3, "source": "He 2015, Table 1"}
+    assert counts("plain8") is None

@@ -1,0 +1,120 @@
+"""A deviation is computed from what was run; a choice where the paper is silent is assumed."""
+
+from tests.report.conftest import TABLE6, Lab
+
+from reslab.report.deviations import assumptions, deviations, grouped
+from reslab.report.runs import read_variants
+
+
+def deviations_of(lab: Lab) -> list[str]:
+    return deviations(lab.plan(), read_variants(lab.plan(), lab.folder))
+
+
+def assumptions_of(lab: Lab) -> dict[str, list[str]]:
+    return assumptions(lab.plan(), read_variants(lab.plan(), lab.folder))
+
+
+def test_the_papers_own_protocol_deviates_in_nothing(lab: Lab) -> None:
+    lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
+    assert deviations_of(lab) == []
+
+
+def test_a_budget_is_one_deviation_that_spells_out_the_steps(lab: Lab) -> None:
+    lab.options["budget"] = 0.02
+    lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
+    assert deviations_of(lab) == ["budget 0.02: 1,280 of 64,000 steps, milestones 640 and 960"]
+
+
+def test_a_rule_that_is_no_value_of_ours_is_named(lab: Lab) -> None:
+    lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
+    lab.variant(
+        "ResNet 110",
+        {"model": "resnet110", "recipe.schedule.warmup_steps": 400},
+        seeds=5,
+        published=(TABLE6, "ResNet 110"),
+    )
+    assert deviations_of(lab) == [
+        "recipe.schedule.warmup_steps: 400 steps at 0.01; He 2015: until the training error is "
+        "below 80 % (about 400 iterations) (ResNet 110)"
+    ]
+
+
+def test_a_warm_up_that_the_paper_does_not_have_is_named(lab: Lab) -> None:
+    lab.variant(
+        "ResNet 56",
+        {"model": "resnet56", "recipe.schedule.warmup_steps": 400},
+        published=(TABLE6, "ResNet 56"),
+    )
+    assert deviations_of(lab) == ["recipe.schedule.warmup_steps: 400 steps at 0.01; He 2015: 0"]
+
+
+def test_another_number_of_seeds_than_published_is_named(lab: Lab) -> None:
+    lab.variant("ResNet 110", {"model": "resnet110"}, seeds=1, published=(TABLE6, "ResNet 110"))
+    assert "seeds: 1; He 2015, Table 6: best of 5" in deviations_of(lab)
+
+
+def test_examples_per_normalisation_are_those_that_the_runs_recorded(lab: Lab) -> None:
+    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2, (TABLE6, "ResNet 20"))
+    lab.done(folders[0], 1, 9, normalization_batch=64)
+    assert deviations_of(lab) == []
+    lab.done(folders[1], 1, 9, normalization_batch=128)
+    assert deviations_of(lab) == ["examples per BatchNorm normalisation: 128; He 2015: 64"]
+
+
+def test_another_net_than_the_rows_is_named(lab: Lab) -> None:
+    lab.variant(
+        "ResNet 20 (B)",
+        {"model": {"name": "resnet20", "shortcut": "B"}},
+        published=(TABLE6, "ResNet 20"),
+    )
+    assert deviations_of(lab) == ["model.shortcut: B; He 2015: A"]
+
+
+def test_precision_and_a_holdout_are_named(lab: Lab) -> None:
+    lab.base |= {"precision": "bf16-mixed", "data": {"name": "cifar10", "holdout": 5000}}
+    lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
+    assert deviations_of(lab) == [
+        "data.holdout: tested on 5,000 training images set aside, not on the test set",
+        "precision: bf16-mixed; He 2015 does not mention it",
+    ]
+
+
+def test_a_variant_without_a_published_number_is_held_against_the_experiments_protocol(
+    lab: Lab,
+) -> None:
+    lab.variant("ResNet 20, slow", {"model": "resnet20", "recipe.optimizer.lr": 0.01})
+    assert deviations_of(lab) == ["recipe.optimizer.lr: 0.01; He 2015: 0.1"]
+
+
+def test_a_third_partys_row_is_held_against_the_experiments_protocol(lab: Lab) -> None:
+    lab.base["recipe"] = {"name": "he2015_cifar", "batch_size": 256}
+    lab.variant("plain-20", {"model": "plain20"}, 1, ("plain_net_replication/table", "Plain-20"))
+    assert deviations_of(lab) == ["recipe.batch_size: 256; He 2015: 128"]
+
+
+def test_an_experiment_without_a_protocol_still_names_its_budget(lab: Lab) -> None:
+    lab.base, lab.published = {"data": "digits", "recipe": "digits"}, None
+    lab.options["budget"] = 0.1
+    lab.variant("plain-8", {"model": "plain8_w8"})
+    assert deviations_of(lab) == ["budget 0.1: 60 of 600 steps, milestones 30 and 45"]
+    assert assumptions_of(lab) == {}
+
+
+def test_choices_where_the_paper_is_silent_are_assumptions(lab: Lab) -> None:
+    lab.variant("plain-20", {"model": "plain20"})
+    lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
+    assert assumptions_of(lab) == {
+        "He 2015": [
+            "data.holdout: 0, all 50,000 training images",
+            "model.init: fan_out",
+            "recipe.optimizer.decay: all",
+            "model.zeros: both (ResNet 20)",
+        ]
+    }
+
+
+def test_equal_sentences_are_said_once_with_whom_they_are_about() -> None:
+    labels = ["a", "b", "c", "d"]
+    messages = [("x", "a"), ("y", "a"), ("y", "b"), *(("z", label) for label in labels),
+                *(("w", label) for label in "bcd")]
+    assert grouped(messages, labels) == ["z", "w (all but a)", "y (a and b)", "x (a)"]

@@ -1,0 +1,201 @@
+"""The table says what was found, beside what was published, and what is missing."""
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.report.conftest import TABLE6, Lab
+
+import reslab
+from reslab import store
+from reslab.papers import cell
+from reslab.report.table import Table, published_text, render, short_difference
+
+THIRD = "plain_net_replication/table"
+
+
+def rendered(lab: Lab) -> Table:
+    return render(lab.plan(), lab.folder)
+
+
+def row(lab: Lab, label: str) -> dict[str, str]:
+    """A row of the Markdown table by its column heads."""
+    lines = [line for line in rendered(lab).markdown.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    found = next(line for line in cells if line[0] == label)
+    return dict(zip(cells[0], found, strict=True))
+
+
+def test_a_finished_variant_shows_its_statistics_beside_the_published_ones(lab: Lab) -> None:
+    folders = lab.variant("ResNet 110", {"model": "resnet110"}, 3, (TABLE6, "ResNet 110"))
+    lab.all_done(folders, 0.1, [6.4, 6.6, 7.1])
+    assert row(lab, "ResNet 110") == {
+        "variant": "ResNet 110",
+        "difference": "resnet110",
+        "params": "853 k",
+        "mult-adds": "125 M",
+        "runs": "3/3",
+        "train error": "0.10 ± 0.00",
+        "test error": "6.70 ± 0.36",
+        "best": "6.40",
+        "median": "6.60",
+        "published": "6.61 ± 0.16, best 6.43 of 5 [1]",
+        "Δ": "+0.09",
+    }
+
+
+def test_the_citation_stands_under_the_table(lab: Lab) -> None:
+    lab.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
+    assert "[1] He 2015, Table 6: K. He, X. Zhang, S. Ren, J. Sun" in rendered(lab).markdown
+
+
+def test_one_seed_has_no_standard_deviation(lab: Lab) -> None:
+    lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 0.5, [9.0])
+    assert row(lab, "ResNet 20")["test error"] == "9.00 ± –"
+
+
+def test_a_half_finished_experiment_shows_what_is_missing(lab: Lab) -> None:
+    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 5, (TABLE6, "ResNet 20"))
+    lab.all_done(folders[:2], 0.5, [8.0, 9.0])
+    lab.start(folders[2], until=0.5)
+    lab.start(folders[3], until=0.2)
+    store.write_error(folders[3], "Traceback\nRuntimeError: no memory")
+    lab.variant("ResNet 32", {"model": "resnet32"}, 2, (TABLE6, "ResNet 32"))
+    with store.lock(folders[2]):
+        shown = row(lab, "ResNet 20")
+        text = rendered(lab).markdown
+    assert shown["runs"] == "2/5, 1 running, 1 crashed, 1 missing"
+    assert shown["test error"] == "8.50 ± 0.71"
+    assert f"{folders[3].name} crashed: RuntimeError: no memory" in " ".join(text.split())
+    untouched = row(lab, "ResNet 32")
+    assert (untouched["runs"], untouched["test error"], untouched["Δ"]) == ("0/2", "missing", "–")
+
+
+def test_a_plan_whose_folders_are_gone_is_all_missing(lab: Lab) -> None:
+    lab.variants = [{
+        "label": "ResNet 20", "slug": "resnet-20", "difference": {"model": "resnet20"},
+        "published": None, "note": None, "params": 1, "multiply_adds": 1, "runs": ["resnet-20-s0"],
+    }]
+    assert row(lab, "ResNet 20")["test error"] == "missing"
+
+
+def test_divergence_is_a_result_without_a_mean_over_survivors(lab: Lab) -> None:
+    folders = lab.variant("plain-56", {"model": "plain56"}, 5, (THIRD, "Plain-56"))
+    lab.all_done(folders[:3], 5.0, [14.0, 15.0, 16.0])
+    lab.diverged(folders[3])
+    lab.diverged(folders[4])
+    shown = row(lab, "plain-56")
+    assert shown["runs"] == "3 of 5 trained"
+    assert (shown["train error"], shown["test error"], shown["Δ"]) == ("–", "–", "–")
+    assert (shown["best"], shown["median"]) == ("14.00", "16.00")
+    text = rendered(lab).markdown
+    assert "no mean" in text
+    assert f"{folders[3].name} diverged at step 1,234 with learning rate 0.1" in text
+
+
+def test_a_variant_of_which_no_run_trained_is_shown_as_diverged(lab: Lab) -> None:
+    lab.diverged(lab.variant("plain-56", {"model": "plain56"})[0])
+    shown = row(lab, "plain-56")
+    assert (shown["runs"], shown["test error"]) == ("0 of 1 trained", "diverged")
+
+
+def test_a_bound_prints_as_a_bound_beside_our_number(lab: Lab) -> None:
+    folders = lab.variant("plain-110", {"model": "plain110"}, 1, ("he2015/figure6", "plain-110"))
+    lab.all_done(folders, 70, [72.0])
+    shown = row(lab, "plain-110")
+    assert (shown["test error"], shown["published"], shown["Δ"]) == ("72.00 ± –", "> 60 [1]", "–")
+
+
+def test_a_third_partys_number_is_marked(lab: Lab) -> None:
+    lab.variant("plain-20", {"model": "plain20"}, 1, (THIRD, "Plain-20"))
+    assert row(lab, "plain-20")["published"] == "9.63, 1 run, third party [1]"
+
+
+def test_a_number_from_memory_is_marked(lab: Lab) -> None:
+    lab.base, lab.published = {"data": "mnist", "recipe": "mnist"}, None
+    lab.variant("ResNet", {"model": "resnet8"}, 1, ("mnist_article/article", "ResNet"))
+    assert row(lab, "ResNet")["published"] == "≈ 2, memory [1]"
+    assert "not checked against its source" in rendered(lab).markdown
+
+
+def test_a_published_failure_is_printed_as_published() -> None:
+    failed = type(cell(TABLE6, "ResNet 20"))(
+        **{**vars(cell(TABLE6, "ResNet 20")), "fail": True, "value": None}
+    )
+    assert published_text(failed) == "fail"
+
+
+def test_errors_on_held_out_images_are_not_subtracted_from_test_errors(lab: Lab) -> None:
+    lab.base["data"] = {"name": "cifar10", "holdout": 5000}
+    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
+    lab.all_done(folders, 0.5, [9.0])
+    shown = row(lab, "ResNet 20")
+    assert (shown["held-out error"], shown["Δ"]) == ("9.00 ± –", "–")
+
+
+def test_an_experiment_without_published_numbers_has_no_column_for_them(lab: Lab) -> None:
+    lab.base, lab.published = {"data": "digits", "recipe": "digits"}, None
+    lab.variant("plain-8", {"model": "plain8_w8"})
+    assert "published" not in row(lab, "plain-8")
+
+
+def test_options_that_are_not_the_default_stand_under_the_table(lab: Lab) -> None:
+    lab.options |= {"budget": 0.02, "seeds": 1, "only": "*20*", "set": ["model=resnet20"]}
+    lab.variant("ResNet 20", {"model": "resnet20"})
+    expected = "Options: BUDGET=0.02 SEEDS=1 ONLY='*20*' SET=model=resnet20"
+    assert expected in rendered(lab).markdown
+
+
+def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
+    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
+    lab.start(folders[0], until=0.5)
+    lab.start(folders[0], code="f00d", device="cuda (H100)", devices=2)
+    lab.start(folders[1])
+    text = " ".join(rendered(lab).markdown.split())
+    assert "several versions of the code: c0de (2 runs) and f00d (1 run)" in text
+    assert "several kinds of devices" in text and "2 × cuda (H100) (1 run)" in text
+    assert f"1 of 2 were started more than once; on other devices than before: {folders[0].name}" \
+        in text
+
+
+def test_the_source_of_the_table_is_aligned(lab: Lab) -> None:
+    lab.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
+    lab.variant("plain-20", {"model": "plain20"}, 1, (THIRD, "Plain-20"))
+    text = rendered(lab).markdown
+    assert len({len(line) for line in text.splitlines() if line.startswith("|")}) == 1
+    assert all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|"))
+
+
+def test_the_csv_parses_back_to_raw_numbers_and_full_names(lab: Lab) -> None:
+    folders = lab.variant(
+        "ResNet 110", {"model": "resnet110", "recipe.schedule.warmup_steps": 400}, 2,
+        (TABLE6, "ResNet 110"),
+    )
+    lab.all_done(folders, 0.5, [6.51, 6.78])
+    lab.variant("plain-20", {"model": "plain20"}, 1, (THIRD, "Plain-20"))
+    deep, plain = csv.DictReader(io.StringIO(rendered(lab).csv))
+    assert deep["difference"] == "model: resnet110; recipe.schedule.warmup_steps: 400"
+    assert (int(deep["params"]), int(deep["multiply_adds"])) == (853_018, 125_485_696)
+    assert float(deep["test_top1_error_mean"]) == 6.645
+    assert (deep["published_value"], deep["published_kind"]) == ("6.43", "best")
+    assert deep["compared_statistic"] == "mean"
+    assert (plain["published_third_party"], plain["test_top1_error_mean"]) == ("True", "")
+
+
+def test_a_difference_is_short_where_that_is_clear() -> None:
+    assert short_difference({"model.name": "resnet56", "model.shortcut": "C"}) == \
+        "resnet56, shortcut=C"
+    assert short_difference({"recipe.optimizer.name": "adam", "data.name": "mnist"}) == \
+        "recipe.optimizer.name=adam, data.name=mnist"
+    assert short_difference({}) == "–"
+
+
+def test_tables_need_no_torch() -> None:
+    program = (
+        "import sys, reslab.report.table, reslab.report.status, reslab.report.figure;"
+        "assert not {'torch', 'matplotlib', 'scipy', 'numpy'} & set(sys.modules)"
+    )
+    source = Path(reslab.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": str(source)})
