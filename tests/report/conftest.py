@@ -28,7 +28,11 @@ class Lab:
         self.base: dict[str, Any] = {"data": "cifar10", "recipe": "he2015_cifar"}
         self.published: str | None = TABLE6
         self.options: dict[str, Any] = {
-            "budget": None, "seeds": None, "only": None, "set": [], "devices": 1,
+            "budget": None,
+            "seeds": None,
+            "only": None,
+            "set": [],
+            "devices": 1,
         }
 
     def variant(
@@ -48,19 +52,29 @@ class Lab:
             folder = self.folder / f"{store.slug(label)}-s{seed}-{config.run_id}"
             store.prepare(folder, dump_yaml(config.model_dump(mode="json")), {})
             folders.append(folder)
-        self.variants.append({
-            "label": label, "slug": store.slug(label), "difference": dict(difference),
-            "published": published and {"table": published[0], "row": published[1], "column": None},
-            "note": note, "params": 853_018, "multiply_adds": 125_485_696,
-            "runs": [folder.name for folder in folders],
-        })
+        self.variants.append(
+            {
+                "label": label,
+                "slug": store.slug(label),
+                "difference": dict(difference),
+                "published": published
+                and {"table": published[0], "row": published[1], "column": None},
+                "note": note,
+                "params": 853_018,
+                "multiply_adds": 125_485_696,
+                "runs": [folder.name for folder in folders],
+            }
+        )
         return folders
 
     def plan(self) -> dict[str, Any]:
         """The plan as `plan.json` has it."""
         return {
-            "experiment": "made_by_hand", "title": "Made by hand", "options": self.options,
-            "published": self.published, "variants": self.variants,
+            "experiment": "made_by_hand",
+            "title": "Made by hand",
+            "options": self.options,
+            "published": self.published,
+            "variants": self.variants,
         }
 
     def start(self, folder: Path, until: float = 1.0, test: float = 10.0, **env: Any) -> RunConfig:
@@ -83,11 +97,19 @@ class Lab:
     def done(self, folder: Path, train: float, test: float, **result: Any) -> None:
         """A run that ended with these errors, in per cent."""
         config = self.start(folder, test=test)
-        store.write_json(folder / store.RESULT, {
-            "status": "done", "step": config.scaled_recipe.steps,
-            "train": score(train, TRAIN), "test": score(test, TEST),
-            "normalization_batch": 128, "code": "c0de", "seconds": 12.3, **result,
-        })
+        store.write_json(
+            folder / store.RESULT,
+            {
+                "status": "done",
+                "step": config.scaled_recipe.steps,
+                "train": score(train, TRAIN),
+                "test": score(test, TEST),
+                "normalization_batch": 128,
+                "code": "c0de",
+                "seconds": 12.3,
+                **result,
+            },
+        )
 
     def all_done(self, folders: Sequence[Path], train: float, test: Sequence[float]) -> None:
         """Runs that ended with these test errors, in per cent, and one training error."""
@@ -97,10 +119,18 @@ class Lab:
     def diverged(self, folder: Path, step: int = 1234) -> None:
         """A run whose loss became infinite."""
         self.start(folder, until=0.4)
-        store.write_json(folder / store.RESULT, {
-            "status": "diverged", "step": step, "lr": 0.1, "loss": "nan",
-            "normalization_batch": 128, "code": "c0de", "seconds": 2.0,
-        })
+        store.write_json(
+            folder / store.RESULT,
+            {
+                "status": "diverged",
+                "step": step,
+                "lr": 0.1,
+                "loss": "nan",
+                "normalization_batch": 128,
+                "code": "c0de",
+                "seconds": 2.0,
+            },
+        )
 
 
 def score(error: float, examples: int) -> dict[str, Any]:

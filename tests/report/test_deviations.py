@@ -115,6 +115,11 @@ def test_choices_where_the_paper_is_silent_are_assumptions(lab: Lab) -> None:
 
 def test_equal_sentences_are_said_once_with_whom_they_are_about() -> None:
     labels = ["a", "b", "c", "d"]
-    messages = [("x", "a"), ("y", "a"), ("y", "b"), *(("z", label) for label in labels),
-                *(("w", label) for label in "bcd")]
+    messages = [
+        ("x", "a"),
+        ("y", "a"),
+        ("y", "b"),
+        *(("z", label) for label in labels),
+        *(("w", label) for label in "bcd"),
+    ]
     assert grouped(messages, labels) == ["z", "w (all but a)", "y (a and b)", "x (a)"]

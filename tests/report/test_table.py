@@ -74,10 +74,18 @@ def test_a_half_finished_experiment_shows_what_is_missing(lab: Lab) -> None:
 
 
 def test_a_plan_whose_folders_are_gone_is_all_missing(lab: Lab) -> None:
-    lab.variants = [{
-        "label": "ResNet 20", "slug": "resnet-20", "difference": {"model": "resnet20"},
-        "published": None, "note": None, "params": 1, "multiply_adds": 1, "runs": ["resnet-20-s0"],
-    }]
+    lab.variants = [
+        {
+            "label": "ResNet 20",
+            "slug": "resnet-20",
+            "difference": {"model": "resnet20"},
+            "published": None,
+            "note": None,
+            "params": 1,
+            "multiply_adds": 1,
+            "runs": ["resnet-20-s0"],
+        }
+    ]
     assert row(lab, "ResNet 20")["test error"] == "missing"
 
 
@@ -156,8 +164,10 @@ def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
     text = " ".join(rendered(lab).markdown.split())
     assert "several versions of the code: c0de (2 runs) and f00d (1 run)" in text
     assert "several kinds of devices" in text and "2 × cuda (H100) (1 run)" in text
-    assert f"1 of 2 were started more than once; on other devices than before: {folders[0].name}" \
+    assert (
+        f"1 of 2 were started more than once; on other devices than before: {folders[0].name}"
         in text
+    )
 
 
 def test_the_source_of_the_table_is_aligned(lab: Lab) -> None:
@@ -170,7 +180,9 @@ def test_the_source_of_the_table_is_aligned(lab: Lab) -> None:
 
 def test_the_csv_parses_back_to_raw_numbers_and_full_names(lab: Lab) -> None:
     folders = lab.variant(
-        "ResNet 110", {"model": "resnet110", "recipe.schedule.warmup_steps": 400}, 2,
+        "ResNet 110",
+        {"model": "resnet110", "recipe.schedule.warmup_steps": 400},
+        2,
         (TABLE6, "ResNet 110"),
     )
     lab.all_done(folders, 0.5, [6.51, 6.78])
@@ -185,10 +197,14 @@ def test_the_csv_parses_back_to_raw_numbers_and_full_names(lab: Lab) -> None:
 
 
 def test_a_difference_is_short_where_that_is_clear() -> None:
-    assert short_difference({"model.name": "resnet56", "model.shortcut": "C"}) == \
-        "resnet56, shortcut=C"
-    assert short_difference({"recipe.optimizer.name": "adam", "data.name": "mnist"}) == \
-        "recipe.optimizer.name=adam, data.name=mnist"
+    assert (
+        short_difference({"model.name": "resnet56", "model.shortcut": "C"})
+        == "resnet56, shortcut=C"
+    )
+    assert (
+        short_difference({"recipe.optimizer.name": "adam", "data.name": "mnist"})
+        == "recipe.optimizer.name=adam, data.name=mnist"
+    )
     assert short_difference({}) == "–"
 
 

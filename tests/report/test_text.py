@@ -7,8 +7,15 @@ from reslab.report.text import duration, listed, markdown_table, number, si
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(12, "12"), (269_722, "270 k"), (999_900, "1.00 M"), (1_727_962, "1.73 M"),
-     (19_421_274, "19.4 M"), (125_485_696, "125 M"), (11_514_000_000, "11.5 G")],
+    [
+        (12, "12"),
+        (269_722, "270 k"),
+        (999_900, "1.00 M"),
+        (1_727_962, "1.73 M"),
+        (19_421_274, "19.4 M"),
+        (125_485_696, "125 M"),
+        (11_514_000_000, "11.5 G"),
+    ],
 )
 def test_counts_have_three_significant_digits(count: int, text: str) -> None:
     assert si(count) == text
@@ -16,8 +23,14 @@ def test_counts_have_three_significant_digits(count: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(64000, "64,000"), (0.1, "0.1"), (1e-4, "0.0001"), (False, "false"),
-     ([32000, 48000], "[32,000, 48,000]"), ("at most 600,000", "at most 600,000")],
+    [
+        (64000, "64,000"),
+        (0.1, "0.1"),
+        (1e-4, "0.0001"),
+        (False, "false"),
+        ([32000, 48000], "[32,000, 48,000]"),
+        ("at most 600,000", "at most 600,000"),
+    ],
 )
 def test_values_read_as_people_write_them(value: object, text: str) -> None:
     assert number(value) == text

@@ -126,8 +126,15 @@ def _draw_variant(axes: "Axes", variant: Variant, colour: str) -> None:
     mark = _published_mark(variant.published)
     if mark is not None:
         axes.plot(
-            _last_step([variant]), mark, MARKS[_is_third_party(variant)][0], color=colour,
-            markersize=5, fillstyle="none", alpha=0.7, clip_on=False, zorder=4,
+            _last_step([variant]),
+            mark,
+            MARKS[_is_third_party(variant)][0],
+            color=colour,
+            markersize=5,
+            fillstyle="none",
+            alpha=0.7,
+            clip_on=False,
+            zorder=4,
         )
 
 
@@ -146,10 +153,7 @@ def _groups(variant: Variant) -> list[list[Run]]:
 
 def _curve(runs: Sequence[Run], key: str) -> Curve:
     """One curve of several runs; long ones are averaged over equal stretches of steps."""
-    series = [
-        {row["step"]: row[key] for row in run.metrics if key in row}
-        for run in runs
-    ]
+    series = [{row["step"]: row[key] for row in run.metrics if key in row} for run in runs]
     steps = sorted(set.intersection(*map(set, series)))
     size = -(-len(steps) // BINS) if key == "train_top1_error" else 1
     parts = [steps[i : i + size] for i in range(0, len(steps), size)]
