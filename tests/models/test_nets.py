@@ -1,0 +1,148 @@
+"""Whole nets: equal to torchvision's where it has them, trainable everywhere."""
+
+import math
+from typing import Literal
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional
+
+from reslab.config import ZOO, ResNet, describe
+from reslab.errors import UserError
+from reslab.models import ORDERS, build
+
+slow = pytest.mark.slow
+
+
+def changed(name: str, **fields: object) -> ResNet:
+    """A named net with other fields, validated."""
+    return ResNet.model_validate(describe(name).model_dump() | fields)
+
+
+def randomise_norms(net: nn.Module) -> None:
+    """BatchNorm statistics and affines as after training: a net at initialisation hides errors."""
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.normal_(layer.bias, 0, 0.1)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101"])
+def test_imagenet_nets_are_torchvisions_key_for_key_and_logit_for_logit(name: str) -> None:
+    torch.manual_seed(0)
+    ours = build(name).double().eval()
+    randomise_norms(ours)
+    with torch.device("meta"):
+        theirs = torchvision.models.get_model(name, weights=None).eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    theirs.load_state_dict(ours.state_dict(), assign=True)
+    images = torch.randn(2, 3, 40, 40, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))
+
+
+def test_resnet152_has_torchvisions_keys_and_shapes() -> None:
+    with torch.device("meta"):
+        ours, theirs = build("resnet152"), torchvision.models.resnet152()
+    shapes = [
+        {key: value.shape for key, value in net.state_dict().items()} for net in (ours, theirs)
+    ]
+    assert shapes[0] == shapes[1]
+
+
+SLOW = {"resnet1202", "resnet101", "resnet152"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=slow) if n in SLOW else n for n in ZOO])
+def test_every_named_net_steps_on_images_of_its_own_shape(name: str) -> None:
+    torch.manual_seed(0)
+    description, size = ZOO[name].description, ZOO[name].image_size
+    net = build(description)
+    logits = net(torch.randn(2, description.in_channels, size, size))
+    assert logits.shape == (2, description.classes)
+    functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
+    for key, parameter in net.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+
+
+@pytest.mark.parametrize("branch", ["basic", "bottleneck"])
+@pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_combination_trains_all_its_parameters(
+    order: str, shortcut: str, branch: str
+) -> None:
+    torch.manual_seed(0)
+    fields = {"order": order, "shortcut": shortcut, "branch": branch, "units": (2, 2, 1)}
+    net = build(changed("resnet8_w8", **fields))
+    net(torch.randn(4, 1, 8, 8)).square().sum().backward()
+    untrained = [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+    assert untrained == []
+
+
+@pytest.mark.parametrize("size", [8, 28, 32, 33])
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_any_image_size_and_channel_count_will_do(shortcut: str, size: int) -> None:
+    net = build(changed("resnet8", in_channels=2, classes=7, shortcut=shortcut)).eval()
+    assert net(torch.randn(3, 2, size, size)).shape == (3, 7)
+
+
+def test_a_net_is_a_sequential_without_a_forward_of_its_own() -> None:
+    net = build("resnet20")
+    assert type(net) is nn.Sequential
+    assert [name for name, _ in net.named_children()] == [
+        "conv1", "bn1", "relu1", "layer1", "layer2", "layer3", "avgpool", "flatten", "fc",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("order", "closing"),
+    [
+        ("original", []),
+        ("relu_only_preactivation", ["closing_relu1"]),
+        ("full_preactivation", ["closing_bn1", "closing_relu1"]),
+    ],
+)
+def test_a_preactivation_net_closes_with_what_would_open_one_more_unit(
+    order: str, closing: list[str]
+) -> None:
+    """He 2016, appendix: the last unit is followed by "an extra activation"."""
+    children = [name for name, _ in build(changed("resnet20_w8", order=order)).named_children()]
+    assert children[children.index("layer3") + 1 : children.index("avgpool")] == closing
+
+
+@pytest.mark.parametrize(("stride_on", "strides"), [("first", (2, 1, 1)), ("middle", (1, 2, 1))])
+def test_a_bottleneck_strides_where_its_description_says(
+    stride_on: str, strides: tuple[int, ...]
+) -> None:
+    with torch.device("meta"):
+        unit = build(changed("resnet50", stride_on=stride_on)).layer2[0]
+    assert tuple(c.stride[0] for c in (unit.conv1, unit.conv2, unit.conv3)) == strides
+
+
+@pytest.mark.parametrize("init", ["fan_in", "fan_out"])
+def test_convolutions_are_initialised_as_he_et_al_say(init: Literal["fan_in", "fan_out"]) -> None:
+    """arXiv 1502.01852, Eqn. 10 (fan in) and 14 (fan out): variance 2 / fan."""
+    torch.manual_seed(0)
+    net = build(changed("resnet20", init=init))
+    convolution = net.layer3[0].conv1  # 32 → 64 channels, 18,432 weights
+    fan = {"fan_in": 32 * 9, "fan_out": 64 * 9}[init]
+    assert convolution.weight.std().item() == pytest.approx(math.sqrt(2 / fan), rel=0.03)
+    assert convolution.weight.mean().item() == pytest.approx(0, abs=0.002)
+    assert (net.bn1.weight == 1).all() and (net.bn1.bias == 0).all()
+
+
+def test_the_seed_decides_the_weights() -> None:
+    nets = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        nets.append(build("resnet8_w8").conv1.weight)
+    assert torch.equal(nets[0], nets[1]) and not torch.equal(nets[0], nets[2])
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="no net is called 'resnet21'; did you mean resnet"):
+        build("resnet21")

@@ -1,0 +1,149 @@
+"""A unit is a word; the five orders are He et al. 2016 (arXiv 1603.05027), Fig. 4."""
+
+from typing import Literal, get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reslab.config.schema import Order, ResNet
+from reslab.models.branches import BRANCHES
+from reslab.models.shortcuts import SHORTCUTS
+from reslab.models.units import ORDERS, Unit, spell, unit, word
+
+LETTERS = {nn.Conv2d: "c", nn.BatchNorm2d: "n", nn.ReLU: "a"}
+
+
+def net(
+    order: Order = "original",
+    shortcut: Literal["none", "A", "B", "C"] = "A",
+    branch: Literal["basic", "bottleneck"] = "basic",
+) -> ResNet:
+    return ResNet(
+        units=(2,), widths=(4,), strides=(2,), order=order, shortcut=shortcut, branch=branch,
+        stem_width=4,
+    )  # fmt: skip
+
+
+def one_unit(description: ResNet, inputs: int = 16, stride: int = 1, first: bool = False) -> Unit:
+    torch.manual_seed(0)
+    return unit(description, inputs, 4, stride, first)[0]
+
+
+def letters_run(made: Unit, x: Tensor) -> str:
+    """The letters of the layers that a forward pass goes through, `+` for the shortcut."""
+    run: list[str] = []
+    for child in made.children():
+        letter = LETTERS.get(type(child), "+")
+        child.register_forward_hook(lambda *_, letter=letter: run.append(letter))
+    made(x)
+    return " ".join(run)
+
+
+@pytest.mark.parametrize(
+    ("order", "fig_4"),
+    [
+        ("original", "c n a c n + a"),  # Fig. 4 (a): weight BN ReLU weight BN addition ReLU
+        ("bn_after_addition", "c n a c + n a"),  # (b)
+        ("relu_before_addition", "c n a c n a +"),  # (c)
+        ("relu_only_preactivation", "a c n a c n +"),  # (d)
+        ("full_preactivation", "n a c n a c +"),  # (e)
+    ],
+)
+def test_the_orders_are_those_of_he_2016_fig_4(order: Order, fig_4: str) -> None:
+    assert word(ORDERS[order], convolutions=2) == fig_4
+
+
+def test_every_order_and_option_of_a_description_has_a_row() -> None:
+    fields = ResNet.model_fields
+    assert set(ORDERS) == set(get_args(Order))
+    assert set(BRANCHES) == set(get_args(fields["branch"].annotation))
+    assert set(SHORTCUTS) == set(get_args(fields["shortcut"].annotation))
+
+
+def test_between_any_two_convolutions_stand_a_norm_and_an_activation() -> None:
+    assert word(ORDERS["original"], 1) == "c n + a"
+    assert word(ORDERS["original"], 3) == "c n a c n a c n + a"
+    assert word(ORDERS["full_preactivation"], 3) == "n a c n a c n a c +"
+
+
+@pytest.mark.parametrize("branch", ["basic", "bottleneck"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_unit_runs_its_layers_in_the_order_of_its_word(
+    order: Order, branch: Literal["basic", "bottleneck"]
+) -> None:
+    made = one_unit(net(order, "A", branch), inputs={"basic": 4, "bottleneck": 16}[branch])
+    x = torch.randn(2, {"basic": 4, "bottleneck": 16}[branch], 8, 8)
+    assert letters_run(made, x) == word(ORDERS[order], {"basic": 2, "bottleneck": 3}[branch])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_first_unit_has_no_before_but_keeps_the_names_of_the_others(order: Order) -> None:
+    first = one_unit(net(order), inputs=4, first=True)
+    opening, _, rest = word(ORDERS[order], 2).partition("c")
+    assert letters_run(first, torch.randn(2, 4, 8, 8)) == f"c{rest}"
+    dropped = {name for name, _ in spell(opening, 4, ())}
+    others = dict(one_unit(net(order), inputs=4).named_children())
+    assert set(dict(first.named_children())) == set(others) - dropped
+
+
+def test_layers_are_named_by_letter_and_count() -> None:
+    assert [name for name, _ in one_unit(net()).named_children()] == [
+        "conv1", "bn1", "relu1", "conv2", "bn2", "downsample", "relu2",
+    ]  # fmt: skip
+    assert [name for name, _ in one_unit(net("full_preactivation")).named_children()] == [
+        "bn1", "relu1", "conv1", "bn2", "relu2", "conv2", "downsample",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_unit_leaves_its_input_as_it_was(
+    order: Order, shortcut: Literal["none", "A", "B", "C"]
+) -> None:
+    made = one_unit(net(order, shortcut), inputs=4)
+    x = torch.randn(2, 4, 8, 8)
+    before = x.clone()
+    made(x)
+    assert torch.equal(x, before)
+
+
+def test_full_preactivation_adds_the_raw_input_where_the_shape_stays() -> None:
+    """He 2016, Eqn. 5: y = x + F(f(x))."""
+    made = one_unit(net("full_preactivation"), inputs=4).eval()
+    x = torch.randn(2, 4, 8, 8)
+    branch = made.conv1(functional.relu(made.bn1(x)))
+    branch = made.conv2(functional.relu(made.bn2(branch)))
+    torch.testing.assert_close(made(x), x + branch)
+
+
+@pytest.mark.parametrize("order", ["relu_only_preactivation", "full_preactivation"])
+def test_a_preactivated_projection_reads_the_activated_input(order: Order) -> None:
+    made = one_unit(net(order, "B"), inputs=2, stride=2).eval()
+    seen: list[Tensor] = []
+    made.downsample[0].register_forward_hook(lambda _, args, __: seen.append(args[0]))
+    x = torch.randn(2, 2, 8, 8)
+    made(x)
+    normalised = made.bn1(x) if order == "full_preactivation" else x
+    torch.testing.assert_close(seen[0], functional.relu(normalised))
+
+
+@pytest.mark.parametrize("order", ["original", "bn_after_addition", "relu_before_addition"])
+def test_a_projection_of_the_other_orders_reads_the_input(order: Order) -> None:
+    made = one_unit(net(order, "B"), inputs=2, stride=2)
+    seen: list[Tensor] = []
+    made.downsample[0].register_forward_hook(lambda _, args, __: seen.append(args[0]))
+    x = torch.randn(2, 2, 8, 8)
+    made(x)
+    assert torch.equal(seen[0], x)
+
+
+def test_layers_that_torch_replaces_are_used() -> None:
+    """`convert_sync_batchnorm` puts new children in place of the old ones."""
+    made = nn.SyncBatchNorm.convert_sync_batchnorm(one_unit(net(), inputs=4)).eval()
+    used: list[nn.Module] = []
+    for child in made.children():
+        child.register_forward_hook(lambda child, *_: used.append(child))
+    made(torch.randn(2, 4, 8, 8))
+    assert [type(layer) for layer in used].count(nn.SyncBatchNorm) == 2

@@ -1,0 +1,68 @@
+"""State dicts of other code under our names, and what is said when they do not fit."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from reslab.errors import UserError
+from reslab.models import build, fit, translate
+
+AKAMASTER = Path(__file__).parents[2].parent / "shared/data/weights/resnet20-12fca82f.th"
+
+
+def test_weights_of_akamasters_resnet20_fit() -> None:
+    """github.com/akamaster/pytorch_resnet_cifar10: saved from DataParallel, classifier `linear`."""
+    if not AKAMASTER.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{AKAMASTER} is missing")
+        pytest.skip(f"{AKAMASTER} is not at hand")
+    theirs = torch.load(AKAMASTER, map_location="cpu", weights_only=True)["state_dict"]
+    net = fit(build("resnet20"), translate(theirs))
+    assert torch.equal(net.fc.weight, theirs["module.linear.weight"])
+    assert torch.equal(net.layer3[2].bn2.running_var, theirs["module.layer3.2.bn2.running_var"])
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("module.conv1.weight", "conv1.weight"),
+        ("_orig_mod.module.linear.bias", "fc.bias"),
+        ("layer2.0.shortcut.1.running_mean", "layer2.0.downsample.1.running_mean"),
+        ("layer1.0.bn2.weight", "layer1.0.bn2.weight"),
+    ],
+)
+def test_keys_are_translated(theirs: str, ours: str) -> None:
+    assert list(translate({theirs: torch.zeros(1)})) == [ours]
+
+
+def test_translated_own_weights_are_the_same_weights() -> None:
+    weights = build("resnet8_w8").state_dict()
+    assert list(translate(weights)) == list(weights)
+    fit(build("resnet8_w8"), weights)
+
+
+def test_weights_that_do_not_fit_are_listed_and_change_nothing() -> None:
+    net, weights = build("resnet8_w8"), build("resnet8_w8").state_dict()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    weights["linear.bias"] = weights.pop("fc.bias")
+    weights["conv1.weight"] = torch.zeros(8, 3, 3, 3)
+    with pytest.raises(UserError) as caught:
+        fit(net, weights)
+    text = str(caught.value)
+    assert "missing keys: fc.bias" in text
+    assert "unexpected keys: linear.bias" in text
+    assert "conv1.weight is 8×3×3×3, the net's 8×1×3×3" in text
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+def test_weights_of_another_net_are_listed_briefly() -> None:
+    with pytest.raises(UserError, match=r"unexpected keys: .* … and \d+ more"):
+        fit(build("resnet8"), build("resnet20").state_dict())
+
+
+def test_weights_from_before_num_batches_tracked_fit() -> None:
+    weights = build("resnet8_w8").state_dict()
+    old = {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}
+    fit(build("resnet8_w8"), old)

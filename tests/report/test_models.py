@@ -1,0 +1,57 @@
+"""scripts/models.py: the zoo as a table, as JSON, and against a recount."""
+
+import json
+
+import pytest
+
+from reslab.config import ZOO
+from reslab.config.complexities import Complexity
+from reslab.errors import UserError
+from reslab.report import models
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("resnet1202", ["resnet1202"]),
+        ("resnet20", ["resnet20"]),  # a name is only itself, though resnet20_w8 contains it
+        ("plain*_w8", ["plain8_w8", "plain20_w8", "plain32_w8"]),
+        ("net110", ["resnet110"]),
+    ],
+)
+def test_a_pattern_is_a_name_a_glob_or_a_part(pattern: str, names: list[str]) -> None:
+    assert sorted(models.matching(pattern)) == sorted(names)
+
+
+def test_a_pattern_without_a_match_is_refused_with_the_nearest_names() -> None:
+    with pytest.raises(UserError, match="no net's name matches 'resnet65'; did you mean resnet"):
+        models.show("resnet65", "table")
+
+
+def test_json_is_a_list_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    assert models.show("resnet20", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["name"] == "resnet20"
+    assert (row["params"], row["multiply_adds"]) == (269_722, 40_551_040)
+    assert row["published"]["params_m"] == 0.27  # He 2015, Table 6
+
+
+def test_the_table_has_a_line_for_every_net(capsys: pytest.CaptureFixture[str]) -> None:
+    models.show("*", "table")
+    head, _, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith("| name")
+    assert [line.split()[1] for line in lines] == list(ZOO)
+
+
+def test_a_net_without_a_golden_row_says_how_to_count_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "golden", dict)
+    with pytest.raises(UserError, match=r"scripts/models\.py resnet20 --write"):
+        models.rows("resnet20")
+
+
+def test_a_check_reports_differences_and_exits_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models, "count", lambda nets: [Complexity(1, 2) for _ in nets])
+    assert models.show("resnet20", "check") == 1
+    assert "resnet20: 269,722 parameters" in capsys.readouterr().out
