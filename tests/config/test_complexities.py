@@ -28,7 +28,7 @@ def test_golden_nets_cost_nothing_to_look_up(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.process
 def test_other_nets_are_counted_in_one_process() -> None:
-    """10 of 100 classes more: 64 weights and a bias each."""
+    """90 classes more: 64 weights and a bias each."""
     golden_net = (describe("resnet20"), 32)
     other = (describe("resnet20").model_copy(update={"classes": 100}), 32)
     found = costs([other, golden_net, other])
