@@ -10,25 +10,22 @@ import pytest
 from reslab.data import files
 from reslab.data.sources import Source, open_source
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="session")
-def official() -> Callable[[str], Source]:
-    """Open a data set from `RESLAB_DATA` or <repository>/data, never from the network.
+def official(data_folder: Path) -> Callable[[str], Source]:
+    """Open a data set from the data folder, once for all tests and never from the network.
 
     A test that needs one which is not there is skipped; with CI set it fails.
     """
-    folder = Path(os.environ.get("RESLAB_DATA") or REPOSITORY / "data").resolve()
 
     @cache
     def open_official(name: str) -> Source:
-        needed = [folder / file.path for part in files.DOWNLOADS[name] for file in part.files]
+        needed = [data_folder / file.path for part in files.DOWNLOADS[name] for file in part.files]
         missing = [str(path) for path in needed if not path.exists()]
         if missing:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {missing[0]}")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("RESLAB_DATA", str(folder))
+            patch.setenv("RESLAB_DATA", str(data_folder))
             return open_source(name)
 
     return open_official

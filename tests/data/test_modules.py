@@ -80,37 +80,37 @@ def fit(steps: int, resume: Path | None = None) -> tuple[Witness, Trainer]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed() -> tuple[Witness, Trainer]:
+def whole_run() -> tuple[Witness, Trainer]:
     return fit(40)
 
 
 def test_lightning_trains_on_the_batches_of_steps_0_to_the_last(
-    undisturbed: tuple[Witness, Trainer],
+    whole_run: tuple[Witness, Trainer],
 ) -> None:
     data = at(run())
-    assert undisturbed[0].seen == [digest(data.train_batch(step)) for step in range(40)]
+    assert whole_run[0].seen == [digest(data.train_batch(step)) for step in range(40)]
 
 
-def test_each_validation_sees_every_test_example_once(undisturbed: tuple[Witness, Trainer]) -> None:
-    assert undisturbed[0].validated == {10: 360, 20: 360, 30: 360, 40: 360}
+def test_each_validation_sees_every_test_example_once(whole_run: tuple[Witness, Trainer]) -> None:
+    assert whole_run[0].validated == {10: 360, 20: 360, 30: 360, 40: 360}
 
 
 def test_the_test_loaders_are_the_whole_training_split_and_the_test_split(
-    undisturbed: tuple[Witness, Trainer],
+    whole_run: tuple[Witness, Trainer],
 ) -> None:
-    witness, trainer = undisturbed
+    witness, trainer = whole_run
     trainer.test(witness, ResidentData(run()), verbose=False)
     assert witness.tested == [1437, 360]
 
 
 @pytest.mark.parametrize("stop", [1, 10, 13, 27])  # an epoch is 22.5 steps
 def test_a_resumed_run_sees_the_same_batches_and_ends_with_the_same_weights(
-    undisturbed: tuple[Witness, Trainer], tmp_path: Path, stop: int
+    whole_run: tuple[Witness, Trainer], tmp_path: Path, stop: int
 ) -> None:
     first, trainer = fit(stop)
     trainer.save_checkpoint(tmp_path / "x.ckpt")
     second, _ = fit(40, resume=tmp_path / "x.ckpt")
-    whole = undisturbed[0]
+    whole = whole_run[0]
     assert first.seen + second.seen == whole.seen
     assert torch.equal(second.linear.weight, whole.linear.weight)
 

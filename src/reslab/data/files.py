@@ -248,7 +248,8 @@ def _fetch(download: Download) -> None:
     with tempfile.TemporaryFile(dir=folder()) as archive:
         _download(download, archive)
         for file, content in _unpacked(download, archive):
-            _check(content, file, f"{file.path} in {download.url}", "the archive is not the one that it should be")
+            where = f"{file.path} in {download.url}"
+            _check(content, file, where, "the archive holds another file of that name")
             _install(folder() / file.path, content)
 
 
