@@ -1,8 +1,8 @@
-"""Numbers as people write them, tables whose source reads well."""
+"""Numbers as people write them."""
 
 import pytest
 
-from reslab.report.text import duration, listed, markdown_table, number, si
+from reslab.report.text import duration, listed, number, si
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,3 @@ def test_durations_have_the_unit_that_fits() -> None:
 
 def test_a_list_ends_with_and() -> None:
     assert [listed(words) for words in ([], ["a"], ["a", "b", "c"])] == ["", "a", "a, b and c"]
-
-
-def test_wide_characters_take_two_columns() -> None:
-    table = markdown_table(["net", "n"], [["残差", "1"], ["plain", "23"]], "lr")
-    assert table.splitlines() == [
-        "| net   |   n |",
-        "| ----- | --: |",
-        "| 残差  |   1 |",
-        "| plain |  23 |",
-    ]

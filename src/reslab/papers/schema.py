@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
 from reslab.config.schema import Description, RunConfig
-from reslab.config.strict_yaml import load_yaml
+from reslab.config.strict_yaml import flatten, load_yaml
 from reslab.errors import UserError, nearest
 
 HERE = Path(__file__).parent
@@ -80,6 +80,10 @@ def _cell(printed: Any) -> Any:
     return {"value": printed} if isinstance(printed, int | float) else printed
 
 
+Fields = Annotated[dict[str, Any], BeforeValidator(flatten)]
+"""Fields of a run by their dotted names; nested mappings are flattened."""
+
+
 class Line(Description):
     """A row of a table. `run` and `silent_on` are the row's own additions to the protocol."""
 
@@ -87,7 +91,7 @@ class Line(Description):
     params_m: float | None = None
     gmacs: float | None = None
     values: dict[str, Annotated[Cell | None, BeforeValidator(_cell)]] = Field(default_factory=dict)
-    run: dict[str, Any] = Field(default_factory=dict)
+    run: Fields = Field(default_factory=dict)
     silent_on: tuple[str, ...] = ()
     verified: Verified | None = None
     note: str | None = None
@@ -96,7 +100,7 @@ class Line(Description):
 class Protocol(Description):
     """How the nets were trained, in the field names of `RunConfig`."""
 
-    run: dict[str, Any]
+    run: Fields
     silent_on: tuple[str, ...] = ()
     normalization_batch: PositiveInt | None = None
     """Examples per BatchNorm normalisation, which is a batch's share on one device."""

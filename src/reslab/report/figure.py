@@ -41,7 +41,7 @@ LINES: dict[str, Any] = {
 MARKS = {False: ("D", "published test error"), True: ("s", "third party's test error")}
 """Marker and legend of a published number, by whether a third party published it."""
 
-BINS = 100
+BINS = 30
 """Points of a training curve; its rows are means over batches, so that means of them are, too."""
 
 
@@ -82,6 +82,7 @@ def _figure(plan: Plan, variants: Sequence[Variant]) -> "Figure":
         axes.tick_params(left=False)
     grid[0][0].set_ylabel("error, %")
     grid[0][0].set_ylim(0, _top(variants))
+    grid[0][0].locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10], integer=True)
     for axes, members in zip(grid[0], panels.values(), strict=True):
         _label_lines(axes, members)
     budget = plan["options"].get("budget")
@@ -254,7 +255,7 @@ def _top(variants: Sequence[Variant]) -> float:
         return 100.0
     marks = [mark for v in variants if (mark := _published_mark(v.published)) is not None]
     shown = [end for end in ends if end <= max(60.0, 3 * statistics.median(ends))]
-    return min(100.0, 5 + 1.4 * max([*shown, *marks]))
+    return min(100.0, max(20.0, 5 + 1.4 * max([*shown, *marks])))
 
 
 def _last_step(variants: Sequence[Variant]) -> int:

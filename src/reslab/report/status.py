@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reslab.report.runs import Plan, Run, read_variants
-from reslab.report.text import NOTHING, duration, markdown_table, percent
+from reslab.report.text import NOTHING, duration, percent
+from reslab.text import markdown_table
 
 
 def render(plan: Plan, folder: Path) -> str:
     """One line per run (state, step, last test error in per cent, time) and how many are where."""
     runs = [run for variant in read_variants(plan, folder) for run in variant.runs]
     head = ["run", "state", "step", "of", "test error", "time"]
-    grid = markdown_table(head, [_line(run) for run in runs], "llrrrr")
+    grid = markdown_table(head, [_line(run) for run in runs], numeric=range(2, 6))
     states = Counter(run.state for run in runs)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
     return f"{plan['title']}\n\n{grid}\n\n{len(runs)} runs: {counts or 'none'}\n"

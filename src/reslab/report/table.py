@@ -16,10 +16,11 @@ from typing import Any
 from reslab import store
 from reslab.config.strict_yaml import dump_yaml
 from reslab.papers import Published
-from reslab.report.deviations import assumptions, deviations
+from reslab.report.deviations import assumptions, deviations, grouped
 from reslab.report.runs import Plan, Run, Variant, read_variants
 from reslab.report.statistics import Comparison, Summary, compare, summarize
-from reslab.report.text import NOTHING, bullets, listed, markdown_table, number, percent, si, wrap
+from reslab.report.text import NOTHING, bullets, listed, number, percent, si, wrap
+from reslab.text import markdown_table
 
 STATE_WORDS: dict[store.State, str] = {
     "running": "running",
@@ -79,24 +80,24 @@ def _row(variant: Variant) -> Row:
 def _grid(rows: Sequence[Row], references: Sequence[str]) -> str:
     held_out = any(_is_held_out(row.variant) for row in rows)
     columns = {
-        "variant": ("l", [row.variant.label for row in rows]),
-        "difference": ("l", [short_difference(row.variant.difference) for row in rows]),
-        "params": ("r", [si(row.variant.params) for row in rows]),
-        "mult-adds": ("r", [si(row.variant.multiply_adds) for row in rows]),
-        "runs": ("r", [_runs(row.variant) for row in rows]),
-        "train error": ("r", [_spread(row.train, row.variant) for row in rows]),
-        "held-out error" if held_out else "test error": (
-            "r",
-            [_spread(row.test, row.variant) for row in rows],
-        ),
-        "best": ("r", [percent(row.test.best) for row in rows]),
-        "median": ("r", [percent(row.test.median) for row in rows]),
+        "variant": [row.variant.label for row in rows],
+        "difference": [short_difference(row.variant.difference) for row in rows],
+        "params": [si(row.variant.params) for row in rows],
+        "mult-adds": [si(row.variant.multiply_adds) for row in rows],
+        "runs": [_runs(row.variant) for row in rows],
+        "train error": [_spread(row.train, row.variant) for row in rows],
+        "held-out error" if held_out else "test error": [
+            _spread(row.test, row.variant) for row in rows
+        ],
+        "best": [percent(row.test.best) for row in rows],
+        "median": [percent(row.test.median) for row in rows],
     }
     if references:
-        columns["published"] = ("l", [_published(row.variant, references) for row in rows])
-        columns["Δ"] = ("r", [_delta(row.comparison) for row in rows])
-    cells = list(zip(*(column for _, column in columns.values()), strict=True))
-    return markdown_table(list(columns), cells, "".join(side for side, _ in columns.values()))
+        columns["published"] = [_published(row.variant, references) for row in rows]
+        columns["Δ"] = [_delta(row.comparison) for row in rows]
+    words = ("variant", "difference", "published")
+    numeric = [i for i, head in enumerate(columns) if head not in words]
+    return markdown_table(list(columns), list(zip(*columns.values(), strict=True)), numeric)
 
 
 def short_difference(difference: dict[str, Any]) -> str:
@@ -203,17 +204,18 @@ def _notes(plan: Plan, variants: Sequence[Variant], references: Sequence[str]) -
     yield bullets("Deviations:", deviations(plan, variants))
     for cite, lines in assumptions(plan, variants).items():
         yield bullets(f"Assumed where {cite} is silent:", lines)
-    yield bullets("Notes:", list(_remarks(variants)))
+    yield bullets("Notes:", grouped(_remarks(variants), [v.label for v in variants]))
     yield bullets("Runs:", list(_history([run for v in variants for run in v.runs])))
 
 
-def _remarks(variants: Sequence[Variant]) -> Iterator[str]:
+def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
     """The experiment's notes on its variants, the data files' notes on published numbers."""
     for variant in variants:
+        published = variant.published
         if variant.note:
-            yield f"{variant.label}: {variant.note}"
-        if variant.published and variant.published.note:
-            yield f"{variant.label}: {variant.published.note} ({variant.published.citation})"
+            yield variant.note, variant.label
+        if published is not None and published.note:
+            yield f"{published.citation}: {published.note}", variant.label
 
 
 def _options(options: dict[str, Any]) -> str:

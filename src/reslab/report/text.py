@@ -1,24 +1,10 @@
-"""How numbers and tables are set as text: SI prefixes, aligned Markdown, wrapped notes."""
+"""How numbers and notes are set as text: SI prefixes, per cent, durations, wrapped lists."""
 
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 
 NOTHING = "–"
 WIDTH = 120
-
-
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: str) -> str:
-    """A Markdown table whose source is aligned; `right` has an `r` or `l` for each column."""
-    widths = [max(3, *map(_width, column)) for column in zip(head, *rows, strict=True)]
-    rule = [
-        "-" * (width - 1) + (":" if side == "r" else "-")
-        for width, side in zip(widths, right, strict=True)
-    ]
-    return "\n".join(
-        "| " + " | ".join(_pad(*cell) for cell in zip(line, widths, right, strict=True)) + " |"
-        for line in (head, rule, *rows)
-    )
 
 
 def bullets(heading: str, items: Sequence[str]) -> str:
@@ -79,13 +65,3 @@ def listed(words: Sequence[str]) -> str:
 def _three(value: float) -> str:
     """Three significant digits without an exponent."""
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
-
-
-def _pad(cell: str, width: int, side: str) -> str:
-    space = " " * (width - _width(cell))
-    return space + cell if side == "r" else cell + space
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal, where a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
