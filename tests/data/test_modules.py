@@ -68,6 +68,7 @@ class Witness(LightningModule):
 
 
 def fit(steps: int, resume: Path | None = None) -> tuple[Witness, Trainer]:
+    torch.set_num_threads(1)  # bit-equality on a CPU needs equal thread counts
     torch.manual_seed(0)
     witness = Witness()
     trainer = Trainer(
