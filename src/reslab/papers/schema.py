@@ -7,7 +7,7 @@ field names of `RunConfig`; its values may be sentences where the paper's rule i
 import json
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeGuard, get_args
 
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
@@ -155,14 +155,17 @@ def run_fields() -> frozenset[str]:
     def leaves(description: type[Description], prefix: str) -> list[str]:
         names = []
         for name, field in description.model_fields.items():
-            inner = field.annotation
-            if isinstance(inner, type) and issubclass(inner, Description):
-                names += leaves(inner, f"{prefix}{name}.")
-            else:
-                names.append(prefix + name)
+            inner = [t for t in (field.annotation, *get_args(field.annotation)) if _is_described(t)]
+            for part in inner:
+                names += leaves(part, f"{prefix}{name}.")
+            names += [] if inner else [prefix + name]
         return names
 
     return frozenset(leaves(RunConfig, ""))
+
+
+def _is_described(annotation: Any) -> TypeGuard[type[Description]]:
+    return isinstance(annotation, type) and issubclass(annotation, Description)
 
 
 def _check_fields(where: str, fields: tuple[str, ...]) -> None:

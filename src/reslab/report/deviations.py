@@ -11,7 +11,7 @@ from reslab.config import RunConfig, flatten
 from reslab.config.datasets import DATASETS
 from reslab.papers import Training, protocol_of
 from reslab.report.runs import Plan, Variant
-from reslab.report.text import listed, number
+from reslab.report.text import NOTHING, listed, number
 
 Message = tuple[str, str]
 """A sentence and the label of the variant that it is about."""
@@ -133,7 +133,7 @@ def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
         return
     ours, skipped = _leaves(config), OF_THE_RUN | unread(config)
     for field, theirs in training.fields.items():
-        if field not in skipped and ours[field] != theirs:
+        if field not in skipped and ours.get(field) != theirs:
             yield f"{field}: {_ours(field, config)}; {training.cite}: {number(theirs)}"
     chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
     mentioned = training.fields.keys() | training.silent_on | skipped
@@ -144,7 +144,7 @@ def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
 
 def _ours(field: str, config: RunConfig) -> str:
     """Our value, and what it means where the number alone does not tell."""
-    value = number(_leaves(config)[field])
+    value = number(_leaves(config).get(field, NOTHING))
     if field == "data.holdout" and not config.data.holdout:
         return f"0, all {DATASETS[config.data.name].train:,} training images"
     if field == "recipe.schedule.warmup_steps" and config.recipe.schedule.warmup_steps:

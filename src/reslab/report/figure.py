@@ -95,7 +95,8 @@ def _figure(plan: Plan, variants: Sequence[Variant]) -> "Figure":
 
 def _panels(variants: Sequence[Variant]) -> dict[str, list[Variant]]:
     """Plain and residual nets apart if there are both, else all in one panel without a title."""
-    plain = [v for v in variants if v.config is not None and v.config.model.shortcut == "none"]
+    nets = [(v, v.config.model if v.config is not None else None) for v in variants]
+    plain = [v for v, net in nets if getattr(net, "shortcut", None) == "none"]
     residual = [v for v in variants if v not in plain]
     if not plain or not residual:
         return {"": list(variants)}
