@@ -49,10 +49,10 @@ def read_weights(path: Path) -> Weights:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no {path}") from None
-    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError):
         raise UserError(
-            f"{path} cannot be read as weights (tensors and plain values only): {reason}"
+            f"{path} cannot be read as weights: expected a file by torch.save that holds tensors "
+            "and plain values only (anything else would have to be unpickled, which runs code)"
         ) from None
     tensors = held.get("state_dict", held) if isinstance(held, dict) else None
     if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):

@@ -25,21 +25,20 @@ PATIENCE = 5.0
 
 
 def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> WandbLogger | None:
-    """The run's logger, None where W&B is disabled and on all ranks but the first."""
+    """The run's logger, None where W&B is disabled or fails, and on all ranks but the first."""
     mode = os.environ.get("WANDB_MODE", "").lower()
     if mode == "disabled" or rank_zero_only.rank:
         return None
     import wandb  # costs a second, so only now
 
-    if not mode:
-        mode = _mode(wandb.setup().settings.base_url)
-    if mode == "online":
+    mode = mode or _mode(wandb.setup().settings.base_url)
+    for attempt in dict.fromkeys((mode, "offline")):
         try:
-            return _logger(folder, config, costs, offline=False)
-        except Exception as error:  # whatever the service or the server found wrong
-            print(f"W&B: {error}; this run is logged offline", file=sys.stderr)
+            return WandbLogger(experiment=_start(folder, config, costs, attempt))
+        except Exception as error:  # whatever the service or the server finds wrong
+            print(f"W&B ({attempt}): {error}", file=sys.stderr)
             wandb.teardown()
-    return _logger(folder, config, costs, offline=True)
+    return None
 
 
 def _mode(base_url: str) -> str:
@@ -47,7 +46,7 @@ def _mode(base_url: str) -> str:
     if not has_key(base_url):
         return "offline"
     if not reachable(base_url):
-        print(f"W&B: {base_url} does not answer; this run is logged offline", file=sys.stderr)
+        print(f"W&B: {base_url} does not answer: this run is logged offline", file=sys.stderr)
         return "offline"
     return "online"
 
@@ -78,23 +77,23 @@ def reachable(base_url: str) -> bool:
     return True
 
 
-def _logger(
-    folder: Path, config: RunConfig, costs: dict[str, int], *, offline: bool
-) -> WandbLogger:
+def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) -> Any:
+    """A wandb Run that plots against the training step."""
     import wandb
 
-    tracking = store.read_json(folder / store.TRACKING) or {}
-    settings = wandb.Settings(silent=True, init_timeout=30, finish_timeout=60)
-    logger = WandbLogger(
-        save_dir=folder,
-        offline=offline,
+    tracking = store.read_json(folder / store.TRACKING) or {"name": folder.name}
+    run = wandb.init(
+        mode=mode,  # type: ignore[arg-type]
+        dir=folder,
+        resume="allow",
         project=os.environ.get("WANDB_PROJECT", "reslab"),
         config={**flatten(config.model_dump(mode="json")), "run_id": config.run_id, **costs},
-        settings=settings,
-        **{"name": folder.name, **tracking},
+        settings=wandb.Settings(silent=True, init_timeout=30, finish_timeout=60),
+        **tracking,
     )
-    _ = logger.experiment  # start now: what fails is to fail here
-    return logger
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return run
 
 
 def finish(trainer: Trainer, result: dict[str, Any]) -> None:
