@@ -27,7 +27,13 @@ def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "src"), prepend=os.pathsep)
-    if "torch" in sys.modules:  # bit-equality on a CPU needs equal thread counts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Bit-equality on a CPU needs equal thread counts, in this process and in those it starts."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 
 

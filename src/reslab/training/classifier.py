@@ -1,7 +1,5 @@
 """The LightningModule: loss, metrics and optimiser around a plain net."""
 
-from typing import Any
-
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -60,7 +58,3 @@ class Classifier(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
-        """Batches are made on the device already."""
-        return batch

@@ -1,9 +1,11 @@
 """One run, from its description to its result: Trainer.fit, Trainer.test, `result.json`."""
 
+import logging
 import os
 import platform
 import subprocess
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +38,7 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     Returns 0 when the run is final (done or diverged), 1 when it was interrupted.
     """
     began = time.monotonic()
+    quiet_lightning()
     set_precision(config.precision)
     net = initialised(config)
     facts = DATASETS[config.data.name]
@@ -131,6 +134,12 @@ def set_precision(precision: str) -> None:
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+
+
+def quiet_lightning() -> None:
+    """Keep advertisements and a deprecation inside Lightning 2.6 out of the run's log."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
 
 
 def normalization_batch(net: nn.Module, config: RunConfig, processes: int) -> int | None:

@@ -1,0 +1,39 @@
+"""Counts are exact: examples, wrong ones, and the mean loss over unequal batches."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from reslab.training.metrics import Tally
+
+
+def count(tally: Tally, logits: torch.Tensor, targets: torch.Tensor) -> None:
+    tally.update(logits, targets, cross_entropy(logits, targets))
+
+
+def test_batches_of_any_size_add_up_to_the_whole() -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(101, 10), torch.randint(10, (101,))
+    tally = Tally()
+    for part in torch.arange(101).split(16):
+        count(tally, logits[part], targets[part])
+    score = tally.score()
+    assert score.examples == 101
+    assert score.wrong == int((logits.argmax(1) != targets).sum())
+    assert score.loss == pytest.approx(float(cross_entropy(logits, targets)), rel=1e-6)
+    assert score.top1_error == pytest.approx(100 * score.wrong / 101)
+
+
+def test_sums_survive_a_checkpoint() -> None:
+    tally, restored = Tally(), Tally()
+    count(tally, torch.eye(3), torch.tensor([0, 1, 0]))
+    restored.restore(tally.sums())
+    assert restored.score() == tally.score()
+
+
+def test_reset_forgets() -> None:
+    tally = Tally()
+    count(tally, torch.eye(3), torch.tensor([0, 1, 0]))
+    tally.reset()
+    count(tally, torch.eye(3), torch.tensor([0, 1, 2]))
+    assert (tally.score().examples, tally.score().wrong) == (3, 0)

@@ -1,0 +1,168 @@
+"""A run in one process: what it leaves behind, and that it is a function of its description."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reslab import load, store
+from reslab.training.start import BUSY, start
+from tests.training.conftest import MakeRun
+
+
+def weights(config: Path) -> dict[str, torch.Tensor]:
+    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
+    return dict(held["state_dict"])
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) -> None:
+    config = make_run("a")
+    assert start(config) == 0
+    folder = config.parent
+    result = store.read_result(folder)
+    assert result is not None
+    assert store.state(folder) == "done"
+    assert (result["status"], result["step"], result["split"]) == ("done", 40, "test")
+    assert (result["train"]["examples"], result["test"]["examples"]) == (1437, 360)
+    assert result["test"]["top1_error"] == 100 * result["test"]["wrong"] / 360
+    assert (result["params"], result["normalization_batch"]) == (19_074, 32)
+    rows = store.read_metrics(folder)
+    assert [row["step"] for row in rows if "train_loss" in row] == list(range(1, 41))
+    assert [row["step"] for row in rows if "test_loss" in row] == [19, 38]
+    assert rows[20]["lr"] == pytest.approx(0.1)
+    assert [row["lr"] for row in rows if "lr" in row][20] == pytest.approx(0.01)
+    (entry,) = store.read_json(folder / store.ENV)
+    assert entry["code"] == result["code"] == store.code_version()
+    assert (entry["devices"], entry["threads"], entry["resumed"]) == (1, 1, False)
+
+
+def test_the_net_that_is_loaded_makes_the_errors_of_the_result(make_run: MakeRun) -> None:
+    from reslab.training.evaluate import evaluate_file
+
+    config = make_run("a")
+    start(config)
+    net = load(config.parent)
+    assert not net.training
+    assert net(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert evaluate_file(config.parent, None, None, None)["wrong"] == result["test"]["wrong"]
+
+
+def test_equal_descriptions_train_to_equal_bits_and_seeds_differ(make_run: MakeRun) -> None:
+    one, again, other = make_run("one"), make_run("again"), make_run("other", {"seed": 1})
+    for config in (one, again, other):
+        start(config)
+    assert same(weights(one), weights(again))
+    assert not same(weights(one), weights(other))
+    assert store.read_metrics(one.parent) == store.read_metrics(again.parent)
+
+
+def test_a_final_run_is_left_as_it_is(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = make_run("a", {"recipe.steps": 3, "recipe.schedule.milestones": [1, 2]})
+    start(config)
+    before = {p.name: p.stat().st_mtime_ns for p in config.parent.iterdir() if p.name != "lock"}
+    assert start(config) == 0
+    after = {p.name: p.stat().st_mtime_ns for p in config.parent.iterdir() if p.name != "lock"}
+    assert before == after
+    assert "is final: done" in capsys.readouterr().out
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(make_run: MakeRun) -> None:
+    config = make_run("a")
+    with store.lock(config.parent):
+        assert start(config) == BUSY
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(make_run: MakeRun) -> None:
+    config = make_run("a", {"recipe.optimizer.lr": 1e30})
+    assert start(config) == 0
+    assert store.state(config.parent) == "diverged"
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert result["step"] < 40
+    assert result["lr"] == 1e30
+    assert not math.isfinite(float(result["loss"]))
+    assert "test" not in result
+
+
+def test_an_error_is_recorded_and_the_next_try_clears_it(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_run("a", {"recipe.steps": 3, "recipe.schedule.milestones": [1, 2]})
+    from reslab.training import run
+
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "initialised", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            start(config)
+    assert store.state(config.parent) == "crashed"
+    assert "division" in store.read_json(config.with_name(store.ERROR))["message"]
+    assert start(config) == 0
+    assert store.state(config.parent) == "done"
+
+
+def test_a_run_that_fails_between_two_rows_resumes_bit_for_bit(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are sums since the row before: a checkpoint between two of them keeps the sums."""
+    from reslab.training import callbacks
+
+    steps = {"recipe.steps": 450, "recipe.schedule.milestones": [200, 300]}  # a row every 3 steps
+    whole, cut = make_run("whole", steps), make_run("cut", steps)
+    start(whole)
+    saved = callbacks.Checkpoint.on_train_batch_end
+
+    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
+        if trainer.global_step == 100 and self.saved_step < 100:
+            self.stop_signal = 15
+        saved(self, trainer, *more, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+        assert start(cut) == 1
+    assert store.state(cut.parent) == "interrupted"
+    assert start(cut) == 0
+    assert same(weights(whole), weights(cut))
+    assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
+    starts = store.read_json(cut.with_name(store.ENV))
+    assert [entry["resumed"] for entry in starts] == [False, True]
+
+
+def test_held_out_images_replace_the_test_set(make_run: MakeRun) -> None:
+    config = make_run("a", {"data.holdout": 237})
+    start(config)
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert (result["split"], result["train"]["examples"], result["test"]["examples"]) == (
+        "holdout",
+        1200,
+        237,
+    )
+
+
+def test_checkpoints_hold_tensors_and_plain_values_only(make_run: MakeRun) -> None:
+    config = make_run("a")
+    start(config)
+    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
+    about = held["reslab"]
+    assert json.loads(about["config"])["recipe"]["steps"] == 40
+    assert about["normalization"]["kind"] == "channel"
+    assert about["class_names"] == [str(i) for i in range(10)]
+    assert not list(config.parent.glob(".*")), "temporary files are left behind"
+
+
+def test_wandb_is_not_imported_where_it_is_disabled(make_run: MakeRun) -> None:
+    assert "wandb" not in sys.modules or pytest.skip("another test has imported it")
+    start(make_run("a", {"recipe.steps": 3, "recipe.schedule.milestones": [1, 2]}))
+    assert "wandb" not in sys.modules
