@@ -264,7 +264,9 @@ def _last_step(variants: Sequence[Variant]) -> int:
 
 
 def _published_mark(published: Published | None) -> float | None:
-    """The published test error if it is a number."""
+    """The published test error if it is a number that has been checked."""
+    if published is not None and published.verified == "memory":
+        return None
     if published is None or published.bound or published.column == "train_error":
         return None
     return published.mean if published.mean is not None else published.value
