@@ -8,10 +8,12 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 from tqdm import tqdm
 
 from reslab import store
@@ -21,6 +23,10 @@ from reslab.training.schedule import learning_rate, log_interval
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written even though no evaluation is due."""
+
+
+Outputs = Tensor | Mapping[str, Any] | None
+"""What Lightning hands to a callback after a step."""
 
 
 class Diverged(Exception):
@@ -46,10 +52,15 @@ class Record(Callback):
         self.latest: store.Row = {}
 
     def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, *batch: Any, **_: Any
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Outputs,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Write a training row when one is due; `Diverged` if its loss is not finite."""
-        assert isinstance(module, Classifier)
+        module = _classifier(pl_module)
         step, recipe = trainer.global_step, module.recipe
         if step % log_interval(recipe) and step != recipe.steps:
             return
@@ -66,12 +77,9 @@ class Record(Callback):
             },
         )
 
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the row of an evaluation on the test split."""
-        assert isinstance(module, Classifier)
-        tally = module.test_tallies[0]
-        assert isinstance(tally, Tally)
-        score = _read(tally)
+        score = _read(_classifier(pl_module).test_tally)
         row = {"test_loss": score.loss, "test_top1_error": score.top1_error}
         self._write(trainer, {"step": trainer.global_step, **row})
 
@@ -82,18 +90,16 @@ class Record(Callback):
             log(trainer, {k: v for k, v in row.items() if k != "step"}, row["step"])
 
     def on_save_checkpoint(
-        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the sums since the last row."""
-        assert isinstance(module, Classifier)
-        checkpoint["train_tally"] = module.train_tally.sums()
+        checkpoint["train_tally"] = _classifier(pl_module).train_tally.sums()
 
     def on_load_checkpoint(
-        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Continue them, and drop the rows that will be written again."""
-        assert isinstance(module, Classifier)
-        module.train_tally.restore(checkpoint["train_tally"])
+        _classifier(pl_module).train_tally.restore(checkpoint["train_tally"])
         store.drop_metrics_after(self.folder, checkpoint["global_step"])
 
 
@@ -104,6 +110,11 @@ def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:
             logger.log_metrics(numbers, step)
         except Exception as error:
             print(f"{type(logger).__name__} failed at step {step}: {error}", file=sys.stderr)
+
+
+def _classifier(module: LightningModule) -> Classifier:
+    assert isinstance(module, Classifier)
+    return module
 
 
 def _read(tally: Tally) -> Score:
@@ -122,16 +133,21 @@ class Checkpoint(Callback):
         self.saved_at = time.monotonic()
         self.stop_signal: int | None = None
 
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From now on a signal to stop waits for the end of the step."""
         self._catch_signals()
 
-    def on_test_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """As in training."""
         self._catch_signals()
 
     def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, *batch: Any, **_: Any
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Outputs,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Save when time is up, unless an evaluation is about to; stop when told to."""
         if self.stop_signal is not None:
@@ -148,16 +164,16 @@ class Checkpoint(Callback):
 
     on_test_batch_end = on_validation_batch_end
 
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save after the evaluation's row is written."""
         self._save(trainer)
 
-    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the final weights."""
         self._save(trainer)
 
     def on_save_checkpoint(
-        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Say what the weights are; `checkpoint.read_weights` reads it."""
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -190,7 +206,7 @@ class Progress(Callback):
         self.bar: tqdm[Any] | None = None
         self.began = (0, 0.0)
 
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin at the resumed step."""
         self.began = (trainer.global_step, time.monotonic())
         if trainer.is_global_zero and sys.stderr.isatty():
@@ -202,13 +218,18 @@ class Progress(Callback):
             )
 
     def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, *_: Any, **__: Any
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Outputs,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Move the bar."""
         if self.bar is not None:
             self.bar.update()
 
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the newest numbers."""
         row = self.record.latest
         text = (
@@ -220,7 +241,7 @@ class Progress(Callback):
         elif trainer.is_global_zero:
             print(f"{self._position(trainer)}  {text}", flush=True)
 
-    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
         if self.bar is not None:
             self.bar.close()

@@ -24,7 +24,8 @@ class Classifier(LightningModule):
         self.config = config
         self.recipe = config.scaled_recipe
         self.train_tally = Tally()
-        self.test_tallies = nn.ModuleList([Tally(), Tally()])
+        self.final_train_tally = Tally()
+        self.test_tally = Tally()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Reseed torch: what a net draws (dropout) is a function of (seed, step, rank)."""
@@ -36,17 +37,17 @@ class Classifier(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of the test split."""
-        self._count(batch, self.test_tallies[0])
+        self._count(batch, self.test_tally)
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Count a batch of the final evaluation: loader 0 is the training split, 1 the test's."""
-        self._count(batch, self.test_tallies[dataloader_idx])
+        self._count(batch, (self.final_train_tally, self.test_tally)[dataloader_idx])
 
-    def _count(self, batch: Batch, tally: nn.Module) -> Tensor:
+    def _count(self, batch: Batch, tally: Tally) -> Tensor:
         images, targets = batch
         logits = self.net(images)
         loss = cross_entropy(logits, targets)
-        tally.update(logits, targets, loss)  # type: ignore[operator]
+        tally.update(logits, targets, loss)
         return loss
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

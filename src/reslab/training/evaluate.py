@@ -35,8 +35,9 @@ def evaluate_file(
     """
     weights = read_weights(path)
     config = weights.config
-    description = describe(model) if model else _known(config and config.model, path, "model")
-    name = data or _known(config and config.data.name, path, "data")
+    described = describe(model) if model else config.model if config else None
+    description = _known(described, path, "model")
+    name = _known(data or (config.data.name if config else None), path, "data")
     files.fetch(name)
     source = open_source(name)
     if normalization:

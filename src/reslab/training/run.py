@@ -24,7 +24,6 @@ from reslab.models.complexity import complexity
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
 from reslab.training.checkpoint import AtomicCheckpointIO
 from reslab.training.classifier import Classifier
-from reslab.training.metrics import Score
 from reslab.training.schedule import evaluation_interval
 from reslab.training.tracking import finish, open_logger
 
@@ -76,10 +75,7 @@ def fit_and_test(
     """Fit to the last step, then evaluate the final weights on both splits."""
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
     trainer.test(module, datamodule=data, verbose=False)
-    scores: dict[str, Score] = {
-        split: tally.score()  # type: ignore[operator]
-        for split, tally in zip(("train", "test"), module.test_tallies, strict=True)
-    }
+    scores = {"train": module.final_train_tally.score(), "test": module.test_tally.score()}
     print("  ".join(f"{split} error {s.top1_error:.2f} %" for split, s in scores.items()))
     return {
         "status": "done",
@@ -125,7 +121,7 @@ def make_trainer(config: RunConfig, folder: Path, devices: int, costs: dict[str,
 def initialised(config: RunConfig) -> nn.Module:
     """The run's net with weights drawn from its seed, in the memory format fastest for it."""
     torch.manual_seed(init_seed(config.seed))
-    return build(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return build(config.model).to(memory_format=torch.channels_last)
 
 
 def set_precision(precision: str) -> None:

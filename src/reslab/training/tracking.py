@@ -27,7 +27,7 @@ PATIENCE = 5.0
 def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> WandbLogger | None:
     """The run's logger, None where W&B is disabled or fails, and on all ranks but the first."""
     mode = os.environ.get("WANDB_MODE", "").lower()
-    if mode == "disabled" or rank_zero_only.rank:
+    if mode == "disabled" or getattr(rank_zero_only, "rank", None):
         return None
     import wandb  # costs a second, so only now
 
@@ -99,6 +99,7 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
 def finish(trainer: Trainer, result: dict[str, Any]) -> None:
     """Put the result into the run's summary and close it; a failure is printed, not raised."""
     for logger in trainer.loggers:
+        assert isinstance(logger, WandbLogger)
         try:
             logger.experiment.summary.update(flatten({"final": result}))
             logger.experiment.finish()
