@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from reslab.experiments.plan import (
     Experiment,
     Options,
     Plan,
+    Variant,
     as_written,
     expand,
     read_plan_file,
@@ -80,26 +81,28 @@ def read(command: str, name: str) -> int:
 
 def preview(plan: Plan, jobs: list[Job], slot: Slot) -> str:
     """The plan as a table: what would run, and what it would take."""
-    rows = []
-    for variant in plan.variants:
-        mine = [job for job in jobs if job.config in variant.configs]
-        states = Counter(store.state(job.folder) for job in mine)
-        config, multiply_adds = mine[0].config, mine[0].multiply_adds
-        each = seconds(config, multiply_adds, slot.device, slot.threads)
-        rows.append(
-            [
-                variant.label,
-                ", ".join(f"{key}: {value}" for key, value in variant.difference.items()),
-                f"{mine[0].params:,}",
-                f"{multiply_adds:,}",
-                f"{config.scaled_recipe.steps:,}",
-                f"{config.scaled_recipe.steps * config.recipe.batch_size / DATASETS[config.data.name].train:.1f}",
-                ", ".join(f"{count} {state}" for state, count in states.items()),
-                duration(each),
-            ]
-        )
     head = ["variant", "difference", "params", "multiply-adds", "steps", "epochs", "runs", "each ~"]
+    of_variant = defaultdict[str, list[Job]](list)
+    for (variant, _, _), job in zip(plan.runs(), jobs, strict=True):
+        of_variant[variant.label].append(job)
+    rows = [_preview_row(variant, of_variant[variant.label], slot) for variant in plan.variants]
     return markdown_table(head, rows, numeric=range(2, 6))
+
+
+def _preview_row(variant: Variant, jobs: list[Job], slot: Slot) -> list[str]:
+    first, states = jobs[0], Counter(store.state(job.folder) for job in jobs)
+    data, recipe = first.config.data, first.config.scaled_recipe
+    epochs = recipe.steps * recipe.batch_size / (DATASETS[data.name].train - data.holdout)
+    return [
+        variant.label,
+        ", ".join(f"{key}: {value}" for key, value in variant.difference.items()),
+        f"{first.params:,}",
+        f"{first.multiply_adds:,}",
+        f"{recipe.steps:,}",
+        f"{epochs:.1f}",
+        ", ".join(f"{count} {state}" for state, count in states.items()),
+        duration(seconds(first.config, first.multiply_adds, slot.device, slot.threads)),
+    ]
 
 
 def print_table(plan: dict[str, Any], folder: Path) -> None:

@@ -4,9 +4,11 @@ Its text says what was found, where, what was expected and what to do next. Ever
 without a traceback and exits with code 2 (`exit_code`).
 """
 
+import contextlib
 import difflib
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 
 class UserError(Exception):
@@ -16,7 +18,9 @@ class UserError(Exception):
 def exit_code(main: Callable[[], int | None]) -> int:
     """Run `main` and return its exit code: 2 after a `UserError`, 130 after Ctrl-C."""
     try:
-        return main() or 0
+        code = main() or 0
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -24,12 +28,21 @@ def exit_code(main: Callable[[], int | None]) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `… | head`: the reader has had enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
+@contextlib.contextmanager
+def located(where: str) -> Iterator[None]:
+    """Begin every `UserError` of the block with the place where the mistake stands."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean a, b?"`, or all known names where none is near."""
+    """`; did you mean a or b?` to end a message with, or all known names where none is near."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:

@@ -42,7 +42,7 @@ RESULT = "result.json"
 
 def runs_root() -> Path:
     """The folder of all experiments: `RESLAB_RUNS`, else `runs` in the current folder."""
-    return Path(os.environ.get("RESLAB_RUNS", "runs"))
+    return Path(os.environ.get("RESLAB_RUNS") or "runs")
 
 
 def experiment_folder(experiment: str) -> Path:
@@ -144,10 +144,11 @@ def prepare(folder: Path, config: str, tracking: dict[str, Any]) -> None:
 
 def state(folder: Path) -> State:
     """What became of a run, from its files alone."""
+    locked = is_locked(folder)  # first: a run that ends now lets go of it after its result
     result = read_result(folder)
     if result is not None:
         return "diverged" if result["status"] == "diverged" else "done"
-    if is_locked(folder):
+    if locked:
         return "running"
     if (folder / ERROR).exists():
         return "crashed"

@@ -16,7 +16,7 @@ from reslab.config.datasets import DATASETS
 from reslab.config.schema import Description, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge
 from reslab.config.zoo import describe
-from reslab.errors import UserError, nearest
+from reslab.errors import UserError, located, nearest
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 
@@ -36,22 +36,44 @@ def config_file(kind: str, name: str) -> Path:
 
 def resolve(tree: Tree, where: str) -> RunConfig:
     """The run that a tree describes. `where` (a file, or a file and a path) begins every error."""
-    tree = merge({"model": {}, "data": {}, "recipe": {}}, tree)
-    for part in ("model", "data", "recipe"):
-        if not isinstance(tree[part], dict):
-            raise UserError(f"{where}: {part}: expected a name or a mapping, got {tree[part]!r}")
-    facts = DATASETS.get(str(tree["data"].get("name")))
-    shape = {"in_channels": facts.in_channels, "classes": facts.classes} if facts else {}
-    model, recipe = dict(tree["model"]), dict(tree["recipe"])
-    try:
-        if "name" in model:
-            named = describe(str(model.pop("name"))).model_dump(mode="json", exclude_defaults=True)
-            shape = named | shape
-        if "name" in recipe:
-            recipe = merge(load_yaml(config_file("recipes", str(recipe.pop("name")))), recipe)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    return validate({**tree, "model": shape | model, "recipe": recipe}, where)
+    tree = merge(tree, {})
+    with located(where):
+        model, data, recipe = (_part(tree, name) for name in ("model", "data", "recipe"))
+    with located(f"{where}: model"):
+        model = _named_net(model) | _shape(data) | _without_name(model)
+    with located(f"{where}: recipe"):
+        recipe = merge(_named_recipe(recipe), _without_name(recipe))
+    return validate({**tree, "model": model, "data": data, "recipe": recipe}, where)
+
+
+def _part(tree: Tree, key: str) -> Tree:
+    part = tree.get(key)
+    if isinstance(part, str):
+        return {"name": part}
+    if not isinstance(part, dict):
+        found = f"got {part!r}" if key in tree else "is missing"
+        raise UserError(f"{key}: {found}; expected a name or a mapping")
+    return part
+
+
+def _named_net(model: Tree) -> Tree:
+    if "name" not in model:
+        return {}
+    return describe(str(model["name"])).model_dump(mode="json", exclude_defaults=True)
+
+
+def _named_recipe(recipe: Tree) -> Tree:
+    return load_yaml(config_file("recipes", str(recipe["name"]))) if "name" in recipe else {}
+
+
+def _without_name(part: Tree) -> Tree:
+    return {key: value for key, value in part.items() if key != "name"}
+
+
+def _shape(data: Tree) -> Tree:
+    """What a net's description takes from the data; nothing from data that validation refuses."""
+    facts = DATASETS.get(str(data.get("name")))
+    return {"in_channels": facts.in_channels, "classes": facts.classes} if facts else {}
 
 
 def validate(tree: Tree, where: str) -> RunConfig:
@@ -75,17 +97,29 @@ def problems(error: ValidationError, where: str, description: type[Description])
 
 def _problem(detail: ErrorDetails, description: type[Description]) -> str:
     location = ".".join(map(str, detail["loc"]))
+    location = f"{location}: " if location else ""
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match detail["type"]:
         case "value_error":
-            return f"{location}: {message}" if location else message
+            return f"{location}{message}"
         case "missing":
-            return f"{location}: is missing"
+            return f"{location}is missing"
         case "extra_forbidden":
             *parents, key = map(str, detail["loc"])
-            return f"{location}: no such field{nearest(key, _fields(description, parents))}"
-        case _:
-            return f"{location}: got {detail['input']!r}; expected {message}"
+            return f"{location}no such field{nearest(key, _fields(description, parents))}"
+        case kind:
+            return f"{location}got {detail['input']!r}; expected {EXPECTED.get(kind, message)}"
+
+
+EXPECTED = {
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "too_short": "at least one entry",
+}
+"""pydantic's types of problems where YAML has another word for what is allowed."""
 
 
 def _fields(description: Any, parents: list[str]) -> list[str]:

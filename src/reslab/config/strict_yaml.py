@@ -1,7 +1,8 @@
 """YAML without surprises, and trees of it: one loader for every file that a person writes.
 
-Duplicate keys are errors, `1e-4` is a number, `off` and `no` are words (YAML 1.2's core schema).
-A tree is what the loader returns: dicts, lists and scalars.
+Duplicate keys are errors, `1e-4` is a number, `off`, `no` and `010` are words (close to YAML 1.2's
+core schema). A key is the text that stands there. A tree is what the loader returns: dicts, lists
+and scalars.
 """
 
 import re
@@ -17,18 +18,27 @@ Tree = dict[str, Any]
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's scalars and no duplicate keys."""
+    """SafeLoader with YAML 1.2's scalars, without duplicate keys and without tags."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if tag := getattr(event, "tag", None):
+            raise yaml.MarkedYAMLError(
+                problem=f"tags are not read, found {tag}", problem_mark=event.start_mark
+            )
+        return super().compose_node(parent, index)
 
+
+_WHOLE = "(?:0|[1-9](?:_?[0-9])*)"
 for _tag, _pattern, _first in (
     ("null", r"^(?:null|~|)$", ["n", "~", ""]),
     ("bool", r"^(?:true|false)$", list("tf")),
-    ("int", r"^[-+]?(?:0|[1-9][0-9_]*)$", list("-+0123456789")),
+    ("int", rf"^[-+]?{_WHOLE}$", list("-+0123456789")),
     (
         "float",
-        r"^[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$",
+        rf"^[-+]?(?:{_WHOLE}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$",
         list("-+.0123456789"),
     ),
 ):
@@ -36,18 +46,17 @@ for _tag, _pattern, _first in (
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Tree:
-    keys = [loader.construct_object(key) for key, _ in node.value]  # type: ignore[no-untyped-call]
-    for (key_node, _), key in zip(node.value, keys, strict=True):
-        if not isinstance(key, str | int | float):
-            raise yaml.MarkedYAMLError(
-                problem="a key must be a word", problem_mark=key_node.start_mark
-            )
-        if keys.count(key) > 1:
-            raise yaml.MarkedYAMLError(
-                problem=f"the key {str(key)!r} stands here twice", problem_mark=key_node.start_mark
-            )
-    values = [loader.construct_object(value, deep=True) for _, value in node.value]  # type: ignore[no-untyped-call]
-    return dict(zip(map(str, keys), values, strict=True))
+    tree: Tree = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            problem = "a key must be a word"
+        elif key.value in tree:
+            problem = f"the key {key.value!r} stands here twice"
+        else:
+            tree[key.value] = loader.construct_object(value, deep=True)
+            continue
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+    return tree
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
@@ -67,7 +76,7 @@ def load_yaml(path: Path) -> Tree:
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line}: {problem}") from None
     if not isinstance(tree, dict):
-        found = "nothing" if tree is None else f"a {type(tree).__name__}"
+        found = "nothing" if tree is None else "a list" if isinstance(tree, list) else repr(tree)
         raise UserError(f"{path}: expected a mapping (key: value), found {found}")
     return tree
 
@@ -75,7 +84,7 @@ def load_yaml(path: Path) -> Tree:
 def parse_assignment(text: str) -> Tree:
     """`recipe.optimizer.lr=0.01` as an override; the value is YAML."""
     path, equals, value = text.partition("=")
-    if not (path and equals):
+    if not equals or not all(key.strip() for key in path.split(".")):
         raise UserError(f"expected KEY=VALUE, for example model.shortcut=C, got {text!r}")
     try:
         return {path.strip(): yaml.load(value, Loader=_Loader)}
@@ -89,7 +98,9 @@ def dump_yaml(tree: Mapping[str, Any]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper with lists of scalars on one line."""
+    """SafeDumper that quotes what the loader would not read as a word; lists on one line."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
         return super().represent_sequence(tag, sequence, flow_style=True)
@@ -98,11 +109,11 @@ class _Dumper(yaml.SafeDumper):
 def merge(base: Tree, override: Tree) -> Tree:
     """`base` with `override` laid over it, mapping by mapping.
 
-    A key may be dotted (`recipe.optimizer.lr`). Where one side is a mapping and the other a bare
-    string, the string is short for `{name: …}`.
+    A key of either may be dotted (`recipe.optimizer.lr`); the result has none. Where one side is a
+    mapping and the other a bare string, the string is short for `{name: …}`.
     """
-    merged = dict(base)
-    for key, value in override.items():
+    merged: Tree = {}
+    for key, value in (*base.items(), *override.items()):
         head, _, rest = key.partition(".")
         value = {rest: value} if rest else value
         here = merged.get(head)

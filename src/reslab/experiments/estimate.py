@@ -11,6 +11,7 @@ from pathlib import Path
 from reslab import store
 from reslab.config import RunConfig, read_run
 from reslab.config.datasets import DATASETS
+from reslab.errors import UserError
 
 STARTUP = 9.0
 """Seconds for imports, data and the last evaluation's overhead."""
@@ -38,21 +39,23 @@ def seconds(config: RunConfig, multiply_adds: int, device: str, threads: int) ->
 
 def correction(device: str) -> float:
     """Median of actual over modelled seconds of finished runs on such a device, 1 without any."""
-    ratios = [
-        ratio
-        for result in sorted(store.runs_root().glob(f"*/*/{store.RESULT}"))[-100:]
-        if (ratio := _ratio(result.parent, device)) is not None
-    ]
+    results = store.runs_root().glob(f"*/*/{store.RESULT}")
+    newest = sorted(results, key=lambda path: path.stat().st_mtime)[-100:]
+    ratios = [r for path in newest if (r := _ratio(path.parent, device)) is not None]
     return statistics.median(ratios) if ratios else 1.0
 
 
 def _ratio(folder: Path, device: str) -> float | None:
+    """None for a run that says nothing: not done at one go, on other devices, of another code."""
     result, starts = store.read_result(folder), store.read_json(folder / store.ENV) or []
     if result is None or result["status"] != "done" or len(starts) != 1:
         return None
     if starts[0]["device"].startswith("cpu") != (device == "cpu") or starts[0]["devices"] > 1:
         return None
-    config = read_run(folder / store.CONFIG)
+    try:
+        config = read_run(folder / store.CONFIG)
+    except UserError:  # a field that this version does not know
+        return None
     modelled = seconds(config, result["multiply_adds"], device, starts[0]["threads"])
     return float(result["seconds"]) / modelled
 

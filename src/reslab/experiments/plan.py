@@ -1,17 +1,19 @@
 """From an experiment's YAML file to its runs: variants × seeds.
 
-A variant is a set of overrides on `base`; options of the command line come on top. The plan is a
-plain value that is written before anything starts, so that tables and figures need nothing else.
+A variant is a set of overrides on `base`. SET changes the base, so that a variant keeps its own
+difference; BUDGET and SEEDS hold for every variant. The plan is a plain value that is written
+before anything starts, so that tables and figures need nothing else.
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from reslab import papers, store
 from reslab.config import (
@@ -29,7 +31,7 @@ from reslab.config.complexities import costs
 from reslab.config.datasets import DATASETS
 from reslab.config.resolve import problems
 from reslab.config.strict_yaml import Tree
-from reslab.errors import UserError
+from reslab.errors import UserError, located
 
 
 class Experiment(Description):
@@ -39,22 +41,42 @@ class Experiment(Description):
     published: str | None = None
     """The table that the variants' rows are in, for example `he2015/table6`."""
     base: dict[str, Any] = {}
-    seeds: PositiveInt | Annotated[list[int], Field(min_length=1)] = 1
-    """How many (0, 1, …), or which."""
-    variants: dict[str, dict[str, Any]] = {}
-    grid: dict[str, list[Any]] = {}
+    seeds: list[int] = [0]
+    """Which; in the file also how many (0, 1, …)."""
+    variants: dict[str, Tree] = {}
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """Dotted paths and their values; their product is added to the variants."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _listed(cls, seeds: Any) -> list[int]:
+        which = list(range(seeds)) if type(seeds) is int else seeds
+        if not isinstance(which, list) or not which:
+            raise ValueError(f"got {seeds!r}; expected how many (5) or which ([0, 3])")
+        if any(type(seed) is not int or seed < 0 or which.count(seed) > 1 for seed in which):
+            raise ValueError(f"got {seeds!r}; expected whole numbers from 0, each once")
+        return which
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line changes of an experiment, and on how many devices a run is trained."""
+    """What the command line changes of an experiment, and on how many devices a run is trained.
+
+    `UserError` for numbers that are not above zero.
+    """
 
     budget: float | None = None
     seeds: int | None = None
     only: str | None = None
     set: tuple[str, ...] = ()
     devices: int = 1
+
+    def __post_init__(self) -> None:
+        if self.budget is not None and not 0 < self.budget < math.inf:
+            raise UserError(f"BUDGET={self.budget:g}: expected a number above 0, for example 0.02")
+        for word, number in (("SEEDS", self.seeds), ("DEVICES", self.devices)):
+            if number is not None and number < 1:
+                raise UserError(f"{word}={number}: expected a whole number above 0")
 
 
 @dataclass(frozen=True)
@@ -120,40 +142,57 @@ def parse_experiment(tree: Tree, where: str) -> Experiment:
 
 
 def expand(name: str, experiment: Experiment, options: Options, where: str) -> Plan:
-    """Lay every variant and the options over the base, for every seed."""
-    check_published(experiment.published, f"{where}: published")
-    overrides = {**experiment.variants, **dict(_grid(experiment.grid))}
-    chosen = {k: v for k, v in overrides.items() if fnmatchcase(k, options.only or "*")}
+    """Lay every variant over the base, which `options` may change, for every seed."""
+    with located(f"{where}: published"):
+        if experiment.published is not None:
+            papers.table(experiment.published)
+    overrides = [*experiment.variants.items(), *_grid(experiment.grid)]
+    with located(where):
+        _refuse_equal_slugs([label for label, _ in overrides])
+    chosen = [(k, v) for k, v in overrides if fnmatchcase(k, options.only or "*")]
     if not chosen:
-        labels = ", ".join(overrides)
+        labels = ", ".join(label for label, _ in overrides)
         raise UserError(f"ONLY={options.only!r} matches none of the variants: {labels}")
+    _refuse_idle(options.set, experiment.base, [override for _, override in chosen])
+    under = f" with SET={' '.join(options.set)!r}" if options.set else ""
     variants = tuple(
-        _variant(label, override or {}, experiment, options, f"{where}: variants.{label}")
-        for label, override in chosen.items()
+        _variant(label, override, experiment, options, f"{where}: variants.{label}{under}")
+        for label, override in chosen
     )
-    _refuse_equal([v.slug for v in variants], "labels give the same folder name", where)
-    title = experiment.title or name
-    return Plan(name, title, experiment.published, options, variants)
+    return Plan(name, experiment.title or name, experiment.published, options, variants)
 
 
 def _variant(
     label: str, override: Tree, experiment: Experiment, options: Options, where: str
 ) -> Variant:
-    override = dict(override)
-    published = override.pop("published", None)
-    note = override.pop("note", None)
-    as_written = merge(experiment.base, override)
-    tree = as_written
-    for assignment in options.set:
-        tree = merge(tree, parse_assignment(assignment))
+    difference = {k: v for k, v in override.items() if k not in ("published", "note")}
+    tree = merge(_changed(experiment.base, options.set), difference)
+    if "seed" in tree:
+        raise UserError(f"{where}: seed: stands in the experiment's seeds, or in SEEDS=")
     if options.budget is not None:
-        tree = merge(tree, {"budget": options.budget})
-    configs = tuple(resolve(merge(tree, {"seed": s}), where) for s in _seeds(experiment, options))
+        tree["budget"] = options.budget
+    seeds = experiment.seeds if options.seeds is None else range(options.seeds)
+    configs = tuple(resolve({**tree, "seed": seed}, where) for seed in seeds)
     _check_devices(configs[0], options.devices, where)
-    cell = _cell(label, published, experiment.published, where)
-    if options.set and configs[0].model != resolve(as_written, where).model:
+    cell = _cell(label, override.get("published"), experiment.published, f"{where}: published")
+    note = str(override["note"]) if "note" in override else None
+    if options.set and configs[0].model != resolve(merge(experiment.base, difference), where).model:
         cell, note = None, "the net is changed by SET and loses its published value"
-    return Variant(label, flatten(override), configs, cell, note)
+    return Variant(label, flatten(difference), configs, cell, note)
+
+
+def _changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
+    for assignment in assignments:
+        base = merge(base, parse_assignment(assignment))
+    return base
+
+
+def _refuse_idle(assignments: tuple[str, ...], base: Tree, overrides: list[Tree]) -> None:
+    """Refuse a SET that is seen in no variant because each has a value of its own."""
+    trees = [merge(_changed(base, assignments), override) for override in overrides]
+    for assignment in assignments:
+        if all(merge(tree, parse_assignment(assignment)) != tree for tree in trees):
+            raise UserError(f"SET={assignment!r} changes nothing: every variant has its own value")
 
 
 def _cell(
@@ -162,46 +201,31 @@ def _cell(
     """The table, row and column of a variant's published value; None where it has none."""
     if published == "none" or (published is None and default_table is None):
         return None
-    pointer = published if isinstance(published, dict) else {}
-    if published is not None and not isinstance(published, dict):
+    pointer = {} if published is None else published
+    if not isinstance(pointer, dict) or not pointer.keys() <= {"table", "row", "column"}:
         raise UserError(
-            f"{where}.published: got {published!r}; expected none, or a mapping of table, row, column"
+            f"{where}: got {published!r}; expected none, or a mapping of table, row, column"
         )
-    cell = {"table": default_table, "row": label, **pointer}
-    cell = {key: str(value) for key, value in cell.items() if value is not None}
-    try:
+    cell = {"row": label} | ({"table": default_table} if default_table else {})
+    cell |= {key: str(value) for key, value in pointer.items()}
+    if "table" not in cell:
+        raise UserError(f"{where}: table: is missing here and in the experiment")
+    with located(where):
         papers.cell(cell["table"], cell["row"], cell.get("column"))
-    except (UserError, KeyError) as error:
-        raise UserError(f"{where}.published: {error}") from None
     return cell
-
-
-def check_published(table: str | None, where: str) -> None:
-    """Refuse a table that no paper has."""
-    if table is not None:
-        try:
-            papers.table(table)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
 
 
 def _grid(grid: dict[str, list[Any]]) -> Iterator[tuple[str, Tree]]:
     """The product of a grid: labels like `resnet20, shortcut A` and their overrides."""
-    if not grid:
-        return
-    for values in itertools.product(*grid.values()):
+    for values in itertools.product(*grid.values()) if grid else ():
         override = dict(zip(grid, values, strict=True))
-        words = [
-            str(value) if path == "model" else f"{path.rpartition('.')[2]} {value}"
-            for path, value in override.items()
-        ]
-        yield ", ".join(words), override
+        yield ", ".join(itertools.starmap(_words, flatten(override).items())), override
 
 
-def _seeds(experiment: Experiment, options: Options) -> list[int]:
-    if options.seeds is not None:
-        return list(range(options.seeds))
-    return list(range(experiment.seeds)) if isinstance(experiment.seeds, int) else experiment.seeds
+def _words(path: str, value: Any) -> str:
+    """A setting as a label has it; a name speaks for itself."""
+    key = path.rpartition(".")[2]
+    return str(value) if key in ("model", "name") else f"{key} {value}"
 
 
 def _check_devices(config: RunConfig, devices: int, where: str) -> None:
@@ -214,10 +238,11 @@ def _check_devices(config: RunConfig, devices: int, where: str) -> None:
         )
 
 
-def _refuse_equal(words: list[str], what: str, where: str) -> None:
-    twice = sorted({word for word in words if words.count(word) > 1})
-    if twice:
-        raise UserError(f"{where}: two {what}: {', '.join(twice)}")
+def _refuse_equal_slugs(labels: list[str]) -> None:
+    named = [(store.slug(label), label) for label in labels]
+    for (slug, label), (other_slug, other) in itertools.combinations(named, 2):
+        if slug == other_slug:
+            raise UserError(f"the variants {label!r} and {other!r} would have one folder, {slug}")
 
 
 # ---- from plans to files ------------------------------------------------------------------------

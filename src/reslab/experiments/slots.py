@@ -3,6 +3,7 @@
 Two processes that each take all cores are several times slower than two that share them.
 """
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -49,10 +50,14 @@ def available_cores() -> int:
 
 
 def visible_gpus() -> list[str]:
-    """NVIDIA GPUs by the names that CUDA_VISIBLE_DEVICES takes; asks no torch."""
+    """NVIDIA GPUs by the names that CUDA_VISIBLE_DEVICES takes; asks no torch.
+
+    As CUDA does, that variable is read up to the first name that can be none.
+    """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [name.strip() for name in chosen.split(",") if name.strip() not in ("", "-1")]
+        names = (name.strip() for name in chosen.split(","))
+        return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))
     if shutil.which("nvidia-smi") is None:
         return []
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
