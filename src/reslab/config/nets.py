@@ -1,0 +1,303 @@
+"""Nets as values: residual nets, dense nets, and other libraries' nets by name.
+
+A description says everything about a net's shape and initialisation; `models.build` turns it into a
+module. What cannot work is refused here, with its reason. He et al. 2015 (arXiv 1512.03385) and
+2016 (arXiv 1603.05027); the other papers stand beside the fields that come from them.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+
+# Not strict: `Net`'s validator hands over lists where JSON had arrays.
+Stages = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
+Sizes = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
+
+Order = Literal[
+    "original",
+    "bn_after_addition",
+    "relu_before_addition",
+    "relu_only_preactivation",
+    "full_preactivation",
+    "no_first_activation",
+    "last_norm",
+    "no_first_activation_last_norm",
+]
+Norm = Literal["batch", "group", "layer", "none"]
+Activation = Literal["relu", "silu", "gelu"]
+Init = Literal["fan_out", "fan_in"]
+
+EXPANSION = {"basic": 1, "bottleneck": 4, "separable": 1, "single": 1}
+"""Output channels of a branch per channel of its width (He 2015, Fig. 5)."""
+
+ENDS_WITH_NORM = {
+    "original",
+    "relu_only_preactivation",
+    "last_norm",
+    "no_first_activation_last_norm",
+}
+"""Orders whose last layer before the addition is a norm: its scale can be zero at first."""
+
+
+class Description(BaseModel):
+    """A frozen value without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ResNet(Description):
+    """A residual net: stem, stages of units, head. One entry per stage in each tuple of stages.
+
+    A plain net is `shortcut: none`. `widths` are the branches' inner widths; a bottleneck puts out
+    four times as many channels.
+    """
+
+    family: Literal["resnet"] = "resnet"
+    units: Stages
+    widths: Stages
+    strides: Stages
+    branch: Literal["basic", "bottleneck", "separable", "single"] = "basic"
+    shortcut: Literal["none", "A", "B", "C", "D", "scaled", "gated", "dropout"] = "A"
+    zeros: Literal["both", "after"] = "both"
+    """Where option A puts its zero channels: on both sides or after the copied ones."""
+    order: Order = "original"
+    stem: Literal["3x3", "7x7_pool", "deep", "xception"] = "3x3"
+    """deep: three 3×3 and a pooling (He 2019, arXiv 1812.01187, ResNet-C)."""
+    stem_width: PositiveInt = 16
+    stride_on: Literal["middle", "first"] = "middle"
+    """Which convolution of a bottleneck strides: the 3×3 (torchvision) or the first 1×1 (paper)."""
+    init: Init = "fan_out"
+    """He initialisation, normal (He et al. 2015, arXiv 1502.01852)."""
+    in_channels: PositiveInt = 3
+    classes: PositiveInt = 10
+
+    kernels: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (3, 3)
+    """A basic branch's convolutions; the first strides (Zagoruyko 2016, arXiv 1605.07146)."""
+    groups: PositiveInt = 1
+    """A bottleneck's cardinality C (Xie 2017, arXiv 1611.05431)."""
+    base_width: PositiveInt = 64
+    """A bottleneck's inner width per group where the stage is 64 wide: Xie's d; 128 is WRN-50-2."""
+    inner: Annotated[tuple[Sizes, ...], Field(strict=False)] = ()
+    """Per stage, what a separable branch's convolutions before the last put out; by default one,
+    of the stage's width."""
+    exit: Sizes = ()
+    """Widths of separable convolutions after the last stage, each with a norm and an activation."""
+    downsample: Literal["stride", "max_pool"] = "stride"
+    """How a branch shrinks its images: a strided convolution, or a pooling at its end (Xception)."""
+    projection_reads: Literal["order", "x"] = "order"
+    """A projecting shortcut reads what the order says (He 2016), or the unit's own input."""
+
+    norm: Norm = "batch"
+    """layer: over channels and positions. none: only the norm's bias, one per channel, is left."""
+    activation: Activation = "relu"
+    dropout: Fraction = 0.0
+    """Before a branch's last convolution (Zagoruyko 2016)."""
+    se: NonNegativeInt = 0
+    """Squeeze-and-excitation's reduction r (Hu 2018, arXiv 1709.01507); 0 is none."""
+    scaling: Literal["none", "skipinit", "rezero", "fixup"] = "none"
+    """A learned scalar at the branch's end: alone (ReZero: Bachlechner 2020, arXiv 2003.04887), in
+    place of all norms (SkipInit: De 2020, arXiv 2002.10444), or as Fixup's multiplier, with scalar
+    biases before every convolution (Zhang 2019, arXiv 1901.09321)."""
+    scale_init: FiniteFloat = 0.0
+    """SkipInit's and ReZero's scalar at first."""
+    zero_gamma: bool = False
+    """The scale of each branch's last norm is 0 at first (Goyal 2017, arXiv 1706.02677)."""
+    survival: PositiveFraction = 1.0
+    """Stochastic depth's p_L: the last unit is kept with this probability, the units before it with
+    linearly more (Huang 2016, arXiv 1603.09382, Eqn. 4)."""
+
+    scale: Annotated[tuple[FiniteFloat, FiniteFloat], Field(strict=False)] = (1.0, 1.0)
+    """`shortcut: scaled`: constant factors of x and of F(x) (He 2016, Sec. 3.1)."""
+    gate: Literal["exclusive", "shortcut_only"] = "exclusive"
+    """`shortcut: gated`: whether F(x) is gated too (He 2016, Sec. 3.1)."""
+    gate_bias: FiniteFloat = 0.0
+    shortcut_dropout: Fraction = 0.5
+
+    @property
+    def layers(self) -> int:
+        """Weighted layers on the longest path, the number in the net's name."""
+        stem = {"3x3": 1, "7x7_pool": 1, "deep": 3, "xception": 2}[self.stem]
+        convolutions = (n * self.convolutions(stage) for stage, n in enumerate(self.units))
+        return stem + sum(convolutions) + len(self.exit) + 1
+
+    def convolutions(self, stage: int) -> int:
+        """The convolutions of a branch in a stage."""
+        separable = len(self.inner[stage]) + 1 if self.inner else 2
+        return {
+            "basic": len(self.kernels),
+            "bottleneck": 3,
+            "separable": separable,
+            "single": 1,
+        }[self.branch]
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that this net does not read, whatever their value."""
+        bottleneck = self.branch == "bottleneck"
+        read = {
+            "stride_on": bottleneck,
+            "groups": bottleneck,
+            "base_width": bottleneck,
+            "kernels": self.branch == "basic",
+            "inner": self.branch == "separable",
+            "zeros": self._pads,
+            "projection_reads": self.shortcut in ("B", "C", "D"),
+            "scale": self.shortcut == "scaled",
+            "gate": self.shortcut == "gated",
+            "gate_bias": self.shortcut == "gated",
+            "shortcut_dropout": self.shortcut == "dropout",
+            "scale_init": self.scaling in ("skipinit", "rezero"),
+        }
+        return frozenset(field for field, is_read in read.items() if not is_read)
+
+    @property
+    def _pads(self) -> bool:
+        """Where the shape changes, x arrives by option A."""
+        return self.shortcut in ("A", "scaled", "gated", "dropout")
+
+    @property
+    def _starts_at_zero(self) -> bool:
+        """Every F(x) is 0 at initialisation."""
+        scalar = self.scaling in ("skipinit", "rezero") and self.scale_init == 0
+        return self.zero_gamma or scalar or self.scaling == "fixup"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not len(self.units) == len(self.widths) == len(self.strides):
+            raise ValueError(
+                "units, widths and strides need one entry per stage each; they have "
+                f"{len(self.units)}, {len(self.widths)} and {len(self.strides)}"
+            )
+        if self.inner and len(self.inner) != len(self.units):
+            raise ValueError(f"inner needs one entry per stage: {len(self.units)}")
+        for field in sorted(self.unread):
+            if getattr(self, field) != type(self).model_fields[field].default:
+                raise ValueError(
+                    f"{field}: {getattr(self, field)} is read by nothing with branch "
+                    f"{self.branch}, shortcut {self.shortcut} and scaling {self.scaling}; "
+                    "leave it out"
+                )
+        for reason in self._impossible():
+            raise ValueError(reason)
+        return self
+
+    def _impossible(self) -> Iterator[str]:
+        """Why these fields do not go together."""
+        outputs = [self.stem_width, *(w * EXPANSION[self.branch] for w in self.widths)]
+        if self._pads and outputs != sorted(outputs):
+            yield (
+                f"shortcut: {self.shortcut} pads with zero channels and cannot shrink the width; "
+                f"the stages put out {outputs} channels (the stem first); use B or C"
+            )
+        if self.shortcut == "none" and self.survival < 1:
+            yield "survival: a dropped unit without a shortcut lets nothing through"
+        if self.shortcut == "none" and self._starts_at_zero:
+            yield (
+                "shortcut: none with branches that begin as zero is a dead net: its logits and "
+                "gradients are constant; leave out zero_gamma and scaling, or take a shortcut"
+            )
+        if self.zero_gamma and (self.order not in ENDS_WITH_NORM or self.norm == "none"):
+            yield (
+                "zero_gamma: needs a norm at the branch's end; order "
+                f"{self.order} with norm {self.norm} has none there"
+            )
+        if self.scaling in ("skipinit", "fixup") and self.norm != "none":
+            yield f"scaling: {self.scaling} stands in place of norms; add norm: none"
+        if self.scaling == "fixup" and self.order == "relu_before_addition":
+            yield "scaling: fixup begins with F(x) = 0, where a ReLU before the addition is dead"
+        if self.dropout and any(self.convolutions(s) < 2 for s in range(len(self.units))):
+            yield "dropout: stands between two convolutions, but a branch has only one"
+        if self.branch == "bottleneck":
+            yield from (
+                f"base_width: {self.base_width} of 64 times width {width} is no whole number of "
+                "channels per group"
+                for width in self.widths
+                if width * self.base_width % 64
+            )
+
+
+class DenseNet(Description):
+    """A dense net (Huang 2017, arXiv 1608.06993): every layer reads what all before it put out.
+
+    `units` are layers per dense block; a bottleneck layer counts once (a 1×1 and a 3×3).
+    """
+
+    family: Literal["densenet"]
+    units: Stages
+    growth: PositiveInt
+    bottleneck: bool = False
+    """A 1×1 convolution to 4k channels before each 3×3: the B of BC."""
+    compression: PositiveFraction = 1.0
+    """Transitions keep this part of the channels: the C of BC is 0.5."""
+    stem: Literal["3x3", "7x7_pool"] = "3x3"
+    stem_width: PositiveInt = 16
+    dropout: Fraction = 0.0
+    """After each convolution but the first; 0.2 in the paper where data are not augmented."""
+    norm: Norm = "batch"
+    activation: Activation = "relu"
+    init: Init = "fan_out"
+    in_channels: PositiveInt = 3
+    classes: PositiveInt = 10
+
+    @property
+    def layers(self) -> int:
+        """Weighted layers: the stem's, the blocks', one per transition, the linear one."""
+        return 1 + sum(self.units) * (1 + self.bottleneck) + len(self.units)
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that this net does not read: none."""
+        return frozenset()
+
+
+class Foreign(Description):
+    """A net of another library, by its name there; untrained.
+
+    Whether the name exists is found out when it is built: looking it up would import torch.
+    """
+
+    family: Literal["foreign"]
+    library: Literal["timm", "torchvision"]
+    architecture: str = Field(min_length=1)
+    in_channels: PositiveInt = 3
+    classes: PositiveInt = 1000
+
+    layers: ClassVar[int] = 50
+    """Not known without building it; a middling number for estimates of time."""
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that this net does not read: none."""
+        return frozenset()
+
+    @model_validator(mode="after")
+    def _colour(self) -> Self:
+        if self.library == "torchvision" and self.in_channels != 3:
+            raise ValueError(
+                f"in_channels: torchvision's nets read 3 channels, not {self.in_channels}; "
+                f"timm's read any: timm:{self.architecture}"
+            )
+        return self
+
+
+def _with_family(value: Any) -> Any:
+    """A residual net's family need not be said."""
+    return {"family": "resnet", **value} if isinstance(value, dict) else value
+
+
+FAMILIES: dict[str, type[Description]] = {
+    "resnet": ResNet,
+    "densenet": DenseNet,
+    "foreign": Foreign,
+}
+
+Net = Annotated[
+    ResNet | DenseNet | Foreign, Field(discriminator="family"), BeforeValidator(_with_family)
+]
+"""Any net that can be built."""
