@@ -1,0 +1,195 @@
+"""The launcher with real processes: it finishes what it began, however it was stopped before."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from reslab import store
+
+pytestmark = pytest.mark.process
+
+STEPS = 1200
+"""Some seconds of training: long enough to be stopped in the middle."""
+
+
+class Laboratory:
+    """A folder of runs, and the command that trains two seeds of one small net in it."""
+
+    def __init__(self, repository: Path, runs: Path) -> None:
+        self.runs = runs
+        self.script = repository / "scripts" / "experiment.py"
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, *more: str, steps: int = STEPS) -> subprocess.Popen[str]:
+        command = [sys.executable, str(self.script), "train", "--model=resnet8_w8"]
+        options = ["--data=digits", "--recipe=digits", "--seeds=2", f"--budget={steps / 600}"]
+        process = subprocess.Popen(
+            [*command, *options, *more],
+            env={**os.environ, "RESLAB_RUNS": str(self.runs), "CUDA_VISIBLE_DEVICES": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def finish(self, process: subprocess.Popen[str]) -> str:
+        output, _ = process.communicate(timeout=300)
+        self.started.remove(process)
+        return output
+
+    def run(self, *more: str, steps: int = STEPS) -> str:
+        process = self.start(*more, steps=steps)
+        output = self.finish(process)
+        assert process.returncode == 0, output
+        return output
+
+    def folders(self) -> list[Path]:
+        return sorted(path.parent for path in self.runs.glob(f"*/*/{store.CONFIG}"))
+
+    def states(self) -> list[store.State]:
+        return [store.state(folder) for folder in self.folders()]
+
+    def wait_until(self, true: Callable[[], bool], what: str, patience: float = 120) -> None:
+        deadline = time.monotonic() + patience
+        while not true():
+            assert time.monotonic() < deadline, f"never: {what}"
+            time.sleep(0.05)
+
+    def wait_for_step(self, step: int) -> None:
+        """Until every run has passed a step."""
+        self.wait_until(
+            lambda: (
+                len(self.folders()) == 2
+                and all(store.last_step(folder) >= step for folder in self.folders())
+            ),
+            f"step {step} of both runs",
+        )
+
+    def processes(self) -> list[str]:
+        """Every process that knows this folder of runs from its command line."""
+        listed = subprocess.run(
+            ["ps", "-eo", "pid=,pgid=,args="], capture_output=True, text=True, check=True
+        )
+        return [line for line in listed.stdout.splitlines() if str(self.runs) in line]
+
+    def weights(self) -> list[dict[str, torch.Tensor]]:
+        paths = [folder / store.CHECKPOINT for folder in self.folders()]
+        return [torch.load(path, weights_only=True)["state_dict"] for path in paths]
+
+
+@pytest.fixture
+def laboratory(repository: Path, tmp_path: Path) -> Iterator[Laboratory]:
+    made = Laboratory(repository, tmp_path / "here")
+    yield made
+    for process in made.started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def undisturbed_run(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    """The same two runs without any disturbance."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("WANDB_MODE", "disabled")
+        patched.setenv("PYTHONPATH", str(repository / "src"))
+        made = Laboratory(repository, tmp_path_factory.mktemp("undisturbed") / "runs")
+        made.run()
+    return made
+
+
+def assert_equal(one: Laboratory, other: Laboratory) -> None:
+    """Bit for bit the same weights, and the same rows of metrics, none twice."""
+    assert one.states() == other.states() == ["done", "done"]
+    for a, b in zip(one.weights(), other.weights(), strict=True):
+        assert all(torch.equal(a[key], b[key]) for key in a)
+    for a, b in zip(one.folders(), other.folders(), strict=True):
+        assert store.read_metrics(a) == store.read_metrics(b)
+
+
+def test_a_second_call_trains_nothing_and_says_so(laboratory: Laboratory) -> None:
+    first = laboratory.run(steps=20)
+    assert "2 of 2 runs to do" in first
+    assert "| resnet8_w8 " in first
+    before = [(folder / store.RESULT).stat().st_mtime_ns for folder in laboratory.folders()]
+    second = laboratory.run(steps=20)
+    assert "all 2 runs are final: nothing to train" in second
+    after = [(folder / store.RESULT).stat().st_mtime_ns for folder in laboratory.folders()]
+    assert before == after
+    table = [line for line in second.splitlines() if line.startswith("| resnet8_w8")]
+    assert table == [line for line in first.splitlines() if line.startswith("| resnet8_w8")]
+
+
+def test_a_run_killed_in_the_middle_is_reported_and_resumes_bit_for_bit(
+    laboratory: Laboratory, undisturbed_run: Laboratory
+) -> None:
+    launcher = laboratory.start()
+    laboratory.wait_for_step(400)
+    victim = laboratory.folders()[0]
+    os.kill(store.read_json(victim / store.ENV)[-1]["pid"], signal.SIGKILL)
+    output = laboratory.finish(launcher)
+    assert launcher.returncode == 1
+    assert "killed by signal 9" in output
+    assert f"{victim} failed" in output
+    assert laboratory.states() == ["crashed", "done"]
+    laboratory.run()
+    assert [e["resumed"] for e in store.read_json(victim / store.ENV)] == [False, True]
+    assert_equal(laboratory, undisturbed_run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_stop_all_runs_which_resume_bit_for_bit(
+    laboratory: Laboratory, undisturbed_run: Laboratory, number: int
+) -> None:
+    launcher = laboratory.start()
+    laboratory.wait_for_step(400)
+    launcher.send_signal(number)
+    output = laboratory.finish(launcher)
+    assert launcher.returncode == 130, output
+    assert laboratory.states() == ["interrupted", "interrupted"]
+    assert laboratory.processes() == []
+    laboratory.run()
+    assert_equal(laboratory, undisturbed_run)
+
+
+def test_nothing_is_left_of_a_launcher_that_is_killed(laboratory: Laboratory) -> None:
+    launcher = laboratory.start()
+    laboratory.wait_for_step(200)
+    assert len(laboratory.processes()) == 2
+    launcher.kill()
+    laboratory.wait_until(lambda: not laboratory.processes(), "all processes gone", 20)
+    assert laboratory.states() == ["interrupted", "interrupted"]
+
+
+def test_two_launchers_never_train_the_same_run(laboratory: Laboratory) -> None:
+    launchers = [laboratory.start(steps=300), laboratory.start(steps=300)]
+    outputs = [laboratory.finish(launcher) for launcher in launchers]
+    assert [launcher.returncode for launcher in launchers] == [0, 0], outputs
+    assert laboratory.states() == ["done", "done"]
+    for folder in laboratory.folders():
+        assert len(store.read_json(folder / store.ENV)) == 1
+    assert all("2/2" in output for output in outputs)
+
+
+def test_a_run_that_fails_does_not_stop_the_others(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A config that somebody has spoiled: its run fails with a reason, the other one is trained."""
+    laboratory.run(steps=20)
+    spoiled, whole = laboratory.folders()
+    for folder in (spoiled, whole):
+        (folder / store.RESULT).unlink()
+    (spoiled / store.CHECKPOINT).write_bytes(b"not a checkpoint")
+    launcher = laboratory.start(steps=20)
+    output = laboratory.finish(launcher)
+    assert launcher.returncode == 1
+    assert laboratory.states() == ["crashed", "done"]
+    assert f"{spoiled} failed" in output
+    assert "the same command tries them again" in output
