@@ -50,7 +50,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="lay over every variant, e.g. model.shortcut=C (repeatable)",
+        help="change the base under every variant, e.g. model.shortcut=C (repeatable)",
     )
     command.add_argument("--devices", type=int, default=1, metavar="N", help="processes per run")
     command.add_argument("--dry", action="store_true", help="show the plan; write nothing")

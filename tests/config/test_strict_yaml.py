@@ -1,0 +1,230 @@
+"""Files that people write: what they say is what is read, and a mistake is named with its line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reslab.config import dump_yaml, flatten, load_yaml, merge, parse_assignment
+from reslab.errors import UserError
+
+few = settings(max_examples=30)
+
+KEYS = st.text("abcdefgh_", min_size=1, max_size=3).filter(lambda key: key != "name")
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+NO_WORDS = SCALARS | st.lists(st.integers(), max_size=3)
+TREES = st.dictionaries(
+    KEYS,
+    NO_WORDS | st.dictionaries(KEYS, NO_WORDS, min_size=1, max_size=3),
+    max_size=3,
+)
+"""Trees without empty mappings, which have no leaves, and without short forms."""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "file.yaml"
+
+
+def value(file: Path, text: str) -> Any:
+    file.write_text(f"key: {text}")
+    return load_yaml(file)["key"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1e-4", 1e-4),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("-0.1", -0.1),
+        ("1_000.5", 1000.5),
+    ],
+)
+def test_numbers_with_an_exponent_or_a_point_are_numbers(
+    file: Path, text: str, number: float
+) -> None:
+    assert value(file, text) == number
+    assert isinstance(value(file, text), float)
+
+
+@pytest.mark.parametrize(("text", "number"), [("64_000", 64_000), ("0", 0), ("-3", -3), ("+3", 3)])
+def test_whole_numbers_may_have_underscores(file: Path, text: str, number: int) -> None:
+    assert value(file, text) == number
+    assert isinstance(value(file, text), int)
+
+
+@pytest.mark.parametrize(
+    "word",
+    "off no yes on y True NULL 010 0_1 1_ 0x10 0o10 1:30 2020-01-01 .inf 1e e4 .".split(),
+)
+def test_what_only_looks_like_a_value_is_a_word(file: Path, word: str) -> None:
+    assert value(file, word) == word
+
+
+def test_true_false_and_null_are_the_only_words_with_a_meaning(file: Path) -> None:
+    file.write_text("{a: true, b: false, c: null, d: ~, e: }")
+    assert load_yaml(file) == {"a": True, "b": False, "c": None, "d": None, "e": None}
+
+
+def test_a_key_is_the_text_that_stands_there(file: Path) -> None:
+    file.write_text("{010: a, 20: b, 1e-4: c, true: d, null: e}")
+    assert list(load_yaml(file)) == ["010", "20", "1e-4", "true", "null"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("a: 1\nb: 2\na: 3", ", line 3: the key 'a' stands here twice"),
+        ("a:\n  b: 1\n  b: 1", ", line 3: the key 'b' stands here twice"),
+        ("1: a\n'1': b", ", line 2: the key '1' stands here twice"),
+        ("? [a]\n: 1", ", line 1: a key must be a word"),
+        ("a: 1\nb: [1", ", line 2: expected ',' or ']'"),
+        ("a: 1\n\tb: 2", ", line 2: found character '\\t'"),
+        ("a: *b", ", line 1: found undefined alias 'b'"),
+        ("a: &a {b: *a}", ", line 1: found unconstructable recursive node"),
+        ("a: 1\n---\nb: 2", ", line 2: but found another document"),
+        ("a: 1\nb: !!int x", ", line 2: tags are not read, found tag:yaml.org,2002:int"),
+        ("a: !!python/object/apply:os.getcwd []", ", line 1: tags are not read"),
+        ("a: \0", ": unacceptable character #x0000"),
+        ("- a", ": expected a mapping (key: value), found a list"),
+        ("word", ": expected a mapping (key: value), found 'word'"),
+        ("", ": expected a mapping (key: value), found nothing"),
+        ("# nothing but a comment\n", ": expected a mapping (key: value), found nothing"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_line(file: Path, text: str, error: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load_yaml(file)
+    assert str(caught.value).startswith(f"{file}{error}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_binary_file_is_refused(file: Path) -> None:
+    file.write_bytes(b"\x80\x02PK\xff")
+    with pytest.raises(UserError, match="is not a text file; expected YAML in UTF-8"):
+        load_yaml(file)
+
+
+def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
+    with pytest.raises(UserError, match=r"file\.yaml: No such file"):
+        load_yaml(file)
+    with pytest.raises(UserError, match="Is a directory"):
+        load_yaml(file.parent)
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=8)
+WRITTEN = SCALARS.filter(lambda x: x not in (float("inf"), float("-inf"))) | WORDS
+WRITTEN |= st.sampled_from(["1e-4", "010", "off", "64_000", "null", "true", "", "~", "- a", "a: b"])
+
+
+@few
+@given(
+    st.dictionaries(
+        WORDS,
+        WRITTEN | st.lists(WRITTEN, max_size=3) | st.dictionaries(WORDS, WRITTEN, max_size=3),
+        max_size=3,
+    )
+)
+def test_what_is_dumped_is_loaded_again(
+    tmp_path_factory: pytest.TempPathFactory, tree: dict[str, Any]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "dumped.yaml"
+    file.write_text(dump_yaml(tree), encoding="utf-8")
+    loaded = load_yaml(file)
+    assert repr(loaded) == repr(tree)  # 1 == 1.0 == True, but they are not the same
+
+
+# ---- trees ------------------------------------------------------------------------------------
+
+
+def test_an_override_is_laid_over_mapping_by_mapping() -> None:
+    base = {"recipe": {"steps": 100, "optimizer": {"lr": 0.1, "momentum": 0.9}}}
+    merged = merge(base, {"recipe": {"optimizer": {"lr": 0.01}}})
+    assert merged == {"recipe": {"steps": 100, "optimizer": {"lr": 0.01, "momentum": 0.9}}}
+
+
+def test_a_dotted_key_is_a_path_wherever_it_stands() -> None:
+    nested = {"recipe": {"optimizer": {"lr": 0.01}}}
+    assert merge({}, {"recipe.optimizer.lr": 0.01}) == nested
+    assert merge({}, {"recipe": {"optimizer.lr": 0.01}}) == nested
+    assert merge({"recipe.optimizer.lr": 0.01}, {}) == nested
+
+
+def test_an_override_wins_over_a_dotted_key_of_the_base() -> None:
+    base = {"recipe": "digits", "recipe.optimizer.lr": 0.2}
+    for override in ({"recipe.optimizer.lr": 0.3}, {"recipe": {"optimizer": {"lr": 0.3}}}):
+        assert merge(base, override) == {"recipe": {"name": "digits", "optimizer": {"lr": 0.3}}}
+
+
+def test_a_bare_string_is_short_for_a_name() -> None:
+    assert merge({"model": "resnet20"}, {"model.shortcut": "C"}) == {
+        "model": {"name": "resnet20", "shortcut": "C"}
+    }
+    assert merge({"model": {"name": "resnet20", "shortcut": "C"}}, {"model": "resnet56"}) == {
+        "model": {"name": "resnet56", "shortcut": "C"}
+    }
+    assert merge({"model": "resnet20"}, {"model": "resnet56"}) == {"model": "resnet56"}
+
+
+def test_a_list_replaces_a_list() -> None:
+    assert merge({"milestones": [1, 2]}, {"milestones": [3]}) == {"milestones": [3]}
+
+
+@few
+@given(TREES, TREES)
+def test_merging_is_idempotent_and_has_an_identity(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert merge(a, {}) == a == merge({}, a)
+    assert merge(merge(a, b), b) == merge(a, b)
+
+
+@few
+@given(TREES, TREES)
+def test_every_leaf_of_the_override_is_in_the_result(a: dict[str, Any], b: dict[str, Any]) -> None:
+    merged = flatten(merge(a, b))
+    assert merged | flatten(b) == merged
+
+
+@few
+@given(TREES)
+def test_a_tree_is_its_leaves_and_their_paths(tree: dict[str, Any]) -> None:
+    assert merge({}, flatten(tree)) == tree
+
+
+@few
+@given(TREES, TREES)
+def test_neither_tree_is_changed_by_merging(a: dict[str, Any], b: dict[str, Any]) -> None:
+    before = repr((a, b))
+    merge(a, b)
+    assert repr((a, b)) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("recipe.optimizer.lr=1e-2", {"recipe.optimizer.lr": 0.01}),
+        ("model=resnet20", {"model": "resnet20"}),
+        ("recipe.schedule.milestones=[3, 4]", {"recipe.schedule.milestones": [3, 4]}),
+        ("recipe.augmentation.flip=true", {"recipe.augmentation.flip": True}),
+        ("model.order=a=b", {"model.order": "a=b"}),
+        ("model.order=", {"model.order": None}),
+    ],
+)
+def test_an_assignment_is_an_override_with_a_yaml_value(text: str, tree: dict[str, Any]) -> None:
+    assert parse_assignment(text) == tree
+
+
+@pytest.mark.parametrize("text", ["", "=", "model", "=3", ".lr=3", "recipe..lr=3", "recipe.=3"])
+def test_an_assignment_without_a_path_or_a_value_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"expected KEY=VALUE, for example model\.shortcut=C"):
+        parse_assignment(text)
+
+
+@pytest.mark.parametrize("text", ["a={", "a=[1", "a=b: c: d", "a={b: 1, b: 2}"])
+def test_an_assignment_of_what_is_no_yaml_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"a: .* is no YAML value"):
+        parse_assignment(text)
