@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.conftest import MakeRun
 
 from reslab import load, store
 from reslab.training.start import BUSY, start
-from tests.training.conftest import MakeRun
 
 
 def weights(config: Path) -> dict[str, torch.Tensor]:
@@ -36,7 +36,7 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     assert (result["params"], result["normalization_batch"]) == (19_074, 32)
     rows = store.read_metrics(folder)
     assert [row["step"] for row in rows if "train_loss" in row] == list(range(1, 41))
-    assert [row["step"] for row in rows if "test_loss" in row] == [19, 38]
+    assert [row["step"] for row in rows if "test_loss" in row] == [38, 40]
     assert rows[20]["lr"] == pytest.approx(0.1)
     assert [row["lr"] for row in rows if "lr" in row][20] == pytest.approx(0.01)
     (entry,) = store.read_json(folder / store.ENV)
@@ -137,6 +137,20 @@ def test_a_run_that_fails_between_two_rows_resumes_bit_for_bit(
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
     starts = store.read_json(cut.with_name(store.ENV))
     assert [entry["resumed"] for entry in starts] == [False, True]
+
+
+def test_a_run_that_is_killed_in_its_last_evaluation_does_that_again(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_run("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "RESULT", "nowhere/result.json")
+        with pytest.raises(FileNotFoundError):
+            start(config)
+    rows = store.read_metrics(config.parent)
+    assert rows[-1]["step"] == 40
+    assert start(config) == 0
+    assert store.read_metrics(config.parent) == rows
 
 
 def test_held_out_images_replace_the_test_set(make_run: MakeRun) -> None:

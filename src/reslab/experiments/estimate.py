@@ -26,7 +26,7 @@ LAYER = {"cpu": 2.5e-4, "gpu": 1.2e-4}
 def work(config: RunConfig, multiply_adds: int) -> float:
     """Multiply-adds of a run: three per training example and step, one per evaluated example."""
     facts, recipe = DATASETS[config.data.name], config.scaled_recipe
-    evaluated = facts.train + facts.test + recipe.steps * recipe.batch_size * 3 / 5
+    evaluated = facts.train + facts.test + recipe.steps * recipe.batch_size * 3 / 10
     return multiply_adds * (3 * recipe.steps * recipe.batch_size + evaluated)
 
 

@@ -79,7 +79,16 @@ class Record(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the row of an evaluation on the test split."""
-        score = _read(_classifier(pl_module).test_tally)
+        self._write_evaluation(trainer, _read(_classifier(pl_module).test_tally))
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the final evaluation be the last row of its kind, if it is not there already."""
+        score, step = _classifier(pl_module).test_tally.score(), trainer.global_step
+        rows = store.read_metrics(self.folder)
+        if not any(row["step"] == step and "test_loss" in row for row in rows):
+            self._write_evaluation(trainer, score)
+
+    def _write_evaluation(self, trainer: Trainer, score: Score) -> None:
         row = {"test_loss": score.loss, "test_top1_error": score.top1_error}
         self._write(trainer, {"step": trainer.global_step, **row})
 

@@ -44,8 +44,8 @@ def log_interval(recipe: Recipe) -> int:
 def evaluation_interval(recipe: Recipe, test_examples: int) -> int:
     """Steps between two evaluations on the test split.
 
-    At most 40 a run, and together at most a fifth of the training's cost, where a training example
+    At most 40 a run, and together at most a tenth of the training's cost, where a training example
     costs three forward passes and a test example one.
     """
-    affordable = 5 * test_examples / (3 * recipe.batch_size)
+    affordable = 10 * test_examples / (3 * recipe.batch_size)
     return max(math.ceil(recipe.steps / 40), math.ceil(affordable))

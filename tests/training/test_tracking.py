@@ -1,0 +1,147 @@
+"""W&B mirrors the run folder: read back from the offline file; absent or broken, it costs nothing."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.training.conftest import MakeRun
+from tests.training.wandb_file import records
+
+from reslab import store
+from reslab.training import tracking
+
+SHORT = {"recipe.steps": 20, "recipe.schedule.milestones": [10, 15]}
+
+
+def train(repository: Path, config: Path, **environment: str) -> str:
+    """Train in a process of its own, W&B as these variables say."""
+    done = subprocess.run(
+        [sys.executable, str(repository / "scripts" / "train.py"), str(config)],
+        env={**os.environ, "WANDB_MODE": "", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert store.state(config.parent) == "done"
+    return done.stdout
+
+
+def offline_file(folder: Path) -> Path:
+    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    return file
+
+
+def values(items: Any) -> dict[str, Any]:
+    """Keys and values of wandb's list of JSON items."""
+    return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
+
+
+@pytest.mark.process
+def test_an_offline_run_holds_group_tags_config_history_and_summary(
+    make_run: MakeRun, repository: Path
+) -> None:
+    config = make_run("variant", SHORT)
+    folder = config.parent
+    described = {"group": "my-experiment", "job_type": "variant", "name": "variant-s0"}
+    store.write_json(
+        folder / store.TRACKING,
+        {"id": "abc-123", **described, "tags": ["he2015", "he2015/table6", "digits"]},
+    )
+    train(repository, config)
+    found = list(records(offline_file(folder)))
+    (run,) = [r.run for r in found if r.HasField("run")]
+    assert (run.run_id, run.run_group, run.job_type) == ("abc-123", "my-experiment", "variant")
+    assert (run.display_name, run.project) == ("variant-s0", "reslab")
+    assert set(run.tags) == {"he2015", "he2015/table6", "digits"}
+    told = values(run.config.update)
+    assert told["recipe.optimizer.lr"] == 0.1
+    assert told["seed"] == 0
+    assert (told["params"], told["multiply_adds"]) == (19_074, 189_248)
+    history = [values(r.history.item) for r in found if r.HasField("history")]
+    rows = store.read_metrics(folder)
+    errors = {row["step"]: row["test_top1_error"] for row in rows if "test_loss" in row}
+    assert errors
+    assert errors == {
+        h["trainer/global_step"]: h["test_top1_error"] for h in history if "test_top1_error" in h
+    }
+    summary: dict[str, Any] = {}
+    for record in found:
+        summary |= values(record.summary.update) if record.HasField("summary") else {}
+    result = store.read_result(folder)
+    assert result is not None
+    assert summary["final.test.top1_error"] == result["test"]["top1_error"]
+    assert summary["final.test.wrong"] == result["test"]["wrong"]
+
+
+@pytest.mark.process
+def test_a_key_without_a_network_means_offline_within_seconds(
+    make_run: MakeRun, repository: Path
+) -> None:
+    with socket.socket() as taken:  # bound and not listening: nothing answers there
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        config = make_run("variant", SHORT)
+        output = train(repository, config, WANDB_API_KEY="0" * 40, WANDB_BASE_URL=url)
+    assert f"{url} does not answer: this run is logged offline" in output
+    assert offline_file(config.parent).stat().st_size > 0
+
+
+@pytest.mark.process
+def test_a_server_that_refuses_does_not_end_the_run(make_run: MakeRun, repository: Path) -> None:
+    """Something answers, but it is no W&B server (a captive portal, a wrong address)."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as portal:
+        try:
+            assert portal.stdout is not None
+            port = portal.stdout.readline().split("port ")[1].split()[0]
+            config = make_run("variant", SHORT)
+            output = train(
+                repository,
+                config,
+                WANDB_API_KEY="0" * 40,
+                WANDB_BASE_URL=f"http://127.0.0.1:{port}",
+            )
+        finally:
+            portal.kill()
+    assert "W&B (online)" in output
+    assert offline_file(config.parent).stat().st_size > 0
+
+
+def test_a_key_is_found_in_the_environment_or_in_a_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "https://wandb.example.org"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not tracking.has_key(url)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine wandb.example.org login user password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert tracking.has_key(url)
+    assert not tracking.has_key("https://other.example.org")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert tracking.has_key("https://other.example.org")
+
+
+def test_an_address_that_does_not_answer_is_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that accepts and says nothing: the probe's own patience decides."""
+    monkeypatch.setattr(tracking, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert not tracking.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - began < 20
