@@ -1,0 +1,79 @@
+"""Mistakes end in a few lines and an exit code, never in a traceback."""
+
+import subprocess
+import sys
+
+import pytest
+
+from reslab.errors import UserError, exit_code, located, nearest
+
+
+def refuse() -> int:
+    raise UserError("file.yaml: no such field")
+
+
+def interrupt() -> int:
+    raise KeyboardInterrupt
+
+
+def test_a_users_mistake_is_printed_and_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(refuse) == 2
+    assert capsys.readouterr() == ("", "error: file.yaml: no such field\n")
+
+
+def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(interrupt) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1)])
+def test_otherwise_the_code_is_what_is_returned(returned: int | None, code: int) -> None:
+    assert exit_code(lambda: returned) == code
+
+
+def test_a_mistake_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        exit_code(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_who_has_had_enough_is_no_error(lines: int) -> None:
+    """`… | head -0`, whether the text fits into the pipe or not."""
+    code = f"import sys; from reslab.errors import exit_code; sys.exit(exit_code(lambda: print('line\\n' * {lines})))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+def test_a_place_begins_the_message() -> None:
+    with pytest.raises(UserError, match=r"^file\.yaml: variants: file\.yaml: no such field$"):
+        with located("file.yaml"), located("variants"):
+            refuse()
+
+
+def test_other_exceptions_pass_a_place_unchanged() -> None:
+    with pytest.raises(KeyError), located("file.yaml"):
+        raise KeyError("name")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("resnet65", ["resnet56", "plain20"], "; did you mean resnet56?"),
+        ("xyz", ["b", "a"], "; there are a, b"),
+        ("xyz", [], ""),
+    ],
+)
+def test_near_names_are_suggested_and_else_all_are_listed(
+    name: str, known: list[str], hint: str
+) -> None:
+    assert nearest(name, known) == hint
+
+
+def test_at_most_three_names_are_suggested() -> None:
+    assert nearest("ab", ["ab1", "ab2", "ab3", "ab4"]).count(" or ") == 2

@@ -1,0 +1,32 @@
+"""Markdown tables that are straight on a terminal."""
+
+import pytest
+
+from reslab.text import markdown_table, width
+
+
+def test_columns_are_aligned_and_numbers_flush_right() -> None:
+    assert markdown_table(["net", "params"], [["plain20", "269,722"], ["a", "1"]], {1}) == (
+        "| net     |  params |\n| ------- | ------: |\n| plain20 | 269,722 |\n| a       |       1 |"
+    )
+
+
+def test_a_table_without_rows_has_a_head() -> None:
+    assert markdown_table(["a", "run"], []) == "| a   | run |\n| --- | --- |"
+
+
+def test_a_bar_in_a_cell_ends_no_column() -> None:
+    assert markdown_table(["|x|"], [["a"]]).splitlines()[0] == r"| \|x\| |"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("±", 1), ("残差", 4), ("e\N{COMBINING ACUTE ACCENT}", 1), ("", 0)],
+)
+def test_width_is_what_a_terminal_shows(text: str, columns: int) -> None:
+    assert width(text) == columns
+
+
+def test_wide_letters_are_aligned_too() -> None:
+    lines = markdown_table(["net"], [["残差"], ["abcd"]]).splitlines()
+    assert {width(line) for line in lines} == {8}
