@@ -58,9 +58,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def main() -> int:
     """Parse the arguments and call the command."""
-    from reslab import commands
-
     arguments = parser().parse_args()
+    from reslab import commands  # pydantic: half a second that --help does not need
+
     if arguments.command in ("run", "train"):
         return commands.run(arguments)
     return commands.read(arguments.command, arguments.name)

@@ -1,5 +1,6 @@
 """The run folder: its states from its files alone, and no file that a kill can tear."""
 
+import fcntl
 import json
 import re
 import subprocess
@@ -233,9 +234,8 @@ def test_every_start_is_kept(tmp_path: Path) -> None:
 
 def test_two_cannot_hold_one_run(tmp_path: Path) -> None:
     with store.lock(tmp_path):
-        with pytest.raises(store.Busy, match="trained by another process"):
-            with store.lock(tmp_path, patience=0):
-                pytest.fail("both hold the lock")
+        with pytest.raises(store.Busy, match="trained by another"), store.lock(tmp_path, 0):
+            pytest.fail("both hold the lock")
         assert store.is_locked(tmp_path)
     assert not store.is_locked(tmp_path)
 
@@ -244,11 +244,11 @@ def test_a_run_that_another_process_holds_is_busy_until_that_process_is_killed(
     tmp_path: Path,
 ) -> None:
     with held_by_another_process(tmp_path) as process:
-        with pytest.raises(store.Busy), store.lock(tmp_path, patience=0):
+        with pytest.raises(store.Busy), store.lock(tmp_path, 0):
             pytest.fail("both hold the lock")
         process.kill()
         process.wait()
-        with store.lock(tmp_path, patience=0):
+        with store.lock(tmp_path, 0):
             assert store.is_locked(tmp_path)
 
 
@@ -258,8 +258,6 @@ def test_a_lock_waits_for_whoever_only_looks(tmp_path: Path) -> None:
     looked = threading.Event()
 
     def look() -> None:
-        import fcntl
-
         with (tmp_path / store.LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             looked.set()

@@ -60,24 +60,8 @@ def test_whole_numbers_may_have_underscores(file: Path, text: str, number: int) 
 @pytest.mark.parametrize(
     "word",
     [
-        "off",
-        "no",
-        "yes",
-        "on",
-        "y",
-        "True",
-        "NULL",
-        "010",
-        "0_1",
-        "1_",
-        "0x10",
-        "0o10",
-        "1:30",
-        "2020-01-01",
-        ".inf",
-        "1e",
-        "e4",
-        ".",
+        *("off", "no", "yes", "on", "y", "True", "NULL"),
+        *("010", "0_1", "1_", "0x10", "0o10", "1:30", "2020-01-01", ".inf", "1e", "e4", "."),
     ],
 )
 def test_what_only_looks_like_a_value_is_a_word(file: Path, word: str) -> None:

@@ -1,0 +1,100 @@
+"""How long runs will take: in proportion to the work, corrected by what runs took here."""
+
+from typing import Any
+
+import pytest
+
+from reslab import store
+from reslab.config import RunConfig, dump_yaml, merge, resolve
+from reslab.experiments.estimate import correction, duration, seconds, work
+
+COST = 40_551_040
+"""ResNet-20's multiply-adds at 32²."""
+
+
+def run(**overrides: Any) -> RunConfig:
+    base = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar", "budget": 0.1}
+    return resolve(merge(base, overrides), "here")
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (0, "0 s"),
+        (40.4, "40 s"),
+        (99, "99 s"),
+        (100, "2 min"),
+        (720, "12 min"),
+        (5999, "100 min"),
+        (6000, "1.7 h"),
+        (12_600, "3.5 h"),
+        (172_799, "48.0 h"),
+        (172_800, "2.0 days"),
+        (181_440, "2.1 days"),
+    ],
+)
+def test_durations_have_the_unit_that_fits(length: float, words: str) -> None:
+    assert duration(length) == words
+
+
+def test_work_is_three_passes_per_training_example_and_one_per_evaluated_one() -> None:
+    """Backward costs twice forward; both splits are evaluated at the end."""
+    config = run()
+    trained = config.scaled_recipe.steps * 128
+    assert work(config, COST) >= COST * (3 * trained + 60_000)
+    assert work(config, COST) <= COST * (4 * trained + 60_000)
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_more_work_takes_longer(device: str) -> None:
+    whole, half = run(budget=1), run(budget=0.5)
+    assert seconds(whole, COST, device, 1) > 1.9 * seconds(half, COST, device, 1)
+    assert seconds(whole, 2 * COST, device, 1) > seconds(whole, COST, device, 1)
+
+
+def test_more_threads_take_less_time_and_a_gpu_less_still() -> None:
+    times = [seconds(run(), COST, "cpu", threads) for threads in (1, 2, 8)]
+    assert times == sorted(times, reverse=True)
+    assert seconds(run(), COST, "gpu", 1) < times[-1]
+
+
+# ---- what runs took here ------------------------------------------------------------------------
+
+
+def finished(name: str, ratio: float, config: dict[str, Any] | None = None, **start: Any) -> None:
+    """A run that took `ratio` times what the model says."""
+    device = "gpu" if start.get("device", "cpu").startswith("cuda") else "cpu"
+    folder = store.runs_root() / "experiment" / name
+    store.prepare(folder, dump_yaml(config or run().model_dump(mode="json")), {})
+    store.append_start(folder, {"device": "cpu (x86_64)", "devices": 1, "threads": 1, **start})
+    took = ratio * seconds(run(), COST, device, 1)
+    result = {"status": "done", "multiply_adds": COST, "seconds": took}
+    store.write_json(folder / store.RESULT, result)
+
+
+def test_without_finished_runs_there_is_no_correction() -> None:
+    assert correction("cpu") == correction("gpu") == 1.0
+
+
+def test_finished_runs_correct_the_model_by_their_median_ratio() -> None:
+    for name, ratio in (("a", 1.5), ("b", 2.0), ("c", 40.0)):
+        finished(name, ratio)
+    assert correction("cpu") == pytest.approx(2.0)
+
+
+def test_runs_on_another_device_say_nothing() -> None:
+    finished("a", 3.0, device="cuda (NVIDIA H100)")
+    finished("b", 2.0, devices=4)
+    assert correction("cpu") == 1.0
+    assert correction("gpu") == pytest.approx(3.0)
+
+
+def test_resumed_diverged_and_unreadable_runs_say_nothing() -> None:
+    finished("a", 5.0)
+    store.append_start(store.runs_root() / "experiment" / "a", {"device": "cpu (x86_64)"})
+    finished("b", 5.0, config={"model": {"units": [1], "a_field_of_the_past": 1}})
+    finished("c", 5.0)
+    diverged = {"status": "diverged", "multiply_adds": COST, "seconds": 1.0}
+    store.write_json(store.runs_root() / "experiment" / "c" / store.RESULT, diverged)
+    finished("d", 2.0)
+    assert correction("cpu") == pytest.approx(2.0)

@@ -1,0 +1,414 @@
+"""From an experiment's file to its runs; what cannot be planned is refused in words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reslab import store
+from reslab.config import describe, read_run
+from reslab.errors import UserError
+from reslab.experiments.plan import (
+    Options,
+    Plan,
+    as_written,
+    expand,
+    parse_experiment,
+    read_plan_file,
+    write,
+)
+from reslab.report.runs import read_variants
+
+BASE = {"data": "cifar10", "recipe": "he2015_cifar"}
+TREE: dict[str, Any] = {
+    "title": "Depth",
+    "published": "he2015/table6",
+    "base": BASE,
+    "seeds": 3,
+    "variants": {
+        "plain-20": {"model": "plain20", "published": "none"},
+        "ResNet 20": {"model": "resnet20"},
+        "ResNet 110": {"model": "resnet110", "recipe": {"schedule": {"warmup_steps": 400}}},
+    },
+}
+"""Small enough to read, with all that an experiment's file can say but a grid."""
+
+
+def plan(tree: dict[str, Any] = TREE, **options: Any) -> Plan:
+    return expand("depth", parse_experiment(tree, "file.yaml"), Options(**options), "file.yaml")
+
+
+def one(override: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An experiment of one variant."""
+    return {"base": BASE, "variants": {"only": {"model": "resnet20", **override}}, **more}
+
+
+def refusal(tree: dict[str, Any] = TREE, **options: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        plan(tree, **options)
+    return str(caught.value)
+
+
+# ---- variants and seeds -------------------------------------------------------------------------
+
+
+def test_a_variant_is_its_difference_laid_over_the_base() -> None:
+    plain, _, deep = plan().variants
+    assert plain.difference == {"model": "plain20"}
+    assert plain.configs[0].model == describe("plain20")
+    assert deep.difference == {"model": "resnet110", "recipe.schedule.warmup_steps": 400}
+    assert deep.configs[0].recipe.schedule.warmup_steps == 400
+    assert deep.configs[0].recipe.schedule.milestones == (32_000, 48_000)
+
+
+def test_a_variant_without_a_difference_is_the_base() -> None:
+    tree = {"base": {**BASE, "model": "resnet20"}, "variants": {"as in the paper": {}}}
+    [variant] = plan(tree).variants
+    assert variant.difference == {}
+    assert variant.configs[0].model == describe("resnet20")
+
+
+def test_runs_of_a_variant_differ_in_their_seed_alone() -> None:
+    for variant in plan().variants:
+        first = variant.configs[0]
+        assert [c.seed for c in variant.configs] == [0, 1, 2]
+        assert {c.model_copy(update={"seed": 0}) for c in variant.configs} == {first}
+
+
+def test_the_first_seed_of_every_variant_runs_before_the_second_of_any() -> None:
+    order = [(config.seed, variant.label) for variant, _, config in plan().runs()]
+    labels = ["plain-20", "ResNet 20", "ResNet 110"]
+    assert order == [(seed, label) for seed in range(3) for label in labels]
+
+
+def test_a_run_has_a_folder_of_its_own_named_by_what_it_is() -> None:
+    folders = [folder for _, folder, _ in plan().runs()]
+    assert len(set(folders)) == 9
+    assert {folder.parent for folder in folders} == {store.runs_root() / "depth"}
+    assert "resnet-20-s0-f666acc217" in {folder.name for folder in folders}
+
+
+@pytest.mark.parametrize(("seeds", "which"), [(1, [0]), (2, [0, 1]), ([7, 3], [7, 3])])
+def test_seeds_are_how_many_or_which(seeds: Any, which: list[int]) -> None:
+    [variant] = plan(one({}, seeds=seeds)).variants
+    assert [config.seed for config in variant.configs] == which
+
+
+def test_one_seed_is_the_default() -> None:
+    assert len(plan(one({})).variants[0].configs) == 1
+
+
+# ---- grids --------------------------------------------------------------------------------------
+
+
+def test_a_grid_is_a_product() -> None:
+    grid = {"model": ["plain20", "resnet20"], "recipe.optimizer.lr": [0.1, 0.01]}
+    variants = plan({"base": BASE, "grid": grid}).variants
+    assert [v.label for v in variants] == [
+        "plain20, lr 0.1",
+        "plain20, lr 0.01",
+        "resnet20, lr 0.1",
+        "resnet20, lr 0.01",
+    ]
+    assert variants[1].difference == {"model": "plain20", "recipe.optimizer.lr": 0.01}
+    assert variants[1].configs[0].recipe.optimizer.lr == 0.01
+
+
+def test_a_grid_of_descriptions_is_labelled_by_what_they_say() -> None:
+    grid = {"model": [{"name": "resnet20", "shortcut": "C"}], "data.holdout": [5000]}
+    [variant] = plan({"base": BASE, "grid": grid}).variants
+    assert variant.label == "resnet20, shortcut C, holdout 5000"
+
+
+def test_a_grid_is_added_to_the_variants() -> None:
+    tree = {**one({}), "grid": {"model": ["plain20"]}}
+    assert [v.label for v in plan(tree).variants] == ["only", "plain20"]
+
+
+# ---- published values ---------------------------------------------------------------------------
+
+
+def test_a_row_defaults_to_the_label_and_a_table_to_the_experiments() -> None:
+    plain, residual, _ = plan().variants
+    assert plain.published is None
+    assert residual.published == {"table": "he2015/table6", "row": "ResNet 20"}
+
+
+def test_a_variant_points_at_its_own_cell() -> None:
+    cell = {"table": "plain_net_replication/table", "row": "Plain-20"}
+    [variant] = plan(one({"published": cell}, published="he2015/table6")).variants
+    assert variant.published == cell
+    assert "published" not in variant.difference
+
+
+def test_without_a_table_nothing_is_published() -> None:
+    assert plan(one({})).variants[0].published is None
+
+
+@pytest.mark.parametrize(
+    ("published", "message"),
+    [
+        ({"row": "ResNet 21"}, "he2015/table6 has no row 'ResNet 21'; did you mean ResNet 32"),
+        ({"row": "ResNet 20", "column": "x"}, "he2015/table6 has no column 'x'; there are"),
+        ({"table": "he2015/table66"}, "he2015 has no table 'table66'; did you mean table6"),
+        ({"table": "he2051/table6"}, "no paper is called 'he2051'; did you mean he2015"),
+        ({"table": "table6"}, "expected paper/table, for example he2015/table6, got 'table6'"),
+        ({"tabel": "he2015/table6"}, "got {'tabel': 'he2015/table6'}; expected none, or a mapping"),
+        ("ResNet 20", "got 'ResNet 20'; expected none, or a mapping of table, row, column"),
+        (False, "got False; expected none, or a mapping of table, row, column"),
+    ],
+    ids=str,
+)
+def test_a_cell_that_no_paper_has_is_refused(published: Any, message: str) -> None:
+    text = refusal(one({"published": published}, published="he2015/table6"))
+    assert text.startswith(f"file.yaml: variants.only: published: {message}")
+
+
+def test_a_row_without_any_table_is_refused() -> None:
+    text = refusal(one({"published": {"row": "ResNet 20"}}))
+    assert "variants.only: published: table: is missing here and in the experiment" in text
+
+
+def test_a_label_that_is_no_row_is_refused_with_the_nearest() -> None:
+    text = refusal(one({}, published="he2015/table6"))
+    assert "variants.only: published: he2015/table6 has no row 'only'; there are " in text
+
+
+# ---- mistakes in the file -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"base": BASE}, "variants: is missing; an experiment compares at least one"),
+        (one({}, variants={}), "variants: is missing; an experiment compares at least one"),
+        (one({}, variants=["a"]), "variants: got ['a']; expected a mapping"),
+        (one({}, variants={"a": None}), "variants.a: got None; expected a mapping"),
+        (one({}, variants={"???": {}}), "the label '???' has no letter or digit"),
+        (one({}, varaints={}), "varaints: no such field; did you mean variants?"),
+        (one({}, base=5), "base: got 5; expected a mapping"),
+        (one({}, title=5), "title: got 5; expected a valid string"),
+        (one({}, seeds="five"), "seeds: got 'five'; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=True), "seeds: got True; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=0), "seeds: got 0; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=-1), "seeds: got -1; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=[]), "seeds: got []; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=[0, "x"]), "seeds: got [0, 'x']; expected whole numbers from 0, each once"),
+        (one({}, seeds=[1, 1]), "seeds: got [1, 1]; expected whole numbers from 0, each once"),
+        (one({}, seeds=[-1]), "seeds: got [-1]; expected whole numbers from 0, each once"),
+        (one({}, published="he2051/table6"), "published: no paper is called 'he2051'; did you"),
+        (one({}, published="he2015/x"), "published: he2015 has no table 'x'"),
+        (one({}, grid={"model": []}), "grid.model: got []; expected at least one entry"),
+        (one({}, grid={"model": "resnet20"}), "grid.model: got 'resnet20'; expected a list"),
+        (one({"seed": 4}), "variants.only: seed: stands in the experiment's seeds, or in SEEDS="),
+        (one({"model": "resnet21"}), "variants.only: model: no net is called 'resnet21'; did you"),
+        (one({"model": {"shortcut": "C"}}), "variants.only: model"),
+        (one({"recipe": {"steps": 0}}), "variants.only: recipe.steps: got 0; expected greater"),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
+)
+def test_a_mistake_is_named_with_file_place_and_what_is_allowed(
+    tree: dict[str, Any], message: str
+) -> None:
+    assert refusal(tree).startswith(f"file.yaml: {message}")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"variants": {"A b": {"model": "resnet20"}, "a-B": {"model": "plain20"}}},
+        {"variants": {"plain20": {"model": "plain20"}}, "grid": {"model": ["plain20"]}},
+    ],
+)
+def test_two_variants_do_not_share_a_folder(more: dict[str, Any]) -> None:
+    assert "would have one folder, " in refusal({"base": BASE, **more})
+
+
+# ---- the command line ---------------------------------------------------------------------------
+
+
+def test_only_picks_variants_by_their_label() -> None:
+    assert [v.label for v in plan(only="*20*").variants] == ["plain-20", "ResNet 20"]
+    assert refusal(only="*56*").startswith("ONLY='*56*' matches none of the variants: plain-20, ")
+
+
+def test_a_budget_scales_every_run() -> None:
+    for _, _, config in plan(budget=0.02).runs():
+        assert config.scaled_recipe.steps == 1280
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_budget_is_above_zero(budget: float) -> None:
+    assert refusal(budget=budget) == (
+        f"BUDGET={budget:g}: expected a number above 0, for example 0.02"
+    )
+
+
+def test_seeds_of_the_command_line_count_for_every_variant() -> None:
+    assert [c.seed for _, _, c in plan({**TREE, "seeds": [7, 8]}, seeds=1).runs()] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("word", ["seeds", "devices"])
+@pytest.mark.parametrize("number", [0, -2])
+def test_seeds_and_devices_are_above_zero(word: str, number: int) -> None:
+    expected = f"{word.upper()}={number}: expected a whole number above 0"
+    assert refusal(**{word: number}) == expected
+
+
+def test_a_batch_divides_among_the_devices() -> None:
+    assert plan(devices=4)
+    assert "batch_size 128 does not divide among 3 devices; 1, 2, 4, 8" in refusal(devices=3)
+
+
+def test_set_changes_the_base() -> None:
+    changed = plan(set=("recipe.optimizer.lr=1e-2", "precision=tf32"))
+    for _, _, config in changed.runs():
+        assert config.recipe.optimizer.lr == 0.01
+        assert config.precision == "tf32"
+
+
+def test_a_variant_keeps_its_own_difference_under_set() -> None:
+    plain, _, deep = plan(set=("recipe.schedule.warmup_steps=10",)).variants
+    assert plain.configs[0].recipe.schedule.warmup_steps == 10
+    assert deep.configs[0].recipe.schedule.warmup_steps == 400
+
+
+def test_a_set_that_no_variant_sees_is_refused() -> None:
+    text = refusal(set=("model=resnet56",))
+    assert text == "SET='model=resnet56' changes nothing: every variant has its own value"
+
+
+def test_a_set_to_what_the_base_says_is_allowed() -> None:
+    assert plan(set=("data=cifar10",)).variants == plan().variants
+
+
+def test_a_net_that_set_changes_loses_its_published_value() -> None:
+    tree = {**TREE, "base": {**BASE, "model": "resnet20"}, "variants": {"ResNet 20": {}}}
+    [kept] = plan(tree, set=("recipe.optimizer.lr=0.05",)).variants
+    assert kept.published == {"table": "he2015/table6", "row": "ResNet 20"}
+    assert kept.note is None
+    for changed in ("model=resnet32", "model.shortcut=C", "data=cifar100"):
+        [lost] = plan(tree, set=(changed,)).variants
+        assert lost.published is None
+        assert lost.note == "the net is changed by SET and loses its published value"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("model", "expected KEY=VALUE, for example model.shortcut=C, got 'model'"),
+        ("data={", "data: '{' is no YAML value"),
+        ("seed=3", "seed: stands in the experiment's seeds, or in SEEDS="),
+        ("model.shortcut=E", "with SET='model.shortcut=E': model.shortcut: got 'E'; expected"),
+        ("moodel.shortcut=E", "moodel: no such field; did you mean model?"),
+    ],
+)
+def test_a_mistake_in_set_is_named(assignment: str, message: str) -> None:
+    assert message in refusal(set=(assignment,))
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def test_an_experiment_is_found_by_its_name() -> None:
+    assert read_plan_file("quickstart", Options(seeds=1)).experiment == "quickstart"
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="has no 'quickstrat'; did you mean quickstart"):
+        read_plan_file("quickstrat", Options())
+
+
+@pytest.mark.parametrize("name", ["../quickstart", "configs/experiments/quickstart.yaml", ""])
+def test_a_path_is_no_name(name: str) -> None:
+    with pytest.raises(UserError, match="is no experiment's name: a name is a word"):
+        read_plan_file(name, Options())
+
+
+def test_a_plan_says_all_that_tables_and_figures_need() -> None:
+    """docs and `report` rely on these fields."""
+    written = as_written(plan(budget=0.02, seeds=2, only="ResNet*"))
+    assert json.loads(json.dumps(written)) == {
+        "experiment": "depth",
+        "title": "Depth",
+        "published": "he2015/table6",
+        "options": {"budget": 0.02, "seeds": 2, "only": "ResNet*", "set": [], "devices": 1},
+        "variants": written["variants"],
+    }
+    first, second = written["variants"]
+    assert first == {
+        "label": "ResNet 20",
+        "slug": "resnet-20",
+        "difference": {"model": "resnet20"},
+        "published": {"table": "he2015/table6", "row": "ResNet 20"},
+        "note": None,
+        "params": 269_722,
+        "multiply_adds": 40_551_040,
+        "runs": [name for name, _ in plan(budget=0.02, seeds=2).variants[1].runs()],
+    }
+    assert second["difference"] == {"model": "resnet110", "recipe.schedule.warmup_steps": 400}
+
+
+def test_costs_are_those_of_the_variants_own_data() -> None:
+    tree = {
+        "base": {"recipe": "digits", "data": "digits"},
+        "variants": {"a": {"model": "plain8_w8"}},
+    }
+    [variant] = as_written(plan(tree))["variants"]
+    assert (variant["params"], variant["multiply_adds"]) == (19_074, 189_248)
+
+
+def test_writing_prepares_every_run_and_makes_it_the_last_plan() -> None:
+    depth = plan(seeds=2)
+    write(depth, as_written(depth))
+    for _, folder, config in depth.runs():
+        assert store.state(folder) == "pending"
+        assert read_run(folder / store.CONFIG) == config
+    assert store.read_plan("depth") == json.loads(json.dumps(as_written(depth)))
+
+
+def test_a_smaller_plan_leaves_the_other_runs_alone() -> None:
+    write(plan(), as_written(plan()))
+    write(plan(seeds=1), as_written(plan(seeds=1)))
+    assert len(list((store.runs_root() / "depth").glob(f"*/{store.CONFIG}"))) == 9
+    assert len(store.read_plan("depth")["variants"][0]["runs"]) == 1
+
+
+def test_a_written_plan_is_what_the_report_reads() -> None:
+    write(plan(), as_written(plan()))
+    variants = read_variants(store.read_plan("depth"), plan().folder)
+    assert [variant.label for variant in variants] == ["plain-20", "ResNet 20", "ResNet 110"]
+    assert [variant.count("pending") for variant in variants] == [3, 3, 3]
+    assert variants[1].published is not None and variants[1].published.value == 8.75
+
+
+def test_weights_and_biases_files_a_run_by_experiment_variant_paper_and_data() -> None:
+    write(plan(seeds=1), as_written(plan(seeds=1)))
+    [_, folder, _], *_ = (run for run in plan(seeds=1).runs() if run[0].label == "ResNet 20")
+    tracking = store.read_json(folder / store.TRACKING)
+    assert tracking.pop("id").startswith("f666acc217-")
+    assert tracking == {
+        "group": "depth",
+        "job_type": "resnet-20",
+        "name": "resnet-20-s0",
+        "tags": ["he2015", "he2015/table6", "cifar10"],
+    }
+
+
+def test_without_a_published_table_a_run_is_tagged_by_its_data() -> None:
+    alone = plan(one({}))
+    write(alone, as_written(alone))
+    [(_, folder, _)] = alone.runs()
+    assert store.read_json(folder / store.TRACKING)["tags"] == ["cifar10"]
+
+
+def test_planning_writes_nothing(tmp_path: Path) -> None:
+    as_written(plan())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_merging_a_variant_leaves_the_experiment_as_it_is() -> None:
+    before = json.dumps(TREE)
+    plan(set=("recipe.optimizer.lr=0.05",), budget=0.1)
+    assert json.dumps(TREE) == before

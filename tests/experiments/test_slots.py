@@ -1,0 +1,115 @@
+"""Where runs go: one per GPU, else CPU cores, each core used once."""
+
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from reslab.errors import UserError
+from reslab.experiments import slots
+from reslab.experiments.slots import Slot, available_cores, make_slots, visible_gpus
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """`machine(gpus="0,1", cores=8)`."""
+
+    def build(gpus: str = "", cores: int = 8) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+        monkeypatch.setattr(slots, "available_cores", lambda: cores)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("variable", "names"),
+    [
+        ("0", ["0"]),
+        ("2,0", ["2", "0"]),
+        (" 0 , 1 ", ["0", "1"]),
+        ("GPU-8932f937,MIG-3", ["GPU-8932f937", "MIG-3"]),
+        ("", []),
+        ("-1", []),
+        ("0,-1,1", ["0"]),
+    ],
+)
+def test_gpus_are_named_as_cuda_reads_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, names: list[str]
+) -> None:
+    """CUDA ignores what stands after the first name that is none."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+    assert visible_gpus() == names
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "names"),
+    [(0, "0\n1\n", ["0", "1"]), (9, "NVIDIA-SMI has failed\n", []), (6, "No devices\n", [])],
+)
+def test_without_that_variable_the_driver_is_asked(
+    monkeypatch: pytest.MonkeyPatch, code: int, output: str, names: list[str]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    answer = SimpleNamespace(returncode=code, stdout=output)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    assert visible_gpus() == names
+
+
+def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert visible_gpus() == []
+
+
+@pytest.mark.parametrize(
+    ("cores", "pending", "devices", "count", "threads"),
+    [
+        (8, 3, 1, 3, 2),
+        (8, 100, 1, 8, 1),
+        (8, 1, 1, 1, 8),
+        (2, 12, 1, 2, 1),
+        (1, 12, 1, 1, 1),
+        (8, 0, 1, 1, 8),
+        (8, 100, 2, 4, 1),
+        (8, 1, 2, 1, 4),
+        (2, 5, 4, 1, 1),
+    ],
+)
+def test_cores_are_shared_among_slots(machine, cores, pending, devices, count, threads) -> None:  # type: ignore[no-untyped-def]
+    machine(cores=cores)
+    assert make_slots(pending, devices) == [Slot((), threads)] * count
+
+
+@pytest.mark.parametrize(
+    ("pending", "devices", "groups"),
+    [
+        (10, 1, [("0",), ("1",), ("2",), ("3",), ("4",)]),
+        (10, 2, [("0", "1"), ("2", "3")]),
+        (10, 5, [("0", "1", "2", "3", "4")]),
+        (2, 1, [("0",), ("1",)]),
+        (0, 1, [("0",)]),
+    ],
+)
+def test_gpus_are_dealt_to_slots(machine, pending, devices, groups) -> None:  # type: ignore[no-untyped-def]
+    machine(gpus="0,1,2,3,4")
+    made = make_slots(pending, devices)
+    assert [slot.gpus for slot in made] == groups
+    assert all(slot.threads * len(made) * devices <= 8 for slot in made)
+
+
+def test_more_devices_than_gpus_are_refused(machine) -> None:  # type: ignore[no-untyped-def]
+    machine(gpus="0,1")
+    with pytest.raises(UserError, match=r"DEVICES=3, but this machine has 2 GPU\(s\)"):
+        make_slots(1, 3)
+
+
+def test_a_process_gets_its_slots_gpus_and_threads() -> None:
+    gpu, cpu = Slot(("2", "3"), 4), Slot((), 2)
+    assert (gpu.device, cpu.device) == ("gpu", "cpu")
+    assert gpu.environment()["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert cpu.environment()["OMP_NUM_THREADS"] == "2"
+    assert "CUDA_VISIBLE_DEVICES" not in cpu.environment()
+
+
+def test_there_is_a_core() -> None:
+    assert available_cores() >= 1

@@ -1,0 +1,258 @@
+"""The front door: it answers at once, writes nothing in a dry run, and explains mistakes."""
+
+import runpy
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reslab import commands, store
+from reslab.errors import UserError
+from reslab.experiments.plan import Experiment, Options, as_written, expand, write
+from reslab.experiments.slots import Slot
+
+
+def arguments(command: str = "run", **given: Any) -> Namespace:
+    nothing = {"budget": None, "seeds": None, "only": None, "set": [], "devices": 1, "dry": False}
+    return Namespace(command=command, **{**nothing, **given})
+
+
+def dry(capsys: pytest.CaptureFixture[str], name: str = "quickstart", **given: Any) -> str:
+    assert commands.run(arguments(name=name, dry=True, **given)) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def cells(text: str, label: str) -> list[str]:
+    """The cells of a table's row."""
+    [line] = [line for line in text.splitlines() if line.startswith(f"| {label} ")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+# ---- dry runs -----------------------------------------------------------------------------------
+
+
+def test_a_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    dry(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_is_not_the_last_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    before = as_written(commands.plan_of(arguments(name="quickstart", seeds=1)))
+    store.write_plan(before)
+    dry(capsys, seeds=2)
+    assert store.read_plan("quickstart")["options"]["seeds"] == 1
+
+
+def test_a_dry_run_shows_runs_costs_steps_and_what_is_about_to_happen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = dry(capsys, only="plain-20", seeds=3, budget=0.5)
+    *row, each = cells(text, "plain-20")
+    # 300 steps of 64 of 1,437 images
+    assert row == [
+        *("plain-20", "model: plain20_w8", "67,906", "631,616", "300", "13.4", "3 pending")
+    ]
+    assert each.endswith("s")
+    assert "3 of 3 runs to do" in text.splitlines()[-1]
+
+
+def test_a_dry_run_counts_states_per_variant(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = commands.plan_of(arguments(name="quickstart", seeds=2, only="plain-*"))
+    write(plan, as_written(plan))
+    first = next(folder for _, folder, _ in plan.runs())
+    store.write_json(first / store.RESULT, {"status": "done"})
+    text = dry(capsys, seeds=2, only="plain-*")
+    assert cells(text, "plain-8")[6] == "1 done, 1 pending"
+    assert cells(text, "plain-20")[6] == "2 pending"
+
+
+def test_variants_that_are_one_and_the_same_run_are_counted_apart() -> None:
+    base = {"model": "plain8_w8", "data": "digits", "recipe": "digits"}
+    plan = expand("x", Experiment(base=base, variants={"a": {}, "b": {}}), Options(), "here")
+    jobs = commands.jobs_of(plan, as_written(plan))
+    text = commands.preview(plan, jobs, Slot((), 1))
+    assert [cells(text, label)[6] for label in "ab"] == ["1 pending", "1 pending"]
+
+
+def test_epochs_are_of_the_images_that_are_trained_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """600 steps of 64 images; 400 of the 1,437 are set aside."""
+    assert cells(dry(capsys, set=["data.holdout=400"]), "plain-8")[5] == "37.0"
+
+
+def test_when_all_runs_are_final_a_dry_run_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = commands.plan_of(arguments(name="quickstart", seeds=1))
+    for _, folder, _ in plan.runs():
+        folder.mkdir(parents=True)
+        store.write_json(folder / store.RESULT, {"status": "done"})
+    assert "all 6 runs are final: nothing to train" in dry(capsys, seeds=1)
+
+
+# ---- train: an experiment of one variant --------------------------------------------------------
+
+
+def test_training_one_net_is_an_experiment_of_one_variant() -> None:
+    plan = commands.plan_of(
+        arguments("train", model="resnet20", data="cifar10", recipe="he2015_cifar", budget=0.5)
+    )
+    assert plan.experiment == "train-resnet20-cifar10-he2015-cifar"
+    [(variant, _, config)] = plan.runs()
+    assert variant.label == "resnet20"
+    assert config.budget == 0.5
+
+
+def test_a_mistake_on_the_command_line_is_named() -> None:
+    with pytest.raises(UserError, match=r"^the command line: .*no net is called 'resnet21'"):
+        commands.plan_of(arguments("train", model="resnet21", data="digits", recipe="digits"))
+
+
+# ---- around a run -------------------------------------------------------------------------------
+
+
+def prepared(seeds: int = 1) -> list[commands.Job]:
+    plan = commands.plan_of(arguments(name="quickstart", seeds=seeds, only="plain-8"))
+    written = as_written(plan)
+    write(plan, written)
+    return commands.jobs_of(plan, written)
+
+
+def test_final_runs_of_other_code_are_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
+    ours, other, _ = jobs = prepared(seeds=3)
+    result = {"status": "done", "code": store.code_version()}
+    store.write_json(ours.folder / store.RESULT, result)
+    commands.warn_of_other_code(jobs)
+    assert capsys.readouterr() == ("", "")
+    store.write_json(other.folder / store.RESULT, {**result, "code": "0123456789"})
+    commands.warn_of_other_code(jobs)
+    assert capsys.readouterr().err.startswith("warning: 1 of the final runs")
+
+
+def test_how_to_send_offline_runs_is_said_where_there_are_any(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    [job] = prepared()
+    experiment = job.folder.parent
+    commands.say_how_to_sync(experiment)
+    assert capsys.readouterr().out == ""
+    offline = job.folder / "wandb" / "offline-run-20260101_000000-abc"
+    offline.mkdir(parents=True)
+    (offline / "run-abc.wandb").touch()
+    commands.say_how_to_sync(experiment)
+    assert f"wandb sync {experiment}/*/wandb/offline-run-*" in capsys.readouterr().out
+    (offline / "run-abc.wandb.synced").touch()
+    commands.say_how_to_sync(experiment)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_table_of_a_plan_that_has_not_begun_is_printed_and_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    [job] = prepared()
+    assert commands.read("table", "quickstart") == 0
+    printed = capsys.readouterr().out
+    assert "plain-8" in printed
+    assert (job.folder.parent / "table.md").read_text(encoding="utf-8") in printed
+    assert (job.folder.parent / "table.csv").exists()
+
+
+def test_the_status_of_a_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    [job] = prepared()
+    assert commands.read("status", "quickstart") == 0
+    assert f"| {job.folder.name} | pending" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["table", "status", "figure"])
+def test_what_was_never_run_has_nothing_to_read(command: str) -> None:
+    with pytest.raises(UserError, match="'mnist' has not been run in"):
+        commands.read(command, "mnist")
+
+
+# ---- the script itself --------------------------------------------------------------------------
+
+
+Script = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def script(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Script:
+    """`script("run", "quickstart")` is its exit code, output and errors; in this process."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        file = str(repository / "scripts" / "experiment.py")
+        monkeypatch.setattr(sys, "argv", [file, *words])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(file, run_name="__main__")
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return run
+
+
+def test_the_front_door_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'lightning', 'torchvision', 'wandb', 'scipy', 'matplotlib'}"
+    code = (
+        "import sys; import reslab.commands, reslab.report.table, reslab.report.status;"
+        f"print(*({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_help_says_what_there_is(script: Script) -> None:
+    code, output, _ = script("--help")
+    assert code == 0
+    for word in ("run", "train", "status", "table", "figure", "configs/experiments"):
+        assert word in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "quickstrat"), "configs/experiments has no 'quickstrat'; did you mean quickstart"),
+        (("run", "../quickstart"), "'../quickstart' is no experiment's name"),
+        (("status", "../quickstart"), "'../quickstart' is no experiment's name"),
+        (("table", "quickstrat"), "'quickstrat' has not been run"),
+        (("run", "quickstart", "--set=model"), "expected KEY=VALUE"),
+        (
+            ("run", "quickstart", "--set=model.shortcut=E"),
+            "model.shortcut: got 'E'; expected 'none'",
+        ),
+        (("run", "quickstart", "--seeds=0"), "SEEDS=0: expected a whole number above 0"),
+        (("run", "quickstart", "--only=x"), "ONLY='x' matches none of the variants"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_ends_with_2_and_a_few_lines(
+    script: Script, words: tuple[str, ...], message: str
+) -> None:
+    code, output, errors = script(*words)
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: ")
+    assert message in errors
+    assert len(errors.splitlines()) <= 3
+
+
+@pytest.mark.parametrize("words", [(), ("run",), ("run", "quickstart", "--seeds=two"), ("walk",)])
+def test_words_that_are_not_understood_end_with_2_and_the_usage(
+    script: Script, words: tuple[str, ...]
+) -> None:
+    code, output, errors = script(*words)
+    assert (code, output) == (2, "")
+    assert errors.startswith("usage: ")
+    assert len(errors.splitlines()) <= 4
+
+
+def test_a_mistake_has_no_traceback_in_a_process_either(repository: Path) -> None:
+    command = [sys.executable, str(repository / "scripts" / "experiment.py"), "run", "quickstrat"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: configs/experiments has no 'quickstrat'; did you mean")
