@@ -9,7 +9,8 @@ from typing import Any
 from reslab import store
 from reslab.config.datasets import DATASETS
 from reslab.experiments.estimate import duration, seconds
-from reslab.experiments.launch import Job, announce, failures, jobs_of, launch
+from reslab.experiments.jobs import Job, announce, jobs_of
+from reslab.experiments.launch import failures, launch
 from reslab.experiments.plan import (
     Experiment,
     Options,

@@ -76,7 +76,7 @@ class Laboratory:
     def processes(self) -> list[str]:
         """Every process that knows this folder of runs from its command line."""
         listed = subprocess.run(
-            ["ps", "-eo", "pid=,pgid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-eww", "-o", "pid=,args="], capture_output=True, text=True, check=True
         )
         return [line for line in listed.stdout.splitlines() if str(self.runs) in line]
 

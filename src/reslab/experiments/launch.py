@@ -16,40 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tqdm import tqdm
-
 from reslab import store
-from reslab.config import RunConfig
-from reslab.experiments.estimate import correction, duration, seconds, work
-from reslab.experiments.plan import Plan
+from reslab.experiments.jobs import Job
+from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
 
 TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"
 GRACE = 20.0
 """Seconds between TERM and KILL: time to finish a step and write a checkpoint."""
-DAY = 86_400
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run to do."""
-
-    folder: Path
-    config: RunConfig
-    params: int
-    multiply_adds: int
-
-    @property
-    def pending(self) -> bool:
-        """Whether there is anything left to do."""
-        return store.state(self.folder) not in store.FINAL
-
-    def fraction(self) -> float:
-        """How much of the run is done, from its metrics."""
-        if not self.pending:
-            return 1.0
-        step = store.last_step(self.folder)
-        return 0.99 * step / self.config.scaled_recipe.steps
 
 
 @dataclass
@@ -74,40 +48,6 @@ class Running:
         self.log.close()
 
 
-def jobs_of(plan: Plan, written: dict[str, Any]) -> list[Job]:
-    """The plan's runs in the order in which they are started."""
-    costs = {row["slug"]: (row["params"], row["multiply_adds"]) for row in written["variants"]}
-    return [Job(folder, config, *costs[v.slug]) for v, folder, config in plan.runs()]
-
-
-def total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
-    """Estimated time for what is left of `jobs`."""
-    slot = slots[0]
-    left = sum(
-        seconds(job.config, job.multiply_adds, slot.device, slot.threads) * (1 - job.fraction())
-        for job in jobs
-    )
-    return left * correction(slot.device) / len(slots)
-
-
-def announce(jobs: list[Job], slots: list[Slot], devices: int) -> str:
-    """What is about to happen: runs, slots, time; advice where that is more than a day."""
-    pending = [job for job in jobs if job.pending]
-    if not pending:
-        return f"all {len(jobs)} runs are final: nothing to train"
-    where = f"{len(slots)} at once on " + (
-        f"{devices} GPU(s) each" if slots[0].gpus else f"CPU, {slots[0].threads} thread(s) each"
-    )
-    estimated = total_seconds(pending, slots)
-    text = f"{len(pending)} of {len(jobs)} runs to do, {where}; estimated {duration(estimated)}"
-    if estimated > DAY:
-        text += (
-            "\nthat is long: BUDGET=0.02 trains 2 % of the steps, SEEDS=1 one seed, "
-            "ONLY='*20*' the variants that match"
-        )
-    return text
-
-
 def launch(jobs: list[Job], slots: list[Slot], devices: int) -> list[Job]:
     """Train all jobs that are not final; returns those that failed.
 
@@ -126,7 +66,7 @@ def launch(jobs: list[Job], slots: list[Slot], devices: int) -> list[Job]:
                     failed += _close(run, pending, overview)
                 if free and (job := _next(pending)):
                     running.append(start(job, free.pop(), devices))
-                overview.show(running, waiting=bool(pending) and not running)
+                overview.show([run.job for run in running], waiting=bool(pending) and not running)
                 time.sleep(0.2)
         finally:
             stop(running)
@@ -143,11 +83,17 @@ def start(job: Job, slot: Slot, devices: int) -> Running:
         stdin=reading,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **slot.environment()},
+        env={**os.environ, **slot.environment(_threads_before(job.folder))},
         start_new_session=True,
     )
     os.close(reading)
     return Running(job, slot, process, writing, log)
+
+
+def _threads_before(folder: Path) -> int | None:
+    """The threads that an interrupted run was trained with: the same sums need the same number."""
+    starts = store.read_json(folder / store.ENV)
+    return int(starts[-1]["threads"]) if starts else None
 
 
 def stop(running: list[Running]) -> None:
@@ -177,7 +123,7 @@ def _next(pending: deque[Job]) -> Job | None:
     return None
 
 
-def _close(run: Running, pending: deque[Job], overview: "Overview") -> list[Job]:
+def _close(run: Running, pending: deque[Job], overview: Overview) -> list[Job]:
     """Look at what an ended process left behind; `[job]` if it failed."""
     run.close()
     folder, code = run.job.folder, run.process.returncode
@@ -224,52 +170,3 @@ def _terminable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Overview:
-    """Progress of the whole experiment: a bar on a terminal, a line per finished run otherwise."""
-
-    def __init__(self, jobs: list[Job]) -> None:
-        self.costs = {job: work(job.config, job.multiply_adds) for job in jobs}
-        self.finished = sum(store.state(job.folder) in store.FINAL for job in jobs)
-        self.fractions = {job: job.fraction() for job in jobs}
-        self.began, self.looked = time.monotonic(), 0.0
-        self.first = self._done()
-        self.bar = tqdm(
-            total=1.0,
-            initial=self.first,
-            disable=not sys.stderr.isatty(),
-            bar_format="{percentage:3.0f} %|{bar}| {elapsed} so far, {remaining} left{postfix}",
-            dynamic_ncols=True,
-        )
-
-    def __enter__(self) -> "Overview":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.bar.close()
-
-    def _done(self) -> float:
-        done = sum(self.fractions[job] * cost for job, cost in self.costs.items())
-        return done / sum(self.costs.values())
-
-    def show(self, running: list[Running], waiting: bool) -> None:
-        """Look at the runs' metrics once a second."""
-        if time.monotonic() - self.looked < 1:
-            return
-        self.looked = time.monotonic()
-        self.fractions |= {run.job: run.job.fraction() for run in running}
-        self.bar.n = self._done()
-        words = [f"{r.job.folder.name} {self.fractions[r.job]:.0%}" for r in running]
-        self.bar.set_postfix_str(
-            "waiting for runs of another launcher" if waiting else ", ".join(words)
-        )
-
-    def say(self, line: str) -> None:
-        """Report a run that has ended."""
-        self.finished += 1
-        self.fractions = {job: job.fraction() for job in self.costs}
-        gained, elapsed = self._done() - self.first, time.monotonic() - self.began
-        left = f", about {duration(elapsed * (1 - self._done()) / gained)} left" if gained else ""
-        self.bar.write(f"[{self.finished}/{len(self.costs)}{left}] {line}")
-        sys.stdout.flush()

@@ -19,9 +19,9 @@ class Slot:
     gpus: tuple[str, ...]
     threads: int
 
-    def environment(self) -> dict[str, str]:
-        """What a process in this slot is started with."""
-        shared = {"OMP_NUM_THREADS": str(self.threads), "PYTHONUNBUFFERED": "1"}
+    def environment(self, threads: int | None = None) -> dict[str, str]:
+        """What a process in this slot is started with; `threads` if not the slot's number."""
+        shared = {"OMP_NUM_THREADS": str(threads or self.threads), "PYTHONUNBUFFERED": "1"}
         return shared | ({"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {})
 
     @property

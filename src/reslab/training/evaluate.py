@@ -35,8 +35,10 @@ def evaluate_file(
     """
     weights = read_weights(path)
     config = weights.config
-    described = describe(model) if model else config.model if config else None
-    description = _known(described, path, "model")
+    if config and not model:
+        description = config.model
+    else:
+        description = describe(_known(model, path, "model"))
     name = _known(data or (config.data.name if config else None), path, "data")
     files.fetch(name)
     source = open_source(name)

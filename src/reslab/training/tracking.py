@@ -29,14 +29,16 @@ def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> Wandb
     mode = os.environ.get("WANDB_MODE", "").lower()
     if mode == "disabled" or getattr(rank_zero_only, "rank", None):
         return None
+    if not mode:
+        os.environ.pop("WANDB_MODE", None)  # wandb refuses an empty one
     import wandb  # costs a second, so only now
 
-    mode = mode or _mode(wandb.setup().settings.base_url)
-    for attempt in dict.fromkeys((mode, "offline")):
+    attempts = [lambda: mode or _mode(wandb.setup().settings.base_url), lambda: "offline"]
+    for attempt in attempts:
         try:
-            return WandbLogger(experiment=_start(folder, config, costs, attempt))
-        except Exception as error:  # whatever the service or the server finds wrong
-            print(f"W&B ({attempt}): {error}", file=sys.stderr)
+            return WandbLogger(experiment=_start(folder, config, costs, attempt()))
+        except Exception as error:  # whatever wandb, its service or the server finds wrong
+            print(f"W&B: {error}", file=sys.stderr)
             wandb.teardown()
     return None
 

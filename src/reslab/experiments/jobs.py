@@ -1,0 +1,73 @@
+"""A plan's runs as jobs: what is to be done, how much of it is, and what it is estimated to take."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reslab import store
+from reslab.config import RunConfig
+from reslab.experiments.estimate import correction, duration, seconds
+from reslab.experiments.plan import Plan
+from reslab.experiments.slots import Slot
+
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do."""
+
+    folder: Path
+    config: RunConfig
+    params: int
+    multiply_adds: int
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything left to do."""
+        return store.state(self.folder) not in store.FINAL
+
+    def fraction(self) -> float:
+        """How much of the run is done, from its metrics."""
+        if not self.pending:
+            return 1.0
+        step = store.last_step(self.folder)
+        return 0.99 * step / self.config.scaled_recipe.steps
+
+
+def jobs_of(plan: Plan, written: dict[str, Any]) -> list[Job]:
+    """The plan's runs in the order in which they are started."""
+    costs = {row["slug"]: (row["params"], row["multiply_adds"]) for row in written["variants"]}
+    return [Job(folder, config, *costs[v.slug]) for v, folder, config in plan.runs()]
+
+
+def total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
+    """Estimated time for what is left of `jobs`."""
+    slot = slots[0]
+    left = sum(
+        seconds(job.config, job.multiply_adds, slot.device, slot.threads) * (1 - job.fraction())
+        for job in jobs
+    )
+    return left * correction(slot.device) / len(slots)
+
+
+def announce(jobs: list[Job], slots: list[Slot], devices: int) -> str:
+    """What is about to happen: runs, slots, time; advice where that is more than a day."""
+    pending = [job for job in jobs if job.pending]
+    if not pending:
+        return f"all {len(jobs)} runs are final: nothing to train"
+    where = f"{len(slots)} at once on " + (
+        f"{devices} GPU(s) each" if slots[0].gpus else f"CPU, {slots[0].threads} thread(s) each"
+    )
+    estimated = total_seconds(pending, slots)
+    text = f"{len(pending)} of {len(jobs)} runs to do, {where}; estimated {duration(estimated)}"
+    return f"{text}\n{_advice(pending, estimated)}" if estimated > DAY else text
+
+
+def _advice(pending: list[Job], estimated: float) -> str:
+    budget = max(job.config.budget for job in pending) * DAY / 2 / estimated
+    seeds = "SEEDS=1 trains one seed, " if len({job.config.seed for job in pending}) > 1 else ""
+    return (
+        f"that is long: BUDGET={budget:.1g} would take about half a day, {seeds}"
+        "ONLY='*20*' the variants that match"
+    )
