@@ -1,0 +1,41 @@
+"""A document's table and figure come from files, by a command, and only from finished experiments."""
+
+from pathlib import Path
+
+import pytest
+
+from reslab.errors import UserError
+from reslab.report.document import insert
+from reslab.report.table import render
+from tests.report.conftest import Lab
+
+MARKED = "before\n<!-- made_by_hand:begin -->\nformer\n<!-- made_by_hand:end -->\nafter\n"
+
+
+def test_the_table_replaces_what_stood_between_the_marks(lab: Lab, tmp_path: Path) -> None:
+    lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}, seeds=2), 1.0, [8.0, 9.0])
+    document = tmp_path / "README.md"
+    document.write_text(MARKED)
+    for _ in range(2):  # twice is once
+        insert(document, tmp_path / "images", lab.plan(), lab.folder)
+    text = document.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert text.count(render(lab.plan(), lab.folder).markdown) == 1
+    assert "former" not in text
+    assert (tmp_path / "images" / "made_by_hand.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_unfinished_experiment_and_a_document_without_a_place_are_refused(
+    lab: Lab, tmp_path: Path
+) -> None:
+    done, missing = lab.variant("ResNet 20", {"model": "resnet20"}, seeds=2)
+    lab.done(done, 1.0, 8.0)
+    document = tmp_path / "README.md"
+    document.write_text("no place")
+    with pytest.raises(UserError, match=f"not finished: {missing.name}"):
+        insert(document, tmp_path, lab.plan(), lab.folder)
+    lab.done(missing, 1.0, 8.0)
+    with pytest.raises(UserError, match="one place"):
+        insert(document, tmp_path, lab.plan(), lab.folder)
+    assert document.read_text() == "no place"
