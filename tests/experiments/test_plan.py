@@ -294,6 +294,12 @@ def test_a_net_that_set_changes_loses_its_published_value() -> None:
         assert lost.note == "the net is changed by SET and loses its published value"
 
 
+def test_a_net_without_a_published_value_has_none_to_lose() -> None:
+    plain = plan(set=("model.init=fan_in",)).variants[0]
+    assert plain.configs[0].model.init == "fan_in"
+    assert plain.note is None
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

@@ -176,7 +176,8 @@ def _variant(
     _check_devices(configs[0], options.devices, where)
     cell = _cell(label, override.get("published"), experiment.published, f"{where}: published")
     note = str(override["note"]) if "note" in override else None
-    if options.set and configs[0].model != resolve(merge(experiment.base, difference), where).model:
+    unset = resolve(merge(experiment.base, difference), where) if options.set else configs[0]
+    if cell and configs[0].model != unset.model:
         cell, note = None, "the net is changed by SET and loses its published value"
     return Variant(label, flatten(difference), configs, cell, note)
 
