@@ -165,7 +165,8 @@ def test_nothing_is_left_of_a_launcher_that_is_killed(laboratory: Laboratory) ->
     assert len(laboratory.processes()) == 2
     launcher.kill()
     laboratory.wait_until(lambda: not laboratory.processes(), "all processes gone", 20)
-    assert laboratory.states() == ["interrupted", "interrupted"]
+    stopped = ["interrupted", "interrupted"]
+    laboratory.wait_until(lambda: laboratory.states() == stopped, "both runs interrupted", 5)
 
 
 def test_two_launchers_never_train_the_same_run(laboratory: Laboratory) -> None:

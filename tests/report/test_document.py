@@ -1,13 +1,13 @@
-"""A document's table and figure come from files, by a command, and only from finished experiments."""
+"""A document's table and figure come from files, by a command, once all runs are final."""
 
 from pathlib import Path
 
 import pytest
+from tests.report.conftest import Lab
 
 from reslab.errors import UserError
 from reslab.report.document import insert
 from reslab.report.table import render
-from tests.report.conftest import Lab
 
 MARKED = "before\n<!-- made_by_hand:begin -->\nformer\n<!-- made_by_hand:end -->\nafter\n"
 

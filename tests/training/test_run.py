@@ -111,10 +111,11 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
     assert store.state(config.parent) == "done"
 
 
-def test_a_run_that_fails_between_two_rows_resumes_bit_for_bit(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", [100, 150, 342])
+def test_a_run_stopped_anywhere_resumes_bit_for_bit(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Rows are sums since the row before: a checkpoint between two of them keeps the sums."""
+    """Between two rows, whose sums a checkpoint keeps; at a row; and where an evaluation is due."""
     from reslab.training import callbacks
 
     steps = {"recipe.steps": 450, "recipe.schedule.milestones": [200, 300]}  # a row every 3 steps
@@ -123,7 +124,7 @@ def test_a_run_that_fails_between_two_rows_resumes_bit_for_bit(
     saved = callbacks.Checkpoint.on_train_batch_end
 
     def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
-        if trainer.global_step == 100 and self.saved_step < 100:
+        if trainer.global_step == step and self.saved_step < step:
             self.stop_signal = 15
         saved(self, trainer, *more, **named)
 

@@ -158,24 +158,24 @@ class Checkpoint(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save when time is up, unless an evaluation is about to; stop when told to."""
-        if self.stop_signal is not None:
+        """Save when time is up or when told to stop; not where an evaluation is about to come, since
+        a run resumed from there would not make it."""
+        if trainer.global_step % self.evaluation_interval == 0:
+            return
+        if self.stop_signal is not None or time.monotonic() - self.saved_at > SAVE_EVERY:
             self._save(trainer)
-            raise Interrupted
-        overdue = time.monotonic() - self.saved_at > SAVE_EVERY
-        if overdue and trainer.global_step % self.evaluation_interval:
-            self._save(trainer)
+        self._stop_if_told()
 
     def on_validation_batch_end(self, trainer: Trainer, *batch: Any, **_: Any) -> None:
         """Stop when told to; the evaluation is done again."""
-        if self.stop_signal is not None:
-            raise Interrupted
+        self._stop_if_told()
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save after the evaluation's row is written."""
         self._save(trainer)
+        self._stop_if_told()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the final weights."""
@@ -196,6 +196,10 @@ class Checkpoint(Callback):
         if trainer.global_step != self.saved_step:
             trainer.save_checkpoint(self.path, weights_only=False)
             self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
+
+    def _stop_if_told(self) -> None:
+        if self.stop_signal is not None:
+            raise Interrupted
 
     def _catch_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,10 +33,10 @@ def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> Wandb
         os.environ.pop("WANDB_MODE", None)  # wandb refuses an empty one
     import wandb  # costs a second, so only now
 
-    attempts = [lambda: mode or _mode(wandb.setup().settings.base_url), lambda: "offline"]
-    for attempt in attempts:
+    for fallback in (False, True):
         try:
-            return WandbLogger(experiment=_start(folder, config, costs, attempt()))
+            found = "offline" if fallback else mode or _mode(wandb.setup().settings.base_url)
+            return WandbLogger(experiment=_start(folder, config, costs, found))
         except Exception as error:  # whatever wandb, its service or the server finds wrong
             print(f"W&B: {error}", file=sys.stderr)
             wandb.teardown()
