@@ -7,6 +7,7 @@ import pytest
 
 from reslab.config import ZOO, describe
 from reslab.config.complexities import Complexity, costs, count, golden, known
+from reslab.errors import UserError
 
 
 def test_a_golden_row_is_found_by_description_and_size() -> None:
@@ -34,6 +35,12 @@ def test_other_nets_are_counted_in_one_process() -> None:
     found = costs([other, golden_net, other])
     assert found[golden_net] == Complexity(269_722, 40_551_040)
     assert found[other] == Complexity(269_722 + 90 * 65, 40_551_040 + 90 * 64)
+
+
+@pytest.mark.process
+def test_a_net_that_a_library_does_not_have_is_refused_with_its_nearest() -> None:
+    with pytest.raises(UserError, match="torchvision has no net 'resnet51'; did you mean resnet"):
+        count([(describe("torchvision:resnet51"), 32)])
 
 
 def test_a_failing_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Whole nets: equal to torchvision's where it has them, trainable everywhere."""
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import pytest
@@ -9,16 +10,19 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from reslab.config import ZOO, ResNet, describe
+from reslab.config import ZOO, Described, describe
+from reslab.config.complexities import golden
 from reslab.errors import UserError
-from reslab.models import ORDERS, build
+from reslab.models import ORDERS, build, draw_depths
+from reslab.models.shortcuts import SHORTCUTS
 
 slow = pytest.mark.slow
 
 
-def changed(name: str, **fields: object) -> ResNet:
+def changed(name: str, **fields: object) -> Described:
     """A named net with other fields, validated."""
-    return ResNet.model_validate(describe(name).model_dump() | fields)
+    net = describe(name)
+    return type(net).model_validate(net.model_dump() | fields)
 
 
 def randomise_norms(net: nn.Module) -> None:
@@ -54,11 +58,19 @@ def test_resnet152_has_torchvisions_keys_and_shapes() -> None:
     assert shapes[0] == shapes[1]
 
 
-SLOW = {"resnet1202", "resnet101", "resnet152"}
+def big(name: str) -> bool:
+    """Over half a billion multiply-adds."""
+    return golden()[name].multiply_adds > 5e8
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=slow) if n in SLOW else n for n in ZOO])
-def test_every_named_net_steps_on_images_of_its_own_shape(name: str) -> None:
+def marked(names: Iterable[str]) -> list[object]:
+    """Deep and wide nets are left to the slow tests."""
+    is_slow = {n: golden()[n].multiply_adds > 2e9 or describe(n).layers > 120 for n in names}
+    return [pytest.param(n, marks=slow) if is_slow[n] else n for n in names]
+
+
+@pytest.mark.parametrize("name", marked([name for name in ZOO if not big(name)]))
+def test_every_small_net_steps_on_images_of_its_own_shape(name: str) -> None:
     torch.manual_seed(0)
     description, size = ZOO[name].description, ZOO[name].image_size
     net = build(description)
@@ -69,8 +81,71 @@ def test_every_named_net_steps_on_images_of_its_own_shape(name: str) -> None:
         assert parameter.grad is not None and parameter.grad.isfinite().all(), key
 
 
-@pytest.mark.parametrize("branch", ["basic", "bottleneck"])
-@pytest.mark.parametrize("shortcut", ["none", "A", "B", "C"])
+@pytest.mark.parametrize("name", marked([name for name in ZOO if big(name)]))
+def test_every_big_net_steps_in_shape(name: str) -> None:
+    """On torch's meta device: shapes are computed, numbers are not."""
+    description, size = ZOO[name].description, ZOO[name].image_size
+    with torch.device("meta"):
+        net = build(description)
+        logits = net(torch.empty(2, description.in_channels, size, size))
+        assert logits.shape == (2, description.classes)
+        functional.cross_entropy(logits, torch.zeros(2, dtype=torch.long)).backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+TINY = {
+    "bottlenecks": ("preact_resnet164", {"units": (2, 1, 1)}),
+    "ResNeXt": ("resnext29_32x4d", {"widths": (16, 32, 64), "base_width": 16, "groups": 2,
+                                    "stem_width": 16}),
+    "wide": ("wrn_16_4", {"widths": (32, 64, 128), "dropout": 0.3}),
+    "stochastic depth": ("stochdepth_resnet110", {"units": (2, 2, 2)}),
+    "SE": ("se_preact_resnet110", {"units": (1, 1, 1), "se": 4}),
+    "ResNet-D": ("resnet50d", {"units": (1, 1), "widths": (8, 16), "strides": (1, 2),
+                               "stem_width": 16}),
+    "Fixup": ("fixup_resnet110", {"units": (2, 1, 1)}),
+    "Fixup, bottlenecks": ("fixup_resnet50", {"units": (1, 1), "widths": (8, 16), "strides": (1, 2),
+                                              "stem_width": 16}),
+    "SkipInit": ("skipinit_wrn_16_4", {"widths": (16, 32, 64)}),
+    "ReZero": ("rezero_resnet56", {"units": (2, 1, 1)}),
+    "Xception": ("xception", {"units": (1, 2), "widths": (16, 24), "strides": (2, 1),
+                              "inner": ((8,), (16, 16)), "exit": (32,), "stem_width": 8}),
+    "DenseNet": ("densenet_40_12", {"units": (2, 1), "dropout": 0.2}),
+    "DenseNet-BC": ("densenet_bc_100_12", {"units": (2, 1)}),
+    "zero-gamma": ("resnet20", {"units": (1, 1, 1), "zero_gamma": True}),
+    "group norm, SiLU": ("resnet20", {"norm": "group", "activation": "silu"}),
+    "layer norm, GELU": ("resnet20", {"norm": "layer", "activation": "gelu"}),
+    "one-layer skips": ("resnet110_1layer", {"units": (2, 1, 1)}),
+    "pyramid's unit": ("preact_resnet20", {"order": "no_first_activation_last_norm",
+                                           "shortcut": "B", "projection_reads": "x"}),
+    "scaled": ("resnet20", {"shortcut": "scaled", "scale": (0.5, 0.5)}),
+    "gated": ("resnet20", {"shortcut": "gated", "gate_bias": -6.0}),
+    "gated shortcut": ("resnet20", {"shortcut": "gated", "gate": "shortcut_only"}),
+    "dropped": ("resnet20", {"shortcut": "dropout"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_every_family_learns_a_handful_of_images(family: str) -> None:
+    """A few steps on eight images lower the loss: also where branches begin as zero."""
+    torch.manual_seed(0)
+    name, fields = TINY[family]
+    net = build(changed(name, **fields))
+    images, targets = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    losses = []
+    for step in range(12):
+        draw_depths(net, (0, step))
+        loss = functional.cross_entropy(net(images), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("branch", ["basic", "bottleneck", "separable", "single"])
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_combination_trains_all_its_parameters(
     order: str, shortcut: str, branch: str

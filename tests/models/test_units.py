@@ -7,28 +7,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reslab.config.schema import Order, ResNet
+from reslab.config.nets import ENDS_WITH_NORM, Order, ResNet
 from reslab.models.branches import BRANCHES
+from reslab.models.ends import STEMS
+from reslab.models.layers import ACTIVATIONS, NORMS
 from reslab.models.shortcuts import SHORTCUTS
-from reslab.models.units import ORDERS, Unit, spell, unit, word
+from reslab.models.units import ORDERS, Unit, alphabet, spell, unit, word
 
 LETTERS = {nn.Conv2d: "c", nn.BatchNorm2d: "n", nn.ReLU: "a"}
 
 
+FIG_4 = (
+    "original",
+    "bn_after_addition",
+    "relu_before_addition",
+    "relu_only_preactivation",
+    "full_preactivation",
+)
+
+
 def net(
-    order: Order = "original",
-    shortcut: Literal["none", "A", "B", "C"] = "A",
-    branch: Literal["basic", "bottleneck"] = "basic",
+    order: str = "original", shortcut: str = "A", branch: str = "basic", **fields: object
 ) -> ResNet:
-    return ResNet(
-        units=(2,), widths=(4,), strides=(2,), order=order, shortcut=shortcut, branch=branch,
-        stem_width=4,
-    )  # fmt: skip
+    shape = {"units": (2,), "widths": (4,), "strides": (2,), "stem_width": 4}
+    return ResNet.model_validate(
+        {**shape, "order": order, "shortcut": shortcut, "branch": branch, **fields}
+    )
 
 
 def one_unit(description: ResNet, inputs: int = 16, stride: int = 1, first: bool = False) -> Unit:
     torch.manual_seed(0)
-    return unit(description, inputs, 4, stride, first)[0]
+    return unit(description, 0, inputs, stride, first)[0]
 
 
 def letters_run(made: Unit, x: Tensor) -> str:
@@ -52,7 +61,7 @@ def letters_run(made: Unit, x: Tensor) -> str:
     ],
 )
 def test_the_orders_are_those_of_he_2016_fig_4(order: Order, fig_4: str) -> None:
-    assert word(ORDERS[order], convolutions=2) == fig_4
+    assert str(word(net(order), convolutions=2)) == fig_4
 
 
 def test_every_order_and_option_of_a_description_has_a_row() -> None:
@@ -60,12 +69,16 @@ def test_every_order_and_option_of_a_description_has_a_row() -> None:
     assert set(ORDERS) == set(get_args(Order))
     assert set(BRANCHES) == set(get_args(fields["branch"].annotation))
     assert set(SHORTCUTS) == set(get_args(fields["shortcut"].annotation))
+    assert set(STEMS) == set(get_args(fields["stem"].annotation))
+    assert set(NORMS) == set(get_args(fields["norm"].annotation))
+    assert set(ACTIVATIONS) == set(get_args(fields["activation"].annotation))
+    assert {k for k, order in ORDERS.items() if order.end.endswith("n")} == ENDS_WITH_NORM
 
 
 def test_between_any_two_convolutions_stand_a_norm_and_an_activation() -> None:
-    assert word(ORDERS["original"], 1) == "c n + a"
-    assert word(ORDERS["original"], 3) == "c n a c n a c n + a"
-    assert word(ORDERS["full_preactivation"], 3) == "n a c n a c n a c +"
+    assert str(word(net("original"), 1)) == "c n + a"
+    assert str(word(net("original"), 3)) == "c n a c n a c n + a"
+    assert str(word(net("full_preactivation"), 3)) == "n a c n a c n a c +"
 
 
 @pytest.mark.parametrize("branch", ["basic", "bottleneck"])
@@ -75,15 +88,15 @@ def test_a_unit_runs_its_layers_in_the_order_of_its_word(
 ) -> None:
     made = one_unit(net(order, "A", branch), inputs={"basic": 4, "bottleneck": 16}[branch])
     x = torch.randn(2, {"basic": 4, "bottleneck": 16}[branch], 8, 8)
-    assert letters_run(made, x) == word(ORDERS[order], {"basic": 2, "bottleneck": 3}[branch])
+    assert letters_run(made, x) == str(word(net(order), {"basic": 2, "bottleneck": 3}[branch]))
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_first_unit_has_no_before_but_keeps_the_names_of_the_others(order: Order) -> None:
     first = one_unit(net(order), inputs=4, first=True)
-    opening, _, rest = word(ORDERS[order], 2).partition("c")
+    opening, _, rest = str(word(net(order), 2)).partition("c")
     assert letters_run(first, torch.randn(2, 4, 8, 8)) == f"c{rest}"
-    dropped = {name for name, _ in spell(opening, 4, ())}
+    dropped = {name for name, _ in spell(opening, 4, (), alphabet(net(order)))}
     others = dict(one_unit(net(order), inputs=4).named_children())
     assert set(dict(first.named_children())) == set(others) - dropped
 

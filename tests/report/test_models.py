@@ -16,7 +16,7 @@ from reslab.report import models
         ("resnet1202", ["resnet1202"]),
         ("resnet20", ["resnet20"]),  # a name is only itself, though resnet20_w8 contains it
         ("plain*_w8", ["plain8_w8", "plain20_w8", "plain32_w8"]),
-        ("net110", ["resnet110"]),
+        ("lain110", ["plain110"]),
     ],
 )
 def test_a_pattern_is_a_name_a_glob_or_a_part(pattern: str, names: list[str]) -> None:

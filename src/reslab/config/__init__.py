@@ -1,13 +1,12 @@
 """Frozen descriptions, the zoo, strict YAML, and the run's identity. No torch."""
 
+from reslab.config.nets import DenseNet, Described, Description, Foreign, ResNet
 from reslab.config.resolve import config_file, config_names, read_run, resolve, validate
 from reslab.config.schema import (
     Augmentation,
     Data,
-    Description,
     Optimizer,
     Recipe,
-    ResNet,
     RunConfig,
     Schedule,
 )
@@ -18,7 +17,10 @@ __all__ = [
     "ZOO",
     "Augmentation",
     "Data",
+    "DenseNet",
+    "Described",
     "Description",
+    "Foreign",
     "Optimizer",
     "Recipe",
     "ResNet",

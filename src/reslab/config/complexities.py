@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from reslab.config.schema import ResNet
+from reslab.config.nets import Described
 from reslab.config.zoo import ZOO
+from reslab.errors import UserError
 
 GOLDEN = Path(__file__).with_name("complexities.json")
 
-Net = tuple[ResNet, int]
+Net = tuple[Described, int]
 """A description and the side of its square images in pixels."""
 
 
@@ -42,7 +43,7 @@ def _rows() -> dict[Net, Complexity]:
     return {(net.description, net.image_size): rows[k] for k, net in ZOO.items() if k in rows}
 
 
-def known(description: ResNet, image_size: int) -> Complexity | None:
+def known(description: Described, image_size: int) -> Complexity | None:
     """The golden row of the zoo's net that equals `description` at this image size."""
     return _rows().get((description, image_size))
 
@@ -57,7 +58,10 @@ def costs(nets: Sequence[Net]) -> dict[Net, Complexity]:
 
 
 def count(nets: Sequence[Net]) -> list[Complexity]:
-    """Costs of nets in their order, counted with torch in a process of its own."""
+    """Costs of nets in their order, counted with torch in a process of its own.
+
+    `UserError` for a net that another library does not have.
+    """
     asked = [
         {"description": description.model_dump(mode="json"), "image_size": size}
         for description, size in nets
@@ -66,6 +70,8 @@ def count(nets: Sequence[Net]) -> list[Complexity]:
     done = subprocess.run(
         command, input=json.dumps(asked), capture_output=True, text=True, check=False
     )
+    if done.returncode == 2:
+        raise UserError(done.stderr.removeprefix("error: ").strip())
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
     return [Complexity(**row) for row in json.loads(done.stdout)]

@@ -87,9 +87,9 @@ class ResNet(Description):
     """Per stage, what a separable branch's convolutions before the last put out; by default one,
     of the stage's width."""
     exit: Sizes = ()
-    """Widths of separable convolutions after the last stage, each with a norm and an activation."""
+    """Widths of separable convolutions after the last stage, each followed by n a."""
     downsample: Literal["stride", "max_pool"] = "stride"
-    """How a branch shrinks its images: a strided convolution, or a pooling at its end (Xception)."""
+    """How a branch shrinks its images: a strided convolution, or a pooling at its end."""
     projection_reads: Literal["order", "x"] = "order"
     """A projecting shortcut reads what the order says (He 2016), or the unit's own input."""
 
@@ -297,7 +297,8 @@ FAMILIES: dict[str, type[Description]] = {
     "foreign": Foreign,
 }
 
-Net = Annotated[
-    ResNet | DenseNet | Foreign, Field(discriminator="family"), BeforeValidator(_with_family)
-]
+Described = ResNet | DenseNet | Foreign
 """Any net that can be built."""
+
+Net = Annotated[Described, Field(discriminator="family"), BeforeValidator(_with_family)]
+"""The same as a field of a description: the family decides which it is."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from reslab.config.datasets import DATASETS
+from reslab.config.nets import FAMILIES
 from reslab.config.schema import Description, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge
 from reslab.config.zoo import describe
@@ -96,7 +97,8 @@ def problems(error: ValidationError, where: str, description: type[Description])
 
 
 def _problem(detail: ErrorDetails, description: type[Description]) -> str:
-    location = ".".join(map(str, detail["loc"]))
+    # pydantic names the member of a union in the path; nobody wrote it.
+    location = ".".join(part for part in map(str, detail["loc"]) if part not in FAMILIES)
     location = f"{location}: " if location else ""
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match detail["type"]:
@@ -107,6 +109,10 @@ def _problem(detail: ErrorDetails, description: type[Description]) -> str:
         case "extra_forbidden":
             *parents, key = map(str, detail["loc"])
             return f"{location}no such field{nearest(key, _fields(description, parents))}"
+        case "union_tag_invalid":
+            told = detail["ctx"]
+            path = ".".join(map(str, (*detail["loc"], "family")))
+            return f"{path}: got {told['tag']!r}; expected {told['expected_tags']}"
         case kind:
             return f"{location}got {detail['input']!r}; expected {EXPECTED.get(kind, message)}"
 
@@ -123,7 +129,7 @@ EXPECTED = {
 
 
 def _fields(description: Any, parents: list[str]) -> list[str]:
-    """Field names of the description at a path into another."""
+    """Field names of the description at a path into another; a union's member by its family."""
     for parent in parents:
-        description = description.model_fields[parent].annotation
+        description = FAMILIES.get(parent) or description.model_fields[parent].annotation
     return list(description.model_fields)

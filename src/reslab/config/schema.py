@@ -2,7 +2,8 @@
 
 A `RunConfig` is a value (no dicts inside). `run_id` is a hash of it in which fields at their
 default do not appear, so a new field with a default changes no id and a default is never changed.
-Where and how a run is executed (devices, workers, folders, logging) is not part of it.
+Where and how a run is executed (devices, workers, folders, logging) is not part of it. Nets are
+described in nets.py.
 """
 
 import hashlib
@@ -10,86 +11,26 @@ import itertools
 import json
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from reslab.config.datasets import DATASETS, DatasetName
+from reslab.config.nets import Description as Description
+from reslab.config.nets import Fraction, Net, NonNegativeInt
+from reslab.config.nets import ResNet as ResNet
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
 
-Order = Literal[
-    "original",
-    "bn_after_addition",
-    "relu_before_addition",
-    "relu_only_preactivation",
-    "full_preactivation",
+Normalizing = Literal[
+    "pixel_mean",
+    "pixel_mean_global_std",
+    "channel",
+    "channel_mean",
+    "channel_image_std",
+    "imagenet",
+    "none",
 ]
-
-EXPANSION = {"basic": 1, "bottleneck": 4}
-"""Output channels of a branch per channel of its width (He 2015, Fig. 5)."""
-
-
-class Description(BaseModel):
-    """A frozen value without unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ResNet(Description):
-    """A residual net: stem, stages of units, head. One entry per stage in each tuple.
-
-    A plain net is `shortcut: none`. `widths` are the branches' inner widths; a bottleneck puts out
-    four times as many channels.
-    """
-
-    units: tuple[PositiveInt, ...] = Field(min_length=1)
-    widths: tuple[PositiveInt, ...] = Field(min_length=1)
-    strides: tuple[PositiveInt, ...] = Field(min_length=1)
-    branch: Literal["basic", "bottleneck"] = "basic"
-    shortcut: Literal["none", "A", "B", "C"] = "A"
-    zeros: Literal["both", "after"] = "both"
-    """Where option A puts its zero channels: on both sides or after the copied ones."""
-    order: Order = "original"
-    stem: Literal["3x3", "7x7_pool"] = "3x3"
-    stem_width: PositiveInt = 16
-    stride_on: Literal["middle", "first"] = "middle"
-    """Which convolution of a bottleneck strides: the 3×3 (torchvision) or the first 1×1 (paper)."""
-    init: Literal["fan_out", "fan_in"] = "fan_out"
-    """He initialisation, normal (He et al. 2015, arXiv 1502.01852)."""
-    in_channels: PositiveInt = 3
-    classes: PositiveInt = 10
-
-    @property
-    def layers(self) -> int:
-        """Weighted layers on the longest path, the number in the net's name."""
-        return 2 + sum(self.units) * {"basic": 2, "bottleneck": 3}[self.branch]
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if not len(self.units) == len(self.widths) == len(self.strides):
-            raise ValueError(
-                "units, widths and strides need one entry per stage each; they have "
-                f"{len(self.units)}, {len(self.widths)} and {len(self.strides)}"
-            )
-        unread = {
-            "stride_on": self.branch != "bottleneck",
-            "zeros": self.shortcut != "A",
-        }
-        for field, is_unread in unread.items():
-            if is_unread and getattr(self, field) != type(self).model_fields[field].default:
-                raise ValueError(
-                    f"{field}: {getattr(self, field)} is read by nothing with branch "
-                    f"{self.branch} and shortcut {self.shortcut}; leave it out"
-                )
-        outputs = [self.stem_width, *(w * EXPANSION[self.branch] for w in self.widths)]
-        if self.shortcut == "A" and outputs != sorted(outputs):
-            raise ValueError(
-                "shortcut: A pads with zero channels and cannot shrink the width; the stages put "
-                f"out {outputs} channels (the stem first); use B or C"
-            )
-        return self
+"""Ways to normalise pixels; see `Recipe.normalization`."""
 
 
 class Data(Description):
@@ -109,9 +50,14 @@ class Data(Description):
 
 
 class Optimizer(Description):
-    """torch's SGD or Adam; fields as in torch.optim."""
+    """torch's SGD, Adam or AdamW, or timm's LAMB; fields as in torch.optim.
 
-    name: Literal["sgd", "adam"] = "sgd"
+    adam adds the weight decay to the gradient, adamw subtracts it from the weights. lamb is timm's
+    default, as in Wightman 2021 (arXiv 2110.00476): the gradient of all parameters is first clipped
+    to norm 1, and where nothing decays there is no trust ratio.
+    """
+
+    name: Literal["sgd", "adam", "adamw", "lamb"] = "sgd"
     lr: PositiveFloat
     momentum: Fraction = 0.0
     nesterov: bool = False
@@ -119,13 +65,21 @@ class Optimizer(Description):
     weight_decay: NonNegativeFloat = 0.0
     decay: Literal["all", "weights"] = "all"
     """What decays: every parameter, or only the weights of convolutions and linear layers."""
+    scale_and_bias_lr_factor: PositiveFloat = 1.0
+    """Times the rate, for all but the weights of convolutions and linear layers. Fixup's code
+    trains all biases and scales at a tenth (Zhang 2019, arXiv 1901.09321)."""
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that this optimiser does not read, whatever their value."""
+        return frozenset(["betas"] if self.name == "sgd" else ["momentum", "nesterov"])
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.name == "adam" and (self.momentum or self.nesterov):
-            raise ValueError("adam has betas; momentum and nesterov belong to sgd")
+        if self.name != "sgd" and (self.momentum or self.nesterov):
+            raise ValueError(f"{self.name} has betas; momentum and nesterov belong to sgd")
         if self.name == "sgd" and self.betas != (0.9, 0.999):
-            raise ValueError("sgd has a momentum; betas belong to adam")
+            raise ValueError("sgd has a momentum; betas belong to adam, adamw and lamb")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
         return self
@@ -135,19 +89,44 @@ class Schedule(Description):
     """The learning rate as a function of the step alone.
 
     step: times `gamma` at each milestone. cosine: half a cosine from the end of the warm-up to 0 at
-    the last step. constant. During the first `warmup_steps` the rate is `warmup_lr`.
+    the last step. constant. one_cycle: torch's OneCycleLR with its defaults (Smith 2017, arXiv
+    1708.07120): half a cosine from lr / 25 up to lr, another down to lr / 250,000; the momentum
+    is not cycled.
     """
 
-    name: Literal["step", "cosine", "constant"] = "step"
+    name: Literal["step", "cosine", "constant", "one_cycle"] = "step"
     milestones: tuple[PositiveInt, ...] = ()
     gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    pct_start: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Fraction of the steps in which one_cycle rises; torch's name."""
     warmup_steps: NonNegativeInt = 0
     warmup_lr: PositiveFloat = 0.01
+    warmup: Literal["constant", "linear"] = "constant"
+    """During the first `warmup_steps` the rate is `warmup_lr`, or rises in a line from `warmup_lr`
+    at step 0 to the optimiser's at step `warmup_steps`."""
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that this schedule does not read, whatever their value."""
+        read = {
+            "milestones": self.name == "step",
+            "gamma": self.name == "step",
+            "pct_start": self.name == "one_cycle",
+            "warmup_lr": self.warmup_steps > 0,
+            "warmup": self.warmup_steps > 0,
+        }
+        return frozenset(field for field, is_read in read.items() if not is_read)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if (self.name == "step") != bool(self.milestones):
             raise ValueError(f"milestones belong to name: step, got {self.name}: {self.milestones}")
+        if self.name == "one_cycle" and self.warmup_steps:
+            raise ValueError("one_cycle rises by itself; leave out warmup_steps, set pct_start")
+        if self.name != "one_cycle" and self.pct_start != 0.3:
+            raise ValueError(f"pct_start belongs to name: one_cycle, got {self.name}")
+        if self.warmup == "linear" and not self.warmup_steps:
+            raise ValueError("warmup: linear needs warmup_steps above 0")
         points = (self.warmup_steps, *self.milestones)
         if any(later <= earlier for earlier, later in itertools.pairwise(points)):
             raise ValueError(
@@ -158,13 +137,58 @@ class Schedule(Description):
 
 
 class Augmentation(Description):
-    """Per image: zero padding, a random crop of the original size, a random horizontal flip."""
+    """What is done to training images, in the order of the data path.
+
+    Per image: RandAugment on the pixels as stored; padding, a random crop of the original size and
+    a random horizontal flip; cutout after normalisation. Then, per batch, mixup or cutmix.
+    """
 
     crop_padding: NonNegativeInt = 0
     """Pixels added on every side before the crop; 0 is no crop."""
     padding: Literal["after_normalization", "before_normalization"] = "after_normalization"
     """Zeros after normalisation are the mean colour (He 2015); before it they are black."""
+    fill: Literal["zeros", "reflect"] = "zeros"
+    """What is padded with: zeros, or the image mirrored at its border, which is not repeated
+    (Zagoruyko 2016, arXiv 1605.07146)."""
     flip: bool = False
+    cutout: NonNegativeInt = 0
+    """Side in pixels of a square set to 0, the mean colour, about a centre anywhere in the image:
+    at the border less is cut (DeVries 2017, arXiv 1708.04552). 0 is none."""
+    randaugment: NonNegativeInt = 0
+    """RandAugment operations per image (Cubuk 2020, arXiv 1909.13719; torchvision's v2). 0 is none.
+    They are done image by image, which costs more than all other augmentation."""
+    randaugment_magnitude: Annotated[int, Field(ge=0, le=30)] = 9
+    """The strength of these operations, of 30."""
+    mixup: NonNegativeFloat = 0.0
+    """α of Beta(α, α), from which each step draws one λ: an image is λ of itself and 1 - λ of
+    another of its batch, and so is its target (Zhang 2018, arXiv 1710.09412). 0 is none."""
+    cutmix: NonNegativeFloat = 0.0
+    """α of Beta(α, α), from which each step draws a box that is filled from another image of the
+    batch; targets are mixed by area (Yun 2019, arXiv 1905.04899). With mixup too, each step does
+    one of the two, by a fair coin."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the images of a batch are mixed, and with them their targets."""
+        return self.mixup > 0 or self.cutmix > 0
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that are not read, whatever their value."""
+        return frozenset(
+            [
+                *(["padding", "fill"] if not self.crop_padding else []),
+                *(["randaugment_magnitude"] if not self.randaugment else []),
+            ]
+        )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.fill == "reflect" and not self.crop_padding:
+            raise ValueError("fill: reflect needs crop_padding above 0")
+        if self.randaugment_magnitude != 9 and not self.randaugment:
+            raise ValueError("randaugment_magnitude needs randaugment above 0")
+        return self
 
 
 class Recipe(Description):
@@ -174,10 +198,23 @@ class Recipe(Description):
     batch_size: PositiveInt
     optimizer: Optimizer
     schedule: Schedule
-    normalization: Literal["pixel_mean", "channel", "imagenet", "none"]
-    """pixel_mean: minus the training images' mean image; channel: their mean and standard deviation
-    per channel; imagenet: ImageNet's; none: pixels in [0, 1]. All on pixels divided by 255."""
+    normalization: Normalizing
+    """pixel_mean: minus the training images' mean image; pixel_mean_global_std: then divided by the
+    standard deviation of all their pixels (Huang 2016, the authors' code); channel: their mean and
+    standard deviation per channel; channel_mean: minus the mean per channel (Hu 2018);
+    channel_image_std: divided by the mean over images of each image's standard deviation per
+    channel, on CIFAR-10 the 0.2023, 0.1994, 0.2010 of much code (Zhang 2019); imagenet: ImageNet's;
+    none: pixels in [0, 1]. All on pixels divided by 255."""
     augmentation: Augmentation = Augmentation()
+    label_smoothing: Fraction = 0.0
+    """The part of a target's probability that is shared equally among all classes in the training
+    loss (Szegedy 2016, arXiv 1512.00567); test losses are of the plain targets."""
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Dotted names of the fields that this recipe does not read, whatever their value."""
+        parts = ("optimizer", "schedule", "augmentation")
+        return frozenset(f"{part}.{name}" for part in parts for name in getattr(self, part).unread)
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
@@ -216,7 +253,7 @@ class Recipe(Description):
 class RunConfig(Description):
     """One training run: everything that decides its result, and nothing else."""
 
-    model: ResNet
+    model: Net
     data: Data
     recipe: Recipe
     seed: NonNegativeInt = 0
@@ -243,6 +280,12 @@ class RunConfig(Description):
         if self.recipe.normalization == "imagenet" and facts.in_channels != 3:
             raise ValueError(
                 f"recipe.normalization: imagenet is for colour; {self.data.name} is grey"
+            )
+        augmentation = self.recipe.augmentation
+        if augmentation.fill == "reflect" and augmentation.crop_padding >= facts.image_size:
+            raise ValueError(
+                f"recipe.augmentation.fill: reflect mirrors at most {facts.image_size - 1} pixels "
+                f"of {self.data.name}, got crop_padding {augmentation.crop_padding}"
             )
         return self
 

@@ -13,12 +13,16 @@ import json
 import sys
 
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.config.complexities import Complexity
-from reslab.config.schema import ResNet
+from reslab.config.nets import Described, Net
+from reslab.errors import exit_code
 from reslab.models.nets import build
+
+NET: TypeAdapter[Described] = TypeAdapter(Net)
 
 
 def complexity(net: nn.Module, shape: tuple[int, int, int]) -> Complexity:
@@ -32,7 +36,7 @@ def complexity(net: nn.Module, shape: tuple[int, int, int]) -> Complexity:
     return Complexity(params, counter.get_total_flops() // 2)
 
 
-def count(description: ResNet, image_size: int) -> Complexity:
+def count(description: Described, image_size: int) -> Complexity:
     """Costs of the net that a description stands for, at square images of `image_size` pixels."""
     with torch.device("meta"):
         net = build(description)
@@ -42,11 +46,10 @@ def count(description: ResNet, image_size: int) -> Complexity:
 def main() -> None:
     asked = json.load(sys.stdin)
     counted = [
-        count(ResNet.model_validate_json(json.dumps(net["description"])), net["image_size"])
-        for net in asked
+        count(NET.validate_json(json.dumps(net["description"])), net["image_size"]) for net in asked
     ]
     json.dump([vars(row) for row in counted], sys.stdout)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

@@ -1,83 +1,111 @@
-"""Nets: stem → stages of units → head, as one `nn.Sequential` with named children.
+"""Nets: `build` turns a description into a module; residual nets are built here.
 
-`build` turns a description into a module. Children are called as in torchvision (conv1, bn1,
-layer1 …, fc). He et al. 2015 (arXiv 1512.03385), Table 1 and Sec. 4.2; initialisation of He et al.
-2015 (arXiv 1502.01852).
+A residual net is stem → stages of units → head, one `nn.Sequential` with named children (conv1,
+bn1, layer1 …, fc). He et al. 2015 (arXiv 1512.03385), Table 1 and Sec. 4.2; Fixup's initialisation
+of Zhang et al. 2019 (arXiv 1901.09321), Sec. 3.
 """
 
-from typing import Literal
+import itertools
+from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
-from reslab.config.schema import ResNet
+from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.zoo import describe
-from reslab.models.units import ORDERS, Layers, spell, unit
-
-STEMS: dict[str, tuple[int, int, bool]] = {
-    # stem:     (kernel, stride, a 3×3 max-pooling of stride 2 after it)
-    "3x3":      (3, 1, False),
-    "7x7_pool": (7, 2, True),
-}  # fmt: skip
+from reslab.models.branches import outputs_of, separable_convolution
+from reslab.models.dense import dense
+from reslab.models.ends import head, initialize, sequential, stem
+from reslab.models.foreign import foreign
+from reslab.models.units import ORDERS, Layers, Unit, alphabet, rewritten, spell, unit
 
 
-def build(description: ResNet | str) -> nn.Sequential:
+def build(description: Described | str) -> nn.Module:
     """The net that a description or a name of the zoo stands for, freshly initialised in float32.
 
     Reads images (N, in_channels, H, W) and returns logits (N, classes). Random numbers come from
     torch's global generator. `UserError` for an unknown name.
     """
     net = describe(description) if isinstance(description, str) else description
+    return BUILDERS[type(net)](net)
+
+
+def residual(net: ResNet) -> nn.Sequential:
+    """A residual net."""
     stages, outputs = _stages(net)
-    closing = spell(ORDERS[net.order].before, outputs, ())
-    module = nn.Sequential()
-    for name, layer in [*_stem(net), *stages, *_head(net, closing, outputs)]:
-        module.add_module(name, layer)
+    closing, outputs = _closing(net, outputs)
+    first = stem(net, alphabet(net), rewritten(net, "c n a"))
+    module = sequential([*first, *stages, *head(closing, outputs, net.classes)])
     initialize(module, net.init)
+    if net.zero_gamma:
+        zero_gamma(module)
+    if net.scaling == "fixup":
+        fixup(module)
     return module
 
 
-def initialize(net: nn.Module, mode: Literal["fan_in", "fan_out"]) -> None:
-    """He initialisation in place: convolutions normal with variance 2 / fan, norms 1 and 0.
-
-    The linear layer keeps torch's own initialisation, as in torchvision.
-    """
-    for layer in net.modules():
-        match layer:
-            case nn.Conv2d():
-                nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
-            case nn.BatchNorm2d():
-                nn.init.ones_(layer.weight)
-                nn.init.zeros_(layer.bias)
-
-
-def _stem(net: ResNet) -> Layers:
-    kernel, stride, pooled = STEMS[net.stem]
-    first = nn.Conv2d(
-        net.in_channels, net.stem_width, kernel, stride, padding=kernel // 2, bias=False
-    )
-    pool = [("maxpool", nn.MaxPool2d(3, 2, padding=1))] if pooled else []
-    return [*spell("c n a", net.in_channels, [first]), *pool]
+BUILDERS: dict[type, Callable[[Any], nn.Module]] = {
+    ResNet: residual,
+    DenseNet: dense,
+    Foreign: foreign,
+}
 
 
 def _stages(net: ResNet) -> tuple[Layers, int]:
-    """layer1, layer2, …, and the channels that the last one puts out."""
+    """layer1, layer2, …, and the channels that the last one puts out.
+
+    The l-th of L units survives with probability 1 − l/L (1 − p_L) (Huang 2016, Eqn. 4).
+    """
     stages: Layers = []
-    channels = net.stem_width
-    for units, width, stride in zip(net.units, net.widths, net.strides, strict=True):
-        stage = nn.Sequential()
+    channels, count, total = net.stem_width, itertools.count(1), sum(net.units)
+    for stage, (units, stride) in enumerate(zip(net.units, net.strides, strict=True)):
+        made = nn.Sequential()
         for i in range(units):
-            first = not stages and i == 0
-            made, channels = unit(net, channels, width, stride if i == 0 else 1, first)
-            stage.append(made)
-        stages.append((f"layer{len(stages) + 1}", stage))
+            position = next(count)
+            survival = 1 - position / total * (1 - net.survival)
+            one, channels = unit(
+                net, stage, channels, 1 if i else stride, first=position == 1, survival=survival
+            )
+            made.append(one)
+        stages.append((f"layer{stage + 1}", made))
     return stages, channels
 
 
-def _head(net: ResNet, closing: Layers, channels: int) -> Layers:
-    """`closing` is what would stand before one more unit: a pre-activation net ends with it."""
-    return [
-        *((f"closing_{name}", layer) for name, layer in closing),
-        ("avgpool", nn.AdaptiveAvgPool2d(1)),
-        ("flatten", nn.Flatten()),
-        ("fc", nn.Linear(channels, net.classes)),
-    ]
+def _closing(net: ResNet, channels: int) -> tuple[Layers, int]:
+    """What closes the net, and its channels: what would stand before one more unit, or convolutions
+    of their own (Xception's exit). Fixup adds a bias before the linear layer."""
+    exits = [separable_convolution(*step) for step in itertools.pairwise((channels, *net.exit))]
+    words = ["c n a"] * len(exits) or [ORDERS[net.order].closing]
+    bias = ["b"] if net.scaling == "fixup" else []
+    text = " ".join([*(rewritten(net, word) for word in words), *bias])
+    closing = spell(text, channels, exits, alphabet(net))
+    return closing, outputs_of(exits[-1]) if exits else channels
+
+
+def zero_gamma(net: nn.Module) -> None:
+    """Every branch's last norm begins with scale 0, so every unit as its shortcut."""
+    for one in _units(net):
+        last = [name for name in one.branch if name.startswith("bn")][-1]
+        nn.init.zeros_(getattr(one, last).weight)
+
+
+def fixup(net: nn.Sequential) -> None:
+    """Branches begin as 0: their last convolution is 0, the m − 1 others are scaled by
+    L^(−1/(2m−2)), L the number of units; the linear layer is 0 (Zhang 2019, Sec. 3)."""
+    units = _units(net)
+    for one in units:
+        *others, last = (getattr(one, name) for name in one.branch if name.startswith("conv"))
+        for convolution in others:
+            _weight(convolution).data.mul_(len(units) ** (-1 / (2 * len(others))))
+        nn.init.zeros_(_weight(last))
+    for parameter in net.get_submodule("fc").parameters():
+        nn.init.zeros_(parameter)
+
+
+def _units(net: nn.Module) -> list[Unit]:
+    return [layer for layer in net.modules() if isinstance(layer, Unit)]
+
+
+def _weight(convolution: nn.Module) -> nn.Parameter:
+    """A convolution's weight; a separable one's last."""
+    return list(convolution.parameters())[-1]

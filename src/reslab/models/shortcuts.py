@@ -1,7 +1,8 @@
 """Shortcuts: what joins a unit's input x and its branch's output F(x).
 
 A shortcut is a module of two arguments, (x, F(x)) → y, with parameters of its own; images are
-(N, C, H, W) on both sides. He et al. 2015 (arXiv 1512.03385), Sec. 3.3: options A, B and C.
+(N, C, H, W) on both sides. He et al. 2015 (arXiv 1512.03385), Sec. 3.3: options A, B and C; He et
+al. 2016 (arXiv 1603.05027), Sec. 3: scaled, gated, dropout; He et al. 2019 (arXiv 1812.01187): D.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reslab.config.schema import ResNet
+from reslab.config.nets import ResNet
 from reslab.models.branches import convolution
+from reslab.models.layers import NORMS
 
 
 class Change(NamedTuple):
@@ -22,6 +24,11 @@ class Change(NamedTuple):
     outputs: int
     stride: int
     norm: bool
+
+    @property
+    def stays(self) -> bool:
+        """F(x) has the shape of x."""
+        return self.stride == 1 and self.inputs == self.outputs
 
 
 class Drop(nn.Module):
@@ -58,11 +65,79 @@ class PadZeros(nn.Module):
 
 
 class Project(nn.Sequential):
-    """y = W x + F(x), W a strided 1×1 convolution, with a norm exactly where F(x) ends with one."""
+    """y = W x + F(x), W a strided 1×1 convolution, with a norm exactly where F(x) ends with one.
+
+    Option D's W pools before an unstrided convolution.
+    """
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:  # type: ignore[override]
         projected: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return projected + fx
+
+
+class Carried(nn.Module):
+    """What comes of x without F(x): x itself, or option A's x where the shape changes."""
+
+    def __init__(self, identity: nn.Module) -> None:
+        super().__init__()
+        self.identity = identity
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        carried: Tensor = self.identity(x, fx.new_zeros(()))
+        return carried
+
+
+class Scaled(nn.Module):
+    """y = a x + b F(x), constants a and b."""
+
+    def __init__(self, carry: nn.Module, a: float, b: float) -> None:
+        super().__init__()
+        self.carry, self.a, self.b = carry, a, b
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        carried: Tensor = self.carry(x, fx)
+        return self.a * carried + self.b * fx
+
+    def extra_repr(self) -> str:
+        return f"a={self.a:g}, b={self.b:g}"
+
+
+class ExclusiveGate(nn.Module):
+    """y = (1 − g) x + g F(x), g = σ(W x + b), W a 1×1 convolution: a highway unit's gate."""
+
+    def __init__(self, carry: nn.Module, gate: nn.Module) -> None:
+        super().__init__()
+        self.carry, self.gate = carry, gate
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        g: Tensor = self.gate(x).sigmoid()
+        carried: Tensor = self.carry(x, fx)
+        return (1 - g) * carried + g * fx
+
+
+class ShortcutGate(nn.Module):
+    """y = (1 − g) x + F(x)."""
+
+    def __init__(self, carry: nn.Module, gate: nn.Module) -> None:
+        super().__init__()
+        self.carry, self.gate = carry, gate
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        g: Tensor = self.gate(x).sigmoid()
+        carried: Tensor = self.carry(x, fx)
+        return (1 - g) * carried + fx
+
+
+class Dropped(nn.Module):
+    """y = dropout(x) + F(x)."""
+
+    def __init__(self, carry: nn.Module, probability: float) -> None:
+        super().__init__()
+        self.carry, self.dropout = carry, nn.Dropout(probability)
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        dropped: Tensor = self.dropout(self.carry(x, fx))
+        return dropped + fx
 
 
 def drop(net: ResNet, change: Change) -> nn.Module:
@@ -84,10 +159,44 @@ def pad_zeros(net: ResNet, change: Change) -> nn.Module:
 
 def project(net: ResNet, change: Change) -> nn.Module:
     """Options B and C: a 1×1 convolution."""
-    layers: list[nn.Module] = [convolution(change.inputs, change.outputs, 1, change.stride)]
-    if change.norm:
-        layers.append(nn.BatchNorm2d(change.outputs))
-    return Project(*layers)
+    return Project(
+        convolution(change.inputs, change.outputs, 1, change.stride), *_norm(net, change)
+    )
+
+
+def pool_project(net: ResNet, change: Change) -> nn.Module:
+    """Option D: an average over stride × stride pixels, then a 1×1 convolution that reads all."""
+    pool: nn.Module = nn.Identity()
+    if change.stride > 1:
+        pool = nn.AvgPool2d(change.stride, ceil_mode=True, count_include_pad=False)
+    return Project(pool, convolution(change.inputs, change.outputs, 1), *_norm(net, change))
+
+
+def scaled(net: ResNet, change: Change) -> nn.Module:
+    """Constant factors of both terms."""
+    return Scaled(_carry(net, change), *net.scale)
+
+
+def gated(net: ResNet, change: Change) -> nn.Module:
+    """A gate per channel and pixel that reads x. Where the shape changes the paper says nothing: x
+    is option A's, and the gate's convolution strides."""
+    gate = nn.Conv2d(change.inputs, change.outputs, 1, change.stride)
+    nn.init.constant_(gate.bias, net.gate_bias)  # type: ignore[arg-type]
+    join = {"exclusive": ExclusiveGate, "shortcut_only": ShortcutGate}[net.gate]
+    return join(_carry(net, change), gate)
+
+
+def dropped(net: ResNet, change: Change) -> nn.Module:
+    """Dropout on the shortcut."""
+    return Dropped(_carry(net, change), net.shortcut_dropout)
+
+
+def _norm(net: ResNet, change: Change) -> list[nn.Module]:
+    return [NORMS[net.norm](change.outputs)] if change.norm else []
+
+
+def _carry(net: ResNet, change: Change) -> nn.Module:
+    return Carried((add if change.stays else pad_zeros)(net, change))
 
 
 Row = Callable[[ResNet, Change], nn.Module]
@@ -98,11 +207,14 @@ SHORTCUTS: dict[str, tuple[Row, Row]] = {
     "A": (add, pad_zeros),
     "B": (add, project),
     "C": (project, project),
+    "D": (add, pool_project),
+    "scaled": (scaled, scaled),
+    "gated": (gated, gated),
+    "dropout": (dropped, dropped),
 }
 
 
 def shortcut(net: ResNet, change: Change) -> nn.Module:
     """The shortcut of one unit."""
     stays, changes = SHORTCUTS[net.shortcut]
-    same_shape = change.stride == 1 and change.inputs == change.outputs
-    return (stays if same_shape else changes)(net, change)
+    return (stays if change.stays else changes)(net, change)

@@ -6,16 +6,27 @@ are a word over c (convolution), n (norm) and a (activation):
     before c (n a c)* end + after          e.g. original: c n a c n + a
 
 The five orders of He et al. 2016 (arXiv 1603.05027), Fig. 4, differ only in the three strings.
+Further letters: d (dropout) before the last c; m (max-pooling), e (squeeze-excitation), s (scale),
+p (stochastic depth) after `end`, in this order; b (one scalar bias), which Fixup writes for n and
+before c.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from reslab.config.schema import ResNet
-from reslab.models.branches import BRANCHES
-from reslab.models.shortcuts import Change, Project, shortcut
+from reslab.config.nets import DenseNet, ResNet
+from reslab.models.branches import BRANCHES, outputs_of
+from reslab.models.layers import (
+    ACTIVATIONS,
+    NORMS,
+    Bias,
+    Scale,
+    SqueezeExcitation,
+    StochasticDepth,
+)
+from reslab.models.shortcuts import Add, Change, Project, shortcut
 
 Layers = list[tuple[str, nn.Module]]
 
@@ -29,6 +40,11 @@ class Order(NamedTuple):
     after: str
     projects_before: bool
 
+    @property
+    def closing(self) -> str:
+        """What closes a net: what would open one more unit, ending with an activation."""
+        return self.before if self.before in ("", "a", "n a") else f"{self.before} a"
+
 
 ORDERS: dict[str, Order] = {
     #                               before  end    after  a projection reads before(x)
@@ -37,39 +53,88 @@ ORDERS: dict[str, Order] = {
     "relu_before_addition":   Order("",     "n a", "",    False),
     "relu_only_preactivation": Order("a",   "n",   "",    True),
     "full_preactivation":     Order("n a",  "",    "",    True),
+    # Pre-activation as in PyramidNet (arXiv 1610.02915), Fig. 6, which hysts measures on preact-56:
+    "no_first_activation":    Order("n",    "",    "",    True),
+    "last_norm":              Order("n a",  "n",   "",    True),
+    "no_first_activation_last_norm": Order("n", "n", "",  True),
 }  # fmt: skip
 
-NAMES = {"c": "conv", "n": "bn", "a": "relu"}
+NAMES = {
+    "c": "conv", "n": "bn", "a": "relu", "d": "dropout", "b": "bias", "m": "pool", "e": "se",
+    "s": "scale", "p": "depth",
+}  # fmt: skip
 """Layers are called by their letter and its count along the word: torchvision's names."""
 
 
-def word(order: Order, convolutions: int) -> str:
-    """The word of a unit, letters and `+` separated by spaces, as Fig. 4 reads downwards."""
-    inner = " ".join(["c"] + ["n a c"] * (convolutions - 1))
-    return " ".join(filter(None, [order.before, inner, order.end, "+", order.after]))
+class Word(NamedTuple):
+    """A unit's word in three parts: before(x), the branch with its end, what follows the `+`."""
+
+    before: str
+    branch: str
+    after: str
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.before, self.branch, "+", self.after]))
 
 
-def spell(word: str, channels: int, convolutions: Iterable[nn.Conv2d]) -> Layers:
+def word(net: ResNet, convolutions: int, pooled: bool = False) -> Word:
+    """The word of a unit of `net`, letters separated by spaces, as Fig. 4 reads downwards."""
+    order, is_fixup = ORDERS[net.order], net.scaling == "fixup"
+    c = "b c" if is_fixup else "c"
+    last = [*(["d"] if net.dropout else []), c, *(["s"] if is_fixup else [])]
+    further = {
+        "m": pooled,
+        "e": net.se > 0,
+        "s": net.scaling in ("skipinit", "rezero"),
+        "p": net.survival < 1,
+    }
+    inner = " n a ".join([c] * (convolutions - 1) + [" ".join(last)])
+    end = [order.end, *(letter for letter, is_on in further.items() if is_on)]
+    parts = order.before, " ".join(filter(None, [inner, *end])), order.after
+    return Word(*(rewritten(net, part) for part in parts))
+
+
+def rewritten(net: ResNet, word: str) -> str:
+    """The word as `net` has it: Fixup puts scalar biases in place of norms (Zhang 2019, Sec. 3)."""
+    return word.replace("n", "b") if net.scaling == "fixup" else word
+
+
+Factory = Callable[[int], nn.Module]
+"""A layer for a number of channels."""
+
+
+def alphabet(net: ResNet | DenseNet, **further: Factory) -> dict[str, Factory]:
+    """What each letter but c stands for in this net."""
+    return {
+        "n": NORMS[net.norm],
+        "a": lambda _: ACTIVATIONS[net.activation](),
+        "d": lambda _: nn.Dropout(net.dropout),
+        "b": lambda _: Bias(1),
+        **further,
+    }
+
+
+def spell(
+    word: str, channels: int, convolutions: Iterable[nn.Module], letters: Mapping[str, Factory]
+) -> Layers:
     """The layers of a word with their names (`conv1`, `bn1`, `relu1`, …); c's are `convolutions`.
 
-    A norm has the channels of what it reads: at first `channels`, then the last convolution's. An
-    activation before the first convolution is not in place: it would corrupt the x that the
-    shortcut reads.
+    A norm has the channels of what it reads: at first `channels`, then the last convolution's. A
+    ReLU before the first convolution is not in place: it would corrupt the x that the shortcut
+    reads.
     """
-    letters = word.replace("+", "").split()
+    spelled = word.replace("+", "").split()
     remaining = iter(convolutions)
     layers: Layers = []
-    for i, letter in enumerate(letters):
-        layer: nn.Module
-        match letter:
-            case "c":
-                layer = convolution = next(remaining)
-                channels = convolution.out_channels
-            case "n":
-                layer = nn.BatchNorm2d(channels)
-            case "a":
-                layer = nn.ReLU(inplace="c" in letters[:i])
-        layers.append((f"{NAMES[letter]}{letters[: i + 1].count(letter)}", layer))
+    for i, letter in enumerate(spelled):
+        if letter == "c":
+            layer = next(remaining)
+            channels = outputs_of(layer)
+        else:
+            layer = letters[letter](channels)
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = "c" in spelled[:i]
+        layers.append((f"{NAMES[letter]}{spelled[: i + 1].count(letter)}", layer))
     return layers
 
 
@@ -101,19 +166,40 @@ class Unit(nn.Module):
         return x
 
 
-def unit(net: ResNet, inputs: int, width: int, stride: int, first: bool) -> tuple[Unit, int]:
-    """One unit of `net`, and its output channels.
+def unit(
+    net: ResNet, stage: int, inputs: int, stride: int, first: bool, survival: float = 1.0
+) -> tuple[Unit, int]:
+    """One unit of `net`, and its output channels; `survival` is its own p of stochastic depth.
 
     The net's first unit has no `before`: the stem ends with a norm and an activation already, and
     both paths read them (He 2016, appendix).
     """
-    order = ORDERS[net.order]
-    convolutions = BRANCHES[net.branch](net, inputs, width, stride)
-    outputs = convolutions[-1].out_channels
-    join = shortcut(net, Change(inputs, outputs, stride, norm="n" in order.end))
+    order, pooled = ORDERS[net.order], net.downsample == "max_pool" and stride > 1
+    convolutions = BRANCHES[net.branch](net, stage, inputs, 1 if pooled else stride)
+    outputs = outputs_of(convolutions[-1])
+    ends_with_norm = "n" in order.end and net.scaling != "fixup"
+    join = shortcut(net, Change(inputs, outputs, stride, ends_with_norm))
 
-    layers = spell(word(order, len(convolutions)), inputs, convolutions)
-    before, end = len(order.before.split()), len(layers) - len(order.after.split())
-    start = before if first else 0
-    fork = before if order.projects_before and isinstance(join, Project) else start
+    parts = word(net, len(convolutions), pooled)
+    letters = alphabet(
+        net,
+        m=lambda _: nn.MaxPool2d(3, stride, padding=1),
+        e=lambda channels: SqueezeExcitation(channels, net.se),
+        s=lambda _: Scale(1.0 if net.scaling == "fixup" else net.scale_init),
+        p=lambda _: StochasticDepth(survival),
+    )
+    layers = spell(str(parts), inputs, convolutions, letters)
+    start = len(parts.before.split()) if first else 0
+    fork = max(start, _shared(net, parts, join))
+    end = len(layers) - len(parts.after.split())
     return Unit(layers[start:fork], layers[fork:end], join, layers[end:]), outputs
+
+
+def _shared(net: ResNet, parts: Word, join: nn.Module) -> int:
+    """How many letters at the beginning are before the fork: both paths read what they return."""
+    if net.projection_reads == "x":
+        return 0
+    before = len(parts.before.split())
+    if net.scaling == "fixup" and not isinstance(join, Add):
+        return before + 1  # Fixup's code: the first bias stands before both convolutions
+    return before if ORDERS[net.order].projects_before and isinstance(join, Project) else 0

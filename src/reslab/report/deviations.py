@@ -69,8 +69,7 @@ def unread(config: RunConfig) -> set[str]:
     model, recipe = config.model, config.recipe
     schedule = "recipe.schedule."
     return {
-        *(["model.zeros"] if model.shortcut != "A" else []),
-        *(["model.stride_on"] if model.branch != "bottleneck" else []),
+        *(f"model.{field}" for field in model.unread),
         *([schedule + "warmup_lr"] if not recipe.schedule.warmup_steps else []),
         *([schedule + f for f in ("milestones", "gamma") if recipe.schedule.name != "step"]),
         *(["recipe.optimizer.betas"] if recipe.optimizer.name != "adam" else []),

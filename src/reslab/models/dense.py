@@ -1,0 +1,67 @@
+"""Dense nets: every layer reads the concatenation of all outputs before it.
+
+A dense layer's word is n a c, or n a c n a c with a 1×1 bottleneck (B); a transition's n a c and a
+pooling, its 1×1 convolution to a part of the channels (C). Huang et al. 2017 (arXiv 1608.06993),
+Sec. 3 and Table 1.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from reslab.config.nets import DenseNet
+from reslab.models.branches import convolution
+from reslab.models.ends import head, initialize, sequential, stem
+from reslab.models.units import Layers, alphabet, spell
+
+
+class Dense(nn.Sequential):
+    """y = [x, F(x)], concatenated along channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        fx: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return torch.cat((x, fx), dim=1)
+
+
+STEM_WORDS = {"3x3": "c", "7x7_pool": "c n a"}
+"""A CIFAR net's first layer begins with a norm: its stem needs none."""
+
+
+def dense(net: DenseNet) -> nn.Sequential:
+    """A dense net; children are stem, block1, transition1, block2, …, closing, head."""
+    layers, channels = stem(net, alphabet(net), STEM_WORDS[net.stem]), net.stem_width
+    for i, units in enumerate(net.units, start=1):
+        block = nn.Sequential()
+        for _ in range(units):
+            block.append(_layer(net, channels))
+            channels += net.growth
+        layers.append((f"block{i}", block))
+        if i < len(net.units):
+            kept = int(channels * net.compression)
+            layers.append((f"transition{i}", _transition(net, channels, kept)))
+            channels = kept
+    closing = spell("n a", channels, (), alphabet(net))
+    module = sequential([*layers, *head(closing, channels, net.classes)])
+    initialize(module, net.init)
+    return module
+
+
+def _layer(net: DenseNet, inputs: int) -> Dense:
+    inner = 4 * net.growth
+    if net.bottleneck:
+        convolutions = [convolution(inputs, inner, 1), convolution(inner, net.growth, 3)]
+    else:
+        convolutions = [convolution(inputs, net.growth, 3)]
+    layers = Dense()
+    for name, layer in _spelled(net, inputs, convolutions):
+        layers.add_module(name, layer)
+    return layers
+
+
+def _transition(net: DenseNet, inputs: int, outputs: int) -> nn.Sequential:
+    spelled = _spelled(net, inputs, [convolution(inputs, outputs, 1)])
+    return sequential([*spelled, ("pool", nn.AvgPool2d(2))])
+
+
+def _spelled(net: DenseNet, inputs: int, convolutions: list[nn.Conv2d]) -> Layers:
+    word = "n a c d" if net.dropout else "n a c"
+    return spell(" ".join([word] * len(convolutions)), inputs, convolutions, alphabet(net))

@@ -1,0 +1,49 @@
+"""Nets of timm and torchvision, built by their names there, without their weights."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from reslab.config.nets import Foreign
+from reslab.errors import UserError, nearest
+
+
+def foreign(net: Foreign) -> nn.Module:
+    """The untrained net; `UserError` with the nearest names where the library has none such."""
+    return LIBRARIES[net.library](net)
+
+
+def from_timm(net: Foreign) -> nn.Module:
+    """timm.create_model: any number of channels and classes."""
+    import timm  # takes seconds, and few runs need it
+
+    if not timm.is_model(net.architecture):
+        raise _unknown(net, timm.list_models())
+    made: nn.Module = timm.create_model(
+        net.architecture, pretrained=False, in_chans=net.in_channels, num_classes=net.classes
+    )
+    return made
+
+
+def from_torchvision(net: Foreign) -> nn.Module:
+    """torchvision.models.get_model: classification nets for three channels."""
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if net.architecture not in known:
+        raise _unknown(net, known)
+    made: nn.Module = models.get_model(net.architecture, weights=None, num_classes=net.classes)
+    return made
+
+
+LIBRARIES: dict[str, Callable[[Foreign], nn.Module]] = {
+    "timm": from_timm,
+    "torchvision": from_torchvision,
+}
+
+
+def _unknown(net: Foreign, known: list[str]) -> UserError:
+    near = nearest(net.architecture, known)
+    if len(near) > 200:  # all of them
+        near = f"; {net.library} has {len(known)}, for example {known[0]}"
+    return UserError(f"{net.library} has no net {net.architecture!r}{near}")

@@ -1,0 +1,107 @@
+"""Layers that units and stems are spelled with, each a row of a table or a letter of a word.
+
+Squeeze-and-excitation: Hu et al. 2018 (arXiv 1709.01507); stochastic depth: Huang et al. 2016
+(arXiv 1603.09382); scalar biases and scales: Fixup (arXiv 1901.09321), SkipInit (arXiv 2002.10444),
+ReZero (arXiv 2003.04887). All read and return images (N, C, H, W).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Bias(nn.Module):
+    """x + b, one b per channel, or one for all (`Bias(1)`, Fixup's); 0 at first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
+
+
+class Scale(nn.Module):
+    """α x, one learned α for all channels."""
+
+    def __init__(self, initial: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(float(initial)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+
+class SqueezeExcitation(nn.Module):
+    """x σ(W₂ relu(W₁ mean(x))): a factor per image and channel; W₁ reduces channels r-fold."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        reduced = max(1, channels // reduction)
+        self.fc1 = nn.Conv2d(channels, reduced, 1)
+        self.fc2 = nn.Conv2d(reduced, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        squeezed: Tensor = self.fc1(x.mean((2, 3), keepdim=True))
+        factors: Tensor = self.fc2(squeezed.relu())
+        return x * factors.sigmoid()
+
+
+class StochasticDepth(nn.Module):
+    """In training F(x) or 0, decided from outside for the whole batch (`draw_depths`); in
+    evaluation p F(x), p the probability of F(x) (Huang 2016, Sec. 3).
+
+    A dropped unit is computed and multiplied by 0, so that its parameters have gradients, all zero:
+    data-parallel training waits for every gradient. (The paper leaves the computation out.)
+    """
+
+    kept: Tensor
+
+    def __init__(self, survival: float) -> None:
+        super().__init__()
+        self.survival = survival
+        self.register_buffer("kept", torch.ones(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.kept if self.training else self.survival)
+
+    def extra_repr(self) -> str:
+        return f"survival={self.survival:g}"
+
+
+def draw_depths(net: nn.Module, key: Sequence[int]) -> None:
+    """Decide for the next batch which units with stochastic depth are kept; other nets: no effect.
+
+    `key` (for instance a stream, the seed and the step) decides alone: the same on every rank.
+    """
+    units = [layer for layer in net.modules() if isinstance(layer, StochasticDepth)]
+    draws = np.random.Generator(np.random.Philox(np.random.SeedSequence(key))).random(len(units))
+    for unit, draw in zip(units, draws, strict=True):
+        unit.kept.fill_(float(draw < unit.survival))
+
+
+def group_norm(channels: int) -> nn.Module:
+    """32 groups (Wu & He 2018, arXiv 1803.08494), fewer where they had less than two channels."""
+    return nn.GroupNorm(math.gcd(32, channels // 2, channels), channels)
+
+
+def layer_norm(channels: int) -> nn.Module:
+    """One group: over channels and positions."""
+    return nn.GroupNorm(1, channels)
+
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm2d,
+    "group": group_norm,
+    "layer": layer_norm,
+    "none": Bias,
+}
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+}
