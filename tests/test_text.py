@@ -2,7 +2,7 @@
 
 import pytest
 
-from reslab.text import markdown_table, width
+from reslab.text import duration, markdown_table, width
 
 
 def test_columns_are_aligned_and_numbers_flush_right() -> None:
@@ -30,3 +30,23 @@ def test_width_is_what_a_terminal_shows(text: str, columns: int) -> None:
 def test_wide_letters_are_aligned_too() -> None:
     lines = markdown_table(["net"], [["残差"], ["abcd"]]).splitlines()
     assert {width(line) for line in lines} == {8}
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (0, "0 s"),
+        (40.4, "40 s"),
+        (99, "99 s"),
+        (100, "2 min"),
+        (720, "12 min"),
+        (5999, "100 min"),
+        (6000, "1.7 h"),
+        (12_600, "3.5 h"),
+        (172_799, "48.0 h"),
+        (172_800, "2.0 days"),
+        (181_440, "2.1 days"),
+    ],
+)
+def test_durations_have_the_unit_that_fits(length: float, words: str) -> None:
+    assert duration(length) == words

@@ -8,7 +8,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config.datasets import DATASETS
-from reslab.experiments.estimate import duration, seconds
+from reslab.experiments.estimate import seconds
 from reslab.experiments.jobs import Job, announce, jobs_of
 from reslab.experiments.launch import failures, launch
 from reslab.experiments.plan import (
@@ -22,7 +22,7 @@ from reslab.experiments.plan import (
     write,
 )
 from reslab.experiments.slots import Slot, make_slots
-from reslab.text import markdown_table
+from reslab.text import duration, markdown_table
 
 
 def run(arguments: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Text for people: Markdown tables that are aligned, so that they read well on a terminal too."""
+"""Text for people: aligned Markdown tables, which read well on a terminal too, and durations."""
 
 from collections.abc import Collection, Sequence
 from unicodedata import combining, east_asian_width
@@ -28,3 +28,12 @@ def width(text: str) -> int:
     return sum(
         0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text
     )
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    for unit, size, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if seconds < limit * size:
+            digits = 1 if unit == "h" else 0
+            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds / 86400:.1f} days"

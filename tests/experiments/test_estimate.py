@@ -6,7 +6,7 @@ import pytest
 
 from reslab import store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
-from reslab.experiments.estimate import correction, duration, seconds, work
+from reslab.experiments.estimate import correction, seconds, work
 
 COST = 40_551_040
 """ResNet-20's multiply-adds at 32²."""
@@ -15,26 +15,6 @@ COST = 40_551_040
 def run(**overrides: Any) -> RunConfig:
     base = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar", "budget": 0.1}
     return resolve(merge(base, overrides), "here")
-
-
-@pytest.mark.parametrize(
-    ("length", "words"),
-    [
-        (0, "0 s"),
-        (40.4, "40 s"),
-        (99, "99 s"),
-        (100, "2 min"),
-        (720, "12 min"),
-        (5999, "100 min"),
-        (6000, "1.7 h"),
-        (12_600, "3.5 h"),
-        (172_799, "48.0 h"),
-        (172_800, "2.0 days"),
-        (181_440, "2.1 days"),
-    ],
-)
-def test_durations_have_the_unit_that_fits(length: float, words: str) -> None:
-    assert duration(length) == words
 
 
 def test_work_is_three_passes_per_training_example_and_one_per_evaluated_one() -> None:

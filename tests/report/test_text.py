@@ -2,7 +2,7 @@
 
 import pytest
 
-from reslab.report.text import duration, listed, number, si
+from reslab.report.text import listed, number, si
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,6 @@ def test_counts_have_three_significant_digits(count: int, text: str) -> None:
 )
 def test_values_read_as_people_write_them(value: object, text: str) -> None:
     assert number(value) == text
-
-
-def test_durations_have_the_unit_that_fits() -> None:
-    assert [duration(s) for s in (12.3, 600, 7200)] == ["12 s", "10 min", "2.0 h"]
 
 
 def test_a_list_ends_with_and() -> None:

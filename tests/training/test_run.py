@@ -153,6 +153,14 @@ def test_a_run_that_is_killed_in_its_last_evaluation_does_that_again(
     assert store.read_metrics(config.parent) == rows
 
 
+def test_rows_of_a_run_killed_before_its_first_checkpoint_are_dropped(make_run: MakeRun) -> None:
+    whole, cut = make_run("whole"), make_run("cut")
+    start(whole)
+    cut.with_name(store.METRICS).write_text('{"step": 1, "train_loss": 7.0}\n{"step": 2, "tra')
+    start(cut)
+    assert store.read_metrics(cut.parent) == store.read_metrics(whole.parent)
+
+
 def test_held_out_images_replace_the_test_set(make_run: MakeRun) -> None:
     config = make_run("a", {"data.holdout": 237})
     start(config)

@@ -63,12 +63,3 @@ def _ratio(folder: Path, device: str) -> float | None:
         return None
     modelled = seconds(config, result["multiply_adds"], device, starts[0]["threads"])
     return float(result["seconds"]) / modelled
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`, `2.1 days`."""
-    for unit, size, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
-        if seconds < limit * size:
-            digits = 1 if unit == "h" else 0
-            return f"{seconds / size:.{digits}f} {unit}"
-    return f"{seconds / 86400:.1f} days"

@@ -1,4 +1,4 @@
-"""A plan's runs as jobs: what is to be done, how much of it is, and what it is estimated to take."""
+"""A plan's runs as jobs: how much of each is done, and what is left is estimated to take."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 from reslab import store
 from reslab.config import RunConfig
-from reslab.experiments.estimate import correction, duration, seconds
+from reslab.experiments.estimate import correction, seconds
 from reslab.experiments.plan import Plan
 from reslab.experiments.slots import Slot
+from reslab.text import duration
 
 DAY = 86_400
 
@@ -42,13 +43,13 @@ def jobs_of(plan: Plan, written: dict[str, Any]) -> list[Job]:
 
 
 def total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
-    """Estimated time for what is left of `jobs`."""
+    """Estimated time for what is left of `jobs`: shared among the slots, or that of the longest."""
     slot = slots[0]
-    left = sum(
+    left = [
         seconds(job.config, job.multiply_adds, slot.device, slot.threads) * (1 - job.fraction())
         for job in jobs
-    )
-    return left * correction(slot.device) / len(slots)
+    ]
+    return max(sum(left) / len(slots), *left) * correction(slot.device)
 
 
 def announce(jobs: list[Job], slots: list[Slot], devices: int) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from reslab.experiments.estimate import duration, work
+from reslab.experiments.estimate import work
 from reslab.experiments.jobs import Job
+from reslab.text import duration
 
 
 class Overview:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reslab.report.runs import Plan, Run, read_variants
-from reslab.report.text import NOTHING, duration, percent
-from reslab.text import markdown_table
+from reslab.report.text import NOTHING, percent
+from reslab.text import duration, markdown_table
 
 
 def render(plan: Plan, folder: Path) -> str:

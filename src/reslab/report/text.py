@@ -1,4 +1,4 @@
-"""How numbers and notes are set as text: SI prefixes, per cent, durations, wrapped lists."""
+"""How numbers and notes are set as text: SI prefixes, per cent, wrapped lists."""
 
 import textwrap
 from collections.abc import Sequence
@@ -48,13 +48,6 @@ def number(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(number, value))}]"
     return str(value)
-
-
-def duration(seconds: float) -> str:
-    """12 s, 3 min, 1.5 h."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def listed(words: Sequence[str]) -> str:

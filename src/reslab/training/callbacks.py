@@ -158,8 +158,10 @@ class Checkpoint(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save when time is up or when told to stop; not where an evaluation is about to come, since
-        a run resumed from there would not make it."""
+        """Save when time is up or when told to stop.
+
+        Not where an evaluation is about to come: a run resumed from there would not make it.
+        """
         if trainer.global_step % self.evaluation_interval == 0:
             return
         if self.stop_signal is not None or time.monotonic() - self.saved_at > SAVE_EVERY:

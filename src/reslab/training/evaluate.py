@@ -35,10 +35,7 @@ def evaluate_file(
     """
     weights = read_weights(path)
     config = weights.config
-    if config and not model:
-        description = config.model
-    else:
-        description = describe(_known(model, path, "model"))
+    description = config.model if config and not model else describe(_known(model, path, "model"))
     name = _known(data or (config.data.name if config else None), path, "data")
     files.fetch(name)
     source = open_source(name)

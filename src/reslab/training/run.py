@@ -46,6 +46,8 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     checkpoint = folder / store.CHECKPOINT
     resumed = checkpoint if checkpoint.exists() else None
     if trainer.is_global_zero:
+        if resumed is None:
+            store.drop_metrics_after(folder, 0)
         store.append_start(folder, {**environment(trainer), "resumed": resumed is not None})
     try:
         outcome = fit_and_test(trainer, Classifier(net, config), ResidentData(config), resumed)
