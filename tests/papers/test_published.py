@@ -96,3 +96,47 @@ def test_counts_are_the_printed_ones() -> None:
     assert counts("resnet56") == {"params_m": 0.85, "gmacs": None, "source": "He 2015, Table 6"}
     assert counts("resnet152") == {"params_m": None, "gmacs": 11.3, "source": "He 2015, Table 1"}
     assert counts("plain8") is None
+
+
+def test_an_accuracy_is_looked_up_as_an_error() -> None:
+    skipinit = cell("de2020/table1", "SkipInit alpha=0, 16-4 WRN")
+    assert (skipinit.value, skipinit.mean, skipinit.std) == (6.7, 6.7, 0.1)
+    assert cell("chollet2017/table1", "Xception").value == 21.0
+    assert cell("he2019/table5", "ResNet-50-D").value == 22.84
+
+
+def test_a_column_has_a_net_and_fields_of_its_own() -> None:
+    basic, bottleneck = (
+        protocol_of("he2016/table2", "full pre-activation", column)
+        for column in ("resnet110", "resnet164")
+    )
+    assert basic is not None and bottleneck is not None
+    assert (basic.fields["model.units"], bottleneck.fields["model.units"]) == ([18] * 3, [18] * 3)
+    assert (basic.fields["model.branch"], bottleneck.fields["model.branch"]) == (
+        "basic",
+        "bottleneck",
+    )
+    assert basic.fields["model.order"] == "full_preactivation"
+    hundred = protocol_of("xie2017/table7", "ResNeXt-29 8x64d", "cifar100")
+    assert hundred is not None and hundred.fields["data.name"] == "cifar100"
+
+
+def test_a_column_of_which_there_is_none_is_named_with_its_like() -> None:
+    with pytest.raises(UserError, match="did you mean resnet110"):
+        protocol_of("he2016/table2", "original unit", "resnet11")
+
+
+def test_he_2016_prints_fail_for_a_net_that_did_not_train() -> None:
+    published = cell("he2016/table1", "dropout shortcut (0.5)")
+    assert published.fail and published.value is None
+
+
+def test_counts_are_neither_quoted_nor_remembered_nor_of_changed_nets() -> None:
+    assert counts("resnet1202") == {"params_m": 19.4, "gmacs": None, "source": "He 2015, Table 6"}
+    assert counts("resnet50d") is None
+    assert counts("seresnet50") == {"params_m": 28.1, "gmacs": None, "source": "Hu 2018, Table 10"}
+    assert counts("xception") == {
+        "params_m": 22.855952,
+        "gmacs": None,
+        "source": "Chollet 2017, Table 3",
+    }

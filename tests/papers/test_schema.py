@@ -50,6 +50,11 @@ def test_a_number_is_short_for_a_cell_and_fail_is_a_word() -> None:
         ({"tables.table1.rows.net.run": {"lr": 0.1}}, "rows.net: a run has no field 'lr'"),
         ({"tables.table1.rows.net.values.test_error": {"above": 5.0, "below": 6.0}}, "one of"),
         ({"tables.table1.rows.net.verified": "surely"}, "memory"),
+        ({"tables.table1.rows.net.quoted": ["tst_error"]}, "no column 'tst_error'"),
+        (
+            {"tables.table1.columns.more": {"metric": "%", "run": {"data.nam": "mnist"}}},
+            "columns.more: a run has no field",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(changes: dict[str, Any], said: str) -> None:

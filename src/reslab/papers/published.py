@@ -11,7 +11,20 @@ from typing import Any, TypedDict
 from reslab.config.strict_yaml import flatten
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError, nearest
-from reslab.papers.schema import Bound, Cell, Kind, Line, Paper, Table, paper_names, read_paper
+from reslab.papers.schema import (
+    Bound,
+    Cell,
+    Column,
+    Kind,
+    Line,
+    Paper,
+    Table,
+    paper_names,
+    read_paper,
+)
+
+BOUNDS: tuple[Bound, ...] = ("above", "below", "about")
+STATISTICS: tuple[Kind, ...] = ("best", "mean", "median")
 
 
 @dataclass(frozen=True)
@@ -86,23 +99,26 @@ def cell(ref: str, row: str, column: str | None = None) -> Published:
     if column is None and not found.columns:
         raise UserError(f"{ref} has no columns of results, only counts")
     column = column or next(iter(found.columns))
-    if column not in found.columns:
-        raise UserError(f"{ref} has no column {column!r}{nearest(column, found.columns)}")
+    total = _column(ref, found, column).accuracy_of
     printed = line.values.get(column)
     if printed is None:
         raise UserError(f"{ref} prints no {column} for {row!r}")
+    printed = printed if total is None else _as_errors(printed, total, found.decimals)
     return _published(paper, found, (ref, row, column), printed)
 
 
-def protocol_of(ref: str, row: str | None = None) -> Training | None:
-    """How the nets of a table were trained, and the net of a row; None where it is not recorded."""
+def protocol_of(ref: str, row: str | None = None, column: str | None = None) -> Training | None:
+    """How the nets of a table were trained, and the net of a row, or of a cell where the columns
+    have nets or fields of their own; None where it is not recorded."""
     paper, found = _paper_and_table(ref)
     line = Line() if row is None else _line(ref, found, row)
+    above = None if column is None else _column(ref, found, column)
     if found.protocol is None:
         return None
     protocol = paper.protocols[found.protocol]
-    silent = frozenset((*protocol.silent_on, *line.silent_on)) - set(line.run)
-    fields = _net(line.model) | protocol.run | line.run
+    own = (above.run if above else {}) | line.run
+    silent = frozenset((*protocol.silent_on, *line.silent_on)) - set(own)
+    fields = _net(line.model or (above.model if above else None)) | protocol.run | own
     return Training(
         fields={name: value for name, value in fields.items() if name not in silent},
         silent_on=silent,
@@ -116,7 +132,8 @@ def protocol_of(ref: str, row: str | None = None) -> Training | None:
 def counts(model: str) -> Counts | None:
     """What the papers print for a net of the zoo, None where they print nothing.
 
-    A third party's count stands in only where no paper has one.
+    A third party's count stands in only where no paper has one; quoted and unread numbers and those
+    of changed nets do not count.
     """
     papers = sorted(map(read_paper, paper_names()), key=lambda paper: paper.third_party)
     lines = [
@@ -124,7 +141,7 @@ def counts(model: str) -> Counts | None:
         for paper in papers
         for found in paper.tables.values()
         for line in found.rows.values()
-        if line.model == model
+        if line.model == model and _counts(paper, line)
     ]
     params = next(((n.params_m, source) for n, source in lines if n.params_m is not None), None)
     gmacs = next(((n.gmacs, source) for n, source in lines if n.gmacs is not None), None)
@@ -136,6 +153,12 @@ def counts(model: str) -> Counts | None:
         "gmacs": gmacs[0] if gmacs else None,
         "source": "; ".join(sources),
     }
+
+
+def _counts(paper: Paper, line: Line) -> bool:
+    """Whether a row's counts were read and are those of the net that it names."""
+    changed = any(field.startswith("model.") for field in line.run)
+    return line.quoted is False and (line.verified or paper.verified) != "memory" and not changed
 
 
 def _paper_and_table(ref: str) -> tuple[Paper, Table]:
@@ -152,6 +175,24 @@ def _line(ref: str, found: Table, row: str) -> Line:
     if row not in found.rows:
         raise UserError(f"{ref} has no row {row!r}{nearest(row, found.rows)}")
     return found.rows[row]
+
+
+def _column(ref: str, found: Table, column: str) -> Column:
+    if column not in found.columns:
+        raise UserError(f"{ref} has no column {column!r}{nearest(column, found.columns)}")
+    return found.columns[column]
+
+
+def _as_errors(cell: Cell, total: float, decimals: int) -> Cell:
+    """The errors in per cent of accuracies printed as parts of `total`; above becomes below."""
+
+    def error(accuracy: float | None) -> float | None:
+        return None if accuracy is None else round(100 * (1 - accuracy / total), decimals)
+
+    numbers = {name: error(getattr(cell, name)) for name in ("value", "about", *STATISTICS)}
+    bounds = {"above": error(cell.below), "below": error(cell.above)}
+    std = None if cell.std is None else round(100 * cell.std / total, decimals)
+    return cell.model_copy(update=numbers | bounds | {"std": std})
 
 
 def _net(model: str | None) -> dict[str, Any]:
@@ -173,10 +214,6 @@ def _reference(paper: Paper, found: Table) -> str:
     places = filter(None, (c.venue, f"arXiv {c.arxiv}" if c.arxiv else c.url))
     work = f"{c.authors}: {c.title}" if c.authors else c.title
     return f"{_citation(paper, found)}: " + ". ".join(filter(None, (work, ", ".join(places))))
-
-
-BOUNDS: tuple[Bound, ...] = ("above", "below", "about")
-STATISTICS: tuple[Kind, ...] = ("best", "mean", "median")
 
 
 def _published(paper: Paper, found: Table, place: tuple[str, str, str], printed: Cell) -> Published:

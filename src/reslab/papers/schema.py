@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeGuard, get_args
 
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
-from reslab.config.schema import Description, RunConfig
+from reslab.config.schema import Description, PositiveFloat, RunConfig
 from reslab.config.strict_yaml import flatten, load_yaml
 from reslab.errors import UserError, nearest
 
@@ -84,8 +84,27 @@ Fields = Annotated[dict[str, Any], BeforeValidator(flatten)]
 """Fields of a run by their dotted names; nested mappings are flattened."""
 
 
+class Column(Description):
+    """What a column's numbers are. `model` and `run` hold for all of its cells, `run` beside the
+    protocol's. A column of accuracies says of how many (100 or 1); they are looked up as errors."""
+
+    metric: str
+    model: str | None = None
+    run: Fields = Field(default_factory=dict)
+    accuracy_of: PositiveFloat | None = None
+
+
+def _column(printed: Any) -> Any:
+    """The short form of a column: its metric and unit."""
+    return {"metric": printed} if isinstance(printed, str) else printed
+
+
 class Line(Description):
-    """A row of a table. `run` and `silent_on` are the row's own additions to the protocol."""
+    """A row of a table. `run` and `silent_on` are the row's own additions to the protocol.
+
+    `quoted` numbers are printed from elsewhere, other tables of the paper included: all of the row,
+    or those in the named columns.
+    """
 
     model: str | None = None
     params_m: float | None = None
@@ -93,8 +112,13 @@ class Line(Description):
     values: dict[str, Annotated[Cell | None, BeforeValidator(_cell)]] = Field(default_factory=dict)
     run: Fields = Field(default_factory=dict)
     silent_on: tuple[str, ...] = ()
+    quoted: bool | tuple[str, ...] = False
     verified: Verified | None = None
     note: str | None = None
+
+    def quotes(self, column: str) -> bool:
+        """Whether the number in a column is printed from elsewhere."""
+        return self.quoted if isinstance(self.quoted, bool) else column in self.quoted
 
 
 class Protocol(Description):
@@ -112,7 +136,7 @@ class Table(Description):
     label: str
     caption: str
     dataset: str
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default_factory=dict)
     statistic: Statistic = Statistic()
     protocol: str | None = None
     decimals: int = 2
@@ -139,12 +163,15 @@ class Paper(Description):
                     f"tables.{name}.protocol: there is no protocol {table.protocol!r}"
                     f"{nearest(table.protocol, self.protocols)}"
                 )
+            for key, column in table.columns.items():
+                _check_fields(f"tables.{name}.columns.{key}", tuple(column.run))
             for label, line in table.rows.items():
                 where = f"tables.{name}.rows.{label}"
                 _check_fields(where, (*line.run, *line.silent_on))
-                for column in line.values:
-                    if column not in table.columns:
-                        raise ValueError(f"{where}: there is no column {column!r}")
+                quoted = () if isinstance(line.quoted, bool) else line.quoted
+                for key in (*line.values, *quoted):
+                    if key not in table.columns:
+                        raise ValueError(f"{where}: there is no column {key!r}")
         return self
 
 
