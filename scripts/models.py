@@ -17,12 +17,16 @@ one image of the size shown) and what the papers print. Any of these names can s
   python scripts/models.py 'resnet*_w8'       a glob
   python scripts/models.py plain --json       a list of objects: name, params, multiply_adds,
                                               image_size, source, published
+  python scripts/models.py resnet20 --layers  one net as a table of layers (any net, timm:… too)
+  python scripts/models.py resnet20 --draw    one of its units, as papers draw it
 """
 
 FORMS = {
     "json": "print JSON instead of a table",
     "check": "count with torch; exit with 1 where the golden file says otherwise",
     "write": "count with torch and renew the golden file's rows",
+    "layers": "one net as a table of layers with output shapes, parameters, multiply-adds",
+    "draw": "one unit of a net from top to bottom",
 }
 
 

@@ -5,13 +5,14 @@ from typing import Literal
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from reslab.config import ResNet
 from reslab.models import ORDERS, build
-from reslab.models.shortcuts import Add, Change, Drop, PadZeros, Project, shortcut
+from reslab.models.shortcuts import SHORTCUTS, Add, Change, Drop, PadZeros, Project, shortcut
 
 
-def net(option: Literal["none", "A", "B", "C"], **fields: str) -> ResNet:
+def net(option: str, **fields: object) -> ResNet:
     return ResNet.model_validate(
         {"units": (1,), "widths": (16,), "strides": (1,), "shortcut": option, **fields}
     )
@@ -78,3 +79,50 @@ def test_a_projection_has_a_norm_exactly_where_the_branch_ends_with_one(order: s
     projection = built.layer2[0].downsample
     norms = [layer for layer in projection if isinstance(layer, nn.BatchNorm2d)]
     assert len(norms) == ORDERS[order].end.split().count("n")
+
+
+@pytest.mark.parametrize("option", SHORTCUTS)
+@pytest.mark.parametrize("change", [STAYS, WIDENS, STRIDES])
+def test_every_shortcut_has_the_shape_of_the_branch(option: str, change: Change) -> None:
+    x, size = torch.randn(2, 3, 7, 7), 7 if change.stride == 1 else 4
+    fx = torch.randn(2, change.outputs, size, size)
+    assert shortcut(net(option), change)(x, fx).shape == fx.shape
+
+
+def test_constant_scaling_is_he_2016_eqn_3_with_a_factor_of_the_branch() -> None:
+    x, fx = torch.randn(2, 2, 3, 4, 4).unbind()
+    assert torch.equal(shortcut(net("scaled", scale=(0.5, 0.25)), STAYS)(x, fx), x / 2 + fx / 4)
+    widened = shortcut(net("scaled", scale=(0.5, 1.0)), WIDENS)
+    padded, fx = shortcut(net("A"), WIDENS), torch.randn(2, 8, 2, 2)
+    torch.testing.assert_close(widened(x, fx) - fx, (padded(x, fx) - fx) / 2)
+
+
+@pytest.mark.parametrize("bias", [0.0, -6.0])
+def test_gates_are_he_2016_sec_3_1(bias: float) -> None:
+    """Exclusive: (1 − g) x + g F; shortcut-only: (1 − g) x + F; g = σ(W x + b)."""
+    x, fx = torch.randn(2, 2, 3, 4, 4).unbind()
+    for gate, factor in (("exclusive", lambda g: g), ("shortcut_only", lambda g: 1)):
+        join = shortcut(net("gated", gate=gate, gate_bias=bias), STAYS)
+        assert (join.gate.bias == bias).all()
+        g = torch.sigmoid(join.gate(x))
+        torch.testing.assert_close(join(x, fx), (1 - g) * x + factor(g) * fx)
+
+
+def test_a_gates_initial_bias_survives_the_nets_initialisation() -> None:
+    built = build(net("gated", gate_bias=-6.0, stem_width=16))
+    assert (built.layer1[0].downsample.gate.bias == -6).all()
+
+
+def test_dropout_on_the_shortcut_leaves_the_branch_alone() -> None:
+    join = shortcut(net("dropout", shortcut_dropout=0.5), STAYS)
+    x, fx = torch.ones(2, 3, 16, 16), torch.randn(2, 3, 16, 16)
+    assert set((join(x, fx) - fx).round().unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(join.eval()(x, fx), x + fx)
+
+
+def test_option_d_averages_before_it_projects() -> None:
+    """He 2019, Fig. 2 (c): a 2×2 average pooling of stride 2, so that no pixel is left out."""
+    join = shortcut(net("D"), WIDENS)
+    x, fx = torch.randn(2, 3, 8, 8), torch.zeros(2, 8, 4, 4)
+    expected = join[2](join[1](functional.avg_pool2d(x, 2)))
+    torch.testing.assert_close(join(x, fx), expected)

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reslab.config.nets import ENDS_WITH_NORM, Order, ResNet
+from reslab.config import describe
+from reslab.config.nets import Order, ResNet
+from reslab.config.words import ORDERS, word
 from reslab.models.branches import BRANCHES
 from reslab.models.ends import STEMS
 from reslab.models.layers import ACTIVATIONS, NORMS
 from reslab.models.shortcuts import SHORTCUTS
-from reslab.models.units import ORDERS, Unit, alphabet, spell, unit, word
+from reslab.models.units import Unit, alphabet, spell, unit
 
 LETTERS = {nn.Conv2d: "c", nn.BatchNorm2d: "n", nn.ReLU: "a"}
 
@@ -64,6 +66,36 @@ def test_the_orders_are_those_of_he_2016_fig_4(order: Order, fig_4: str) -> None
     assert str(word(net(order), convolutions=2)) == fig_4
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"dropout": 0.3}, "c n a d c n + a"),  # Zagoruyko 2016, Fig. 1 (d): between convolutions
+        ({"dropout": 0.3, "order": "full_preactivation"}, "n a c n a d c +"),
+        ({"se": 4}, "c n a c n e + a"),  # Hu 2018, Fig. 3
+        ({"survival": 0.5}, "c n a c n p + a"),  # Huang 2016, Fig. 1
+        ({"scaling": "rezero", "se": 4, "survival": 0.5}, "c n a c n e s p + a"),
+        ({"scaling": "fixup", "norm": "none"}, "b c b a b c s b + a"),  # Zhang 2019, Fig. 1
+        ({"order": "no_first_activation_last_norm"}, "n c n a c n +"),  # Han 2017, Fig. 6 (d)
+        ({"branch": "single"}, "c n + a"),
+        ({"kernels": (3, 1, 3)}, "c n a c n a c n + a"),
+    ],
+)
+def test_further_letters_stand_where_their_papers_draw_them(
+    fields: dict[str, object], expected: str
+) -> None:
+    described = net(**fields)
+    assert str(word(described, described.convolutions(0))) == expected
+
+
+def test_where_an_xception_unit_shrinks_it_ends_with_a_pooling() -> None:
+    """Chollet 2017, Fig. 5; the first unit has no activation before it."""
+    described = describe("xception")
+    assert str(word(described, 2, pooled=True)) == "a c n a c n m +"
+    made = unit(described, 1, 128, 2, first=False)[0]
+    assert made.enter == ()  # the projection reads x
+    assert made(torch.randn(2, 128, 9, 9)).shape == (2, 256, 5, 5)
+
+
 def test_every_order_and_option_of_a_description_has_a_row() -> None:
     fields = ResNet.model_fields
     assert set(ORDERS) == set(get_args(Order))
@@ -72,7 +104,6 @@ def test_every_order_and_option_of_a_description_has_a_row() -> None:
     assert set(STEMS) == set(get_args(fields["stem"].annotation))
     assert set(NORMS) == set(get_args(fields["norm"].annotation))
     assert set(ACTIVATIONS) == set(get_args(fields["activation"].annotation))
-    assert {k for k, order in ORDERS.items() if order.end.endswith("n")} == ENDS_WITH_NORM
 
 
 def test_between_any_two_convolutions_stand_a_norm_and_an_activation() -> None:

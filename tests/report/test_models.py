@@ -55,3 +55,37 @@ def test_a_check_reports_differences_and_exits_with_1(
     monkeypatch.setattr(models, "count", lambda nets: [Complexity(1, 2) for _ in nets])
     assert models.show("resnet20", "check") == 1
     assert "resnet20: 269,722 parameters" in capsys.readouterr().out
+
+
+def test_a_unit_is_drawn_as_he_2016_fig_4_draws_it() -> None:
+    assert models.as_drawing("resnet20").splitlines() == [
+        "x",
+        "├────────────┐",
+        "conv 3×3     │",
+        "batch norm   │",
+        "relu         │",
+        "conv 3×3     │",
+        "batch norm   │",
+        "addition ◀───┘  shortcut A",
+        "relu",
+        "y",
+    ]
+    assert models.as_drawing("preact_resnet20").splitlines()[2:4] == [
+        "batch norm   │",
+        "relu         │",
+    ]
+    assert "◀" not in models.as_drawing("plain20")
+
+
+@pytest.mark.parametrize("name", ["timm:resnet18", "torchvision:resnet18"])
+def test_other_libraries_nets_are_not_drawn(name: str) -> None:
+    with pytest.raises(UserError, match=f"{name} is not built of units"):
+        models.as_drawing(name)
+
+
+@pytest.mark.process
+def test_a_net_is_printed_as_a_table_of_layers_that_adds_up() -> None:
+    first, *_, last = models.as_layers("resnet8_w8").splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (first, last)]
+    assert cells[0] == ["conv1", "Conv2d", "8 × 8 × 8", "72", "4,608"]
+    assert cells[1] == ["sum", "", "", "19,074", "189,248"]  # the golden row's

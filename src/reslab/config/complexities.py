@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from reslab.config.nets import Described
 from reslab.config.zoo import ZOO
@@ -62,16 +63,27 @@ def count(nets: Sequence[Net]) -> list[Complexity]:
 
     `UserError` for a net that another library does not have.
     """
+    return [Complexity(**row) for row in _ask(nets)]
+
+
+def layers(net: Net) -> list[list[Any]]:
+    """A net's layers as `reslab.models.complexity.layers` lists them, from a process with torch."""
+    rows: list[list[Any]] = _ask([net], "--layers")[0]
+    return rows
+
+
+def _ask(nets: Sequence[Net], *options: str) -> list[Any]:
     asked = [
         {"description": description.model_dump(mode="json"), "image_size": size}
         for description, size in nets
     ]
-    command = [sys.executable, "-m", "reslab.models.complexity"]
+    command = [sys.executable, "-m", "reslab.models.complexity", *options]
     done = subprocess.run(
         command, input=json.dumps(asked), capture_output=True, text=True, check=False
     )
     if done.returncode == 2:
-        raise UserError(done.stderr.removeprefix("error: ").strip())
+        raise UserError(done.stderr.strip().removeprefix("error: "))
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return [Complexity(**row) for row in json.loads(done.stdout)]
+    answers: list[Any] = json.loads(done.stdout)
+    return answers

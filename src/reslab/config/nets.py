@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
+from reslab.config.words import ORDERS
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
@@ -35,14 +37,6 @@ Init = Literal["fan_out", "fan_in"]
 
 EXPANSION = {"basic": 1, "bottleneck": 4, "separable": 1, "single": 1}
 """Output channels of a branch per channel of its width (He 2015, Fig. 5)."""
-
-ENDS_WITH_NORM = {
-    "original",
-    "relu_only_preactivation",
-    "last_norm",
-    "no_first_activation_last_norm",
-}
-"""Orders whose last layer before the addition is a norm: its scale can be zero at first."""
 
 
 class Description(BaseModel):
@@ -127,14 +121,10 @@ class ResNet(Description):
         return stem + sum(convolutions) + len(self.exit) + 1
 
     def convolutions(self, stage: int) -> int:
-        """The convolutions of a branch in a stage."""
+        """How many convolutions a branch in a stage has."""
         separable = len(self.inner[stage]) + 1 if self.inner else 2
-        return {
-            "basic": len(self.kernels),
-            "bottleneck": 3,
-            "separable": separable,
-            "single": 1,
-        }[self.branch]
+        basic = len(self.kernels)
+        return {"basic": basic, "bottleneck": 3, "separable": separable, "single": 1}[self.branch]
 
     @property
     def unread(self) -> frozenset[str]:
@@ -202,14 +192,14 @@ class ResNet(Description):
                 "shortcut: none with branches that begin as zero is a dead net: its logits and "
                 "gradients are constant; leave out zero_gamma and scaling, or take a shortcut"
             )
-        if self.zero_gamma and (self.order not in ENDS_WITH_NORM or self.norm == "none"):
+        if self.zero_gamma and (not ORDERS[self.order].end.endswith("n") or self.norm == "none"):
             yield (
                 "zero_gamma: needs a norm at the branch's end; order "
                 f"{self.order} with norm {self.norm} has none there"
             )
         if self.scaling in ("skipinit", "fixup") and self.norm != "none":
             yield f"scaling: {self.scaling} stands in place of norms; add norm: none"
-        if self.scaling == "fixup" and self.order == "relu_before_addition":
+        if self.scaling == "fixup" and ORDERS[self.order].end.endswith("a"):
             yield "scaling: fixup begins with F(x) = 0, where a ReLU before the addition is dead"
         if self.dropout and any(self.convolutions(s) < 2 for s in range(len(self.units))):
             yield "dropout: stands between two convolutions, but a branch has only one"

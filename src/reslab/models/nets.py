@@ -12,12 +12,13 @@ from typing import Any
 from torch import nn
 
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.words import ORDERS, rewritten
 from reslab.config.zoo import describe
 from reslab.models.branches import outputs_of, separable_convolution
 from reslab.models.dense import dense
 from reslab.models.ends import head, initialize, sequential, stem
 from reslab.models.foreign import foreign
-from reslab.models.units import ORDERS, Layers, Unit, alphabet, rewritten, spell, unit
+from reslab.models.units import Layers, Unit, alphabet, spell, unit
 
 
 def build(description: Described | str) -> nn.Module:

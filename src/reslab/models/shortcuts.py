@@ -8,6 +8,7 @@ al. 2016 (arXiv 1603.05027), Sec. 3: scaled, gated, dropout; He et al. 2019 (arX
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -75,18 +76,6 @@ class Project(nn.Sequential):
         return projected + fx
 
 
-class Carried(nn.Module):
-    """What comes of x without F(x): x itself, or option A's x where the shape changes."""
-
-    def __init__(self, identity: nn.Module) -> None:
-        super().__init__()
-        self.identity = identity
-
-    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        carried: Tensor = self.identity(x, fx.new_zeros(()))
-        return carried
-
-
 class Scaled(nn.Module):
     """y = a x + b F(x), constants a and b."""
 
@@ -95,37 +84,21 @@ class Scaled(nn.Module):
         self.carry, self.a, self.b = carry, a, b
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        carried: Tensor = self.carry(x, fx)
-        return self.a * carried + self.b * fx
-
-    def extra_repr(self) -> str:
-        return f"a={self.a:g}, b={self.b:g}"
+        return self.a * _carried(self.carry, x) + self.b * fx
 
 
-class ExclusiveGate(nn.Module):
-    """y = (1 − g) x + g F(x), g = σ(W x + b), W a 1×1 convolution: a highway unit's gate."""
+class Gated(nn.Module):
+    """y = (1 − g) x + f(g) F(x), g = σ(W x + b), W a 1×1 convolution; f(g) is g or 1."""
 
-    def __init__(self, carry: nn.Module, gate: nn.Module) -> None:
+    def __init__(
+        self, carry: nn.Module, gate: nn.Module, factor: Callable[[Tensor], Tensor]
+    ) -> None:
         super().__init__()
-        self.carry, self.gate = carry, gate
+        self.carry, self.gate, self.factor = carry, gate, factor
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
         g: Tensor = self.gate(x).sigmoid()
-        carried: Tensor = self.carry(x, fx)
-        return (1 - g) * carried + g * fx
-
-
-class ShortcutGate(nn.Module):
-    """y = (1 − g) x + F(x)."""
-
-    def __init__(self, carry: nn.Module, gate: nn.Module) -> None:
-        super().__init__()
-        self.carry, self.gate = carry, gate
-
-    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        g: Tensor = self.gate(x).sigmoid()
-        carried: Tensor = self.carry(x, fx)
-        return (1 - g) * carried + fx
+        return (1 - g) * _carried(self.carry, x) + self.factor(g) * fx
 
 
 class Dropped(nn.Module):
@@ -136,8 +109,14 @@ class Dropped(nn.Module):
         self.carry, self.dropout = carry, nn.Dropout(probability)
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        dropped: Tensor = self.dropout(self.carry(x, fx))
+        dropped: Tensor = self.dropout(_carried(self.carry, x))
         return dropped + fx
+
+
+def _carried(carry: nn.Module, x: Tensor) -> Tensor:
+    """What comes of x alone: x itself, or option A's where the shape changes."""
+    carried: Tensor = carry(x, x.new_zeros(()))
+    return carried
 
 
 def drop(net: ResNet, change: Change) -> nn.Module:
@@ -182,8 +161,14 @@ def gated(net: ResNet, change: Change) -> nn.Module:
     is option A's, and the gate's convolution strides."""
     gate = nn.Conv2d(change.inputs, change.outputs, 1, change.stride)
     nn.init.constant_(gate.bias, net.gate_bias)  # type: ignore[arg-type]
-    join = {"exclusive": ExclusiveGate, "shortcut_only": ShortcutGate}[net.gate]
-    return join(_carry(net, change), gate)
+    return Gated(_carry(net, change), gate, GATES[net.gate])
+
+
+GATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "exclusive": torch.clone,
+    "shortcut_only": torch.ones_like,
+}
+"""What F(x) is multiplied by, a function of g."""
 
 
 def dropped(net: ResNet, change: Change) -> nn.Module:
@@ -196,7 +181,7 @@ def _norm(net: ResNet, change: Change) -> list[nn.Module]:
 
 
 def _carry(net: ResNet, change: Change) -> nn.Module:
-    return Carried((add if change.stays else pad_zeros)(net, change))
+    return (add if change.stays else pad_zeros)(net, change)
 
 
 Row = Callable[[ResNet, Change], nn.Module]

@@ -1,22 +1,16 @@
-"""Residual units as words.
+"""Residual units: a word (config/words.py) spelled with layers, and a shortcut.
 
-A unit computes y = after(shortcut(u, F(u))) with u = enter(x). Its layers, read along the branch,
-are a word over c (convolution), n (norm) and a (activation):
-
-    before c (n a c)* end + after          e.g. original: c n a c n + a
-
-The five orders of He et al. 2016 (arXiv 1603.05027), Fig. 4, differ only in the three strings.
-Further letters: d (dropout) before the last c; m (max-pooling), e (squeeze-excitation), s (scale),
-p (stochastic depth) after `end`, in this order; b (one scalar bias), which Fixup writes for n and
-before c.
+A unit computes y = after(shortcut(u, F(u))) with u = enter(x); the order says where the norms and
+activations stand, the branch which convolutions there are. He et al. 2015 (arXiv 1512.03385),
+Fig. 2; He et al. 2016 (arXiv 1603.05027), Fig. 4.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from reslab.config.nets import DenseNet, ResNet
+from reslab.config.words import ORDERS, Word, word
 from reslab.models.branches import BRANCHES, outputs_of
 from reslab.models.layers import (
     ACTIVATIONS,
@@ -31,72 +25,11 @@ from reslab.models.shortcuts import Add, Change, Project, shortcut
 Layers = list[tuple[str, nn.Module]]
 
 
-class Order(NamedTuple):
-    """What stands before the first convolution, after the last, and after the addition; and whether
-    a projecting shortcut reads before(x) instead of x."""
-
-    before: str
-    end: str
-    after: str
-    projects_before: bool
-
-    @property
-    def closing(self) -> str:
-        """What closes a net: what would open one more unit, ending with an activation."""
-        return self.before if self.before in ("", "a", "n a") else f"{self.before} a"
-
-
-ORDERS: dict[str, Order] = {
-    #                               before  end    after  a projection reads before(x)
-    "original":               Order("",     "n",   "a",   False),
-    "bn_after_addition":      Order("",     "",    "n a", False),
-    "relu_before_addition":   Order("",     "n a", "",    False),
-    "relu_only_preactivation": Order("a",   "n",   "",    True),
-    "full_preactivation":     Order("n a",  "",    "",    True),
-    # Pre-activation as in PyramidNet (arXiv 1610.02915), Fig. 6, which hysts measures on preact-56:
-    "no_first_activation":    Order("n",    "",    "",    True),
-    "last_norm":              Order("n a",  "n",   "",    True),
-    "no_first_activation_last_norm": Order("n", "n", "",  True),
-}  # fmt: skip
-
 NAMES = {
     "c": "conv", "n": "bn", "a": "relu", "d": "dropout", "b": "bias", "m": "pool", "e": "se",
     "s": "scale", "p": "depth",
 }  # fmt: skip
 """Layers are called by their letter and its count along the word: torchvision's names."""
-
-
-class Word(NamedTuple):
-    """A unit's word in three parts: before(x), the branch with its end, what follows the `+`."""
-
-    before: str
-    branch: str
-    after: str
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, [self.before, self.branch, "+", self.after]))
-
-
-def word(net: ResNet, convolutions: int, pooled: bool = False) -> Word:
-    """The word of a unit of `net`, letters separated by spaces, as Fig. 4 reads downwards."""
-    order, is_fixup = ORDERS[net.order], net.scaling == "fixup"
-    c = "b c" if is_fixup else "c"
-    last = [*(["d"] if net.dropout else []), c, *(["s"] if is_fixup else [])]
-    further = {
-        "m": pooled,
-        "e": net.se > 0,
-        "s": net.scaling in ("skipinit", "rezero"),
-        "p": net.survival < 1,
-    }
-    inner = " n a ".join([c] * (convolutions - 1) + [" ".join(last)])
-    end = [order.end, *(letter for letter, is_on in further.items() if is_on)]
-    parts = order.before, " ".join(filter(None, [inner, *end])), order.after
-    return Word(*(rewritten(net, part) for part in parts))
-
-
-def rewritten(net: ResNet, word: str) -> str:
-    """The word as `net` has it: Fixup puts scalar biases in place of norms (Zhang 2019, Sec. 3)."""
-    return word.replace("n", "b") if net.scaling == "fixup" else word
 
 
 Factory = Callable[[int], nn.Module]

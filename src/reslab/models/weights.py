@@ -1,6 +1,7 @@
-"""Weights of other code: state dicts translated to our names and fitted strictly.
+"""Weights of other code: state dicts translated to our names and back, and fitted strictly.
 
-Works on state dicts in memory; reading files is the caller's business.
+Works on state dicts in memory; reading files is the caller's business. Our residual nets have
+torchvision's names already; its DenseNet's children are called otherwise.
 """
 
 import re
@@ -30,6 +31,37 @@ def _translated(key: str) -> str:
     for pattern, replacement in RENAMES:
         key = re.sub(pattern, replacement, key)
     return key
+
+
+DENSE_RENAMES = (
+    (r"^conv1\.", "features.conv0."),
+    (r"^bn1\.", "features.norm0."),
+    (r"^closing_bn1\.", "features.norm5."),
+    (r"^fc\.", "classifier."),
+    (r"^transition(\d+)\.(bn|conv)1\.", r"features.transition\1.\2."),
+    (r"^block(\d+)\.(\d+)\.", r"features.denseblock\1.denselayer<\2>."),
+    (r"(?<=\.)bn", "norm"),
+)
+"""Our names of a dense net's parts and torchvision's; <i> counts from 0 here, from 1 there."""
+
+
+def to_torchvision(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our state dict under torchvision's names; tensors are shared, not copied."""
+    is_dense = any(key.startswith("block1.") for key in state_dict)
+    return {_torchvisions(key) if is_dense else key: value for key, value in state_dict.items()}
+
+
+def from_torchvision(net: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """torchvision's state dict under the names of `net`; what it has no name for keeps its own."""
+    ours = net.state_dict()
+    names = dict(zip(to_torchvision(ours), ours, strict=True))
+    return {names.get(key, key): value for key, value in state_dict.items()}
+
+
+def _torchvisions(key: str) -> str:
+    for pattern, replacement in DENSE_RENAMES:
+        key = re.sub(pattern, replacement, key)
+    return re.sub(r"<(\d+)>", lambda index: str(int(index[1]) + 1), key)
 
 
 def fit(net: Net, state_dict: Mapping[str, Tensor]) -> Net:

@@ -4,11 +4,14 @@ Reads the golden counts; torch is only asked, in a process of its own, to check 
 """
 
 import json
+from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Any, Literal
 
-from reslab.config.complexities import GOLDEN, Complexity, count, golden
-from reslab.config.zoo import ZOO
+from reslab.config.complexities import GOLDEN, Complexity, count, golden, layers
+from reslab.config.nets import DenseNet, ResNet
+from reslab.config.words import Word, word
+from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers import counts
 from reslab.text import markdown_table
@@ -108,7 +111,91 @@ def _told(cost: Complexity | None) -> str:
     return f"{cost.params:,} parameters, {cost.multiply_adds:,} multiply-adds" if cost else "no row"
 
 
-def show(pattern: str, form: Literal["table", "json", "check", "write"]) -> int:
+def as_layers(name: str) -> str:
+    """A net's layers as Markdown, with a row of sums; counted by a process with torch.
+
+    Nets of other libraries are shown at 224². `UserError` for an unknown name.
+    """
+    size = ZOO[name].image_size if name in ZOO else 224
+    found = layers((describe(name), size))
+    rows = [[*texts, f"{params:,}", f"{macs:,}"] for *texts, params, macs in found]
+    params, macs = sum(row[3] for row in found), sum(row[4] for row in found)
+    head = ["layer", "kind", "output", "params", "multiply-adds"]
+    return markdown_table(
+        head, [*rows, ["sum", "", "", f"{params:,}", f"{macs:,}"]], numeric=range(3, 5)
+    )
+
+
+WORDS = {
+    "c": "conv", "n": "norm", "a": "activation", "d": "dropout", "b": "scalar bias",
+    "m": "3×3 max-pooling", "e": "squeeze-excitation", "s": "learned scale",
+    "p": "stochastic depth",
+}  # fmt: skip
+
+
+def as_drawing(name: str) -> str:
+    """A unit whose shape stays, downwards, its shortcut on the right, as in He 2016, Fig. 4."""
+    net = describe(name)
+    match net:
+        case ResNet():
+            written, kernels = word(net, net.convolutions(0)), list(_kernels(net))
+            join = None if net.shortcut == "none" else f"shortcut {net.shortcut}"
+            if net.shortcut != "C" or net.projection_reads == "x":  # the identity reads x itself
+                written = Word("", f"{written.before} {written.branch}", written.after)
+            return _drawn(written, _layer_names(net), kernels, "addition", join)
+        case DenseNet():
+            letters = ["n", "a", "c"] * (1 + net.bottleneck)
+            kernels = ["1×1", "3×3"][1 - net.bottleneck :]
+            written = Word("", " ".join(letters), "")
+            return _drawn(written, _layer_names(net), kernels, "concatenation", "identity")
+    raise UserError(f"{name} is not built of units that can be drawn; see --layers")
+
+
+def _kernels(net: ResNet) -> list[str]:
+    """The convolutions of a branch in the first stage."""
+    groups = f" in {net.groups} groups" if net.groups > 1 else ""
+    return {
+        "basic": [f"{kernel}×{kernel}" for kernel in net.kernels],
+        "bottleneck": ["1×1", f"3×3{groups}", "1×1"],
+        "separable": ["3×3 separable"] * net.convolutions(0),
+        "single": ["3×3"],
+    }[net.branch]
+
+
+def _layer_names(net: ResNet | DenseNet) -> dict[str, str]:
+    """What the letters of a word mean in this net."""
+    return WORDS | {"n": f"{net.norm} norm", "a": net.activation}
+
+
+def _drawn(
+    written: Word, names: dict[str, str], kernels: list[str], joins: str, shortcut: str | None
+) -> str:
+    convolutions = iter(kernels)
+    before, branch, after = (
+        [
+            f"conv {next(convolutions)}" if letter == "c" else names[letter]
+            for letter in part.split()
+        ]
+        for part in written
+    )
+    if shortcut is not None:
+        width = max(map(len, [*branch, f"{joins} ◀"])) + 3
+        lines = [line.ljust(width) + "│" for line in branch]
+        fork, end = "├".ljust(width, "─") + "┐", f"{joins} ◀".ljust(width, "─") + "┘"
+        branch = [fork, *lines, f"{end}  {shortcut}"]
+    return "\n".join(["x", *before, *branch, *after, "y"])
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "table": as_table,
+    "json": as_json,
+    "write": write,
+    "layers": as_layers,
+    "draw": as_drawing,
+}
+
+
+def show(pattern: str, form: Literal["table", "json", "check", "write", "layers", "draw"]) -> int:
     """Print the answer to one call of scripts/models.py; 1 where a check finds a difference."""
     if form == "check":
         found = differences(pattern)
@@ -116,5 +203,5 @@ def show(pattern: str, form: Literal["table", "json", "check", "write"]) -> int:
             "\n".join(found) or f"{len(matching(pattern))} nets counted, all as {GOLDEN.name} says"
         )
         return int(bool(found))
-    print({"table": as_table, "json": as_json, "write": write}[form](pattern))
+    print(FORMS[form](pattern))
     return 0
