@@ -108,8 +108,8 @@ def test_what_is_written_to_a_run_folder_is_read_back(tmp_path: Path) -> None:
         ({"data.name": ["x"]}, "data.name: got ['x']; expected 'digits', 'mnist'"),
         ({"data.holdout": 60_000}, "data: holdout must leave training images; cifar10 has 50000"),
         (
-            {"recipe": "he2016"},
-            "recipe: configs/recipes has no 'he2016'; did you mean he2015_cifar",
+            {"recipe": "he2015"},
+            "recipe: configs/recipes has no 'he2015'; did you mean he2015_cifar",
         ),
         ({"recipe": "../x"}, "recipe: configs/recipes has no '../x'"),
         ({"recipe.optimizer": 5}, "recipe.optimizer: got 5; expected a mapping"),

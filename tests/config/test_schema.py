@@ -130,7 +130,7 @@ def test_a_holdout_leaves_training_images() -> None:
     with pytest.raises(ValidationError, match="must leave training images; cifar10 has 50000"):
         Data(name="cifar10", holdout=50_000)
     with pytest.raises(ValidationError, match="'cifar10'"):
-        Data(name="imagenet")  # type: ignore[arg-type]
+        Data(name="svhn")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

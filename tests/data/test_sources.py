@@ -177,4 +177,5 @@ def test_counts_shapes_and_labels_are_compared_with_the_facts(
 
 
 def test_there_is_a_reader_and_a_download_for_every_data_set() -> None:
-    assert set(sources.READERS) == set(files.DOWNLOADS) == set(DATASETS)
+    planned = {"imagenet"}  # facts, so that experiments can be planned, but no reader yet
+    assert set(sources.READERS) == set(files.DOWNLOADS) == set(DATASETS) - planned

@@ -152,7 +152,7 @@ def test_without_a_table_nothing_is_published() -> None:
         ({"row": "ResNet 21"}, "he2015/table6 has no row 'ResNet 21'; did you mean ResNet 32"),
         ({"row": "ResNet 20", "column": "x"}, "he2015/table6 has no column 'x'; there are"),
         ({"table": "he2015/table66"}, "he2015 has no table 'table66'; did you mean table6"),
-        ({"table": "he2051/table6"}, "no paper is called 'he2051'; did you mean he2015"),
+        ({"table": "plain_net/table"}, "no paper is called 'plain_net'; did you mean plain_net_"),
         ({"table": "table6"}, "expected paper/table, for example he2015/table6, got 'table6'"),
         ({"tabel": "he2015/table6"}, "got {'tabel': 'he2015/table6'}; expected none, or a mapping"),
         ("ResNet 20", "got 'ResNet 20'; expected none, or a mapping of table, row, column"),
