@@ -49,9 +49,9 @@ def assumptions(plan: Plan, variants: Sequence[Variant]) -> dict[str, list[str]]
 
 
 def training_of(plan: Plan, variant: Variant) -> Training | None:
-    """The protocol that a variant is held against: its own row's, else the experiment's."""
-    published = variant.published
-    own = protocol_of(published.table, published.row) if published else None
+    """The protocol that a variant is held against: its own cell's, else the experiment's."""
+    cell = variant.published
+    own = protocol_of(cell.table, cell.row, cell.column) if cell else None
     return own or (protocol_of(plan["published"]) if plan["published"] else None)
 
 
