@@ -42,7 +42,7 @@ def test_a_depth_that_is_no_imagenet_nets_is_refused(depth: int) -> None:
 
 def counted_otherwise(name: str) -> int:
     """Layers that a paper does not count, or counts besides, in a net's name."""
-    if "wrn" in name:
+    if "wrn" in name and "imagenet" not in name:
         return -2  # the paper's 6n+4 counts the projections of three stages, but no linear layer
     if re.fullmatch(r"resnet\d+[cd]", name):
         return 2  # three convolutions in the stem

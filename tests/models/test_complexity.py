@@ -169,7 +169,7 @@ def wide(n: int, k: int, kernels: str = "33") -> Complexity:
     return net.result()
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if name.startswith("wrn_")])
+@pytest.mark.parametrize("name", [name for name in ZOO if re.match(r"wrn_\d", name)])
 def test_wide_nets_follow_a_closed_formula(name: str) -> None:
     depth, k, kernels = re.match(r"wrn_(\d+)_(\d+)(?:_b(\d+))?$", name).groups()
     assert golden()[name] == wide((int(depth) - 4) // 6, int(k), kernels or "33")
@@ -242,6 +242,9 @@ def test_golden_parameters_are_those_that_others_count(name: str, params: int) -
         ("wrn_28_10", 36.5), ("wrn_28_12", 52.5), ("wrn_22_8", 17.2), ("wrn_22_10", 26.8),
         ("wrn_16_8", 11.0), ("wrn_16_10", 17.1),  # Zagoruyko 2016, Table 4
         ("preact_resnet200", 64.7), ("wide_resnet50_2", 68.9),  # Zagoruyko 2016, Table 8
+        ("wrn_imagenet_18_1.5", 25.9), ("wrn_imagenet_18_2.0", 45.6),
+        ("wrn_imagenet_18_3.0", 101.8), ("wrn_imagenet_34_1.5", 48.6),
+        ("wrn_imagenet_34_2.0", 86.0),  # Zagoruyko 2016, Table 7
         ("resnext29_8x64d", 34.4),  # Xie 2017, Table 7
         ("densenet_40_12", 1.0), ("densenet_100_12", 7.0), ("densenet_100_24", 27.2),
         ("densenet_bc_100_12", 0.8), ("densenet_bc_250_24", 15.3),
@@ -401,7 +404,8 @@ def test_every_golden_row_is_held_against_a_source_here() -> None:
     patterns = [
         r"(resnet|plain)\d+(_w8|_k\d|_1layer|_gn)?", r"preact_resnet\d+", r"stochdepth_resnet\d+",
         r"resnet(\d+)[cd]", r"resne[x]?t\d+_\d+x\d+d", r"wrn_\d+_\d+(_b\d+)?",
-        r"wide_resnet\d+_2", r"se_(preact_resnet\d+|wrn_16_8)", r"seresne[x]?t\d+(_32x4d)?",
+        r"wide_resnet\d+_2", r"wrn_imagenet_\d+_\d\.\d",
+        r"se_(preact_resnet\d+|wrn_16_8)", r"seresne[x]?t\d+(_32x4d)?",
         r"densenet(_bc)?_\d+_\d+", r"densenet\d+", r"xception", r"fixup_resnet\d+",
         r"skipinit_wrn_\d+_4", r"rezero_resnet\d+",
     ]  # fmt: skip

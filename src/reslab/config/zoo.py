@@ -88,13 +88,14 @@ def imagenet(depth: int, **fields: Any) -> ResNet:
         depths = ", ".join(map(str, IMAGENET_UNITS))
         raise UserError(f"an ImageNet ResNet has {depths} layers, not {depth}")
     branch, units = IMAGENET_UNITS[depth]
-    return ResNet(
-        units=units,
-        widths=(64, 128, 256, 512),
-        strides=(1, 2, 2, 2),
-        branch=branch,
-        **{"shortcut": "B", "stem": "7x7_pool", "stem_width": 64, "classes": 1000, **fields},
-    )
+    usual: Fields = {
+        "widths": (64, 128, 256, 512),
+        "shortcut": "B",
+        "stem": "7x7_pool",
+        "stem_width": 64,
+        "classes": 1000,
+    }
+    return ResNet(units=units, strides=(1, 2, 2, 2), branch=branch, **usual | fields)
 
 
 def dense_cifar(depth: int, growth: int, compressed: bool = False) -> DenseNet:
@@ -226,6 +227,9 @@ def _wide() -> Named:
     for depth, kernels in ((40, "131"), (40, "31"), (40, "13"), (40, "311"), (22, "313")):
         net = wide(depth, 2, kernels=tuple(map(int, kernels)))
         yield f"wrn_{depth}_2_b{kernels}", net, 32, "Zagoruyko 2016, Table 2"
+    for depth, widening in ((18, 1.5), (18, 2.0), (18, 3.0), (34, 1.5), (34, 2.0)):
+        net = imagenet(depth, widths=tuple(int(w * widening) for w in (64, 128, 256, 512)))
+        yield f"wrn_imagenet_{depth}_{widening}", net, 224, "Zagoruyko 2016, Table 7"
     for depth in (50, 101):
         net = imagenet(depth, base_width=128)
         yield f"wide_resnet{depth}_2", net, 224, "Zagoruyko 2016, Sec. 3.4"
