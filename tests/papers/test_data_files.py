@@ -97,8 +97,7 @@ ELSEWHERE = {
     "vgg", "vgg16", "vgg19", "vgg16_bn", "googlenet", "prelu_net", "bn_inception", "inception_v3",
     "inception_v4", "inception_resnet_v2", "fitnet19", "highway19", "highway32", "se_bn_inception",
     "senet154", "shake_shake_26_2x96d", "shake_even_29_2x4x64d", "gated_resnet56",
-    "gated_resnet110", "wrn_imagenet_18_1.5", "wrn_imagenet_18_2.0", "wrn_imagenet_18_3.0",
-    "wrn_imagenet_34_1.5", "wrn_imagenet_34_2.0",
+    "gated_resnet110",
 }  # fmt: skip
 """Nets in the papers' tables that the zoo does not have."""
 

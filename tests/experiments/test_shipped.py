@@ -1,0 +1,154 @@
+"""Every experiment that ships can be planned and stands beside the numbers of its paper.
+
+One published table belongs to one experiment, and each cell that the paper measured itself is a
+variant. Nets and data sets that are not here, other views of the same net and quoted numbers are
+told apart by the papers' data files and by the two sets below.
+"""
+
+import json
+import re
+from collections import defaultdict
+from functools import cache
+
+import pytest
+
+from reslab.config import Recipe, config_file, config_names, load_yaml
+from reslab.config.datasets import DATASETS
+from reslab.experiments.plan import Options, Plan, as_written, read_plan_file
+from reslab.papers import cell, protocol_of, read_paper, table
+
+NAMES = config_names("experiments")
+NOT_HERE = {
+    "vgg16_bn",
+    "bn_inception",
+    "inception_resnet_v2",
+    "shake_shake_26_2x96d",
+    "shake_even_29_2x4x64d",
+    "gated_resnet56",
+    "gated_resnet110",
+}
+"""Nets of claimed tables that the zoo does not have; their experiments say so."""
+OTHER_MEASURES = ("top5", "10crop", "320_299", "train_error")
+"""Parts of the names of columns that hold another number of a net whose test error is claimed."""
+
+Cell = tuple[str, str]
+
+
+@cache
+def plan(name: str) -> Plan:
+    return read_plan_file(name, Options(seeds=1))
+
+
+@cache
+def header(name: str) -> str:
+    """The comment that a file opens with."""
+    lines = config_file("experiments", name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))])
+
+
+def claims() -> dict[str, dict[str, list[Cell]]]:
+    """Table → experiment → the rows and columns that its variants point at."""
+    claimed: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    for name in NAMES:
+        for variant in plan(name).variants:
+            if variant.published is not None:
+                place = variant.published
+                found = cell(place["table"], place["row"], place.get("column"))
+                claimed[found.table][name].append((found.row, found.column))
+    return claimed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_variant_has_its_published_value_or_says_that_there_is_none(name: str) -> None:
+    tree = load_yaml(config_file("experiments", name))
+    for variant in plan(name).variants:
+        if variant.published is None and plan(name).published is not None:
+            assert tree["variants"][variant.label]["published"] == "none"
+        if variant.published is not None:
+            place = variant.published
+            found = cell(place["table"], place["row"], place.get("column"))
+            assert found.fail or found.value is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_variant_is_on_the_data_of_its_cell(name: str) -> None:
+    for variant in plan(name).variants:
+        if variant.published is None:
+            continue
+        place = variant.published
+        found = cell(place["table"], place["row"], place.get("column"))
+        told = table(found.table).dataset.split(", ")
+        protocol = protocol_of(found.table, found.row, found.column)
+        data = protocol.fields.get("data.name") if protocol else None
+        ours = variant.configs[0].data.name
+        assert ours in told
+        assert data in (None, ours), variant.label
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_opens_with_a_question_a_command_and_its_cost(name: str) -> None:
+    assert re.match(r"# .*[?:]", header(name)) or name.startswith("mnist")
+    assert f"make experiment NAME={name}" in header(name)
+    runs = re.search(r"([\d,]+) runs", header(name))
+    assert runs is not None, "the header says how many runs there are"
+    # Commands with SEEDS= count fewer: the number stands beside the first one.
+    first = re.search(r"SEEDS=(\d+)", header(name).split(" runs")[0])
+    options = Options(seeds=int(first[1])) if first else Options()
+    planned = sum(1 for _ in read_plan_file(name, options).runs())
+    assert int(runs[1].replace(",", "")) == planned
+
+
+def test_a_published_table_belongs_to_one_experiment() -> None:
+    shared = {ref: sorted(by) for ref, by in claims().items() if len(by) > 1}
+    assert not shared
+
+
+def test_two_variants_point_at_one_cell_only_where_a_row_covers_several_settings() -> None:
+    for ref, by in claims().items():
+        for places in by.values():
+            twice = {place for place in places if places.count(place) > 1}
+            assert twice <= {("exclusive gating, b_g init 0 to -5", "test_error")}, ref
+
+
+@pytest.mark.parametrize("ref", sorted(claims()))
+def test_each_cell_that_a_paper_measured_itself_is_a_variant(ref: str) -> None:
+    mains = {plan(name).published for name in NAMES}
+    if read_paper(ref.partition("/")[0]).third_party and ref not in mains:
+        return  # it only lends numbers to another paper's nets
+    claimed = {place for places in claims()[ref].values() for place in places}
+    found = table(ref)
+    missing = [
+        (row, column)
+        for row, line in found.rows.items()
+        for column, printed in line.values.items()
+        if printed is not None
+        and (row, column) not in claimed
+        and not line.quotes(column)
+        and line.model not in NOT_HERE
+        and found.columns[column].run.get("data.name", "cifar10") in DATASETS
+        and not any(part in column for part in OTHER_MEASURES)
+    ]
+    assert not missing
+
+
+def test_a_number_that_fails_is_a_row_too() -> None:
+    failed = [
+        variant.label
+        for variant in plan("identity_mappings").variants
+        if variant.published and cell("he2016/table1", variant.published["row"]).fail
+    ]
+    assert len(failed) == 9  # four rows of the paper's, one of them with six biases
+
+
+@pytest.mark.parametrize("name", config_names("recipes"))
+def test_a_recipe_is_possible_and_some_experiment_uses_it(name: str) -> None:
+    assert Recipe.model_validate_json(json.dumps(load_yaml(config_file("recipes", name))))
+    files = [config_file("experiments", other).read_text(encoding="utf-8") for other in NAMES]
+    assert any(re.search(rf"\b{name}\b", text) for text in files)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_costs_of_a_plan_are_known_or_counted(name: str) -> None:
+    for row in as_written(plan(name))["variants"]:
+        assert row["params"] > 0 and row["multiply_adds"] > 0
