@@ -134,7 +134,7 @@ help:
 .PHONY: _name _model _chosen _always
 
 LIST = for file in configs/experiments/*.yaml; do [ -e "$$file" ] || continue; \
-	printf '  %-18s  %s\n' "$$(basename "$$file" .yaml)" "$$(sed -n '1{s/^\# *//;s/   .*//;p;}' "$$file")"; done
+	printf '  %-27s  %s\n' "$$(basename "$$file" .yaml)" "$$(sed -n '1{s/^\# *//;s/   .*//;p;}' "$$file")"; done
 
 _name:
 	@[ -n "$$NAME" ] || { printf 'Which experiment? Say NAME=…, for example:\n\n'; \

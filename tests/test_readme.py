@@ -85,11 +85,13 @@ def test_build_and_load_are_what_the_readme_imports(blocks: list[tuple[str, str]
     assert callable(reslab.load)  # used on a run's folder in tests/training/test_run.py
 
 
-def test_every_experiment_that_the_readme_names_is_shipped(repository: Path) -> None:
-    text = (repository / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"NAME=(\w+)", text)) - {"my_widths"}
+def test_every_experiment_that_the_readme_names_is_shipped_and_the_docs_list_all(
+    repository: Path,
+) -> None:
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    docs = (repository / "docs" / "experiments.md").read_text(encoding="utf-8")
     shipped = {path.stem for path in (repository / "configs" / "experiments").glob("*.yaml")}
-    assert named
-    assert named <= shipped
-    table = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
-    assert set(table) == shipped
+    named = set(re.findall(r"NAME=(\w+)", readme)) - {"my_widths"}
+    assert {"quickstart", "plain_vs_residual"} <= named <= shipped
+    listed = re.findall(r"^\| `(\w+)` \| [^|]+ \| [a-z]", docs, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(shipped)
