@@ -25,7 +25,7 @@
 #|   NAME      a file of configs/experiments, without .yaml
 #|   BUDGET    fraction of the recipe's steps, the schedule in proportion, e.g. 0.02
 #|   SEEDS     number of seeds
-#|   ONLY      variants by label, e.g. '*20*'
+#|   ONLY      variants by label: '*20*', 'plain-*,ResNet 110', '!*1202' (all but these)
 #|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'
 #|   DEVICES   processes (GPUs) per run
 #|   DRY       1: the plan only

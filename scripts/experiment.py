@@ -44,7 +44,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="train X times the steps, milestones in proportion",
     )
     command.add_argument("--seeds", type=int, metavar="N", help="seeds 0 … N-1")
-    command.add_argument("--only", metavar="GLOB", help="variants whose label matches, e.g. '*20*'")
+    command.add_argument(
+        "--only", metavar="GLOB", help="variants by label: '*20*', 'a*,b*', '!*1202'"
+    )
     command.add_argument(
         "--set",
         action="append",

@@ -14,6 +14,7 @@ from reslab.experiments.plan import (
     Plan,
     as_written,
     expand,
+    matches,
     parse_experiment,
     read_plan_file,
     write,
@@ -418,3 +419,19 @@ def test_merging_a_variant_leaves_the_experiment_as_it_is() -> None:
     before = json.dumps(TREE)
     plan(set=("recipe.optimizer.lr=0.05",), budget=0.1)
     assert json.dumps(TREE) == before
+
+
+@pytest.mark.parametrize(
+    ("only", "labels"),
+    [
+        ("*20*", ["plain-20", "ResNet 20", "ResNet 1202"]),
+        ("!*1202", ["plain-20", "plain-110", "ResNet 20", "ResNet 110"]),
+        ("plain-*, ResNet 110", ["plain-20", "plain-110", "ResNet 110"]),
+        ("*20*,!plain-*,!*1202", ["ResNet 20"]),
+    ],
+)
+def test_only_takes_several_globs_and_excludes_with_an_exclamation_mark(
+    only: str, labels: list[str]
+) -> None:
+    known = ["plain-20", "plain-110", "ResNet 20", "ResNet 110", "ResNet 1202"]
+    assert [label for label in known if matches(label, only)] == labels

@@ -70,5 +70,5 @@ def _advice(pending: list[Job], estimated: float) -> str:
     seeds = "SEEDS=1 trains one seed, " if len({job.config.seed for job in pending}) > 1 else ""
     return (
         f"that is long: BUDGET={budget:.1g} would take about half a day, {seeds}"
-        "ONLY='*20*' the variants that match"
+        "ONLY='*20*' the variants that match, ONLY='!*1202' the others"
     )

@@ -149,7 +149,7 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     overrides = [*experiment.variants.items(), *_grid(experiment.grid)]
     with located(where):
         _refuse_equal_slugs([label for label, _ in overrides])
-    chosen = [(k, v) for k, v in overrides if fnmatchcase(k, options.only or "*")]
+    chosen = [(k, v) for k, v in overrides if matches(k, options.only or "*")]
     if not chosen:
         labels = ", ".join(label for label, _ in overrides)
         raise UserError(f"ONLY={options.only!r} matches none of the variants: {labels}")
@@ -214,6 +214,19 @@ def _cell(
     with located(where):
         papers.cell(cell["table"], cell["row"], cell.get("column"))
     return cell
+
+
+def matches(label: str, only: str) -> bool:
+    """Whether a label is among those that `ONLY` picks: globs with commas between, `!` excludes.
+
+    `*20*`, `plain-*,ResNet 110`, `!*1202`.
+    """
+    globs = [glob.strip() for glob in only.split(",")]
+    wanted = [glob for glob in globs if not glob.startswith("!")] or ["*"]
+    unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
+    return any(fnmatchcase(label, glob) for glob in wanted) and not any(
+        fnmatchcase(label, glob) for glob in unwanted
+    )
 
 
 def _grid(grid: dict[str, list[Any]]) -> Iterator[tuple[str, Tree]]:
