@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reslab.config import Data, Optimizer, Recipe, ResNet, RunConfig, Schedule, describe, resolve
+from reslab.config import (
+    Augmentation,
+    Data,
+    Optimizer,
+    Recipe,
+    ResNet,
+    RunConfig,
+    Schedule,
+    describe,
+    resolve,
+)
 from reslab.config.strict_yaml import flatten, merge
 from reslab.errors import UserError
 
@@ -67,6 +77,9 @@ def test_a_whole_number_where_a_fraction_is_meant_is_the_same_value() -> None:
         {"recipe__optimizer__decay": "weights"},
         {"recipe__schedule__warmup_steps": 400},
         {"recipe__normalization": "channel"},
+        {"recipe__label_smoothing": 0.1},
+        {"recipe__augmentation__mixup": 0.2},
+        {"recipe__augmentation__fill": "reflect"},
         {"recipe__augmentation__padding": "before_normalization"},
         {"seed": 1},
         {"budget": 0.5},
@@ -143,7 +156,9 @@ def test_a_holdout_leaves_training_images() -> None:
         ({"lr": 0.0}, "greater than 0"),
         ({"lr": float("inf")}, "finite"),
         ({"weight_decay": -1e-4}, "greater than or equal to 0"),
-        ({"name": "rmsprop"}, "'sgd' or 'adam'"),
+        ({"name": "lamb", "nesterov": True}, "lamb has betas; momentum and nesterov belong to"),
+        ({"scale_and_bias_lr_factor": 0.0}, "greater than 0"),
+        ({"name": "rmsprop"}, "'sgd', 'adam', 'adamw' or 'lamb'"),
     ],
     ids=str,
 )
@@ -163,12 +178,53 @@ def test_an_optimizer_reads_what_it_is_given(fields: dict[str, Any], reason: str
         ({"milestones": (3,), "warmup_steps": 3}, "come after the warm-up, got warmup_steps 3"),
         ({"milestones": (3,), "gamma": 1.0}, "less than 1"),
         ({"milestones": (3,), "warmup_lr": 0.0}, "greater than 0"),
+        ({"milestones": (3,), "warmup": "linear"}, "warmup: linear needs warmup_steps above 0"),
+        ({"name": "one_cycle", "warmup_steps": 3}, "one_cycle rises by itself; .* set pct_start"),
+        ({"name": "cosine", "pct_start": 0.2}, "pct_start belongs to name: one_cycle, got cosine"),
     ],
     ids=str,
 )
 def test_a_schedule_is_in_order(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         Schedule(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"fill": "reflect"}, "fill: reflect needs crop_padding above 0"),
+        ({"randaugment_magnitude": 5}, "randaugment_magnitude needs randaugment above 0"),
+        ({"randaugment": 2, "randaugment_magnitude": 31}, "less than or equal to 30"),
+        ({"mixup": -0.2}, "greater than or equal to 0"),
+        ({"cutmix": float("inf")}, "finite"),
+    ],
+    ids=str,
+)
+def test_an_augmentation_reads_what_it_is_given(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        Augmentation(**fields)
+
+
+def test_a_recipe_knows_what_it_does_not_read() -> None:
+    assert run().recipe.unread == {
+        "optimizer.betas",
+        "schedule.pct_start",
+        "schedule.warmup",
+        "schedule.warmup_lr",
+        "augmentation.randaugment_magnitude",
+    }
+    other = {"optimizer": {"name": "lamb", "momentum": 0.0}, "augmentation.crop_padding": 0}
+    cosine = {"name": "cosine", "milestones": [], "warmup_steps": 5}
+    assert run(recipe=merge(other, {"schedule": cosine})).recipe.unread == {
+        "optimizer.momentum",
+        "optimizer.nesterov",
+        "schedule.milestones",
+        "schedule.gamma",
+        "schedule.pct_start",
+        "augmentation.padding",
+        "augmentation.fill",
+        "augmentation.randaugment_magnitude",
+    }
 
 
 @pytest.mark.parametrize(
@@ -180,6 +236,11 @@ def test_a_schedule_is_in_order(fields: dict[str, Any], reason: str) -> None:
         ({"model__in_channels": 1}, r"model\.in_channels is 1, but cifar10 has 3"),
         ({"model__classes": 100}, r"model\.classes is 100, but cifar10 has 10"),
         ({"data": "mnist", "recipe__normalization": "imagenet"}, "for colour; mnist is grey"),
+        (
+            {"recipe__augmentation": {"fill": "reflect", "crop_padding": 32}},
+            "reflect mirrors at most 31 pixels of cifar10, got crop_padding 32",
+        ),
+        ({"recipe__label_smoothing": 1.0}, "less than 1"),
         ({"budget": 0}, "greater than 0"),
         ({"budget": -0.5}, "greater than 0"),
         ({"seed": -1}, "greater than or equal to 0"),

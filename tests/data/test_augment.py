@@ -3,15 +3,27 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torchvision.transforms.v2 import CutMix, MixUp, RandAugment
 from torchvision.transforms.v2 import functional as vision
 
 from reslab.config.schema import Augmentation
-from reslab.data.augment import Kind, Normalization, augmented, crop_flip
+from reslab.data.augment import (
+    FITS,
+    Draws,
+    Kind,
+    Normalization,
+    augmented,
+    crop_flip,
+    cutout,
+    mixed,
+    randaugment,
+)
 from reslab.data.sources import Source
 from reslab.errors import UserError
 
@@ -26,14 +38,24 @@ def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor,
     return dy, dx, torch.randint(0, 2, (count,), generator=generator)
 
 
-def one_by_one(images: Tensor, dy: Tensor, dx: Tensor, flip: Tensor, padding: int) -> Tensor:
+def all_draws(crops_and_flips: tuple[Tensor, Tensor, Tensor], seed: int = 0) -> Draws:
+    words = torch.randint(
+        0, 2**32, (3, len(crops_and_flips[0])), generator=torch.manual_seed(seed + 1)
+    )
+    return Draws(*crops_and_flips, *words)
+
+
+def one_by_one(
+    images: Tensor, dy: Tensor, dx: Tensor, flip: Tensor, padding: int, mode: str = "constant"
+) -> Tensor:
     """torchvision's pad, crop and flip."""
     height, width = images.shape[2:]
     done = []
     for image, top, left, mirrored in zip(
         images, dy.tolist(), dx.tolist(), flip.tolist(), strict=True
     ):
-        window = vision.crop(vision.pad(image, [padding] * 4), top, left, height, width)
+        padded = vision.pad(image, [padding] * 4, padding_mode=mode)
+        window = vision.crop(padded, top, left, height, width)
         done.append(vision.horizontal_flip(window) if mirrored else window)
     return torch.stack(done)
 
@@ -57,11 +79,31 @@ def test_crops_and_flips_equal_torchvisions(
     assert torch.equal(cropped, one_by_one(images, *draws, padding))
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
+    padding=st.integers(0, 8),
+    seed=st.integers(0, 1000),
+)
+def test_padding_by_reflection_equals_torchvisions(
+    shape: tuple[int, int, int, int], padding: int, seed: int
+) -> None:
+    """Zagoruyko 2016: crops from an image padded by reflection."""
+    padding = min(padding, shape[2] - 1, shape[3] - 1)
+    images, draws = some_images(*shape), some_draws(shape[0], padding, seed)
+    expected = one_by_one(images.float(), *draws, padding, mode="reflect")
+    assert torch.equal(crop_flip(images, *draws, padding, reflect=True).float(), expected)
+    recipe = Augmentation(crop_padding=padding, flip=True, fill="reflect" if padding else "zeros")
+    plain = Normalization.fit("none", images)
+    assert torch.equal(augmented(images, all_draws(draws), recipe, plain), expected / 255)
+
+
 def test_every_crop_and_flip_of_he_2015_equals_torchvisions() -> None:
     """Sec. 4.2: 4 pixels on each side, a 32×32 crop of the padded image or its flip."""
-    dy, dx, flip = (part.flatten() for part in torch.meshgrid(
-        torch.arange(9), torch.arange(9), torch.arange(2), indexing="ij"
-    ))
+    dy, dx, flip = (
+        part.flatten()
+        for part in torch.meshgrid(torch.arange(9), torch.arange(9), torch.arange(2), indexing="ij")
+    )
     images = some_images(len(dy), 3, 32, 32)
     assert torch.equal(crop_flip(images, dy, dx, flip, 4), one_by_one(images, dy, dx, flip, 4))
 
@@ -75,10 +117,9 @@ def bright() -> tuple[Tensor, Normalization]:
     return images, Normalization.fit("pixel_mean", images)
 
 
-def at_the_corner(count: int) -> tuple[Tensor, Tensor, Tensor]:
+def at_the_corner(count: int) -> Draws:
     """Draws whose windows begin in the upper left corner: the first pixel is padding."""
-    zeros = torch.zeros(count, dtype=torch.int64)
-    return zeros, zeros, zeros
+    return Draws(*torch.zeros(6, count, dtype=torch.int64))
 
 
 def test_padding_after_normalisation_is_the_mean_colour(
@@ -99,7 +140,7 @@ def test_padding_before_normalisation_is_black(bright: tuple[Tensor, Normalizati
 
 
 @pytest.mark.parametrize("padding", ["after_normalization", "before_normalization"])
-@pytest.mark.parametrize("kind", ["pixel_mean", "channel", "imagenet", "none"])
+@pytest.mark.parametrize("kind", FITS)
 def test_a_batch_is_its_images_one_by_one(kind: Kind, padding: str) -> None:
     images, draws = some_images(20, 3, 8, 8), some_draws(20, 4)
     normalization = Normalization.fit(kind, images)
@@ -108,19 +149,183 @@ def test_a_batch_is_its_images_one_by_one(kind: Kind, padding: str) -> None:
     for step in steps if padding == "after_normalization" else reversed(steps):
         expected = step(expected)
     recipe = Augmentation.model_validate({"crop_padding": 4, "padding": padding, "flip": True})
-    assert torch.equal(augmented(images, draws, recipe, normalization), expected)
+    assert torch.equal(augmented(images, all_draws(draws), recipe, normalization), expected)
 
 
 def test_what_a_recipe_does_not_ask_for_is_not_done() -> None:
     images, (dy, dx, flip) = some_images(20, 3, 8, 8), some_draws(20, 2)
     plain = Normalization.fit("none", images)
     whole = torch.zeros_like(dy)
-    unchanged = augmented(images, (dy, dx, flip), Augmentation(), plain)
+    draws = all_draws((dy, dx, flip))
+    unchanged = augmented(images, draws, Augmentation(), plain)
     assert torch.equal(unchanged, plain(images))
-    cropped = augmented(images, (dy, dx, flip), Augmentation(crop_padding=2), plain)
+    cropped = augmented(images, draws, Augmentation(crop_padding=2), plain)
     assert torch.equal(cropped, one_by_one(plain(images), dy, dx, whole, 2))
-    flipped = augmented(images, (whole, whole, flip), Augmentation(flip=True), plain)
+    flipped = augmented(images, all_draws((whole, whole, flip)), Augmentation(flip=True), plain)
     assert torch.equal(flipped, one_by_one(plain(images), whole, whole, flip, 0))
+
+
+# Cutout
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
+    side=st.integers(0, 5).map(lambda half: 2 * half),
+    seed=st.integers(0, 1000),
+)
+def test_cutouts_box_is_that_of_the_authors_code(
+    shape: tuple[int, int, int, int], side: int, seed: int
+) -> None:
+    """DeVries & Taylor 2017: rows clip(y - side // 2, 0, H) to clip(y + side // 2, 0, H)."""
+    images, draws = some_images(*shape) + 1.0, all_draws(some_draws(shape[0], 0), seed)
+    expected = images.clone()
+    for image, *centre in zip(expected, draws.cut_y.tolist(), draws.cut_x.tolist(), strict=True):
+        middle = [draw * size >> 32 for draw, size in zip(centre, shape[2:], strict=True)]
+        rows, columns = (slice(max(m - side // 2, 0), m + side // 2) for m in middle)
+        image[:, rows, columns] = 0
+    assert torch.equal(cutout(images, draws.cut_y, draws.cut_x, side), expected)
+
+
+def test_cutout_cuts_to_the_mean_colour_at_places_anywhere() -> None:
+    images = some_images(500, 3, 8, 8) // 2 + 100
+    normalization = Normalization.fit("channel", images)
+    draws = all_draws(some_draws(500, 0))
+    for padding in ("after_normalization", "before_normalization"):
+        recipe = Augmentation.model_validate({"cutout": 3, "padding": padding})
+        batch = augmented(images, draws, recipe, normalization)
+        is_cut = (batch == 0).all(1)
+        assert torch.equal(
+            batch.masked_fill(is_cut[:, None], 1),
+            normalization(images).masked_fill(is_cut[:, None], 1),
+        )
+        assert is_cut.any(0).all()
+        assert set(is_cut.sum((1, 2)).tolist()) == {4, 6, 9}  # in a corner, at a border, within
+
+
+# RandAugment
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_randaugment_is_torchvisions_image_by_image(channels: int) -> None:
+    images, seeds = some_images(20, channels, 9, 9), torch.arange(20) + 2**31
+    recipe = Augmentation(randaugment=3, randaugment_magnitude=15)
+    batch = randaugment(images, seeds, recipe)
+    assert batch.shape == images.shape and batch.dtype == torch.uint8
+    for image, seed, done in zip(images, seeds, batch, strict=True):
+        torch.manual_seed(int(seed))
+        assert torch.equal(RandAugment(num_ops=3, magnitude=15)(image), done)
+    assert not torch.equal(batch, images)
+
+
+def test_randaugment_depends_on_an_images_own_seed_and_leaves_torchs_generator_alone() -> None:
+    images, seeds = some_images(12, 3, 9, 9), torch.arange(12)
+    recipe = Augmentation(randaugment=2)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    whole = randaugment(images, seeds, recipe)
+    assert torch.equal(torch.rand(3), expected)
+    parts = [randaugment(images[i : i + 4], seeds[i : i + 4], recipe) for i in (0, 4, 8)]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_randaugment_comes_first_and_the_rest_is_as_without_it() -> None:
+    images, draws = some_images(8, 3, 8, 8), all_draws(some_draws(8, 2))
+    normalization = Normalization.fit("pixel_mean", images)
+    rest = Augmentation(crop_padding=2, flip=True, cutout=4)
+    whole = rest.model_copy(update={"randaugment": 2})
+    changed = randaugment(images, draws.randaugment, whole)
+    assert torch.equal(
+        augmented(images, draws, whole, normalization),
+        augmented(changed, draws, rest, normalization),
+    )
+
+
+# Mixup and cutmix
+
+
+def a_batch(count: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    generator = torch.manual_seed(0)
+    images = torch.rand(count, 3, 8, 8, generator=generator, dtype=dtype)
+    return images, torch.randint(0, 10, (count,), generator=generator)
+
+
+def after_partner(batch: tuple[Tensor, Tensor], positions: range) -> tuple[Tensor, Tensor]:
+    places = [positions.start - 1, *positions]
+    return batch[0][places], batch[1][places]
+
+
+MIXES = [Augmentation(mixup=0.4), Augmentation(cutmix=1.0), Augmentation(mixup=1.0, cutmix=1.0)]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    recipe=st.sampled_from(MIXES),
+    share=st.integers(1, 4),
+    ranks=st.integers(1, 4),
+    seed=st.integers(0, 2**64 - 1),
+)
+def test_the_ranks_mixed_batches_are_the_global_one(
+    recipe: Augmentation, share: int, ranks: int, seed: int
+) -> None:
+    batch = a_batch(share * ranks)
+    slices = [range(rank * share, (rank + 1) * share) for rank in range(ranks)]
+    parts = [mixed(*after_partner(batch, part), 10, seed, recipe) for part in slices]
+    whole = mixed(*after_partner(batch, range(share * ranks)), 10, seed, recipe)
+    for joined, expected in zip(zip(*parts, strict=True), whole, strict=True):
+        assert torch.equal(torch.cat(joined), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("kind", "recipe"), [(MixUp, MIXES[0]), (CutMix, MIXES[1])])
+def test_a_whole_batch_is_mixed_as_torchvision_mixes_it(
+    kind: Callable[..., Callable[..., tuple[Tensor, Tensor]]],
+    recipe: Augmentation,
+    dtype: torch.dtype,
+) -> None:
+    batch = a_batch(16, dtype)
+    images, probabilities = mixed(*after_partner(batch, range(16)), 10, 3, recipe)
+    torch.manual_seed(3)
+    torch.multinomial(torch.tensor([1.0]), 1)  # the choice between one
+    expected = kind(alpha=recipe.mixup or recipe.cutmix, num_classes=10)(*batch)
+    assert torch.equal(images, expected[0])
+    assert torch.equal(probabilities, expected[1].to(dtype))
+    assert images.dtype == probabilities.dtype == dtype
+
+
+def test_mixup_is_lambda_of_an_image_and_of_its_target() -> None:
+    """Zhang 2018, Sec. 2: λ x + (1 - λ) x', λ y + (1 - λ) y'."""
+    images, targets = a_batch(16, torch.float64)
+    places = after_partner((images, targets), range(16))
+    for seed in range(20):
+        mixtures, probabilities = mixed(*places, 10, seed, MIXES[0])
+        differs = targets != targets.roll(1)
+        share = probabilities[range(16), targets][differs][0]
+        expected = share * images + (1 - share) * images.roll(1, 0)
+        torch.testing.assert_close(mixtures, expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(probabilities.sum(1), torch.ones(16).double())
+
+
+def test_the_shares_of_mixup_are_beta_distributed() -> None:
+    """Beta(α, α) has mean 1/2 and variance 1 / (4 (2α + 1)): 1/12 for α = 1."""
+    batch = torch.rand(2, 1, 1, 1), torch.tensor([0, 1])
+    shares = torch.stack(
+        [mixed(*batch, 2, seed, Augmentation(mixup=1.0))[1][0, 1] for seed in range(1000)]
+    )
+    assert abs(shares.mean() - 1 / 2) < 5 * (1 / 12 / 1000) ** 0.5
+    assert abs(shares.var() - 1 / 12) < 5 * (1 / 180 / 1000) ** 0.5
+
+
+def test_cutmix_shares_targets_by_area_and_a_coin_chooses_between_the_two() -> None:
+    """Yun 2019, Sec. 3.1."""
+    batch = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8), torch.tensor([0, 1])
+    boxes = 0
+    for seed in range(200):
+        image, probabilities = mixed(*batch, 2, seed, MIXES[2])
+        torch.testing.assert_close(image.mean(), probabilities[0, 1])
+        boxes += bool(((image == 0) | (image == 1)).all())
+    assert 100 - 5 * 50**0.5 < boxes < 100 + 5 * 50**0.5
 
 
 # Normalisation
@@ -141,22 +346,48 @@ def test_mnists_mean_and_deviation_are_the_published_ones(
     assert (round(float(fitted.mean), 4), round(float(fitted.std), 4)) == (0.1307, 0.3081)
 
 
-@pytest.mark.parametrize(("kind", "axes"), [("channel", (0, 2, 3)), ("pixel_mean", 0)])
-def test_a_fit_is_numpys_in_float64(kind: Kind, axes: int | tuple[int, ...]) -> None:
+def test_the_deviations_of_single_cifar10_images_are_those_of_much_code(
+    official: Callable[[str], Source],
+) -> None:
+    """0.2023, 0.1994, 0.2010, as in Fixup's cifar_train.py."""
+    std = Normalization.fit("channel_image_std", official("cifar10").train.images).std
+    assert [round(value, 4) for value in std.flatten().tolist()] == [0.2023, 0.1994, 0.2010]
+
+
+BY_CHANNEL = (0, 2, 3)
+Pixels = npt.NDArray[np.float64]
+
+
+@pytest.mark.parametrize(
+    ("kind", "axes", "deviation"),
+    [
+        ("channel", BY_CHANNEL, lambda pixels: pixels.std(BY_CHANNEL).reshape(3, 1, 1)),
+        ("channel_mean", BY_CHANNEL, lambda _: 1),
+        (
+            "channel_image_std",
+            BY_CHANNEL,
+            lambda pixels: pixels.std((2, 3), ddof=1).mean(0).reshape(3, 1, 1),
+        ),
+        ("pixel_mean", 0, lambda _: 1),
+        ("pixel_mean_global_std", 0, lambda pixels: pixels.std()),
+    ],
+)
+def test_a_fit_is_numpys_in_float64(
+    kind: Kind, axes: int | tuple[int, ...], deviation: Callable[[Pixels], Pixels | float]
+) -> None:
     images = some_images(2500, 3, 5, 4)
     fitted = Normalization.fit(kind, images)
     pixels = images.numpy().astype(np.float64) / 255
     mean = pixels.mean(axes).reshape(fitted.mean.shape)
     np.testing.assert_allclose(fitted.mean, mean, rtol=1e-6)
-    std = pixels.std(axes).reshape(fitted.std.shape) if kind == "channel" else 1
-    np.testing.assert_allclose(fitted.std, std, rtol=1e-6)
+    np.testing.assert_allclose(fitted.std, np.broadcast_to(deviation(pixels), (3, 1, 1)), rtol=1e-6)
 
 
 def test_a_fit_does_not_depend_on_the_number_of_threads() -> None:
     images = some_images(2500, 3, 8, 8)
     threads = torch.get_num_threads()
     try:
-        for kind in ("pixel_mean", "channel"):
+        for kind in FITS:
             fits = []
             for count in (1, 2):
                 torch.set_num_threads(count)
@@ -200,5 +431,5 @@ def test_a_checkpoint_gives_the_normalisation_back(tmp_path) -> None:
     torch.save({"normalization": normalization.state()}, tmp_path / "x.ckpt")
     loaded = torch.load(tmp_path / "x.ckpt", weights_only=True)["normalization"]
     assert torch.equal(Normalization.from_state(loaded)(images), normalization(images))
-    with pytest.raises(UserError, match="'zca'; expected pixel_mean, channel, imagenet, none"):
+    with pytest.raises(UserError, match=r"'zca'; expected pixel_mean, .*, imagenet, none"):
         Normalization.from_state({**loaded, "kind": "zca"})

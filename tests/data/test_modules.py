@@ -37,7 +37,7 @@ def at(config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0) -> Resid
     return data
 
 
-def digest(batch: tuple[Tensor, Tensor]) -> str:
+def digest(batch: tuple[Tensor, ...]) -> str:
     return hashlib.sha256(b"".join(part.numpy().tobytes() for part in batch)).hexdigest()
 
 
@@ -72,9 +72,16 @@ def fit(steps: int, resume: Path | None = None) -> tuple[Witness, Trainer]:
     torch.manual_seed(0)
     witness = Witness()
     trainer = Trainer(
-        accelerator="cpu", max_steps=steps, val_check_interval=10, check_val_every_n_epoch=None,
-        use_distributed_sampler=False, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+        accelerator="cpu",
+        max_steps=steps,
+        val_check_interval=10,
+        check_val_every_n_epoch=None,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
     )
     trainer.fit(witness, ResidentData(run()), ckpt_path=resume, weights_only=True)
     return witness, trainer
@@ -142,12 +149,56 @@ def test_seeds_give_different_batches_and_equal_runs_equal_ones() -> None:
     assert digest(at(run(seed=1)).train_batch(5)) != digest(at(run()).train_batch(5))
 
 
+EVERYTHING = {"crop_padding": 1, "fill": "reflect", "flip": True, "cutout": 2, "randaugment": 1}
+AUGMENTATIONS = [{}, EVERYTHING, {"mixup": 0.4}, {"cutmix": 1.0, **EVERYTHING, "mixup": 1.0}]
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda a: " ".join(a) or "recipe")
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_the_ranks_batches_joined_are_the_global_batch(ranks: int) -> None:
-    for step in (0, 22, 23):
-        parts = [at(run(), rank, ranks).train_batch(step) for rank in range(ranks)]
+def test_the_ranks_batches_joined_are_the_global_batch(
+    ranks: int, augmentation: dict[str, Any]
+) -> None:
+    config = run(recipe={"name": "digits", "augmentation": augmentation})
+    places = [at(config, rank, ranks) for rank in range(ranks)]
+    for step in (0, 22, 23):  # step 22 is in two epochs
+        parts = [place.train_batch(step) for place in places]
         joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
-        assert digest(joined) == digest(at(run()).train_batch(step))
+        assert digest(joined) == digest(at(config).train_batch(step))
+
+
+def test_a_mixed_batch_is_of_the_step_alone_and_keeps_its_targets() -> None:
+    config = run(recipe={"name": "digits", "augmentation": {"mixup": 1.0}})
+    data, plain = at(config), at(run())
+    torch.manual_seed(0)
+    first = [data.train_batch(step) for step in (0, 22, 40)]
+    again = [at(config).train_batch(step) for step in (40, 22, 0)][::-1]
+    assert [digest(batch) for batch in first] == [digest(batch) for batch in again]
+    for step, (images, targets, probabilities) in zip((0, 22, 40), first, strict=True):
+        unmixed = plain.train_batch(step)
+        assert torch.equal(targets, unmixed[1])
+        own = targets != targets.roll(1)
+        share = probabilities[range(64), targets][own][0]
+        expected = share * unmixed[0] + (1 - share) * unmixed[0].roll(1, 0)
+        torch.testing.assert_close(images, expected)
+        assert (probabilities.shape, probabilities.dtype) == ((64, 10), torch.float32)
+    assert len({float(batch[2].max(1).values.min()) for batch in first}) == 3
+
+
+def test_augmentation_changes_neither_the_order_nor_evaluation() -> None:
+    plain, changed = run(), run(recipe={"name": "digits", "augmentation": AUGMENTATIONS[-1]})
+    assert torch.equal(at(plain).train_batch(3)[1], at(changed).train_batch(3)[1])
+    for split in (0, 1):
+        before, after = (at(c).test_dataloader()[split] for c in (plain, changed))
+        assert [digest(b) for b in before] == [digest(b) for b in after]
+
+
+def test_batches_of_earlier_versions_are_the_same() -> None:
+    """Golden digests: crops, flips and their streams never change."""
+    flipped = run(recipe={"name": "digits", "augmentation.flip": True})
+    assert [digest(at(c).train_batch(22))[:16] for c in (run(), flipped)] == [
+        "2cdeb203ac4fd804",
+        "a9bc1c7e69504b29",
+    ]
 
 
 def test_a_batch_that_does_not_divide_is_refused_before_training() -> None:

@@ -1,11 +1,23 @@
 """A batch is a function of (data size, seed, step)."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reslab.data.order import Order, Rows, Stream, init_seed, permutation, step_seed, table
+from reslab.data.order import (
+    Order,
+    Rows,
+    Stream,
+    depths_seed,
+    init_seed,
+    mix_seed,
+    permutation,
+    step_seed,
+    table,
+)
 from reslab.errors import UserError
 
 sizes = st.integers(1, 60)
@@ -38,9 +50,8 @@ def test_every_batch_is_full_and_a_slice_of_the_endless_row(order: Order, step: 
         drawn = table(order.examples, order.seed, epoch, order.crop_padding)
         assert example == drawn.order[position]
         # A batch that spans two epochs takes each part's own draws.
-        assert batch.dy[place] == drawn.dy[example]
-        assert batch.dx[place] == drawn.dx[example]
-        assert batch.flip[place] == drawn.flip[example]
+        for field in drawn._fields[1:]:
+            assert getattr(batch, field)[place] == getattr(drawn, field)[example]
 
 
 @laws
@@ -52,6 +63,28 @@ def test_the_ranks_slices_are_the_global_batch(
     parts = [order.batch(step, rank, ranks) for rank in range(ranks)]
     joined = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     assert all((a == b).all() for a, b in zip(joined, order.batch(step), strict=True))
+
+
+@laws
+@given(sizes, st.integers(1, 12), st.integers(1, 5), seeds, st.integers(0, 50))
+def test_every_image_stands_after_its_partner_on_any_rank(
+    examples: int, share: int, ranks: int, seed: int, step: int
+) -> None:
+    order = Order(examples, share * ranks, seed, crop_padding=2)
+    whole = order.batch(step)
+    for rank in range(ranks):
+        rows, mine = order.with_partner(step, rank, ranks), order.batch(step, rank, ranks)
+        for column, own, all_rows in zip(rows, mine, whole, strict=True):
+            assert (column[1:] == own).all()
+            assert column[0] == all_rows[rank * share - 1]
+
+
+@laws
+@given(orders, st.integers(0, 50), st.randoms())
+def test_rows_are_fetched_by_position_in_any_order(order: Order, step: int, random: Random) -> None:
+    positions = [random.randrange(order.batch_size) for _ in range(10)]
+    fetched, whole = order.rows(step, np.array(positions)), order.batch(step)
+    assert all((a == b[positions]).all() for a, b in zip(fetched, whole, strict=True))
 
 
 @laws
@@ -72,7 +105,7 @@ def test_an_examples_augmentation_does_not_depend_on_its_place() -> None:
 
 def test_seeds_and_epochs_draw_different_tables() -> None:
     tables = [table(1000, seed, epoch, 4) for seed in (0, 1, 2**32) for epoch in (0, 1)]
-    for field in ("order", "dy", "dx", "flip"):
+    for field in table(1000, 0, 0, 4)._fields:
         assert len({getattr(drawn, field).tobytes() for drawn in tables}) == len(tables)
 
 
@@ -83,8 +116,11 @@ def test_offsets_and_flips_are_uniform() -> None:
         assert len(counts) == 9
         assert np.abs(counts - 10_000).max() < 5 * np.sqrt(10_000)  # five standard deviations
     assert abs(drawn.flip.sum() - 45_000) < 5 * np.sqrt(90_000) / 2
-    together = np.corrcoef([drawn.dy, drawn.dx, drawn.flip, drawn.order])
-    assert np.abs(together - np.eye(4)).max() < 5 / np.sqrt(90_000)
+    for words in (drawn.cut_y, drawn.cut_x, drawn.randaugment):
+        assert words.min() >= 0 and 2**32 - 2**20 < words.max() < 2**32
+        assert np.abs(np.bincount(words * 9 >> 32) - 10_000).max() < 5 * np.sqrt(10_000)
+    together = np.corrcoef(drawn)
+    assert np.abs(together - np.eye(len(drawn))).max() < 5 / np.sqrt(90_000)
 
 
 def test_a_batch_that_the_ranks_cannot_share_names_the_numbers_that_can() -> None:
@@ -105,6 +141,7 @@ def test_seeds_for_torch_differ_in_the_32_bits_that_it_reads() -> None:
     """torch's CPU generator reads only the low 32 bits of a seed."""
     keys = [(0, 1), (1, 0), (0, 1, 0), (0, 1, 1), (2**32, 1), (2**32 + 1, 0), (2**64, 1)]
     seeds = [step_seed(*key) for key in keys] + [init_seed(seed) for seed in (0, 1, 2**32)]
+    seeds += [kind(*key) for kind in (mix_seed, depths_seed) for key in [(0, 1), (1, 0), (0, 0)]]
     assert len({seed % 2**32 for seed in seeds}) == len(seeds)
     assert len({step_seed(0, step) % 2**32 for step in range(1000)}) == 1000
 
@@ -118,6 +155,10 @@ def test_the_draws_are_part_of_every_result_and_never_change() -> None:
     assert drawn.flip[:8].tolist() == GOLDEN["flip"]
     assert permutation(10, Stream.HOLD_OUT, 0).tolist() == GOLDEN["held"]
     assert (init_seed(0), step_seed(0, 0)) == GOLDEN["seeds"]
+    assert drawn.cut_y[:2].tolist() == GOLDEN["cut_y"]
+    assert drawn.cut_x[:2].tolist() == GOLDEN["cut_x"]
+    assert drawn.randaugment[:2].tolist() == GOLDEN["randaugment"]
+    assert (mix_seed(0, 0), depths_seed(0, 0)) == GOLDEN["of a step"]
 
 
 GOLDEN = {
@@ -127,4 +168,8 @@ GOLDEN = {
     "flip": [0, 0, 1, 0, 1, 1, 1, 0],
     "held": [0, 9, 4, 8, 6, 1, 2, 7, 5, 3],
     "seeds": (14153166575370824094, 9489810283428522141),
+    "cut_y": [289894072, 1912251041],
+    "cut_x": [1775884013, 2957354647],
+    "randaugment": [136129909, 3002338968],
+    "of a step": (13939082542264680988, 13268144585377253886),
 }

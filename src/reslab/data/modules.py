@@ -13,13 +13,16 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from reslab.config.datasets import DATASETS
 from reslab.config.schema import RunConfig
 from reslab.data import files
-from reslab.data.augment import Normalization, augmented
-from reslab.data.order import Order, share_of
+from reslab.data.augment import Draws, Normalization, augmented, mixed
+from reslab.data.order import Order, mix_seed, share_of
 from reslab.data.sources import Split, hold_out, open_source
 
 Batch = tuple[Tensor, Tensor]
+TrainingBatch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
+"""Images and targets; of a mixed batch also the classes' probabilities."""
 
 EVALUATION_BATCH = 500
 
@@ -28,10 +31,10 @@ EVALUATION_BATCH = 500
 class TrainingBatches:
     """Endless: `batch(step)` for step = `first_step()`, and every one after it."""
 
-    batch: Callable[[int], Batch]
+    batch: Callable[[int], TrainingBatch]
     first_step: Callable[[], int]
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         return map(self.batch, count(self.first_step()))
 
 
@@ -115,22 +118,28 @@ class ResidentData(LightningDataModule):
         """Images tested on."""
         return len(self.test)
 
-    def train_batch(self, step: int) -> Batch:
-        """This rank's part of a step's batch: images (b, C, H, W), targets (b,)."""
-        recipe = self.config.recipe
+    def train_batch(self, step: int) -> TrainingBatch:
+        """This rank's part of a step's batch: images (b, C, H, W), targets (b,), int64.
+
+        Of a mixed batch, `targets` are those of the images before they were mixed, and a third
+        tensor has the classes' probabilities (b, classes), in the images' dtype.
+        """
+        seed, augmentation = self.config.seed, self.config.recipe.augmentation
         order = Order(
-            self.train_examples,
-            recipe.batch_size,
-            self.config.seed,
-            recipe.augmentation.crop_padding,
+            self.train_examples, self.config.recipe.batch_size, seed, augmentation.crop_padding
         )
-        rows = torch.from_numpy(np.stack(order.batch(step, *self._place())))
-        examples, dy, dx, flip = rows.to(self.train.targets.device, non_blocking=True)
+        rows = (order.with_partner if augmentation.mixes else order.batch)(step, *self._place())
+        on_host = torch.from_numpy(np.stack(rows))
+        examples, *draws = on_host.to(self.train.targets.device, non_blocking=True)
+        draws[-1] = on_host[-1]  # RandAugment's seeds: reading them would make the device wait
         images = self.train.images.index_select(0, examples)
-        images = augmented(
-            images, (dy, dx, flip), recipe.augmentation, self.normalization, self.dtype
-        )
-        return images, self.train.targets.index_select(0, examples)
+        images = augmented(images, Draws(*draws), augmentation, self.normalization, self.dtype)
+        targets = self.train.targets.index_select(0, examples)
+        if not augmentation.mixes:
+            return images, targets
+        classes = DATASETS[self.config.data.name].classes
+        mix = mixed(images, targets, classes, mix_seed(seed, step), augmentation)
+        return mix[0], targets[1:], mix[1]
 
     def train_dataloader(self) -> TrainingBatches:
         """Training batches from the trainer's step on, without end."""

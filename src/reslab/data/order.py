@@ -3,8 +3,9 @@
 Step t reads positions [t·B, (t+1)·B) of the endless row of epoch permutations, so every batch is
 full and resuming needs only t. Permutation and augmentation are tables over all examples, drawn
 once per epoch and keyed by (seed, epoch); an example's augmentation depends on (seed, epoch, index)
-alone. Everything rests on SeedSequence and Philox's raw bits, which numpy promises to keep (NEP 19;
-it does not promise that of Generator's methods).
+alone. What a batch draws as a whole is keyed by (seed, step). Everything rests on SeedSequence and
+Philox's raw bits, which numpy promises to keep (NEP 19; it does not promise that of Generator's
+methods).
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ class Stream(IntEnum):
     STEP = 4
     INIT = 5
     HOLD_OUT = 6
+    CUT_Y = 7
+    CUT_X = 8
+    RANDAUGMENT = 9
+    MIX = 10
+    DEPTHS = 11
 
 
 def step_seed(seed: int, step: int, *more: int) -> int:
@@ -38,6 +44,16 @@ def step_seed(seed: int, step: int, *more: int) -> int:
     Its low 32 bits depend on all keys (each below 2**32): torch's CPU generator reads no others.
     """
     return _state(Stream.STEP, seed, step, *more)
+
+
+def mix_seed(seed: int, step: int) -> int:
+    """A seed in [0, 2**64) for how a step's images are mixed, the same on all ranks."""
+    return _state(Stream.MIX, seed, step)
+
+
+def depths_seed(seed: int, step: int) -> int:
+    """A seed in [0, 2**64) for the units that a step keeps (stochastic depth), on all ranks."""
+    return _state(Stream.DEPTHS, seed, step)
 
 
 def init_seed(seed: int) -> int:
@@ -57,15 +73,25 @@ class Table(NamedTuple):
     dy: Ints
     dx: Ints
     flip: Ints
+    cut_y: Ints
+    cut_x: Ints
+    randaugment: Ints
 
 
 class Rows(NamedTuple):
-    """A batch: indices of examples, crop offsets in [0, 2·padding], flip in {0, 1}; int64, (b,)."""
+    """A batch: indices of examples, and what each draws; int64, (b,).
+
+    Crop offsets in [0, 2·padding], flip in {0, 1}; in [0, 2**32): the centre of cutout's box in
+    2**-32 of the image's height and width, and a seed for RandAugment.
+    """
 
     examples: Ints
     dy: Ints
     dx: Ints
     flip: Ints
+    cut_y: Ints
+    cut_x: Ints
+    randaugment: Ints
 
 
 @lru_cache(maxsize=2)  # a batch reads two epochs at most
@@ -81,6 +107,9 @@ def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Table:
         dy=below(2 * crop_padding + 1, Stream.CROP_Y),
         dx=below(2 * crop_padding + 1, Stream.CROP_X),
         flip=below(2, Stream.FLIP),
+        cut_y=below(2**32, Stream.CUT_Y),
+        cut_x=below(2**32, Stream.CUT_X),
+        randaugment=below(2**32, Stream.RANDAUGMENT),
     )
     for array in drawn:
         array.setflags(write=False)
@@ -103,15 +132,28 @@ class Order:
         does not divide.
         """
         share = share_of(self.batch_size, ranks)
-        start = step * self.batch_size + rank * share
-        epochs, places = np.divmod(np.arange(start, start + share), self.examples)
-        parts = [self._rows(int(epoch), places[epochs == epoch]) for epoch in np.unique(epochs)]
-        return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return self.rows(step, np.arange(rank * share, (rank + 1) * share))
 
-    def _rows(self, epoch: int, places: Ints) -> Rows:
-        drawn = table(self.examples, self.seed, epoch, self.crop_padding)
-        examples = drawn.order[places]
-        return Rows(examples, drawn.dy[examples], drawn.dx[examples], drawn.flip[examples])
+    def with_partner(self, step: int, rank: int = 0, ranks: int = 1) -> Rows:
+        """The rows of `batch` after the one that precedes them in the global batch.
+
+        So every image stands after its partner for mixing: position i's is i - 1, the first's the
+        last (torchvision's pairing; the order is random already).
+        """
+        share = share_of(self.batch_size, ranks)
+        positions = np.arange(rank * share - 1, (rank + 1) * share)
+        return self.rows(step, positions % self.batch_size)
+
+    def rows(self, step: int, positions: Ints) -> Rows:
+        """The rows at some positions of a step's global batch, each in [0, batch_size)."""
+        epochs, places = np.divmod(step * self.batch_size + positions, self.examples)
+        rows = np.empty((len(Rows._fields), len(positions)), np.int64)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            drawn = table(self.examples, self.seed, int(epoch), self.crop_padding)
+            examples = drawn.order[places[here]]
+            rows[:, here] = [examples, *(column[examples] for column in drawn[1:])]
+        return Rows(*rows)
 
 
 def share_of(batch_size: int, ranks: int) -> int:

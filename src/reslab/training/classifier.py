@@ -8,11 +8,11 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
 from reslab.config import RunConfig
-from reslab.data.order import step_seed
+from reslab.data.modules import Batch, TrainingBatch
+from reslab.data.order import depths_seed, step_seed
+from reslab.models import draw_depths
 from reslab.training.metrics import Tally
 from reslab.training.schedule import build_optimizer, learning_rate
-
-Batch = tuple[Tensor, Tensor]
 
 
 class Classifier(LightningModule):
@@ -27,28 +27,32 @@ class Classifier(LightningModule):
         self.final_train_tally = Tally()
         self.test_tally = Tally()
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Reseed torch: what a net draws (dropout) is a function of (seed, step, rank)."""
-        torch.manual_seed(step_seed(self.config.seed, self.global_step, self.global_rank))
+    def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
+        """What a net draws is a function of (seed, step), dropout also of the rank."""
+        seed, step = self.config.seed, self.global_step
+        torch.manual_seed(step_seed(seed, step, self.global_rank))
+        draw_depths(self.net, (depths_seed(seed, step),))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mean cross-entropy of a batch."""
-        return self._count(batch, self.train_tally)
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
+        """Mean cross-entropy of a batch with its smoothed or mixed targets.
+
+        An example of a mixed batch counts as wrong against the target of the image that it is λ of,
+        even where λ is below a half: the training error of a mixed batch is no error of the net.
+        """
+        images, targets = batch[:2]
+        logits = self.net(images)
+        # A mixed batch ends with probabilities, any other with its targets.
+        loss = cross_entropy(logits, batch[-1], label_smoothing=self.recipe.label_smoothing)
+        self.train_tally.update(logits, targets, loss)
+        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of the test split."""
-        self._count(batch, self.test_tally)
+        _count(self.net, batch, self.test_tally)
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Count a batch of the final evaluation: loader 0 is the training split, 1 the test's."""
-        self._count(batch, (self.final_train_tally, self.test_tally)[dataloader_idx])
-
-    def _count(self, batch: Batch, tally: Tally) -> Tensor:
-        images, targets = batch
-        logits = self.net(images)
-        loss = cross_entropy(logits, targets)
-        tally.update(logits, targets, loss)
-        return loss
+        _count(self.net, batch, (self.final_train_tally, self.test_tally)[dataloader_idx])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """torch's optimiser and the recipe's schedule, per step."""
@@ -59,3 +63,9 @@ class Classifier(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def _count(net: nn.Module, batch: Batch, tally: Tally) -> None:
+    images, targets = batch
+    logits = net(images)
+    tally.update(logits, targets, cross_entropy(logits, targets))

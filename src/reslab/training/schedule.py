@@ -2,9 +2,11 @@
 
 import bisect
 import math
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn, optim
+from torch.nn.modules.conv import _ConvNd
 
 from reslab.config import Optimizer, Recipe
 
@@ -13,27 +15,61 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     """The rate of optimiser step `step`, counted from 0, of a (scaled) recipe."""
     schedule, peak = recipe.schedule, recipe.optimizer.lr
     if step < schedule.warmup_steps:
-        return schedule.warmup_lr
+        risen = step / schedule.warmup_steps if schedule.warmup == "linear" else 0.0
+        return schedule.warmup_lr + (peak - schedule.warmup_lr) * risen
     if schedule.name == "cosine":
         progress = (step - schedule.warmup_steps) / (recipe.steps - schedule.warmup_steps)
-        return peak * (1 + math.cos(math.pi * min(progress, 1))) / 2
+        return _half_cosine(peak, 0.0, progress)
+    if schedule.name == "one_cycle":
+        return _one_cycle(peak, step, recipe.steps, schedule.pct_start)
     return peak * schedule.gamma ** bisect.bisect_right(schedule.milestones, step)
 
 
+def _one_cycle(peak: float, step: int, steps: int, pct_start: float) -> float:
+    """torch's OneCycleLR with its defaults: from peak / 25 to the peak, then to peak / 250,000."""
+    top, last = pct_start * steps - 1, steps - 1
+    if step < top:
+        return _half_cosine(peak / 25, peak, step / top)
+    return _half_cosine(peak, peak / 25 / 1e4, (step - top) / (last - top))
+
+
+def _half_cosine(start: float, end: float, progress: float) -> float:
+    """From `start` at progress 0 to `end` at 1 and after it."""
+    return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1))) / 2
+
+
 def build_optimizer(net: nn.Module, optimizer: Optimizer) -> optim.Optimizer:
-    """torch's optimiser over the net's parameters; see `Optimizer.decay` for the two groups."""
-    weights = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    other_decay = optimizer.weight_decay if optimizer.decay == "all" else 0.0
+    """torch's or timm's optimiser over the net's parameters, in two groups.
+
+    The first are the weights of convolutions and linear layers, the second all others; what differs
+    is `Optimizer.decay` and `Optimizer.scale_and_bias_lr_factor`.
+    """
+    layers = (m for m in net.modules() if isinstance(m, nn.Linear | _ConvNd))
+    is_weight = {id(layer.weight) for layer in layers}
+    weights = [p for p in net.parameters() if id(p) in is_weight]
+    others = [p for p in net.parameters() if id(p) not in is_weight]
+    lr, decay = optimizer.lr, optimizer.weight_decay
     groups: list[dict[str, Any]] = [
-        {"params": weights, "weight_decay": optimizer.weight_decay},
-        {"params": others, "weight_decay": other_decay},
+        {"params": weights, "weight_decay": decay},
+        {
+            "params": others,
+            "weight_decay": decay if optimizer.decay == "all" else 0.0,
+            "lr": lr * optimizer.scale_and_bias_lr_factor,
+        },
     ]
-    if optimizer.name == "adam":
-        return optim.Adam(groups, lr=optimizer.lr, betas=optimizer.betas)
-    return optim.SGD(
-        groups, lr=optimizer.lr, momentum=optimizer.momentum, nesterov=optimizer.nesterov
-    )
+    if optimizer.name == "sgd":
+        momentum, nesterov = optimizer.momentum, optimizer.nesterov
+        return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov)
+    return _adaptive(optimizer.name)(groups, lr=lr, betas=optimizer.betas)
+
+
+def _adaptive(name: str) -> Callable[..., optim.Optimizer]:
+    """The optimisers with betas by name; timm is imported only for its own."""
+    if name == "lamb":
+        from timm.optim.lamb import Lamb
+
+        return Lamb
+    return {"adam": optim.Adam, "adamw": optim.AdamW}[name]
 
 
 def log_interval(recipe: Recipe) -> int:

@@ -1,0 +1,135 @@
+"""The loss that a recipe asks for, what is counted, and what a step draws."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training.conftest import SMALL, MakeRun
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from reslab import store
+from reslab.config import merge, resolve
+from reslab.models import build
+from reslab.models.layers import StochasticDepth
+from reslab.training import callbacks
+from reslab.training.classifier import Classifier
+from reslab.training.start import start
+
+
+def classifier(net: nn.Module, **override: Any) -> Classifier:
+    return Classifier(net, resolve(merge(merge(SMALL, {}), override), "here"))
+
+
+def given_logits() -> tuple[Tensor, Tensor]:
+    logits = torch.randn(16, 10, generator=torch.manual_seed(0))
+    return logits, logits.argmax(1).roll(1)
+
+
+def test_the_loss_is_torchs_cross_entropy() -> None:
+    logits, targets = given_logits()
+    loss = classifier(nn.Identity()).training_step((logits, targets), 0)
+    assert torch.equal(loss, cross_entropy(logits, targets))
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_label_smoothing_is_torchs_and_of_the_training_loss_alone(smoothing: float) -> None:
+    logits, targets = given_logits()
+    module = classifier(nn.Identity(), **{"recipe.label_smoothing": smoothing})
+    loss = module.training_step((logits, targets), 0)
+    assert torch.equal(loss, cross_entropy(logits, targets, label_smoothing=smoothing))
+    module.validation_step((logits, targets), 0)
+    plain = float(cross_entropy(logits, targets))
+    assert module.test_tally.score().loss == pytest.approx(plain)
+
+
+def test_a_mixed_batchs_loss_is_of_its_probabilities_and_its_errors_of_its_targets() -> None:
+    """Zhang 2018: the loss of λ y + (1 - λ) y' is λ times that of y and 1 - λ times that of y'."""
+    logits, targets = given_logits()
+    others = logits.argmax(1)
+    own, other = (one_hot(t, 10).float() for t in (targets, others))
+    module = classifier(nn.Identity())
+    loss = module.training_step((logits, targets, 0.3 * own + 0.7 * other), 0)
+    expected = 0.3 * cross_entropy(logits, targets) + 0.7 * cross_entropy(logits, others)
+    torch.testing.assert_close(loss, expected)
+    assert module.train_tally.score().wrong == (others != targets).sum()
+
+
+def depths(net: nn.Module) -> list[bool]:
+    return [bool(m.kept) for m in net.modules() if isinstance(m, StochasticDepth)]
+
+
+def drawn_at(
+    step: int, monkeypatch: pytest.MonkeyPatch, seed: int = 0, rank: int = 0
+) -> tuple[list[bool], Tensor]:
+    """The depths of a step and the first numbers that dropout would draw."""
+    net = build("stochdepth_resnet110")
+    config = {"model": "stochdepth_resnet110", "data": "cifar10", "recipe": "he2015_cifar"}
+    module = Classifier(net, resolve({**config, "seed": seed}, "here"))
+    with monkeypatch.context() as at:
+        at.setattr(Classifier, "global_step", step)
+        at.setattr(Classifier, "global_rank", rank)
+        module.on_train_batch_start((torch.empty(0), torch.empty(0)), 0)
+    return depths(net), torch.rand(3)
+
+
+def test_depths_are_of_seed_and_step_and_dropout_is_also_of_the_rank(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, numbers = drawn_at(5, monkeypatch)
+    assert len(kept) == 54 and 0 < sum(kept) < 54
+    elsewhere, others = drawn_at(5, monkeypatch, rank=1)
+    assert elsewhere == kept
+    assert not torch.equal(others, numbers)
+    again, same = drawn_at(5, monkeypatch)
+    assert again == kept
+    assert torch.equal(same, numbers)
+    assert drawn_at(6, monkeypatch)[0] != kept
+    assert drawn_at(5, monkeypatch, seed=1)[0] != kept
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    held = torch.load(run.with_name(store.CHECKPOINT), weights_only=True)
+    return dict(held["state_dict"])
+
+
+WITH_EVERYTHING = {
+    "model.survival": 0.7,
+    "recipe.steps": 8,
+    "recipe.label_smoothing": 0.1,
+    "recipe.normalization": "pixel_mean_global_std",
+    "recipe.optimizer": {"name": "lamb", "momentum": 0.0, "scale_and_bias_lr_factor": 0.5},
+    "recipe.schedule": {"name": "cosine", "milestones": [], "warmup": "linear", "warmup_steps": 3},
+    "recipe.augmentation": {
+        "fill": "reflect", "flip": True, "cutout": 2, "randaugment": 1, "mixup": 0.2, "cutmix": 1.0,
+    },
+}  # fmt: skip
+
+
+def test_a_run_with_everything_resumes_bit_for_bit(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = make_run("whole", WITH_EVERYTHING), make_run("cut", WITH_EVERYTHING)
+    assert start(whole) == 0
+    saved = callbacks.Checkpoint.on_train_batch_end
+
+    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
+        if trainer.global_step == 5 and self.saved_step < 5:
+            self.stop_signal = 15
+        saved(self, trainer, *more, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+        assert start(cut) == 1
+    assert start(cut) == 0
+    one, other = weights(whole), weights(cut)
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_mixed_targets_train_in_every_precision(make_run: MakeRun, precision: str) -> None:
+    run = make_run("a", {**WITH_EVERYTHING, "precision": precision, "recipe.steps": 4})
+    assert start(run) == 0
+    assert store.state(run.parent) == "done"
