@@ -109,7 +109,8 @@ class Record(Callback):
     ) -> None:
         """Continue them, and drop the rows that will be written again."""
         _classifier(pl_module).train_tally.restore(checkpoint["train_tally"])
-        store.drop_metrics_after(self.folder, checkpoint["global_step"])
+        if trainer.is_global_zero:
+            store.drop_metrics_after(self.folder, checkpoint["global_step"])
 
 
 def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:

@@ -68,6 +68,8 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     if trainer.is_global_zero:
         store.write_json(folder / store.RESULT, result)
     finish(trainer, result)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
     return 0
 
 
@@ -78,7 +80,8 @@ def fit_and_test(
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
     trainer.test(module, datamodule=data, verbose=False)
     scores = {"train": module.final_train_tally.score(), "test": module.test_tally.score()}
-    print("  ".join(f"{split} error {s.top1_error:.2f} %" for split, s in scores.items()))
+    if trainer.is_global_zero:
+        print("  ".join(f"{split} error {s.top1_error:.2f} %" for split, s in scores.items()))
     return {
         "status": "done",
         "step": trainer.global_step,

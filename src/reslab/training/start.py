@@ -4,10 +4,11 @@ A run is started with the path of its `config.yaml` and writes beside it. Whoeve
 trains; a final run is left as it is; an error is recorded before it is raised.
 """
 
+import os
 from pathlib import Path
 
 from reslab import store
-from reslab.config import read_run
+from reslab.config import RunConfig, read_run
 from reslab.errors import UserError
 
 BUSY = 3
@@ -20,6 +21,8 @@ def start(config_file: Path, devices: int = 1) -> int:
     Returns an exit code: 0 for a final run, 1 for an interrupted one, `BUSY`.
     """
     config, folder = read_run(config_file), config_file.resolve().parent
+    if rank() > 0:  # a process that rank 0 has started: it holds the lock for all
+        return _run(config, folder, devices)
     try:
         with store.lock(folder):
             if store.read_result(folder) is not None:
@@ -27,9 +30,7 @@ def start(config_file: Path, devices: int = 1) -> int:
                 return 0
             (folder / store.ERROR).unlink(missing_ok=True)
             try:
-                from reslab.training.run import run  # torch and lightning: seconds
-
-                return run(config, folder, devices)
+                return _run(config, folder, devices)
             except Exception as error:
                 kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
                 store.write_error(folder, f"{kind}{error}")
@@ -37,3 +38,14 @@ def start(config_file: Path, devices: int = 1) -> int:
     except store.Busy as busy:
         print(busy)
         return BUSY
+
+
+def rank() -> int:
+    """This process's number among those of its run, as Lightning and torchrun tell it."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+
+
+def _run(config: RunConfig, folder: Path, devices: int) -> int:
+    from reslab.training.run import run  # torch and lightning: seconds
+
+    return run(config, folder, devices)
