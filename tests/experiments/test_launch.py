@@ -179,6 +179,18 @@ def test_two_launchers_never_train_the_same_run(laboratory: Laboratory) -> None:
     assert all("2/2" in output for output in outputs)
 
 
+def test_two_processes_share_a_run_and_count_every_example_once(laboratory: Laboratory) -> None:
+    laboratory.run("--devices=2", steps=20)
+    for folder in laboratory.folders():
+        result = store.read_result(folder)
+        assert result is not None
+        assert (result["train"]["examples"], result["test"]["examples"]) == (1437, 360)
+        assert result["normalization_batch"] == 32
+        (start,) = store.read_json(folder / store.ENV)
+        assert start["devices"] == 2
+    assert laboratory.processes() == []
+
+
 def test_a_run_that_fails_does_not_stop_the_others(
     laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,11 @@ def _threads_before(folder: Path) -> int | None:
 def stop(running: list[Running]) -> None:
     """TERM to every run's group, KILL to what is left of it after a while."""
     if running:
-        print(f"\nstopping {len(running)} run(s) …", file=sys.stderr, flush=True)
+        print(
+            f"\nstopping {len(running)} run(s); the same command goes on from here",
+            file=sys.stderr,
+            flush=True,
+        )
     for run in running:
         run.signal_group(signal.SIGTERM)
     deadline = time.monotonic() + GRACE
