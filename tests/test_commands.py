@@ -256,3 +256,11 @@ def test_a_mistake_has_no_traceback_in_a_process_either(repository: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: configs/experiments has no 'quickstrat'; did you mean")
+
+
+def test_data_that_can_only_be_planned_with_are_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UserError, match=r"imagenet can be planned with \(DRY=1\)"):
+        commands.run(arguments(name="cardinality"))
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config.datasets import DATASETS
+from reslab.errors import UserError
 from reslab.experiments.estimate import seconds
 from reslab.experiments.jobs import Job, announce, jobs_of
 from reslab.experiments.launch import failures, launch
@@ -35,6 +36,7 @@ def run(arguments: Namespace) -> int:
         print(preview(plan, jobs, slots[0]))
         print(announce(jobs, slots, plan.options.devices))
         return 0
+    refuse_unreadable(plan)
     write(plan, written)
     print(announce(jobs, slots, plan.options.devices), flush=True)
     warn_of_other_code(jobs)
@@ -45,6 +47,17 @@ def run(arguments: Namespace) -> int:
     if failed:
         print(f"\n{failures(failed)}\nthe same command tries them again", file=sys.stderr)
     return 1 if failed else 0
+
+
+def refuse_unreadable(plan: Plan) -> None:
+    """Refuse, before anything is written, data that can only be planned with."""
+    for variant in plan.variants:
+        name = variant.configs[0].data.name
+        if not DATASETS[name].readable:
+            raise UserError(
+                f"{variant.label}: {name} can be planned with (DRY=1), but nothing here reads it "
+                "yet; ONLY= picks other variants"
+            )
 
 
 def plan_of(arguments: Namespace) -> Plan:

@@ -60,7 +60,8 @@ def test_a_file_is_read_as_it_is(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "found", [CONTENT[:-1], b"", CONTENT[:100] + b"\0" + CONTENT[101:]],
+    "found",
+    [CONTENT[:-1], b"", CONTENT[:100] + b"\0" + CONTENT[101:]],
     ids=["truncated", "empty", "altered"],
 )
 def test_another_file_is_refused_with_its_name_and_both_checksums(

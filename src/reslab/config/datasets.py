@@ -15,6 +15,8 @@ class Facts:
     classes: int
     train: int
     test: int
+    readable: bool = True
+    """Whether `reslab.data` has a reader; without one an experiment can only be planned."""
 
 
 DATASETS: dict[str, Facts] = {
@@ -22,6 +24,8 @@ DATASETS: dict[str, Facts] = {
     "mnist": Facts(in_channels=1, image_size=28, classes=10, train=60_000, test=10_000),
     "cifar10": Facts(in_channels=3, image_size=32, classes=10, train=50_000, test=10_000),
     "cifar100": Facts(in_channels=3, image_size=32, classes=100, train=50_000, test=10_000),
-    # ILSVRC 2012, its validation set as the test set. It can be planned, not opened yet.
-    "imagenet": Facts(in_channels=3, image_size=224, classes=1000, train=1_281_167, test=50_000),
+    # ILSVRC 2012, its validation set as the test set.
+    "imagenet": Facts(
+        in_channels=3, image_size=224, classes=1000, train=1_281_167, test=50_000, readable=False
+    ),
 }

@@ -176,6 +176,8 @@ def fetch(name: str) -> None:
     Files that are there are left alone (reading checks them). `UserError` says which files belong
     where if that fails; nothing half-written is left behind.
     """
+    if name not in DOWNLOADS:
+        raise UserError(f"{name} can be planned with (DRY=1), but nothing here reads it yet")
     if not _missing(name):
         return
     try:

@@ -66,21 +66,9 @@ def grouped(messages: Iterable[Message], labels: Sequence[str]) -> list[str]:
 
 def unread(config: RunConfig) -> set[str]:
     """Fields that this run does not read, whatever their value."""
-    model, recipe = config.model, config.recipe
-    schedule = "recipe.schedule."
     return {
-        *(f"model.{field}" for field in model.unread),
-        *([schedule + "warmup_lr"] if not recipe.schedule.warmup_steps else []),
-        *([schedule + f for f in ("milestones", "gamma") if recipe.schedule.name != "step"]),
-        *(["recipe.optimizer.betas"] if recipe.optimizer.name != "adam" else []),
-        *(
-            [
-                "recipe.optimizer." + f
-                for f in ("momentum", "nesterov")
-                if recipe.optimizer.name != "sgd"
-            ]
-        ),
-        *(["recipe.augmentation.padding"] if not recipe.augmentation.crop_padding else []),
+        *(f"model.{field}" for field in config.model.unread),
+        *(f"recipe.{field}" for field in config.recipe.unread),
     }
 
 
