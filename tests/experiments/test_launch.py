@@ -15,7 +15,7 @@ from reslab import store
 
 pytestmark = pytest.mark.process
 
-STEPS = 1200
+STEPS = 600
 """Some seconds of training: long enough to be stopped in the middle."""
 
 
@@ -131,7 +131,7 @@ def test_a_run_killed_in_the_middle_is_reported_and_resumes_bit_for_bit(
     laboratory: Laboratory, undisturbed_run: Laboratory
 ) -> None:
     launcher = laboratory.start()
-    laboratory.wait_for_step(400)
+    laboratory.wait_for_step(200)
     victim = laboratory.folders()[0]
     os.kill(store.read_json(victim / store.ENV)[-1]["pid"], signal.SIGKILL)
     output = laboratory.finish(launcher)
@@ -149,7 +149,7 @@ def test_ctrl_c_and_sigterm_stop_all_runs_which_resume_bit_for_bit(
     laboratory: Laboratory, undisturbed_run: Laboratory, number: int
 ) -> None:
     launcher = laboratory.start()
-    laboratory.wait_for_step(400)
+    laboratory.wait_for_step(200)
     launcher.send_signal(number)
     output = laboratory.finish(launcher)
     assert launcher.returncode == 130, output
@@ -170,7 +170,7 @@ def test_nothing_is_left_of_a_launcher_that_is_killed(laboratory: Laboratory) ->
 
 
 def test_two_launchers_never_train_the_same_run(laboratory: Laboratory) -> None:
-    launchers = [laboratory.start(steps=300), laboratory.start(steps=300)]
+    launchers = [laboratory.start(steps=200), laboratory.start(steps=300)]
     outputs = [laboratory.finish(launcher) for launcher in launchers]
     assert [launcher.returncode for launcher in launchers] == [0, 0], outputs
     assert laboratory.states() == ["done", "done"]
