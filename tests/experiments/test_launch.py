@@ -170,7 +170,7 @@ def test_nothing_is_left_of_a_launcher_that_is_killed(laboratory: Laboratory) ->
 
 
 def test_two_launchers_never_train_the_same_run(laboratory: Laboratory) -> None:
-    launchers = [laboratory.start(steps=200), laboratory.start(steps=300)]
+    launchers = [laboratory.start(steps=200), laboratory.start(steps=200)]
     outputs = [laboratory.finish(launcher) for launcher in launchers]
     assert [launcher.returncode for launcher in launchers] == [0, 0], outputs
     assert laboratory.states() == ["done", "done"]
