@@ -121,6 +121,21 @@ def test_a_server_that_refuses_does_not_end_the_run(make_run: MakeRun, repositor
     assert offline_file(config.parent).stat().st_size > 0
 
 
+@pytest.mark.process
+def test_wandb_is_not_even_imported_where_it_is_disabled(make_run: MakeRun) -> None:
+    config = make_run("variant", SHORT)
+    program = f"""
+import sys
+from pathlib import Path
+from reslab.training.start import start
+assert start(Path({str(config)!r})) == 0
+assert "torch" in sys.modules
+assert "wandb" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert not (config.parent / "wandb").exists()
+
+
 def test_a_key_is_found_in_the_environment_or_in_a_netrc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
