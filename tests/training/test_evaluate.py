@@ -19,6 +19,7 @@ from reslab.training.evaluate import evaluate_file
 AKAMASTER = "resnet20-12fca82f.th"
 
 
+@pytest.mark.process
 def test_akamasters_resnet20_gets_827_of_10000_wrong(
     require_data: Callable[[str], Path], shared_data: Path, repository: Path
 ) -> None:

@@ -12,6 +12,8 @@ from tests.training.conftest import MakeRun
 from reslab import load, store
 from reslab.training.start import BUSY, start
 
+pytestmark = pytest.mark.process
+
 
 def weights(config: Path) -> dict[str, torch.Tensor]:
     held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
