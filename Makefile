@@ -33,7 +33,7 @@
 #| Development
 #|
 #|   make setup        make .venv and nothing else; every target does so where it is missing
-#|   make test-fast    a minute or two: without tests that train
+#|   make test-fast    about a minute: without tests that train
 #|   make test         under ten minutes: all but the slow ones; make test ARGS='-x -k resume'
 #|   make test-slow    the slow ones, under forty minutes
 #|   make check        what CI runs: lint, then every test

@@ -20,6 +20,8 @@ from reslab.models import build
 from reslab.models.complexity import complexity, count
 from reslab.papers import counts
 
+pytestmark = pytest.mark.process
+
 slow = pytest.mark.slow
 BIG = {k for k, row in golden().items() if row.multiply_adds > 1e9 or describe(k).layers > 60}
 NAMES = [pytest.param(name, marks=slow) if name in BIG else name for name in ZOO]

@@ -16,6 +16,8 @@ from reslab.errors import UserError
 from reslab.models import ORDERS, build, draw_depths
 from reslab.models.shortcuts import SHORTCUTS
 
+pytestmark = pytest.mark.process
+
 slow = pytest.mark.slow
 
 

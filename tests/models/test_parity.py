@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from reslab.config import describe
 from reslab.models import build, fit, from_torchvision, to_torchvision
 
+pytestmark = pytest.mark.process
+
 slow = pytest.mark.slow
 
 Weights = dict[str, Tensor]
