@@ -258,9 +258,10 @@ def test_a_mistake_has_no_traceback_in_a_process_either(repository: Path) -> Non
     assert done.stderr.startswith("error: configs/experiments has no 'quickstrat'; did you mean")
 
 
-def test_data_that_can_only_be_planned_with_are_refused_before_anything_is_written(
-    tmp_path: Path,
+def test_photographs_that_are_not_there_are_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match=r"imagenet can be planned with \(DRY=1\)"):
+    monkeypatch.setenv("RESLAB_DATA", str(tmp_path / "data"))
+    with pytest.raises(UserError, match=r"imagenet belongs in RESLAB_DATA/imagenet: there is no"):
         commands.run(arguments(name="cardinality"))
     assert list(tmp_path.iterdir()) == []

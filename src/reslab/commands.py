@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.config.datasets import DATASETS
-from reslab.errors import UserError
+from reslab.config import facts_of
+from reslab.config.folders import refuse_missing
+from reslab.errors import located
 from reslab.experiments.estimate import seconds
 from reslab.experiments.jobs import Job, announce, jobs_of
 from reslab.experiments.launch import failures, launch
@@ -36,7 +37,7 @@ def run(arguments: Namespace) -> int:
         print(preview(plan, jobs, slots[0]))
         print(announce(jobs, slots, plan.options.devices))
         return 0
-    refuse_unreadable(plan)
+    refuse_missing_photographs(plan)
     write(plan, written)
     print(announce(jobs, slots, plan.options.devices), flush=True)
     warn_of_other_code(jobs)
@@ -49,15 +50,13 @@ def run(arguments: Namespace) -> int:
     return 1 if failed else 0
 
 
-def refuse_unreadable(plan: Plan) -> None:
-    """Refuse, before anything is written, data that can only be planned with."""
+def refuse_missing_photographs(plan: Plan) -> None:
+    """Refuse, before anything is written, photographs that are missing: none are downloaded."""
     for variant in plan.variants:
-        name = variant.configs[0].data.name
-        if not DATASETS[name].readable:
-            raise UserError(
-                f"{variant.label}: {name} can be planned with (DRY=1), but nothing here reads it "
-                "yet; ONLY= picks other variants"
-            )
+        data = variant.configs[0].data
+        if facts_of(data).photographs:
+            with located(variant.label):
+                refuse_missing(data)
 
 
 def plan_of(arguments: Namespace) -> Plan:
@@ -106,7 +105,7 @@ def preview(plan: Plan, jobs: list[Job], slot: Slot) -> str:
 def _preview_row(variant: Variant, jobs: list[Job], slot: Slot) -> list[str]:
     first, states = jobs[0], Counter(store.state(job.folder) for job in jobs)
     data, recipe = first.config.data, first.config.scaled_recipe
-    epochs = recipe.steps * recipe.batch_size / (DATASETS[data.name].train - data.holdout)
+    epochs = recipe.steps * recipe.batch_size / (facts_of(data).train - data.holdout)
     return [
         variant.label,
         ", ".join(f"{key}: {value}" for key, value in variant.difference.items()),

@@ -25,7 +25,9 @@ def refusal(tree: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("name", config_names("recipes"))
 def test_every_recipe_resolves(name: str) -> None:
-    colour = resolve({"model": "resnet20", "data": "cifar10", "recipe": name}, name)
+    photographs = "photographs" in load_yaml(config_file("recipes", name))
+    data = "imagenet" if photographs else "cifar10"
+    colour = resolve({"model": "resnet20", "data": data, "recipe": name}, name)
     assert colour.scaled_recipe == colour.recipe
 
 

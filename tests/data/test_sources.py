@@ -177,10 +177,10 @@ def test_counts_shapes_and_labels_are_compared_with_the_facts(
 
 
 def test_there_is_a_reader_and_a_download_for_every_data_set() -> None:
-    readable = {name for name, facts in DATASETS.items() if facts.readable}
-    assert set(sources.READERS) == set(files.DOWNLOADS) == readable
+    resident = {name for name, facts in DATASETS.items() if not facts.photographs}
+    assert set(sources.READERS) == set(files.DOWNLOADS) == resident
 
 
 def test_a_data_set_that_can_only_be_planned_with_is_refused() -> None:
-    with pytest.raises(UserError, match="imagenet can be planned with"):
+    with pytest.raises(UserError, match="imagenet: photographs are not downloaded"):
         open_source("imagenet")

@@ -12,7 +12,7 @@ from functools import cache
 
 import pytest
 
-from reslab.config import Recipe, config_file, config_names, load_yaml
+from reslab.config import Recipe, config_file, config_names, input_size, load_yaml
 from reslab.config.complexities import costs
 from reslab.config.datasets import DATASETS
 from reslab.experiments.plan import Options, Plan, read_plan_file
@@ -161,5 +161,5 @@ def test_a_recipe_is_possible_and_some_experiment_uses_it(name: str) -> None:
 @pytest.mark.slow
 def test_the_costs_of_all_plans_are_known_or_counted() -> None:
     first = [variant.configs[0] for name in NAMES for variant in plan(name).variants]
-    nets = {(config.model, DATASETS[config.data.name].image_size) for config in first}
+    nets = {(config.model, input_size(config)) for config in first}
     assert all(row.params > 0 and row.multiply_adds > 0 for row in costs(list(nets)).values())

@@ -1,14 +1,15 @@
 """Frozen descriptions, the zoo, strict YAML, and the run's identity. No torch."""
 
+from reslab.config.data import Data, Photographs, facts_of
 from reslab.config.nets import DenseNet, Described, Description, Foreign, ResNet
 from reslab.config.resolve import config_file, config_names, read_run, resolve, validate
 from reslab.config.schema import (
     Augmentation,
-    Data,
     Optimizer,
     Recipe,
     RunConfig,
     Schedule,
+    input_size,
 )
 from reslab.config.strict_yaml import dump_yaml, flatten, load_yaml, merge, parse_assignment
 from reslab.config.zoo import ZOO, describe
@@ -22,6 +23,7 @@ __all__ = [
     "Description",
     "Foreign",
     "Optimizer",
+    "Photographs",
     "Recipe",
     "ResNet",
     "RunConfig",
@@ -30,7 +32,9 @@ __all__ = [
     "config_names",
     "describe",
     "dump_yaml",
+    "facts_of",
     "flatten",
+    "input_size",
     "load_yaml",
     "merge",
     "parse_assignment",

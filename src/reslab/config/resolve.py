@@ -2,7 +2,8 @@
 
 `model: resnet20` is short for `model: {name: resnet20}`; further fields beside `name` are laid over
 the named net's description. A recipe's name is a file in configs/recipes. Input channels and class
-count come from the data unless they are given.
+count come from the data unless they are given. A folder of photographs is looked at once, when the
+tree does not say yet what lies in it.
 """
 
 import json
@@ -12,7 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from reslab.config.datasets import DATASETS
+from reslab.config.data import Counts, Data, facts_of
+from reslab.config.datasets import imagenet_wnids, read_words
+from reslab.config.folders import list_folder
 from reslab.config.nets import FAMILIES
 from reslab.config.schema import Description, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge
@@ -40,6 +43,8 @@ def resolve(tree: Tree, where: str) -> RunConfig:
     tree = merge(tree, {})
     with located(where):
         model, data, recipe = (_part(tree, name) for name in ("model", "data", "recipe"))
+    with located(f"{where}: data"):
+        data = _filled_in(data)
     with located(f"{where}: model"):
         model = _named_net(model) | _shape(data) | _without_name(model)
     with located(f"{where}: recipe"):
@@ -71,10 +76,54 @@ def _without_name(part: Tree) -> Tree:
     return {key: value for key, value in part.items() if key != "name"}
 
 
+def _filled_in(data: Tree) -> Tree:
+    """The data's tree with classes as ids, and with what lies in a folder of one's own."""
+    if data.get("name") == "imagenet" and isinstance(data.get("classes"), int | str | list):
+        data = {**data, "classes": _wnids(data["classes"])}
+    described = _described(data)
+    if described is None or described.folder is None:
+        return data
+    folder = Path(described.folder).expanduser().absolute()
+    data = {**data, "folder": str(folder)}
+    if described.files is not None:
+        return data
+    found = list_folder(folder, (), described.per_class, described.test_fraction)
+    counts = Counts(classes=len(found.classes), train=len(found.train), test=len(found.test))
+    return {**data, "files": found.digest, "counts": counts.model_dump()}
+
+
+def _wnids(classes: int | str | list[Any]) -> list[Any]:
+    """Ids from a number (the first ones), a text file, or a list; sorted where they are words."""
+    if isinstance(classes, int):
+        if not 0 < classes <= len(imagenet_wnids()):
+            raise UserError(f"classes: got {classes}; imagenet has 1 to {len(imagenet_wnids())}")
+        return list(imagenet_wnids()[:classes])
+    if isinstance(classes, str):
+        try:
+            return sorted(read_words(Path(classes).expanduser()))
+        except OSError as error:
+            raise UserError(
+                f"classes: {classes}: {error.strerror}; expected a number, a list of WordNet ids, "
+                "or a text file of them"
+            ) from None
+    return sorted(classes) if all(isinstance(wnid, str) for wnid in classes) else classes
+
+
+def _described(data: Tree) -> Data | None:
+    """None for data that validation refuses."""
+    try:
+        return Data.model_validate_json(json.dumps(data))
+    except ValidationError:
+        return None
+
+
 def _shape(data: Tree) -> Tree:
     """What a net's description takes from the data; nothing from data that validation refuses."""
-    facts = DATASETS.get(str(data.get("name")))
-    return {"in_channels": facts.in_channels, "classes": facts.classes} if facts else {}
+    described = _described(data)
+    if described is None:
+        return {}
+    facts = facts_of(described)
+    return {"in_channels": facts.in_channels, "classes": facts.classes}
 
 
 def validate(tree: Tree, where: str) -> RunConfig:

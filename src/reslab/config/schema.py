@@ -3,7 +3,7 @@
 A `RunConfig` is a value (no dicts inside). `run_id` is a hash of it in which fields at their
 default do not appear, so a new field with a default changes no id and a default is never changed.
 Where and how a run is executed (devices, workers, folders, logging) is not part of it. Nets are
-described in nets.py.
+described in nets.py, data and photographs in data.py.
 """
 
 import hashlib
@@ -13,7 +13,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from reslab.config.datasets import DATASETS, DatasetName
+from reslab.config.data import Data as Data
+from reslab.config.data import Photographs as Photographs
+from reslab.config.data import facts_of
 from reslab.config.nets import Description as Description
 from reslab.config.nets import Fraction, Net, NonNegativeInt
 from reslab.config.nets import ResNet as ResNet
@@ -31,22 +33,6 @@ Normalizing = Literal[
     "none",
 ]
 """Ways to normalise pixels; see `Recipe.normalization`."""
-
-
-class Data(Description):
-    """A data set by name, and how its training images are split."""
-
-    name: DatasetName
-    holdout: NonNegativeInt = 0
-    """Training images set aside and tested on instead of the test set (He 2015 chose its schedule
-    with 5,000 of CIFAR-10's). The split is fixed: it does not follow the run's seed."""
-
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        train = DATASETS[self.name].train
-        if self.holdout >= train:
-            raise ValueError(f"holdout must leave training images; {self.name} has {train}")
-        return self
 
 
 class Optimizer(Description):
@@ -206,6 +192,8 @@ class Recipe(Description):
     channel, on CIFAR-10 the 0.2023, 0.1994, 0.2010 of much code (Zhang 2019); imagenet: ImageNet's;
     none: pixels in [0, 1]. All on pixels divided by 255."""
     augmentation: Augmentation = Augmentation()
+    photographs: Photographs | None = None
+    """How photographs become square inputs; other data have none."""
     label_smoothing: Fraction = 0.0
     """The part of a target's probability that is shared equally among all classes in the training
     loss (Szegedy 2016, arXiv 1512.00567); test losses are of the plain targets."""
@@ -213,8 +201,13 @@ class Recipe(Description):
     @property
     def unread(self) -> frozenset[str]:
         """Dotted names of the fields that this recipe does not read, whatever their value."""
-        parts = ("optimizer", "schedule", "augmentation")
+        parts = ("optimizer", "schedule", "augmentation", *(["photographs"] * self.crops))
         return frozenset(f"{part}.{name}" for part in parts for name in getattr(self, part).unread)
+
+    @property
+    def crops(self) -> bool:
+        """Whether this recipe is for photographs."""
+        return self.photographs is not None
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
@@ -222,6 +215,15 @@ class Recipe(Description):
         if last >= self.steps:
             raise ValueError(
                 f"milestones and warm-up must end before the last step: {last} of {self.steps}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_once(self) -> Self:
+        if self.photographs and self.augmentation.crop_padding:
+            raise ValueError(
+                "augmentation.crop_padding is for images of one size; photographs are cropped as "
+                "photographs.crop says"
             )
         return self
 
@@ -264,7 +266,7 @@ class RunConfig(Description):
 
     @model_validator(mode="after")
     def _fits_data(self) -> Self:
-        facts = DATASETS[self.data.name]
+        facts = facts_of(self.data)
         for field in ("in_channels", "classes"):
             if getattr(self.model, field) != getattr(facts, field):
                 raise ValueError(
@@ -281,6 +283,27 @@ class RunConfig(Description):
             raise ValueError(
                 f"recipe.normalization: imagenet is for colour; {self.data.name} is grey"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        facts, photographs = facts_of(self.data), self.recipe.photographs
+        if facts.photographs and photographs is None:
+            raise ValueError(
+                f"recipe.photographs is missing: the images of {self.data.name} have any size; "
+                "for example recipe.photographs.crop: area"
+            )
+        if photographs and not facts.photographs:
+            raise ValueError(
+                f"recipe.photographs: the images of {self.data.name} are all of "
+                f"{facts.image_size} × {facts.image_size} pixels and are not cropped; take another "
+                "recipe"
+            )
+        if photographs and self.data.prepared and self.data.prepared < photographs.size:
+            raise ValueError(
+                f"data.prepared: images of shorter side {self.data.prepared} have no square of "
+                f"recipe.photographs.size {photographs.size}"
+            )
         augmentation = self.recipe.augmentation
         if augmentation.fill == "reflect" and augmentation.crop_padding >= facts.image_size:
             raise ValueError(
@@ -296,7 +319,15 @@ class RunConfig(Description):
 
     @property
     def run_id(self) -> str:
-        """Ten hexadecimal digits that name this value."""
-        dump = self.model_dump(mode="json", exclude_defaults=True)
+        """Ten hexadecimal digits that name this value, wherever its images lie."""
+        dump = self.model_dump(
+            mode="json", exclude_defaults=True, exclude={"data": {"folder": True}}
+        )
         canonical = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def input_size(config: RunConfig) -> int:
+    """Side in pixels of the square images that a run's net takes."""
+    photographs = config.recipe.photographs
+    return photographs.size if photographs else facts_of(config.data).image_size

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from reslab.config.datasets import data_root
 from reslab.errors import UserError
 
 CONNECT_SECONDS = 12
@@ -153,7 +154,7 @@ DOWNLOADS: dict[str, tuple[Download, ...]] = {
 
 def folder() -> Path:
     """The data folder: `RESLAB_DATA`, or `data` under the working directory."""
-    return Path(os.environ.get("RESLAB_DATA") or "data")
+    return data_root()
 
 
 def read(file: File) -> npt.NDArray[np.uint8]:
@@ -177,7 +178,7 @@ def fetch(name: str) -> None:
     where if that fails; nothing half-written is left behind.
     """
     if name not in DOWNLOADS:
-        raise UserError(f"{name} can be planned with (DRY=1), but nothing here reads it yet")
+        raise UserError(f"{name}: photographs are not downloaded")
     if not _missing(name):
         return
     try:

@@ -9,8 +9,7 @@ import statistics
 from pathlib import Path
 
 from reslab import store
-from reslab.config import RunConfig, read_run
-from reslab.config.datasets import DATASETS
+from reslab.config import RunConfig, facts_of, read_run
 from reslab.errors import UserError
 
 STARTUP = 9.0
@@ -29,7 +28,7 @@ def work(config: RunConfig, multiply_adds: int) -> float:
     Of the test split's evaluations there are at most 40, and at most a tenth of the training's cost
     (`training.schedule.evaluation_interval`); both splits are evaluated at the end.
     """
-    facts, recipe = DATASETS[config.data.name], config.scaled_recipe
+    facts, recipe = facts_of(config.data), config.scaled_recipe
     trained = 3 * recipe.steps * recipe.batch_size
     evaluated = min(40 * facts.test, trained / 10) + facts.train + facts.test
     return multiply_adds * (trained + evaluated)

@@ -22,13 +22,13 @@ from reslab.config import (
     config_file,
     dump_yaml,
     flatten,
+    input_size,
     load_yaml,
     merge,
     parse_assignment,
     resolve,
 )
 from reslab.config.complexities import costs
-from reslab.config.datasets import DATASETS
 from reslab.config.resolve import problems
 from reslab.config.strict_yaml import Tree
 from reslab.errors import UserError, located
@@ -172,7 +172,8 @@ def _variant(
     if options.budget is not None:
         tree["budget"] = options.budget
     seeds = experiment.seeds if options.seeds is None else range(options.seeds)
-    configs = tuple(resolve({**tree, "seed": seed}, where) for seed in seeds)
+    config = resolve(tree, where)
+    configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
     _check_devices(configs[0], options.devices, where)
     cell = _cell(label, override.get("published"), experiment.published, f"{where}: published")
     note = str(override["note"]) if "note" in override else None
@@ -264,9 +265,7 @@ def _refuse_equal_slugs(labels: list[str]) -> None:
 
 def as_written(plan: Plan) -> dict[str, Any]:
     """The plan as `plan.json` holds it; costs are per image of the variant's data set."""
-    nets = [
-        (v.configs[0].model, DATASETS[v.configs[0].data.name].image_size) for v in plan.variants
-    ]
+    nets = [(v.configs[0].model, input_size(v.configs[0])) for v in plan.variants]
     found = costs(nets)
     return {
         "experiment": plan.experiment,

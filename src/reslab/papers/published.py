@@ -19,6 +19,7 @@ from reslab.papers.schema import (
     Line,
     Paper,
     Table,
+    Views,
     paper_names,
     read_paper,
 )
@@ -32,12 +33,14 @@ class Published:
     """One printed number. Errors are in per cent; `value` is None where the paper prints "fail".
 
     `kind` says what `value` is over `n` runs; best, mean, median and std are what is printed, so a
-    cell that prints a best and a mean has both. `verified` says where the number was read.
+    cell that prints a best and a mean has both. `views` says how the nets were tested, `verified`
+    where the number was read.
     """
 
     table: str
     row: str
     column: str
+    views: Views
     value: float | None
     bound: Bound | None
     fail: bool
@@ -227,6 +230,7 @@ def _published(paper: Paper, found: Table, place: tuple[str, str, str], printed:
         stated[kind] = value
     return Published(
         *place,
+        views=found.columns[place[2]].views or found.views,
         value=value,
         bound=bound,
         fail=printed.fail,

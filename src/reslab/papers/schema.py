@@ -18,6 +18,8 @@ from reslab.errors import UserError, nearest
 HERE = Path(__file__).parent
 
 Kind = Literal["best", "mean", "median", "single", "unstated"]
+Views = Literal["single", "ten_crop", "multi_scale"]
+"""What a net saw of a test image: one crop, ten, or the whole image at several sizes."""
 Bound = Literal["above", "below", "about"]
 Verified = Literal[
     "paper_text",
@@ -86,12 +88,14 @@ Fields = Annotated[dict[str, Any], BeforeValidator(flatten)]
 
 class Column(Description):
     """What a column's numbers are. `model` and `run` hold for all of its cells, `run` beside the
-    protocol's. A column of accuracies says of how many (100 or 1); they are looked up as errors."""
+    protocol's. A column of accuracies says of how many (100 or 1); they are looked up as errors.
+    `views` are the table's unless the column has its own."""
 
     metric: str
     model: str | None = None
     run: Fields = Field(default_factory=dict)
     accuracy_of: PositiveFloat | None = None
+    views: Views | None = None
 
 
 def _column(printed: Any) -> Any:
@@ -140,6 +144,7 @@ class Table(Description):
     statistic: Statistic = Statistic()
     protocol: str | None = None
     decimals: int = 2
+    views: Views = "single"
     rows: dict[str, Line]
 
 

@@ -7,8 +7,7 @@ choice is an assumption. Both are grouped: one line for all variants that share 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reslab.config import RunConfig, flatten
-from reslab.config.datasets import DATASETS
+from reslab.config import RunConfig, facts_of, flatten
 from reslab.papers import Training, protocol_of
 from reslab.report.runs import Plan, Variant
 from reslab.report.text import NOTHING, listed, number
@@ -133,7 +132,7 @@ def _ours(field: str, config: RunConfig) -> str:
     """Our value, and what it means where the number alone does not tell."""
     value = number(_leaves(config).get(field, NOTHING))
     if field == "data.holdout" and not config.data.holdout:
-        return f"0, all {DATASETS[config.data.name].train:,} training images"
+        return f"0, all {facts_of(config.data).train:,} training images"
     if field == "recipe.schedule.warmup_steps" and config.recipe.schedule.warmup_steps:
         return f"{value} steps at {config.recipe.schedule.warmup_lr:g}"
     return value

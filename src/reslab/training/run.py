@@ -15,8 +15,7 @@ from lightning import Trainer
 from torch import nn
 
 from reslab import store
-from reslab.config import RunConfig
-from reslab.config.datasets import DATASETS
+from reslab.config import RunConfig, facts_of, input_size
 from reslab.data.modules import ResidentData
 from reslab.data.order import init_seed
 from reslab.models import build
@@ -40,8 +39,8 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     quiet_lightning()
     set_precision(config.precision)
     net = initialised(config)
-    facts = DATASETS[config.data.name]
-    costs = vars(complexity(net, (facts.in_channels, facts.image_size, facts.image_size)))
+    size = input_size(config)
+    costs = vars(complexity(net, (config.model.in_channels, size, size)))
     trainer = make_trainer(config, folder, devices, costs)
     checkpoint = folder / store.CHECKPOINT
     resumed = checkpoint if checkpoint.exists() else None
@@ -92,7 +91,7 @@ def fit_and_test(
 def make_trainer(config: RunConfig, folder: Path, devices: int, costs: dict[str, int]) -> Trainer:
     """Lightning's Trainer with our records and checkpoints in place of its own."""
     recipe = config.scaled_recipe
-    test_examples = config.data.holdout or DATASETS[config.data.name].test
+    test_examples = config.data.holdout or facts_of(config.data).test
     interval = evaluation_interval(recipe, test_examples)
     record = Record(folder)
     precision: Literal["32-true", "bf16-mixed", "64-true"] = (

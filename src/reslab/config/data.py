@@ -1,0 +1,178 @@
+"""What a run is trained on: a data set, the part that is used, and how photographs are cropped.
+
+A folder of one's own (`imagefolder`) is described by what lies in it, never by where it lies.
+"""
+
+from dataclasses import replace
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from reslab.config.datasets import DATASETS, FOLDERS, DatasetName, Facts, imagenet_wnids
+from reslab.config.nets import Description, Fraction, NonNegativeInt
+
+PositiveFraction = Annotated[float, Field(gt=0, lt=1)]
+Side = tuple[PositiveInt, PositiveInt]
+PositiveFloats = tuple[
+    Annotated[float, Field(gt=0, allow_inf_nan=False)],
+    Annotated[float, Field(gt=0, allow_inf_nan=False)],
+]
+
+
+class Counts(Description):
+    """How many classes and images a folder of one's own has, of those that are used."""
+
+    classes: PositiveInt
+    train: PositiveInt
+    test: PositiveInt
+
+
+class Data(Description):
+    """A data set by name, the part of it that is used, and how its training images are split."""
+
+    name: DatasetName
+    holdout: NonNegativeInt = 0
+    """Training images set aside and tested on instead of the test set (He 2015 chose its schedule
+    with 5,000 of CIFAR-10's). The split is fixed: it does not follow the run's seed."""
+    classes: tuple[str, ...] = ()
+    """imagenet: only these classes, by their WordNet ids, sorted; their places are the labels. In
+    YAML also a number (the first k in sorted order) or a text file of ids. None: all."""
+    per_class: PositiveInt | None = None
+    """Photographs: of each class's training images only the first k by name. None: all."""
+    prepared: PositiveInt | None = None
+    """Photographs: the shorter side in pixels of the prepared store (scripts/prepare.py) that the
+    images are read from. None: the files themselves are decoded, at their own size."""
+    test_fraction: PositiveFraction | None = None
+    """imagefolder without train/ and val/: the part of each class's images that is tested on. Which
+    ones follows from their names alone."""
+    folder: str | None = None
+    """imagefolder: where it lies. No part of the run's id."""
+    files: str | None = None
+    """imagefolder: digest of the names and sizes of the files in use, found when YAML is read."""
+    counts: Counts | None = None
+    """imagefolder: found with `files`."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self._refuse_what_belongs_to_others()
+        if self.classes:
+            self._check_classes()
+        if self.name == "imagefolder" and self.folder is None:
+            raise ValueError("imagefolder needs data.folder: where the images lie")
+        if self.name == "imagefolder" and self.counts is None:
+            return self  # not read yet
+        smallest = DATASETS[self.name].smallest_class if self.name in DATASETS else None
+        if self.per_class and smallest and self.per_class > smallest:
+            raise ValueError(
+                f"per_class: {self.per_class}; the smallest class of {self.name} has {smallest}"
+            )
+        train = facts_of(self).train
+        if self.holdout >= train:
+            raise ValueError(f"holdout must leave training images; {self.name} has {train}")
+        return self
+
+    def _refuse_what_belongs_to_others(self) -> None:
+        photographs = self.name not in DATASETS or DATASETS[self.name].photographs
+        readers = {
+            "classes": (self.name == "imagenet", "imagenet"),
+            "per_class": (photographs, "photographs"),
+            "prepared": (photographs, "photographs"),
+        }
+        own = self.name == "imagefolder"
+        readers |= dict.fromkeys(
+            ("test_fraction", "folder", "files", "counts"), (own, "imagefolder")
+        )
+        for field, (is_read, whose) in readers.items():
+            if not is_read and getattr(self, field) not in (None, ()):
+                raise ValueError(f"{field} belongs to {whose}, not to {self.name}")
+
+    def _check_classes(self) -> None:
+        unknown = sorted(set(self.classes) - set(imagenet_wnids()))
+        if unknown:
+            raise ValueError(
+                f"classes: imagenet has no {', '.join(unknown[:3])}; expected WordNet ids "
+                "such as n01440764"
+            )
+        if list(self.classes) != sorted(set(self.classes)):
+            raise ValueError("classes: expected sorted ids, each once")
+
+
+def facts_of(data: Data) -> Facts:
+    """Facts about the part of a data set that a run uses, before images are held out.
+
+    An ImageNet subset by classes alone has about as many training images as this says: 1,281 a
+    class, the mean; all other counts are exact. An `imagefolder` whose files were not looked at yet
+    raises `ValueError`.
+    """
+    if data.name == "imagefolder":
+        if data.counts is None:
+            raise ValueError(f"data.counts is missing: {data.folder} was not looked at yet")
+        return Facts(3, 224, **data.counts.model_dump(), photographs=True)
+    facts = DATASETS[data.name]
+    if not (data.classes or data.per_class):
+        return facts
+    classes = len(data.classes) or facts.classes
+    per_class = data.per_class or facts.train // facts.classes
+    test = facts.test * classes // facts.classes
+    return replace(facts, classes=classes, train=classes * per_class, test=test)
+
+
+def folder_of(data: Data) -> str:
+    """Where a data set of photographs lies: a folder of one's own, or a name under RESLAB_DATA."""
+    return data.folder if data.folder is not None else FOLDERS[data.name]
+
+
+class Photographs(Description):
+    """How photographs of any size become square inputs, uint8 (3, size, size).
+
+    Resizing is bilinear with antialiasing. In training `crop` picks a part of each image, then its
+    colours are changed; flips and all else are in `Recipe.augmentation` and act on the crops. In
+    evaluation the shorter side becomes `test_shorter_side` and the centre is taken.
+    """
+
+    size: PositiveInt = 224
+    crop: Literal["scale", "area", "center"]
+    """scale: the shorter side becomes a whole number of pixels drawn evenly from `shorter_side`,
+    both ends included, and any size × size square is taken (Simonyan 2015, arXiv 1409.1556; He
+    2015). area: a rectangle of a part of the image's area and an aspect ratio, drawn from `area`
+    (evenly) and `aspect_ratio` (evenly in the logarithm), becomes the square (Szegedy 2015, arXiv
+    1409.4842; torchvision's RandomResizedCrop). center: as in evaluation."""
+    shorter_side: Side = (256, 480)
+    area: PositiveFloats = (0.08, 1.0)
+    aspect_ratio: PositiveFloats = (3 / 4, 4 / 3)
+    jitter: Fraction = 0.0
+    """Brightness, contrast and saturation, in an order drawn per image, are each multiplied by a
+    factor drawn evenly from 1 - jitter to 1 + jitter (fb.resnet.torch's ColorJitter). 0 is none."""
+    pca: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Standard deviation of the three factors that shift an image's colour along the principal
+    components of ImageNet's colours (Krizhevsky 2012, Sec. 4.1: 0.1). 0 is none."""
+    test_shorter_side: PositiveInt = 256
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that are not read, whatever their value."""
+        read = {
+            "shorter_side": self.crop == "scale",
+            "area": self.crop == "area",
+            "aspect_ratio": self.crop == "area",
+        }
+        return frozenset(field for field, is_read in read.items() if not is_read)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for field in sorted(self.unread):
+            if getattr(self, field) != type(self).model_fields[field].default:
+                raise ValueError(f"{field} is not read with crop: {self.crop}; leave it out")
+        for field in ("shorter_side", "area", "aspect_ratio"):
+            low, high = getattr(self, field)
+            if low > high:
+                raise ValueError(f"{field}: expected [from, to], got [{low}, {high}]")
+        if self.area[1] > 1:
+            raise ValueError(f"area: expected parts of the image up to 1, got {self.area[1]}")
+        for field, side in (
+            ("shorter_side", self.shorter_side[0] if self.crop == "scale" else self.size),
+            ("test_shorter_side", self.test_shorter_side),
+        ):
+            if side < self.size:
+                raise ValueError(f"{field}: {side} pixels have no square of size: {self.size}")
+        return self

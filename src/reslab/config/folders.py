@@ -1,0 +1,251 @@
+"""Folders of photographs: which file belongs to which class and split. Standard library only.
+
+A class is a folder; every file in it, at any depth, is taken for an image, but for hidden ones
+(whether it can be decoded is found out in `reslab.data`). Names are compared and sorted in the
+composed form of Unicode, so that a copy made on another system is the same folder.
+"""
+
+import hashlib
+import itertools
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unicodedata import normalize
+
+from reslab.config.data import Data, facts_of, folder_of
+from reslab.config.datasets import data_root
+from reslab.errors import UserError, located
+
+Image = tuple[str, int]
+"""A file's path relative to the folder, with slashes, and the index of its class."""
+
+_File = tuple[str, int]
+"""A file's path and its size in bytes."""
+_Classes = dict[str, list[_File]]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder: classes and images, sorted by name."""
+
+    root: Path
+    classes: tuple[str, ...]
+    train: tuple[Image, ...]
+    test: tuple[Image, ...]
+    digest: str
+    """Of all names and sizes and the split that each file is in; where the folder lies is not in
+    it."""
+
+
+def listing_of(data: Data) -> Listing:
+    """The files that a run uses of its photographs.
+
+    `UserError` if the folder is missing, is not what the data set is, or has changed since the run
+    was described.
+    """
+    root = root_of(data)
+    with located(_whose(data)):
+        found = list_folder(root, data.classes, data.per_class, data.test_fraction)
+        if data.files not in (None, found.digest):
+            raise UserError(
+                f"the files in {root} are not those of the run: their digest is {found.digest}, "
+                f"the run's is {data.files} (data.files in its config.yaml); bring the files "
+                "back, or begin a new run"
+            )
+        _check_counts(data, found)
+    return found
+
+
+def refuse_missing(data: Data) -> None:
+    """`UserError` if the photographs of a run, or one of their splits, are not there at all."""
+    with located(_whose(data)):
+        _trees(root_of(data), data.test_fraction)
+
+
+def root_of(data: Data) -> Path:
+    """The folder of a data set of photographs."""
+    return data_root() / folder_of(data)
+
+
+def _whose(data: Data) -> str:
+    own = data.folder is not None
+    return "data.folder" if own else f"{data.name} belongs in RESLAB_DATA/{folder_of(data)}"
+
+
+def _check_counts(data: Data, found: Listing) -> None:
+    facts = facts_of(data)
+    expected = {"classes": facts.classes, "train": facts.train, "test": facts.test}
+    if data.classes and not data.per_class:
+        del expected["train"]  # about
+    for name, count in expected.items():
+        there = len(getattr(found, name))
+        if there != count:
+            kind = "classes" if name == "classes" else f"{name} images"
+            raise UserError(f"expected {count:,} {kind} in {found.root}, found {there:,}")
+
+
+def list_folder(
+    root: Path,
+    classes: Collection[str] = (),
+    per_class: int | None = None,
+    test_fraction: float | None = None,
+) -> Listing:
+    """The images of `root`: train/ and val/ (or test/), or one tree of which a part is tested on.
+
+    `classes` are those wanted (all by default), `per_class` keeps the first training images of each
+    by name. `UserError` for a folder of another shape, for classes that are only in one split, and
+    for a class without a file.
+    """
+    trees = _trees(root, test_fraction)
+    found = [_classes(root, tree, frozenset(map(_composed, classes))) for tree in trees]
+    if test_fraction is not None:
+        found = _split(found[0], test_fraction)
+    train, test = found
+    _refuse_different_classes(root, trees, train, test)
+    if per_class is not None:
+        train = {name: _first(files, per_class, name) for name, files in train.items()}
+    names = tuple(train)
+    return Listing(root, names, _images(names, train), _images(names, test), _digest(train, test))
+
+
+def _trees(root: Path, test_fraction: float | None) -> list[str]:
+    """The folders that hold classes: the training split's and the test split's, or the only one."""
+    if not root.is_dir():
+        raise UserError(f"there is no folder {root}; {_shape(root)}")
+    train, *tests = [name for name in ("train", "val", "test") if (root / name).is_dir()] or [""]
+    if test_fraction is not None:
+        if train == "train" and tests:
+            raise UserError(
+                f"{root} has train/ and {tests[0]}/; data.test_fraction is for one tree of classes"
+            )
+        return [train]
+    if train != "train" or not tests:
+        raise UserError(f"{root} is not split into train/ and val/; {_shape(root)}")
+    if len(tests) > 1:
+        raise UserError(
+            f"{root} has both val/ and test/; the run would test on one of them: move the other "
+            "away"
+        )
+    return [train, *tests]
+
+
+def _shape(root: Path) -> str:
+    return (
+        f"expected\n       {root}/train/<class>/<image> and {root}/val/<class>/<image> (or test/),"
+        f"\n       or {root}/<class>/<image> together with data.test_fraction, such as 0.2"
+    )
+
+
+def _classes(root: Path, tree: str, wanted: frozenset[str]) -> _Classes:
+    """Class name → its files, both sorted."""
+    found: _Classes = {}
+    loose = []
+    with os.scandir(root / tree) as entries:
+        for entry in entries:
+            name = _composed(entry.name)
+            if name.startswith(".") or (entry.is_dir() and wanted and name not in wanted):
+                continue
+            if not entry.is_dir():
+                loose.append(name)
+                continue
+            files = _files(entry.path, f"{tree}/{entry.name}" if tree else entry.name)
+            found[name] = sorted(files, key=lambda file: _composed(file[0]))
+    _refuse_loose(root / tree, loose)
+    for what, names in (
+        ("no such class", wanted - found.keys()),
+        ("no file of the class", {name for name, files in found.items() if not files}),
+    ):
+        if names:
+            raise UserError(f"{root / tree} has {what} {_listed(names)}")
+    if not found:
+        raise UserError(f"{root / tree} holds no folder of a class; {_shape(root)}")
+    return dict(sorted(found.items()))
+
+
+def _refuse_loose(folder: Path, names: list[str]) -> None:
+    if names:
+        raise UserError(
+            f"{folder} holds files that belong to no class: {_listed(names)}; "
+            "put each into its class's folder, or away"
+        )
+
+
+def _files(folder: str, path: str) -> Iterator[_File]:
+    """All files below a folder; links are followed, one that leads nowhere has size 0."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            inner = f"{path}/{entry.name}"
+            if entry.is_dir():
+                yield from _files(entry.path, inner)
+            else:
+                yield inner, _size(entry)
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:  # a link that leads nowhere; nothing is left out
+        return 0
+
+
+def _split(classes: _Classes, test_fraction: float) -> list[_Classes]:
+    """Of each class the files whose names have the least hashes are tested on.
+
+    At least one, and at least one is left to train on. A file that is added moves few others.
+    """
+    splits: list[_Classes] = [{}, {}]
+    for name, files in classes.items():
+        if len(files) < 2:
+            raise UserError(f"the class {name!r} has one file; a split needs two of each class")
+        count = min(max(1, round(test_fraction * len(files))), len(files) - 1)
+        tested = set(sorted(files, key=_hash_of_name)[:count])
+        splits[0][name] = [file for file in files if file not in tested]
+        splits[1][name] = [file for file in files if file in tested]
+    return splits
+
+
+def _hash_of_name(file: _File) -> bytes:
+    return hashlib.sha256(_bytes(file[0])).digest()
+
+
+def _refuse_different_classes(
+    root: Path, trees: list[str], train: _Classes, test: _Classes
+) -> None:
+    only = [(trees[0], train.keys() - test.keys()), (trees[-1], test.keys() - train.keys())]
+    told = [f"only {tree}/ has {_listed(names)}" for tree, names in only if names]
+    if told:
+        raise UserError(f"the splits of {root} have different classes: {'; '.join(told)}")
+
+
+def _first(files: list[_File], count: int, name: str) -> list[_File]:
+    if len(files) < count:
+        raise UserError(f"per_class: {count}; the class {name!r} has {len(files)} training images")
+    return files[:count]
+
+
+def _images(names: tuple[str, ...], classes: _Classes) -> tuple[Image, ...]:
+    return tuple((path, label) for label, name in enumerate(names) for path, _ in classes[name])
+
+
+def _digest(train: _Classes, test: _Classes) -> str:
+    rows = hashlib.sha256()
+    for split, classes in (("train", train), ("test", test)):
+        for path, size in itertools.chain.from_iterable(classes.values()):
+            rows.update(_bytes(f"{split}\0{path}\0{size}\n"))
+    return rows.hexdigest()[:16]
+
+
+def _bytes(name: str) -> bytes:
+    return _composed(name).encode("utf-8", "surrogateescape")
+
+
+def _composed(name: str) -> str:
+    return normalize("NFC", name)
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = sorted(names)[:5]
+    return ", ".join(shown) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")

@@ -1,0 +1,226 @@
+"""Which part of which data a run uses, and how photographs become its inputs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from reslab.config import (
+    Data,
+    Photographs,
+    RunConfig,
+    dump_yaml,
+    facts_of,
+    input_size,
+    merge,
+    read_run,
+    resolve,
+)
+from reslab.config.datasets import imagenet_wnids
+from reslab.errors import UserError
+
+RUN = {"model": "resnet18", "data": "imagenet", "recipe": "xie2017_imagenet"}
+
+
+def run(**overrides: Any) -> RunConfig:
+    return resolve(merge(RUN, {k.replace("__", "."): v for k, v in overrides.items()}), "here")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two classes, twelve files each, in one tree."""
+    for name in ("猫", "dog"):
+        (tmp_path / "my photos" / name).mkdir(parents=True)
+        for number in range(12):
+            (tmp_path / "my photos" / name / f"{number}.jpg").write_bytes(bytes(number))
+    return tmp_path / "my photos"
+
+
+def own(folder: Path, **overrides: Any) -> RunConfig:
+    data = {"name": "imagefolder", "folder": str(folder), "test_fraction": 0.25}
+    return run(data=data, recipe__batch_size=8, **overrides)
+
+
+# ---- parts of data sets -------------------------------------------------------------------------
+
+
+def test_the_classes_of_imagenet_are_a_thousand_sorted_ids() -> None:
+    wnids = imagenet_wnids()
+    assert len(wnids) == 1000
+    assert list(wnids) == sorted(set(wnids))
+    assert (wnids[0], wnids[217], wnids[-1]) == ("n01440764", "n02102040", "n15075141")
+
+
+def test_classes_are_a_list_a_number_or_a_file(tmp_path: Path) -> None:
+    first = imagenet_wnids()[:3]
+    file = tmp_path / "classes.txt"
+    file.write_text("# three of them\n" + "\n".join(reversed(first)))
+    for classes in (3, str(file), list(reversed(first))):
+        config = run(data={"name": "imagenet", "classes": classes})
+        assert config.data.classes == first
+        assert config.model.classes == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "facts"),
+    [
+        ({"name": "imagenet"}, (1000, 1_281_167, 50_000)),
+        ({"name": "imagenet", "per_class": 50}, (1000, 50_000, 50_000)),
+        ({"name": "imagenet", "classes": 100, "per_class": 260}, (100, 26_000, 5_000)),
+        ({"name": "imagenet", "classes": 100}, (100, 128_100, 5_000)),
+        ({"name": "imagenette"}, (10, 9469, 3925)),
+        ({"name": "imagenette_mini", "per_class": 30}, (10, 300, 500)),
+    ],
+    ids=str,
+)
+def test_counts_follow_from_the_description(
+    data: dict[str, Any], facts: tuple[int, int, int]
+) -> None:
+    found = facts_of(run(data=data, recipe__batch_size=8).data)
+    assert (found.classes, found.train, found.test) == facts
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": "imagenette", "classes": ("n01440764",)}, "classes belongs to imagenet, not to"),
+        ({"name": "cifar10", "per_class": 5}, "per_class belongs to photographs, not to cifar10"),
+        ({"name": "cifar10", "prepared": 64}, "prepared belongs to photographs, not to cifar10"),
+        ({"name": "imagenet", "folder": "/x"}, "folder belongs to imagefolder, not to imagenet"),
+        ({"name": "imagenet", "per_class": 733}, "733; the smallest class of imagenet has 732"),
+        ({"name": "imagenet", "classes": ("n1",)}, "imagenet has no n1; expected WordNet ids"),
+        ({"name": "imagenet", "classes": ("n01443537", "n01440764")}, "expected sorted ids"),
+        ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
+        ({"name": "imagefolder"}, "imagefolder needs data.folder"),
+        ({"name": "imagefolder", "folder": "x", "test_fraction": 1.0}, "less than 1"),
+    ],
+    ids=str,
+)
+def test_data_that_do_not_exist_are_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        Data(**fields)
+
+
+@pytest.mark.parametrize(
+    ("classes", "reason"),
+    [
+        (0, "here: data: classes: got 0; imagenet has 1 to 1000"),
+        ("no-such-file", "here: data: classes: no-such-file: No such file"),
+        (["n01440764", 3], "data.classes.1: got 3; expected a valid string"),
+        (["n01440764", "n01440764"], "classes: expected sorted ids, each once"),
+    ],
+    ids=str,
+)
+def test_classes_that_cannot_be_read_are_named(classes: Any, reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        run(data={"name": "imagenet", "classes": classes})
+
+
+# ---- a folder of one's own ----------------------------------------------------------------------
+
+
+def test_a_folder_of_ones_own_is_described_by_what_lies_in_it(photos: Path) -> None:
+    config = own(photos)
+    assert config.model.classes == 2
+    facts = facts_of(config.data)
+    assert (facts.classes, facts.train, facts.test) == (2, 18, 6)
+    assert config.data.files is not None
+
+
+def test_where_a_folder_lies_is_no_part_of_a_runs_id_but_what_lies_in_it_is(photos: Path) -> None:
+    here = own(photos)
+    moved = photos.rename(photos.with_name("elsewhere"))
+    assert own(moved).run_id == here.run_id
+    assert own(moved) != here
+    (moved / "dog" / "0.jpg").write_bytes(bytes(99))
+    assert own(moved).run_id != here.run_id
+
+
+def test_a_folder_is_found_from_wherever_the_run_is_resumed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    assert own(Path("my photos")).data.folder == str(photos)
+
+
+def test_a_description_that_says_what_lies_in_its_folder_is_read_without_it(
+    photos: Path, tmp_path: Path
+) -> None:
+    """So that a table can be printed when the photographs have gone."""
+    config = own(photos)
+    (tmp_path / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json")))
+    photos.rename(tmp_path / "gone")
+    assert read_run(tmp_path / "config.yaml") == config
+    with pytest.raises(UserError, match="here: data: there is no folder"):
+        own(photos)
+
+
+# ---- photographs --------------------------------------------------------------------------------
+
+
+def test_the_golden_id_of_a_run_on_photographs() -> None:
+    """As in test_schema: it never changes."""
+    assert run(data="imagenette_mini").run_id == "1f89a8ffa5"
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"data__per_class": 100},
+        {"data__prepared": 256},
+        {"recipe__photographs__size": 128},
+        {"recipe__photographs__area": [0.25, 1.0]},
+        {"recipe__photographs__jitter": 0.0},
+        {"recipe__photographs__pca": 0.0},
+        {"recipe__photographs__test_shorter_side": 224},
+    ],
+    ids=str,
+)
+def test_whatever_decides_the_result_changes_the_id(difference: dict[str, Any]) -> None:
+    base = {"data": {"name": "imagenette_mini"}}
+    assert run(**base, **difference).run_id != run(**base).run_id
+
+
+def test_a_net_takes_squares_of_the_recipes_size_or_the_data_sets() -> None:
+    assert input_size(run()) == 224
+    assert input_size(run(recipe__photographs__size=96)) == 96
+    small = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}
+    assert input_size(resolve(small, "here")) == 32
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"crop": "area", "shorter_side": (256, 300)}, "shorter_side is not read with crop: area"),
+        ({"crop": "scale", "area": (0.5, 1.0)}, "area is not read with crop: scale"),
+        ({"crop": "scale", "shorter_side": (480, 256)}, r"expected \[from, to\], got \[480, 256\]"),
+        ({"crop": "scale", "shorter_side": (128, 256)}, "128 pixels have no square of size: 224"),
+        ({"crop": "area", "area": (0.5, 2.0)}, "parts of the image up to 1"),
+        ({"crop": "center", "test_shorter_side": 200}, "test_shorter_side: 200 pixels have no"),
+        ({"crop": "center", "jitter": 1.0}, "less than 1"),
+        ({"crop": "corner"}, "'scale', 'area' or 'center'"),
+    ],
+    ids=str,
+)
+def test_crops_that_cannot_be_are_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        Photographs(**fields)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        ({"recipe": "he2015_cifar"}, "recipe.photographs is missing: the images of imagenet have"),
+        ({"data": "cifar10"}, "the images of cifar10 are all of 32 × 32 pixels"),
+        ({"recipe__augmentation__crop_padding": 4}, "crop_padding is for images of one size"),
+        ({"data__prepared": 128}, "shorter side 128 have no square of recipe.photographs.size 224"),
+        ({"data__name": "imagefolder"}, "imagefolder needs data.folder"),
+    ],
+    ids=str,
+)
+def test_recipes_and_data_that_do_not_fit_are_refused(
+    overrides: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(UserError, match=reason):
+        run(**overrides)

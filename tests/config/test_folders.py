@@ -1,0 +1,246 @@
+"""Folders of photographs: who belongs to which class and split, and what is refused."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from unicodedata import normalize
+
+import pytest
+
+from reslab.config import Data
+from reslab.config.folders import Listing, list_folder, listing_of, refuse_missing
+from reslab.errors import UserError
+
+Make = Callable[[Iterable[str]], Path]
+
+SPLIT = ("train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "val/cat/3.jpg", "val/dog/2.jpg")
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A folder of files, each of which holds its own name."""
+
+    def make(names: Iterable[str]) -> Path:
+        root = tmp_path / "photos"
+        root.mkdir(exist_ok=True)
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(name)
+        return root
+
+    return make
+
+
+def refusal(root: Path, **options: float) -> str:
+    with pytest.raises(UserError) as caught:
+        list_folder(root, **options)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+# ---- what is listed -----------------------------------------------------------------------------
+
+
+def test_classes_and_images_are_sorted_by_name(make: Make) -> None:
+    found = list_folder(make(reversed(SPLIT)))
+    assert found.classes == ("cat", "dog")
+    assert found.train == (("train/cat/1.jpg", 0), ("train/cat/2.jpg", 0), ("train/dog/1.jpg", 1))
+    assert found.test == (("val/cat/3.jpg", 0), ("val/dog/2.jpg", 1))
+
+
+def test_test_is_another_name_of_val_but_not_beside_it(make: Make) -> None:
+    root = make(name.replace("val/", "test/") for name in SPLIT)
+    assert [path for path, _ in list_folder(root).test] == ["test/cat/3.jpg", "test/dog/2.jpg"]
+    make(SPLIT)
+    assert "has both val/ and test/" in refusal(root)
+
+
+def test_all_files_below_a_class_count_but_hidden_ones(make: Make) -> None:
+    """Whether a file is an image is found out where it is decoded, and told there."""
+    more = ("train/cat/night/9.png", "train/cat/notes.txt", "train/cat/.DS_Store", ".git/x")
+    found = list_folder(make((*SPLIT, *more)))
+    assert ("train/cat/night/9.png", 0) in found.train
+    assert ("train/cat/notes.txt", 0) in found.train
+    assert len(found.train) == 5
+
+
+def test_a_link_that_leads_nowhere_is_not_left_out(make: Make) -> None:
+    root = make(SPLIT)
+    (root / "train" / "dog" / "lost.jpg").symlink_to(root / "nowhere.jpg")
+    assert ("train/dog/lost.jpg", 1) in list_folder(root).train
+
+
+def test_names_in_any_script_are_names(make: Make) -> None:
+    root = make(
+        f"{tree}/{name}/日本 1.jpg" for tree in ("train", "val") for name in ("猫", "größe")
+    )
+    assert list_folder(root).classes == ("größe", "猫")
+
+
+def test_a_letter_with_an_accent_is_the_same_however_it_is_encoded(make: Make) -> None:
+    """macOS hands out decomposed names; a class that is copied there and back stays one class."""
+    one, other = normalize("NFC", "é"), normalize("NFD", "é")
+    root = make([f"train/{one}/1.jpg", f"val/{other}/1.jpg"])
+    found = list_folder(root)
+    assert found.classes == (one,)
+    assert all((root / path).exists() for path, _ in (*found.train, *found.test))
+
+
+def test_some_classes_and_the_first_images_of_each_by_name(make: Make) -> None:
+    root = make((*SPLIT, "train/eel/1.jpg", "val/eel/1.jpg"))
+    found = list_folder(root, classes=("cat", "dog"), per_class=1)
+    assert found.train == (("train/cat/1.jpg", 0), ("train/dog/1.jpg", 1))
+    assert len(found.test) == 2
+
+
+# ---- one tree -----------------------------------------------------------------------------------
+
+TREE = tuple(f"{name}/{number}.jpg" for name in ("cat", "dog") for number in range(20))
+
+
+def paths(found: Listing) -> set[str]:
+    return {path for path, _ in found.test}
+
+
+def test_a_part_of_each_class_of_one_tree_is_tested_on(make: Make) -> None:
+    found = list_folder(make(TREE), test_fraction=0.25)
+    assert sorted(path for path, _ in (*found.train, *found.test)) == sorted(TREE)
+    assert [label for _, label in found.test] == [0] * 5 + [1] * 5
+
+
+def test_which_part_follows_from_the_names_alone(make: Make, tmp_path: Path) -> None:
+    root = make(TREE)
+    before = paths(list_folder(root, test_fraction=0.25))
+    assert before == {
+        "cat/0.jpg", "cat/13.jpg", "cat/14.jpg", "cat/3.jpg", "cat/8.jpg",
+        "dog/13.jpg", "dog/16.jpg", "dog/19.jpg", "dog/6.jpg", "dog/9.jpg",
+    }  # fmt: skip
+    moved = tmp_path / "elsewhere"
+    shutil.move(root, moved)
+    (moved / "cat" / "1.jpg").write_text("another size")
+    assert paths(list_folder(moved, test_fraction=0.25)) == before
+    (moved / "cat" / "20.jpg").write_text("one more moves one at most")
+    assert len(before - paths(list_folder(moved, test_fraction=0.25))) <= 1
+
+
+def test_every_class_is_trained_and_tested_on(make: Make) -> None:
+    root = make(["cat/1.jpg", "cat/2.jpg"])
+    for fraction in (0.01, 0.99):
+        found = list_folder(root, test_fraction=fraction)
+        assert (len(found.train), len(found.test)) == (1, 1)
+    make(["dog/1.jpg"])
+    assert "the class 'dog' has one file" in refusal(root, test_fraction=0.5)
+
+
+# ---- the digest ---------------------------------------------------------------------------------
+
+
+def test_a_digest_is_of_names_and_sizes_wherever_the_folder_lies(
+    make: Make, tmp_path: Path
+) -> None:
+    root = make(SPLIT)
+    before = list_folder(root).digest
+    moved = Path(shutil.copytree(root, tmp_path / "größer"))
+    assert list_folder(moved).digest == before
+    (moved / "train" / "cat" / "1.jpg").write_text("of quite another size")
+    assert list_folder(moved).digest != before
+    (root / "train" / "cat" / "1.jpg").rename(root / "train" / "cat" / "0.jpg")
+    assert list_folder(root).digest != before
+
+
+def test_a_digest_tells_which_files_are_used_for_what(make: Make) -> None:
+    root = make(TREE)
+    digests = [list_folder(root, test_fraction=part).digest for part in (0.25, 0.5)]
+    digests.append(list_folder(root, test_fraction=0.25, per_class=3).digest)
+    assert len(set(digests)) == 3
+
+
+# ---- what is refused ----------------------------------------------------------------------------
+
+
+def test_classes_of_one_split_only_are_named(make: Make) -> None:
+    root = make((*SPLIT, "train/eel/1.jpg", "val/fox/1.jpg"))
+    assert refusal(root).endswith("different classes: only train/ has eel; only val/ has fox")
+
+
+def test_many_names_are_cut_short(make: Make) -> None:
+    root = make((*SPLIT, *(f"val/new {n}/1.jpg" for n in range(9))))
+    assert refusal(root).endswith("new 0, new 1, new 2, new 3, new 4 and 4 more")
+
+
+def test_a_folder_that_is_not_there_tells_what_it_should_look_like(tmp_path: Path) -> None:
+    text = refusal(tmp_path / "photos")
+    assert f"there is no folder {tmp_path}/photos; expected" in text
+    assert f"{tmp_path}/photos/val/<class>/<image>" in text
+    assert "data.test_fraction" in text
+
+
+def test_one_tree_needs_a_fraction_and_two_take_none(make: Make) -> None:
+    root = make(TREE)
+    assert "is not split into train/ and val/" in refusal(root)
+    make(SPLIT)
+    assert "data.test_fraction is for one tree" in refusal(root, test_fraction=0.2)
+
+
+def test_train_alone_can_be_split(make: Make) -> None:
+    root = make(f"train/{name}" for name in TREE)
+    assert "is not split into train/ and val/" in refusal(root)
+    assert len(list_folder(root, test_fraction=0.5).test) == 20
+
+
+def test_files_beside_the_classes_are_refused(make: Make) -> None:
+    root = make((*SPLIT, "val/ILSVRC2012_val_00000001.JPEG"))
+    assert "belong to no class: ILSVRC2012_val_00000001.JPEG" in refusal(root)
+
+
+def test_an_empty_class_is_refused(make: Make) -> None:
+    root = make(SPLIT)
+    (root / "val" / "eel").mkdir()
+    assert f"{root}/val has no file of the class eel" in refusal(root)
+
+
+def test_an_empty_split_is_refused(make: Make) -> None:
+    root = make(SPLIT)
+    shutil.rmtree(root / "val")
+    (root / "val").mkdir()
+    assert f"{root}/val holds no folder of a class" in refusal(root)
+
+
+def test_more_images_than_a_class_has_are_refused(make: Make) -> None:
+    assert refusal(make(SPLIT), per_class=2) == (
+        "per_class: 2; the class 'dog' has 1 training images"
+    )
+
+
+# ---- of a run -----------------------------------------------------------------------------------
+
+
+def test_a_data_set_by_name_lies_under_the_data_folder_and_is_complete(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESLAB_DATA", str(tmp_path))
+    data = Data(name="imagenette_mini")
+    with pytest.raises(UserError, match="belongs in RESLAB_DATA/imagenette-mini: there is no"):
+        refuse_missing(data)
+    make(SPLIT).rename(tmp_path / "imagenette-mini")
+    refuse_missing(data)
+    with pytest.raises(UserError, match=r"expected 10 classes in .*imagenette-mini, found 2"):
+        listing_of(data)
+
+
+def test_a_folder_that_has_changed_is_told_by_both_digests(make: Make) -> None:
+    root = make(SPLIT)
+    digest = list_folder(root).digest
+    counts = {"classes": 2, "train": 3, "test": 2}
+    data = Data(name="imagefolder", folder=str(root), files=digest, counts=counts)  # type: ignore[arg-type]
+    assert listing_of(data).digest == digest
+    (root / "train" / "cat" / "1.jpg").write_text("another photograph")
+    changed = list_folder(root).digest
+    with pytest.raises(UserError, match=f"digest is {changed}, the run's is {digest}"):
+        listing_of(data)
+
+
+def test_imagenette_mini_is_what_its_facts_say(data_folder: Path) -> None:
+    if not (data_folder / "imagenette-mini").is_dir():
+        pytest.skip("imagenette-mini is not at hand")
+    found = list_folder(data_folder / "imagenette-mini")
+    assert (len(found.classes), len(found.train), len(found.test)) == (10, 2000, 500)
