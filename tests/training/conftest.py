@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from reslab import store
-from reslab.config import dump_yaml, merge, resolve
+from reslab import build, store
+from reslab.config import RunConfig, dump_yaml, merge, resolve
+from reslab.data.augment import Normalization
+from reslab.training.checkpoint import About, write_safetensors
 
 SMALL = {
     "model": "resnet8_w8",
@@ -30,3 +33,25 @@ def make_run(tmp_path: Path) -> MakeRun:
         return folder / store.CONFIG
 
     return make
+
+
+def write_weights(
+    file: Path, config: RunConfig, normalization: Normalization, class_names: tuple[str, ...]
+) -> Path:
+    """Weights of a run that was never trained, as safetensors; its norms have statistics."""
+    net = build(config.model)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    write_safetensors(file, net.state_dict(), About(config, normalization, class_names))
+    return file
+
+
+@pytest.fixture
+def digit_weights(tmp_path: Path) -> Path:
+    """`write_weights` for a net of digits, with a mean image and classes a … j."""
+    mean = torch.rand(1, 8, 8)
+    normalization = Normalization("pixel_mean", mean, torch.ones(1, 1, 1))
+    config = resolve(merge(SMALL, {}), "a net of digits")
+    return write_weights(tmp_path / "net.safetensors", config, normalization, tuple("abcdefghij"))

@@ -1,9 +1,12 @@
 """Checkpoints: written atomically, read without unpickling anything but tensors and plain values.
 
 A run has one, `last.ckpt`: Lightning's, with the net under `net.` and the run's description, the
-normalisation and the class names beside it, so that weights are never without their meaning.
+normalisation and the class names beside it, so that weights are never without their meaning. Those
+that travel are a safetensors file, which holds the net's tensors under their own names and the same
+three, as JSON, in its metadata under `reslab`.
 """
 
+import json
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,8 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reslab import store
@@ -33,52 +38,126 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 @dataclass(frozen=True)
+class About:
+    """What a run's weights mean: which net they belong to, what it takes, and what it answers."""
+
+    config: RunConfig
+    normalization: Normalization
+    class_names: tuple[str, ...]
+
+    def as_json(self) -> str:
+        """One line; `from_json` gives back equal values, bit for bit.
+
+        Of a folder of one's own only the name is told, not where it lies.
+        """
+        state, config = self.normalization.state(), self.config.model_dump(mode="json")
+        if config["data"]["folder"]:
+            config["data"]["folder"] = Path(config["data"]["folder"]).name
+        return json.dumps(
+            {
+                "config": config,
+                "normalization": {
+                    "kind": state["kind"],
+                    "mean": state["mean"].tolist(),
+                    "std": state["std"].tolist(),
+                },
+                "class_names": self.class_names,
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "About":
+        """What `as_json` described."""
+        about = json.loads(text)
+        kind, mean, std = (about["normalization"][key] for key in ("kind", "mean", "std"))
+        return cls(
+            RunConfig.model_validate_json(json.dumps(about["config"])),
+            Normalization.from_state(
+                {"kind": kind, "mean": torch.tensor(mean), "std": torch.tensor(std)}
+            ),
+            tuple(about["class_names"]),
+        )
+
+
+@dataclass(frozen=True)
 class Weights:
-    """What a file of weights holds; foreign files have no config and no normalisation."""
+    """What a file of weights holds; a foreign one does not say what it is about."""
 
     tensors: dict[str, Tensor]
-    config: RunConfig | None
-    normalization: Normalization | None
-    class_names: tuple[str, ...] | None
+    about: About | None
 
 
 def read_weights(path: Path) -> Weights:
-    """The weights in a checkpoint, a state dict, or a run folder. `UserError` for anything else."""
+    """The weights in a run folder, a checkpoint, a safetensors file or a state dict.
+
+    `UserError` for anything else.
+    """
     path = path / store.CHECKPOINT if path.is_dir() else path
+    if not path.exists():
+        raise UserError(f"there is no {path}")
+    return (_read_safetensors if _is_safetensors(path) else _read_pickled)(path)
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Such a file begins with the length of its header, eight bytes, and the header's brace."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def _read_pickled(path: Path) -> Weights:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"there is no {path}") from None
     except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError):
         raise UserError(
-            f"{path} cannot be read as weights: expected a file by torch.save that holds tensors "
-            "and plain values only (anything else would have to be unpickled, which runs code)"
+            f"{path} cannot be read as weights: expected a safetensors file, or one by torch.save "
+            "that holds tensors and plain values only (anything else would have to be unpickled, "
+            "which runs code)"
         ) from None
     tensors = held.get("state_dict", held) if isinstance(held, dict) else None
     if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise UserError(f"{path} holds no state dict (names and tensors)")
     if "reslab" not in held:
-        return Weights(translate(tensors), None, None, None)
+        return Weights(translate(tensors), None)
     about = held["reslab"]
     net = {key.removeprefix("net."): v for key, v in tensors.items() if key.startswith("net.")}
-    return Weights(
-        net,
-        RunConfig.model_validate_json(about["config"]),
-        Normalization.from_state(about["normalization"]),
-        tuple(about["class_names"]),
-    )
+    config = RunConfig.model_validate_json(about["config"])
+    normalization = Normalization.from_state(about["normalization"])
+    return Weights(net, About(config, normalization, tuple(about["class_names"])))
 
 
-def load(path: str | Path) -> nn.Module:
-    """The net of a run folder or of one of our checkpoints, with its weights, in evaluation mode.
+def _read_safetensors(path: Path) -> Weights:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            about = (file.metadata() or {}).get("reslab")
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read as safetensors: {error}") from None
+    return Weights(tensors, About.from_json(about)) if about else Weights(translate(tensors), None)
 
-    Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes). Raises
-    `UserError` for a file that is no checkpoint of a run.
-    """
-    weights = read_weights(Path(path))
-    if weights.config is None:
+
+def write_safetensors(path: Path, tensors: dict[str, Tensor], about: About) -> None:
+    """Write a net's weights and what they mean; `read_weights` reads it."""
+    metadata = {"format": "pt", "reslab": about.as_json()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+
+
+def trained(path: Path) -> tuple[nn.Module, About]:
+    """A run's net with its weights, in evaluation mode, and what it is about; see `load`."""
+    weights = read_weights(path)
+    if weights.about is None:
         raise UserError(
             f"{path} does not say which net it belongs to; "
             "name one: scripts/evaluate.py --weights FILE --model NAME"
         )
-    return fit(build(weights.config.model), weights.tensors).eval()
+    return fit(build(weights.about.config.model), weights.tensors).eval(), weights.about
+
+
+def load(path: str | Path) -> nn.Module:
+    """The net of a run folder, of one of our checkpoints or of what scripts/export.py made of it
+    as safetensors, with its weights, in evaluation mode.
+
+    Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes). Raises
+    `UserError` for a file that is no checkpoint of a run.
+    """
+    return trained(Path(path))[0]

@@ -34,7 +34,8 @@ def evaluate_file(
     that do not fit the net, and refuses a net that does not fit the images.
     """
     weights = read_weights(path)
-    config = weights.config
+    about = weights.about
+    config = about.config if about else None
     description = config.model if config and not model else describe(_known(model, path, "model"))
     name = _known(data or (config.data.name if config else None), path, "data")
     files.fetch(name)
@@ -42,7 +43,7 @@ def evaluate_file(
     if normalization:
         normalize = Normalization.fit(normalization, source.train.images)
     else:
-        normalize = _known(weights.normalization, path, "normalization")
+        normalize = _known(about.normalization if about else None, path, "normalization")
     channels, classes = source.test.images.shape[1], len(source.class_names)
     if (description.in_channels, description.classes) != (channels, classes):
         raise UserError(

@@ -1,0 +1,46 @@
+#!/usr/bin/env python
+"""Write a trained net as a file for elsewhere, verified by equal outputs after it was read back.
+
+  export.py runs/quickstart/residual-20-s0-… --to safetensors residual-20.safetensors
+  export.py residual-20.safetensors --to onnx residual-20.onnx
+
+safetensors    for reslab.load, scripts/evaluate.py and scripts/predict.py: weights, description,
+               normalisation and class names; nothing in it can run
+torchvision    a state dict under torchvision's names, for torch.load (.pth)
+onnx           the computation, for ONNX Runtime and others; needs pip install 'reslab[export]'
+torch_export   the computation, for torch.export.load (.pt2), which unpickles: trust its source
+
+All take images (N, C, H, W) normalised as in training. The last two hold the size of the images,
+not their number; how to normalise and the classes' names are `reslab` in their metadata, as JSON.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from reslab.errors import exit_code
+
+FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
+
+
+def main() -> int:
+    """Parse the arguments and export."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("weights", type=Path, help="a run's folder, or a checkpoint of a run")
+    parser.add_argument("--to", required=True, choices=FORMATS, help="the format")
+    parser.add_argument("file", type=Path, help="what to write; an old file is replaced")
+    arguments = parser.parse_args()
+    from reslab.training.export import export
+
+    difference = export(arguments.weights, arguments.to, arguments.file)
+    print(
+        f"wrote {arguments.file}, {arguments.file.stat().st_size / 1e6:,.1f} MB; read back, its "
+        f"logits differ from the net's by at most {difference:.0e} of the largest"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
