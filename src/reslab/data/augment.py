@@ -10,6 +10,7 @@ not promise that another version of it draws the same.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple, TypedDict, get_args
 
 import numpy as np
@@ -49,7 +50,13 @@ class Normalization:
         `Recipe.normalization` says what each kind is; standard deviations divide by the number of
         values n, those of single images by n - 1. imagenet and none do not look at the values.
         """
-        mean, std = FITS[kind](images)
+        parts = [measured(kind, part) for part in torch.split(images, 1000)]
+        return cls.of(kind, reduce(Measured.__add__, parts))
+
+    @classmethod
+    def of(cls, kind: Kind, images: "Measured") -> "Normalization":
+        """The normalisation for training images that were measured, perhaps in parts."""
+        mean, std = FITS[kind].moments(images)
         return cls(kind, mean.float(), std.float())
 
     @classmethod
@@ -180,7 +187,7 @@ def randaugment(images: Tensor, seeds: Tensor, augmentation: Augmentation) -> Te
         done: Tensor = apply(image)
         return done
 
-    with _generator_kept():
+    with generator_kept():
         return torch.stack([one(*pair) for pair in zip(images, seeds.tolist(), strict=True)])
 
 
@@ -197,14 +204,14 @@ def mixed(
 
     kinds = {MixUp: augmentation.mixup, CutMix: augmentation.cutmix}
     mix = [kind(alpha=alpha, num_classes=classes) for kind, alpha in kinds.items() if alpha]
-    with _generator_kept():
+    with generator_kept():
         torch.default_generator.manual_seed(seed)
         images, probabilities = RandomChoice(mix)(images, targets)
     return images[1:], probabilities[1:].to(images.dtype)
 
 
 @contextmanager
-def _generator_kept() -> Iterator[None]:
+def generator_kept() -> Iterator[None]:
     """Leave torch's CPU generator as it was."""
     state = torch.default_generator.get_state()
     try:
@@ -213,75 +220,117 @@ def _generator_kept() -> Iterator[None]:
         torch.default_generator.set_state(state)
 
 
-Fit = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Mean and standard deviation of images, uint8 (N, C, H, W), that broadcast to (C, H, W)."""
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a kind of normalisation follows from, of images, uint8 (N, C, H, W).
+
+    All but the deviations are whole numbers, so that sums over parts of the images are exact.
+    """
+
+    shape: tuple[int, ...]
+    of: dict[str, Tensor]
+
+    def __add__(self, after: "Measured") -> "Measured":
+        """Of these images and of those after them."""
+        join = {name: torch.cat if name == "deviations" else _sum for name in self.of}
+        both = {name: join[name]([value, after.of[name]]) for name, value in self.of.items()}
+        return Measured((self.shape[0] + after.shape[0], *self.shape[1:]), both)
 
 
-def _channel(images: Tensor) -> tuple[Tensor, Tensor]:
-    mean, variance = _moments(_counts(images))
-    return mean.view(-1, 1, 1), variance.sqrt().view(-1, 1, 1)
+def measured(kind: Kind, images: Tensor) -> Measured:
+    """What `Normalization.of` needs to know of at most 1,000 images, uint8 (N, C, H, W)."""
+    return Measured(
+        tuple(images.shape), {name: MEASURES[name](images) for name in FITS[kind].measures}
+    )
 
 
-def _channel_mean(images: Tensor) -> tuple[Tensor, Tensor]:
-    return _channel(images)[0], _ones(images)
-
-
-def _channel_image_std(images: Tensor) -> tuple[Tensor, Tensor]:
-    pixels = images[0, 0].numel()
-    deviations = []
-    for part in torch.split(images, 1000):
-        values = part.flatten(2).long()
-        sums, squares = values.sum(2), (values**2).sum(2)
-        # n Σx² - (Σx)² is a whole number: exact.
-        deviations.append((pixels * squares - sums**2).double().sqrt() / 255)
-    # numpy adds in one order, whatever the number of threads.
-    mean = torch.from_numpy(np.mean(torch.cat(deviations).numpy(force=True), axis=0))
-    std = mean / (pixels * (pixels - 1)) ** 0.5  # an image's with n - 1: torch's default
-    return _channel(images)[0], std.view(-1, 1, 1)
-
-
-def _pixel_mean(images: Tensor) -> tuple[Tensor, Tensor]:
-    return _mean_image(images), _ones(images)
-
-
-def _pixel_mean_global_std(images: Tensor) -> tuple[Tensor, Tensor]:
-    _, variance = _moments(_counts(images).sum(0, keepdim=True))
-    return _mean_image(images), variance.sqrt().view(1, 1, 1).expand(images.shape[1], 1, 1)
-
-
-def _imagenet(images: Tensor) -> tuple[Tensor, Tensor]:
-    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-    return mean.view(-1, 1, 1), std.view(-1, 1, 1)
-
-
-def _none(images: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.zeros(images.shape[1], 1, 1), _ones(images)
-
-
-FITS: dict[str, Fit] = {
-    "pixel_mean": _pixel_mean,
-    "pixel_mean_global_std": _pixel_mean_global_std,
-    "channel": _channel,
-    "channel_mean": _channel_mean,
-    "channel_image_std": _channel_image_std,
-    "imagenet": _imagenet,
-    "none": _none,
-}
-
-
-def _ones(images: Tensor) -> Tensor:
-    return torch.ones(images.shape[1], 1, 1)
-
-
-def _mean_image(images: Tensor) -> Tensor:
-    # 1,000 · 255 < 2**24: each part's float32 sum is exact, and faster than an integer sum.
-    sums = [part.float().sum(0).double() for part in torch.split(images, 1000)]
-    return torch.stack(sums).sum(0) / len(images) / 255
+def _sum(parts: list[Tensor]) -> Tensor:
+    return torch.stack(parts).sum(0)
 
 
 def _counts(images: Tensor) -> Tensor:
     """How often each value occurs in each channel, (C, 256)."""
     return torch.stack([torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)])
+
+
+def _sums(images: Tensor) -> Tensor:
+    """Sum of the images, (C, H, W), float64."""
+    # 1,000 · 255 < 2**24: the float32 sum is exact, and faster than an integer sum.
+    return images.float().sum(0).double()
+
+
+def _deviations(images: Tensor) -> Tensor:
+    """Square root of n Σx² - (Σx)² over the n pixels of each image and channel, (N, C), float64."""
+    values = images.flatten(2).long()
+    sums, squares = values.sum(2), (values**2).sum(2)
+    return (values.shape[2] * squares - sums**2).double().sqrt()
+
+
+MEASURES: dict[str, Callable[[Tensor], Tensor]] = {
+    "counts": _counts,
+    "sums": _sums,
+    "deviations": _deviations,
+}
+
+
+class Fit(NamedTuple):
+    """How a kind of normalisation follows from what is measured of the training images."""
+
+    measures: tuple[str, ...]
+    moments: Callable[[Measured], tuple[Tensor, Tensor]]
+    """Mean and standard deviation of pixels / 255, which broadcast to (C, H, W)."""
+
+
+def _channel(images: Measured) -> tuple[Tensor, Tensor]:
+    mean, variance = _moments(images.of["counts"])
+    return mean.view(-1, 1, 1), variance.sqrt().view(-1, 1, 1)
+
+
+def _channel_mean(images: Measured) -> tuple[Tensor, Tensor]:
+    return _channel(images)[0], _ones(images)
+
+
+def _channel_image_std(images: Measured) -> tuple[Tensor, Tensor]:
+    pixels = images.shape[2] * images.shape[3]
+    # numpy adds in one order, whatever the number of threads.
+    deviations = (images.of["deviations"] / 255).numpy(force=True)
+    mean = torch.from_numpy(np.mean(deviations, axis=0))
+    std = mean / (pixels * (pixels - 1)) ** 0.5  # an image's with n - 1: torch's default
+    return _channel(images)[0], std.view(-1, 1, 1)
+
+
+def _pixel_mean(images: Measured) -> tuple[Tensor, Tensor]:
+    return images.of["sums"] / images.shape[0] / 255, _ones(images)
+
+
+def _pixel_mean_global_std(images: Measured) -> tuple[Tensor, Tensor]:
+    _, variance = _moments(images.of["counts"].sum(0, keepdim=True))
+    channels = images.shape[1]
+    return _pixel_mean(images)[0], variance.sqrt().view(1, 1, 1).expand(channels, 1, 1)
+
+
+def _imagenet(images: Measured) -> tuple[Tensor, Tensor]:
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    return mean.view(-1, 1, 1), std.view(-1, 1, 1)
+
+
+def _none(images: Measured) -> tuple[Tensor, Tensor]:
+    return torch.zeros(images.shape[1], 1, 1), _ones(images)
+
+
+FITS: dict[str, Fit] = {
+    "pixel_mean": Fit(("sums",), _pixel_mean),
+    "pixel_mean_global_std": Fit(("sums", "counts"), _pixel_mean_global_std),
+    "channel": Fit(("counts",), _channel),
+    "channel_mean": Fit(("counts",), _channel_mean),
+    "channel_image_std": Fit(("counts", "deviations"), _channel_image_std),
+    "imagenet": Fit((), _imagenet),
+    "none": Fit((), _none),
+}
+
+
+def _ones(images: Measured) -> Tensor:
+    return torch.ones(images.shape[1], 1, 1)
 
 
 def _moments(counts: Tensor) -> tuple[Tensor, Tensor]:

@@ -130,7 +130,7 @@ class ResidentData(LightningDataModule):
         )
         rows = (order.with_partner if augmentation.mixes else order.batch)(step, *self._place())
         on_host = torch.from_numpy(np.stack(rows))
-        examples, *draws = on_host.to(self.train.targets.device, non_blocking=True)
+        examples, _, *draws = on_host.to(self.train.targets.device, non_blocking=True)
         draws[-1] = on_host[-1]  # RandAugment's seeds: reading them would make the device wait
         images = self.train.images.index_select(0, examples)
         images = augmented(images, Draws(*draws), augmentation, self.normalization, self.dtype)

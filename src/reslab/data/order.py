@@ -36,6 +36,7 @@ class Stream(IntEnum):
     RANDAUGMENT = 9
     MIX = 10
     DEPTHS = 11
+    VIEW = 12
 
 
 def step_seed(seed: int, step: int, *more: int) -> int:
@@ -70,6 +71,7 @@ class Table(NamedTuple):
     """One epoch: the order of the examples, and what each example (by its index) draws."""
 
     order: Ints
+    view: Ints
     dy: Ints
     dx: Ints
     flip: Ints
@@ -81,11 +83,13 @@ class Table(NamedTuple):
 class Rows(NamedTuple):
     """A batch: indices of examples, and what each draws; int64, (b,).
 
-    Crop offsets in [0, 2·padding], flip in {0, 1}; in [0, 2**32): the centre of cutout's box in
-    2**-32 of the image's height and width, and a seed for RandAugment.
+    A seed in [0, 2**63) for a photograph's crop and colours. Crop offsets in [0, 2·padding], flip
+    in {0, 1}; in [0, 2**32): the centre of cutout's box in 2**-32 of the image's height and width,
+    and a seed for RandAugment.
     """
 
     examples: Ints
+    view: Ints
     dy: Ints
     dx: Ints
     flip: Ints
@@ -104,6 +108,7 @@ def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Table:
 
     drawn = Table(
         order=permutation(examples, Stream.PERMUTATION, seed, epoch),
+        view=(_bits(examples, Stream.VIEW, seed, epoch) >> np.uint64(1)).astype(np.int64),
         dy=below(2 * crop_padding + 1, Stream.CROP_Y),
         dx=below(2 * crop_padding + 1, Stream.CROP_X),
         flip=below(2, Stream.FLIP),

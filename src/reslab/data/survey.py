@@ -1,0 +1,137 @@
+"""Which files of a folder are no images that can be decoded: found out once, before training.
+
+Every file is decoded; what was found is kept under RESLAB_DATA/.reslab by the digest of the files'
+names and sizes. Nothing is dropped silently: the files are told by name and number, and where they
+are too many, nothing starts.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from reslab import store
+from reslab.config.datasets import data_root
+from reslab.config.folders import Listing
+from reslab.data.decode import Undecodable, decode
+from reslab.data.workers import in_workers
+from reslab.errors import UserError
+
+MOST_UNDECODABLE = 0.01
+"""Part of the files that may be undecodable, unless `RESLAB_MAX_UNDECODABLE` says otherwise."""
+TOLD = 5
+CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Of `files` files those that cannot be decoded, each with its reason, and where they stand."""
+
+    files: int
+    undecodable: dict[bytes, str]
+    path: Path
+
+    def refuse(self) -> None:
+        """`UserError` if more files than are tolerated cannot be decoded."""
+        part, most = len(self.undecodable) / self.files, most_undecodable()
+        if part > most:
+            raise UserError(
+                f"{self.told()}\n       that is {100 * part:.3g} %, more than the {100 * most:.3g} "
+                "% that are left out without being asked; mend or remove them, or set "
+                "RESLAB_MAX_UNDECODABLE to a larger part, such as 0.05"
+            )
+
+    def told(self) -> str:
+        """A few lines: how many, the first by name, and where to read of all."""
+        first = [
+            f"\n       {os.fsdecode(name)}: {reason}"
+            for name, reason in list(self.undecodable.items())[:TOLD]
+        ]
+        more = len(self.undecodable) - len(first)
+        return (
+            f"{len(self.undecodable):,} of {self.files:,} files cannot be decoded and are left out:"
+            f"{''.join(first)}" + (f"\n       and {more:,} more" if more else "") + f"\n       all "
+            f"of them: {self.path}"
+        )
+
+
+def most_undecodable() -> float:
+    """The part of the files that may be undecodable, in [0, 1]."""
+    wish = os.environ.get("RESLAB_MAX_UNDECODABLE")
+    try:
+        most = float(wish) if wish else MOST_UNDECODABLE
+    except ValueError:
+        most = -1
+    if not 0 <= most <= 1:
+        raise UserError(f"RESLAB_MAX_UNDECODABLE is {wish!r}; expected a part, from 0 to 1")
+    return most
+
+
+def survey(listing: Listing, workers: int) -> Survey:
+    """Decode every file that a run uses, or read what was found the last time."""
+    names = [name for name, _ in listing.train + listing.test]
+    path = kept(f"undecodable-{listing.digest}.json")
+    with once(path):
+        rows = store.read_json(path)
+        if rows is None:
+            rows = _rows(listing.root, names, workers)
+            store.write_json(path, rows)
+    found = {os.fsencode(names[row["place"]]): row["reason"] for row in rows}
+    return Survey(len(names), found, path)
+
+
+def _rows(root: Path, names: list[str], workers: int) -> list[dict[str, str | int]]:
+    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    reasons: list[str | None] = []
+    with tqdm(total=len(names), desc="decoding all once", unit="image", disable=None) as bar:
+        for found in in_workers(partial(_reasons, root), chunks, workers):
+            reasons += found
+            bar.update(len(found))
+    return [
+        {"place": place, "file": printable(name), "reason": reason}
+        for place, (name, reason) in enumerate(zip(names, reasons, strict=True))
+        if reason
+    ]
+
+
+def _reasons(root: Path, names: list[str]) -> list[str | None]:
+    return [_reason(root / name) for name in names]
+
+
+def _reason(path: Path) -> str | None:
+    try:
+        decode(path)
+    except Undecodable as reason:
+        return str(reason)
+    return None
+
+
+def printable(name: str) -> str:
+    """A file's name with the bytes that are no UTF-8 escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def kept(name: str) -> Path:
+    """Where a thing that was found out about photographs is kept: RESLAB_DATA/.reslab/<name>."""
+    folder = data_root() / ".reslab"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: {error.strerror}; what is found out about photographs is kept there"
+        ) from None
+    return folder / name
+
+
+@contextmanager
+def once(path: Path) -> Iterator[None]:
+    """Hold the making of a file: a second process waits, then finds it made."""
+    lock = path.with_name(f".{path.name}.lock")
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,92 @@
+"""A function of many items, computed ahead in worker processes (torch's DataLoader) and in order.
+
+Nothing may depend on which process computes an item, or on how many there are.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from reslab.errors import UserError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_WORKERS = 16
+PR_SET_PDEATHSIG = 1
+"""Linux: which signal a process gets when its parent ends."""
+
+
+def default_workers(processes: int = 1) -> int:
+    """Workers beside each of a machine's `processes` of a run: its share of the cores but one.
+
+    Its share is what OMP_NUM_THREADS says (the launcher sets it), else all cores; torchrun sets
+    that variable to 1 whatever the machine has. `RESLAB_WORKERS` overrides it, 0 is none.
+    """
+    wish = os.environ.get("RESLAB_WORKERS")
+    if wish:
+        if not wish.isdecimal():
+            raise UserError(f"RESLAB_WORKERS is {wish!r}; expected a whole number, 0 or more")
+        return int(wish)
+    share = torch.get_num_threads()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        share = (os.cpu_count() or 1) // processes
+    return max(0, min(share - 1, MOST_WORKERS))
+
+
+def in_workers(
+    function: Callable[[T], R], items: Iterable[T], workers: int, pin_memory: bool = False
+) -> Iterator[R]:
+    """function(item) of each item, in the items' order; without workers in this process.
+
+    A `UserError` of the function is raised here as it is. torch's global generator is left alone.
+    """
+    results: DataLoader[R | _Failure] = DataLoader(
+        _Applied(function),
+        batch_size=None,
+        sampler=items,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        pin_memory=pin_memory,
+        worker_init_fn=_begin,
+        generator=torch.Generator(),
+    )
+    for result in results:
+        if isinstance(result, _Failure):
+            raise UserError(result.message)
+        yield result
+
+
+@dataclass(frozen=True)
+class _Failure:
+    message: str
+
+
+@dataclass(frozen=True)
+class _Applied(Dataset[Any], Generic[T, R]):
+    function: Callable[[T], R]
+
+    def __getitem__(self, item: T) -> R | _Failure:
+        try:
+            return self.function(item)
+        except UserError as error:  # a DataLoader would hand on its traceback as its message
+            return _Failure(str(error))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _begin(worker: int) -> None:
+    """Leave signals to the parent, which ends its workers, and do not outlive it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

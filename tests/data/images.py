@@ -1,0 +1,104 @@
+"""Small images, and files of every kind that a folder of photographs may hold."""
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def gradient(height: int = 48, width: int = 64, shade: int = 0) -> Image.Image:
+    """An image in which every corner has a colour of its own."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = 255 * x // width, 255 * y // height, (255 * (x + y) // (height + width) + shade) % 256
+    return Image.fromarray(np.stack(planes, axis=-1).astype(np.uint8))
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The image as a file in one of Pillow's formats."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def by_pillow(content: bytes) -> Pixels:
+    """What Pillow makes of a file: RGB, uint8 (H, W, 3), turned as EXIF says."""
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    return np.asarray(image.convert("RGB"))
+
+
+def turned(orientation: int) -> dict[str, Image.Exif]:
+    """Pillow's option for a file with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return {"exif": exif}
+
+
+def png16(values: npt.NDArray[np.uint16]) -> bytes:
+    """A PNG of 16 bits: grey (H, W) or colour (H, W, 3). Pillow writes none in colour."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        body = name + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width = values.shape[:2]
+    kind = 2 if values.ndim == 3 else 0
+    rows = values.astype(">u2").reshape(height, -1)
+    content = b"".join(b"\0" + row.tobytes() for row in rows)  # 0: no filter
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(content))
+        + chunk(b"IEND", b"")
+    )
+
+
+PALETTE = gradient().convert("P", palette=Image.Palette.ADAPTIVE, colors=16)
+
+DECODABLE = {
+    "colour.jpg": encoded(gradient(), "JPEG"),
+    "progressive.jpg": encoded(gradient(), "JPEG", progressive=True),
+    "grey.jpg": encoded(gradient().convert("L"), "JPEG"),
+    "cmyk.jpg": encoded(gradient().convert("CMYK"), "JPEG"),
+    "colour.png": encoded(gradient(), "PNG"),
+    "grey.png": encoded(gradient().convert("L"), "PNG"),
+    "grey-alpha.png": encoded(gradient().convert("LA"), "PNG"),
+    "black-white.png": encoded(gradient().convert("1"), "PNG"),
+    "alpha.png": encoded(gradient().convert("RGBA"), "PNG"),
+    "palette.png": encoded(PALETTE, "PNG"),
+    "palette-2-bits.png": encoded(gradient().quantize(4), "PNG", bits=2),
+    "palette-alpha.png": encoded(PALETTE, "PNG", transparency=3),
+    "photo.webp": encoded(gradient(), "WEBP"),
+    "lossless.webp": encoded(gradient(), "WEBP", lossless=True),
+    "alpha.webp": encoded(gradient().convert("RGBA"), "WEBP", lossless=True),
+    "one.gif": encoded(PALETTE, "GIF"),
+    "two.gif": encoded(PALETTE, "GIF", save_all=True, append_images=[PALETTE.rotate(180)]),
+    "named wrongly.png": encoded(gradient(), "JPEG"),
+    "without a suffix": encoded(gradient(), "PNG"),
+}
+"""Name → content; Pillow reads the same from each."""
+
+UNDECODABLE = {
+    "empty.jpg": b"",
+    "text.jpg": b"This is no image, whatever its name says.\n",
+    "letter.jpg": b"x",
+    "image.bmp": encoded(gradient(), "BMP"),
+    "image.tiff": encoded(gradient(), "TIFF"),
+    "moving.webp": encoded(
+        gradient(), "WEBP", save_all=True, append_images=[gradient().rotate(180)]
+    ),
+    **{
+        f"truncated.{kind.lower()}": encoded(image, kind)[:-60]
+        for kind, image in {
+            "JPEG": gradient(),
+            "PNG": gradient(),
+            "WEBP": gradient(),
+            "GIF": PALETTE,
+        }.items()
+    },
+}
