@@ -45,7 +45,7 @@ def test_a_net_that_a_library_does_not_have_is_refused_with_its_nearest() -> Non
 
 def test_a_failing_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(RuntimeError, match=r"reslab\.models\.complexity failed"):
+    with pytest.raises(RuntimeError, match=r"reslab\.counting failed"):
         count([(describe("resnet20"), 32)])
 
 

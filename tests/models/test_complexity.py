@@ -16,8 +16,9 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from reslab.config import ZOO, Foreign, ResNet, describe
 from reslab.config.complexities import Complexity, golden
 from reslab.config.zoo import IMAGENET_UNITS
+from reslab.counting import count
 from reslab.models import build
-from reslab.models.complexity import complexity, count
+from reslab.models.complexity import complexity
 from reslab.papers import counts
 
 pytestmark = pytest.mark.process

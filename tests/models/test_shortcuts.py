@@ -1,7 +1,5 @@
 """Shortcuts of He et al. 2015 (arXiv 1512.03385), Sec. 3.3, and none."""
 
-from typing import Literal
-
 import pytest
 import torch
 from torch import nn
@@ -9,7 +7,7 @@ from torch.nn import functional
 
 from reslab.config import ResNet
 from reslab.models import ORDERS, build
-from reslab.models.shortcuts import SHORTCUTS, Add, Change, Drop, PadZeros, Project, shortcut
+from reslab.models.shortcuts import SHORTCUTS, Add, Change, Drop, PadZeros, shortcut
 
 
 def net(option: str, **fields: object) -> ResNet:
@@ -21,23 +19,26 @@ def net(option: str, **fields: object) -> ResNet:
 STAYS = Change(inputs=3, outputs=3, stride=1, norm=True)
 WIDENS = Change(inputs=3, outputs=8, stride=2, norm=True)
 STRIDES = Change(inputs=3, outputs=3, stride=2, norm=True)
+PROJECTION = [nn.Conv2d, nn.BatchNorm2d]
 
 
 @pytest.mark.parametrize(
     ("option", "stays", "changes"),
     [
-        ("none", Drop, Drop),
-        ("A", Add, PadZeros),  # "zero-padding shortcuts are used for increasing dimensions"
-        ("B", Add, Project),  # "projection shortcuts are used for increasing dimensions"
-        ("C", Project, Project),  # "all shortcuts are projections"
+        ("A", [], [PadZeros]),  # "zero-padding shortcuts are used for increasing dimensions"
+        ("B", [], PROJECTION),  # "projection shortcuts are used for increasing dimensions"
+        ("C", PROJECTION, PROJECTION),  # "all shortcuts are projections"
     ],
 )
-def test_the_options_of_he_2015(
-    option: Literal["none", "A", "B", "C"], stays: type, changes: type
-) -> None:
-    assert type(shortcut(net(option), STAYS)) is stays
-    assert type(shortcut(net(option), WIDENS)) is changes
-    assert type(shortcut(net(option), STRIDES)) is changes
+def test_the_options_of_he_2015(option: str, stays: list[type], changes: list[type]) -> None:
+    for change, expected in ((STAYS, stays), (WIDENS, changes), (STRIDES, changes)):
+        join = shortcut(net(option), change)
+        assert type(join) is Add
+        assert [type(layer) for layer in join] == expected
+
+
+def test_no_shortcut_is_one_that_drops() -> None:
+    assert all(type(shortcut(net("none"), c)) is Drop for c in (STAYS, WIDENS, STRIDES))
 
 
 def test_a_plain_net_drops_its_input() -> None:

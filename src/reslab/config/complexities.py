@@ -1,7 +1,7 @@
 """Golden costs of the zoo's nets, for whoever must not import torch to know them.
 
 complexities.json has one row per name; `scripts/models.py --write` counts it anew. Nets without a
-row are counted by one process with torch (`python -m reslab.models.complexity`).
+row are counted by one process with torch (`python -m reslab.counting`).
 """
 
 import json
@@ -67,7 +67,7 @@ def count(nets: Sequence[Net]) -> list[Complexity]:
 
 
 def layers(net: Net) -> list[list[Any]]:
-    """A net's layers as `reslab.models.complexity.layers` lists them, from a process with torch."""
+    """A net's layers as `reslab.counting.layers` lists them, from a process with torch."""
     rows: list[list[Any]] = _ask([net], "--layers")[0]
     return rows
 
@@ -77,7 +77,7 @@ def _ask(nets: Sequence[Net], *options: str) -> list[Any]:
         {"description": description.model_dump(mode="json"), "image_size": size}
         for description, size in nets
     ]
-    command = [sys.executable, "-m", "reslab.models.complexity", *options]
+    command = [sys.executable, "-m", "reslab.counting", *options]
     done = subprocess.run(
         command, input=json.dumps(asked), capture_output=True, text=True, check=False
     )

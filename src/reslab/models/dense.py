@@ -5,12 +5,14 @@ pooling, its 1×1 convolution to a part of the channels (C). Huang et al. 2017 (
 Sec. 3 and Table 1.
 """
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 
 from reslab.config.nets import DenseNet
 from reslab.models.branches import convolution
-from reslab.models.ends import head, initialize, sequential, stem
+from reslab.models.ends import head, initialize, stem
 from reslab.models.units import Layers, alphabet, spell
 
 
@@ -40,7 +42,7 @@ def dense(net: DenseNet) -> nn.Sequential:
             layers.append((f"transition{i}", _transition(net, channels, kept)))
             channels = kept
     closing = spell("n a", channels, (), alphabet(net))
-    module = sequential([*layers, *head(closing, channels, net.classes)])
+    module = nn.Sequential(OrderedDict([*layers, *head(closing, channels, net.classes)]))
     initialize(module, net.init)
     return module
 
@@ -51,15 +53,12 @@ def _layer(net: DenseNet, inputs: int) -> Dense:
         convolutions = [convolution(inputs, inner, 1), convolution(inner, net.growth, 3)]
     else:
         convolutions = [convolution(inputs, net.growth, 3)]
-    layers = Dense()
-    for name, layer in _spelled(net, inputs, convolutions):
-        layers.add_module(name, layer)
-    return layers
+    return Dense(OrderedDict(_spelled(net, inputs, convolutions)))
 
 
 def _transition(net: DenseNet, inputs: int, outputs: int) -> nn.Sequential:
     spelled = _spelled(net, inputs, [convolution(inputs, outputs, 1)])
-    return sequential([*spelled, ("pool", nn.AvgPool2d(2))])
+    return nn.Sequential(OrderedDict([*spelled, ("pool", nn.AvgPool2d(2))]))
 
 
 def _spelled(net: DenseNet, inputs: int, convolutions: list[nn.Conv2d]) -> Layers:

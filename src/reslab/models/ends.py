@@ -51,14 +51,6 @@ def head(closing: Layers, channels: int, classes: int) -> Layers:
     ]
 
 
-def sequential(layers: Layers) -> nn.Sequential:
-    """The layers one after another, under their names."""
-    module = nn.Sequential()
-    for name, layer in layers:
-        module.add_module(name, layer)
-    return module
-
-
 def initialize(net: nn.Module, mode: Init) -> None:
     """He initialisation in place: convolutions normal with variance 2 / fan, norms 1 and 0.
 

@@ -6,6 +6,7 @@ of Zhang et al. 2019 (arXiv 1901.09321), Sec. 3.
 """
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from reslab.config.words import ORDERS, rewritten
 from reslab.config.zoo import describe
 from reslab.models.branches import outputs_of, separable_convolution
 from reslab.models.dense import dense
-from reslab.models.ends import head, initialize, sequential, stem
+from reslab.models.ends import head, initialize, stem
 from reslab.models.foreign import foreign
 from reslab.models.units import Layers, Unit, alphabet, spell, unit
 
@@ -36,7 +37,7 @@ def residual(net: ResNet) -> nn.Sequential:
     stages, outputs = _stages(net)
     closing, outputs = _closing(net, outputs)
     first = stem(net, alphabet(net), rewritten(net, "c n a"))
-    module = sequential([*first, *stages, *head(closing, outputs, net.classes)])
+    module = nn.Sequential(OrderedDict([*first, *stages, *head(closing, outputs, net.classes)]))
     initialize(module, net.init)
     if net.zero_gamma:
         zero_gamma(module)

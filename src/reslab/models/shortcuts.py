@@ -39,56 +39,28 @@ class Drop(nn.Module):
         return fx
 
 
-class Add(nn.Module):
-    """y = x + F(x)."""
-
-    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        return x + fx
-
-
-class PadZeros(nn.Module):
-    """y = pad(x[::stride, ::stride]) + F(x), with zero channels before and after the copied ones.
-
-    No parameters. The paper does not say where the zeros go; with akamaster's published weights
-    both sides are needed (8.27 % of CIFAR-10 wrong; zeros after: 78 %).
-    """
-
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.before, self.after, self.stride = before, after, stride
-
-    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        x = x[:, :, :: self.stride, :: self.stride]
-        return functional.pad(x, (0, 0, 0, 0, self.before, self.after)) + fx
-
-    def extra_repr(self) -> str:
-        return f"before={self.before}, after={self.after}, stride={self.stride}"
-
-
-class Project(nn.Sequential):
-    """y = W x + F(x), W a strided 1×1 convolution, with a norm exactly where F(x) ends with one.
-
-    Option D's W pools before an unstrided convolution.
-    """
+class Add(nn.Sequential):
+    """y = c(x) + F(x), c the children one after another; without any, the identity."""
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:  # type: ignore[override]
-        projected: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return projected + fx
+        carried: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return carried + fx
 
 
 class Scaled(nn.Module):
-    """y = a x + b F(x), constants a and b."""
+    """y = a c(x) + b F(x), constants a and b."""
 
     def __init__(self, carry: nn.Module, a: float, b: float) -> None:
         super().__init__()
         self.carry, self.a, self.b = carry, a, b
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        return self.a * _carried(self.carry, x) + self.b * fx
+        carried: Tensor = self.carry(x)
+        return self.a * carried + self.b * fx
 
 
 class Gated(nn.Module):
-    """y = (1 − g) x + f(g) F(x), g = σ(W x + b), W a 1×1 convolution; f(g) is g or 1."""
+    """y = (1 − g) c(x) + f(g) F(x), g = σ(W x + b), W a 1×1 convolution; f(g) is g or 1."""
 
     def __init__(
         self, carry: nn.Module, gate: nn.Module, factor: Callable[[Tensor], Tensor]
@@ -98,25 +70,37 @@ class Gated(nn.Module):
 
     def forward(self, x: Tensor, fx: Tensor) -> Tensor:
         g: Tensor = self.gate(x).sigmoid()
-        return (1 - g) * _carried(self.carry, x) + self.factor(g) * fx
+        carried: Tensor = self.carry(x)
+        return (1 - g) * carried + self.factor(g) * fx
 
 
-class Dropped(nn.Module):
-    """y = dropout(x) + F(x)."""
+class PadZeros(nn.Module):
+    """c of option A: x[::stride, ::stride] with zero channels before and after the copied ones.
 
-    def __init__(self, carry: nn.Module, probability: float) -> None:
+    No parameters. The paper does not say where the zeros go; with akamaster's published weights
+    both sides are needed (8.27 % of CIFAR-10 wrong; zeros after: 78 %).
+    """
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
-        self.carry, self.dropout = carry, nn.Dropout(probability)
+        self.before, self.after, self.stride = before, after, stride
 
-    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
-        dropped: Tensor = self.dropout(_carried(self.carry, x))
-        return dropped + fx
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(x, (0, 0, 0, 0, self.before, self.after))
+
+    def extra_repr(self) -> str:
+        return f"before={self.before}, after={self.after}, stride={self.stride}"
 
 
-def _carried(carry: nn.Module, x: Tensor) -> Tensor:
-    """What comes of x alone: x itself, or option A's where the shape changes."""
-    carried: Tensor = carry(x, x.new_zeros(()))
-    return carried
+def carry(net: ResNet, change: Change) -> nn.Sequential:
+    """What comes of x alone: x itself, or option A's where the shape changes (`net.zeros` says on
+    which sides it pads)."""
+    if change.stays:
+        return nn.Sequential()
+    zeros = change.outputs - change.inputs
+    before = {"both": zeros // 2, "after": 0}[net.zeros]
+    return nn.Sequential(PadZeros(before, zeros - before, change.stride))
 
 
 def drop(net: ResNet, change: Change) -> nn.Module:
@@ -125,22 +109,13 @@ def drop(net: ResNet, change: Change) -> nn.Module:
 
 
 def add(net: ResNet, change: Change) -> nn.Module:
-    """The identity."""
-    return Add()
-
-
-def pad_zeros(net: ResNet, change: Change) -> nn.Module:
-    """Option A: subsample and pad; `net.zeros` says on which sides."""
-    zeros = change.outputs - change.inputs
-    before = {"both": zeros // 2, "after": 0}[net.zeros]
-    return PadZeros(before, zeros - before, change.stride)
+    """The identity; option A where the shape changes."""
+    return Add(*carry(net, change))
 
 
 def project(net: ResNet, change: Change) -> nn.Module:
-    """Options B and C: a 1×1 convolution."""
-    return Project(
-        convolution(change.inputs, change.outputs, 1, change.stride), *_norm(net, change)
-    )
+    """Options B and C: a strided 1×1 convolution, with a norm exactly where F(x) ends with one."""
+    return Add(convolution(change.inputs, change.outputs, 1, change.stride), *_norm(net, change))
 
 
 def pool_project(net: ResNet, change: Change) -> nn.Module:
@@ -148,12 +123,12 @@ def pool_project(net: ResNet, change: Change) -> nn.Module:
     pool: nn.Module = nn.Identity()
     if change.stride > 1:
         pool = nn.AvgPool2d(change.stride, ceil_mode=True, count_include_pad=False)
-    return Project(pool, convolution(change.inputs, change.outputs, 1), *_norm(net, change))
+    return Add(pool, convolution(change.inputs, change.outputs, 1), *_norm(net, change))
 
 
 def scaled(net: ResNet, change: Change) -> nn.Module:
     """Constant factors of both terms."""
-    return Scaled(_carry(net, change), *net.scale)
+    return Scaled(carry(net, change), *net.scale)
 
 
 def gated(net: ResNet, change: Change) -> nn.Module:
@@ -161,7 +136,7 @@ def gated(net: ResNet, change: Change) -> nn.Module:
     is option A's, and the gate's convolution strides."""
     gate = nn.Conv2d(change.inputs, change.outputs, 1, change.stride)
     nn.init.constant_(gate.bias, net.gate_bias)  # type: ignore[arg-type]
-    return Gated(_carry(net, change), gate, GATES[net.gate])
+    return Gated(carry(net, change), gate, GATES[net.gate])
 
 
 GATES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -173,15 +148,11 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
 
 def dropped(net: ResNet, change: Change) -> nn.Module:
     """Dropout on the shortcut."""
-    return Dropped(_carry(net, change), net.shortcut_dropout)
+    return Add(*carry(net, change), nn.Dropout(net.shortcut_dropout))
 
 
 def _norm(net: ResNet, change: Change) -> list[nn.Module]:
     return [NORMS[net.norm](change.outputs)] if change.norm else []
-
-
-def _carry(net: ResNet, change: Change) -> nn.Module:
-    return (add if change.stays else pad_zeros)(net, change)
 
 
 Row = Callable[[ResNet, Change], nn.Module]
@@ -189,7 +160,7 @@ Row = Callable[[ResNet, Change], nn.Module]
 SHORTCUTS: dict[str, tuple[Row, Row]] = {
     # option: (where the shape stays, where it changes)
     "none": (drop, drop),
-    "A": (add, pad_zeros),
+    "A": (add, add),
     "B": (add, project),
     "C": (project, project),
     "D": (add, pool_project),
@@ -199,7 +170,12 @@ SHORTCUTS: dict[str, tuple[Row, Row]] = {
 }
 
 
+def row(net: ResNet, change: Change) -> Row:
+    """The row for one unit's shape."""
+    stays, changes = SHORTCUTS[net.shortcut]
+    return stays if change.stays else changes
+
+
 def shortcut(net: ResNet, change: Change) -> nn.Module:
     """The shortcut of one unit."""
-    stays, changes = SHORTCUTS[net.shortcut]
-    return (stays if change.stays else changes)(net, change)
+    return row(net, change)(net, change)

@@ -20,7 +20,7 @@ from reslab.models.layers import (
     SqueezeExcitation,
     StochasticDepth,
 )
-from reslab.models.shortcuts import Add, Change, Project, shortcut
+from reslab.models.shortcuts import Change, add, pool_project, project, row, shortcut
 
 Layers = list[tuple[str, nn.Module]]
 
@@ -111,7 +111,8 @@ def unit(
     convolutions = BRANCHES[net.branch](net, stage, inputs, 1 if pooled else stride)
     outputs = outputs_of(convolutions[-1])
     ends_with_norm = "n" in order.end and net.scaling != "fixup"
-    join = shortcut(net, Change(inputs, outputs, stride, ends_with_norm))
+    change = Change(inputs, outputs, stride, ends_with_norm)
+    join = shortcut(net, change)
 
     parts = word(net, len(convolutions), pooled)
     letters = alphabet(
@@ -123,16 +124,17 @@ def unit(
     )
     layers = spell(str(parts), inputs, convolutions, letters)
     start = len(parts.before.split()) if first else 0
-    fork = max(start, _shared(net, parts, join))
+    fork = max(start, _shared(net, parts, change))
     end = len(layers) - len(parts.after.split())
     return Unit(layers[start:fork], layers[fork:end], join, layers[end:]), outputs
 
 
-def _shared(net: ResNet, parts: Word, join: nn.Module) -> int:
+def _shared(net: ResNet, parts: Word, change: Change) -> int:
     """How many letters at the beginning are before the fork: both paths read what they return."""
     if net.projection_reads == "x":
         return 0
-    before = len(parts.before.split())
-    if net.scaling == "fixup" and not isinstance(join, Add):
+    before, joins = len(parts.before.split()), row(net, change)
+    if net.scaling == "fixup" and not (joins is add and change.stays):
         return before + 1  # Fixup's code: the first bias stands before both convolutions
-    return before if ORDERS[net.order].projects_before and isinstance(join, Project) else 0
+    projects = joins in (project, pool_project)
+    return before if projects and ORDERS[net.order].projects_before else 0

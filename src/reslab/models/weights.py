@@ -5,7 +5,7 @@ torchvision's names already; its DenseNet's children are called otherwise.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from torch import Tensor, nn
@@ -14,41 +14,40 @@ from reslab.errors import UserError
 
 Net = TypeVar("Net", bound=nn.Module)
 
-RENAMES = (
+Renames = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
+"""Patterns and replacements, applied in this order to every key."""
+
+RENAMES: Renames = (
     (r"^(?:module\.|_orig_mod\.)+", ""),  # DataParallel's and torch.compile's prefixes
     (r"^linear\.", "fc."),  # akamaster/pytorch_resnet_cifar10, kuangliu/pytorch-cifar
     (r"\.shortcut\.", ".downsample."),  # the same two, option B
 )
-"""Patterns and replacements, applied in this order to every key."""
 
-
-def translate(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict under our names; tensors are shared, not copied."""
-    return {_translated(key): value for key, value in state_dict.items()}
-
-
-def _translated(key: str) -> str:
-    for pattern, replacement in RENAMES:
-        key = re.sub(pattern, replacement, key)
-    return key
-
-
-DENSE_RENAMES = (
+DENSE_RENAMES: Renames = (
     (r"^conv1\.", "features.conv0."),
     (r"^bn1\.", "features.norm0."),
     (r"^closing_bn1\.", "features.norm5."),
     (r"^fc\.", "classifier."),
     (r"^transition(\d+)\.(bn|conv)1\.", r"features.transition\1.\2."),
-    (r"^block(\d+)\.(\d+)\.", r"features.denseblock\1.denselayer<\2>."),
+    (
+        r"^block(\d+)\.(\d+)\.",  # layers count from 0 here, from 1 there
+        lambda m: f"features.denseblock{m[1]}.denselayer{int(m[2]) + 1}.",
+    ),
     (r"(?<=\.)bn", "norm"),
 )
-"""Our names of a dense net's parts and torchvision's; <i> counts from 0 here, from 1 there."""
+"""Our names of a dense net's parts and torchvision's."""
+
+
+def translate(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict under our names; tensors are shared, not copied."""
+    return {_renamed(key, RENAMES): value for key, value in state_dict.items()}
 
 
 def to_torchvision(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our state dict under torchvision's names; tensors are shared, not copied."""
     is_dense = any(key.startswith("block1.") for key in state_dict)
-    return {_torchvisions(key) if is_dense else key: value for key, value in state_dict.items()}
+    renames = DENSE_RENAMES if is_dense else ()
+    return {_renamed(key, renames): value for key, value in state_dict.items()}
 
 
 def from_torchvision(net: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -58,10 +57,10 @@ def from_torchvision(net: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[s
     return {names.get(key, key): value for key, value in state_dict.items()}
 
 
-def _torchvisions(key: str) -> str:
-    for pattern, replacement in DENSE_RENAMES:
+def _renamed(key: str, renames: Renames) -> str:
+    for pattern, replacement in renames:
         key = re.sub(pattern, replacement, key)
-    return re.sub(r"<(\d+)>", lambda index: str(int(index[1]) + 1), key)
+    return key
 
 
 def fit(net: Net, state_dict: Mapping[str, Tensor]) -> Net:

@@ -1,0 +1,76 @@
+"""Costs of described nets, counted with torch for code that imports none.
+
+    python -m reslab.counting < nets.json
+
+reads a list of {"description": {…}, "image_size": n} and prints a list of {"params": …,
+"multiply_adds": …}, with `--layers` a list of layers for each; config/complexities.py asks it for
+nets that have no golden row.
+"""
+
+import json
+import sys
+from functools import partial
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from reslab.config.complexities import Complexity
+from reslab.config.nets import Described, Net
+from reslab.errors import exit_code
+from reslab.models import build
+from reslab.models.complexity import complexity, evaluate
+
+NET: TypeAdapter[Described] = TypeAdapter(Net)
+
+
+def count(description: Described, image_size: int) -> Complexity:
+    """Costs of the net that a description stands for, at square images of `image_size` pixels."""
+    with torch.device("meta"):
+        net = build(description)
+    return complexity(net, (description.in_channels, image_size, image_size))
+
+
+def layers(description: Described, image_size: int) -> list[list[str | int]]:
+    """Name, class, output shape for one image (without N), parameters and multiply-adds of each
+    layer in the order in which they run; parameters are a layer's own, not its children's."""
+    with torch.device("meta"):
+        net = build(description)
+    ran: list[tuple[str, nn.Module, str]] = []
+
+    def record(name: str, layer: nn.Module, _: Any, output: Any) -> None:
+        shape = output.shape[1:] if isinstance(output, Tensor) else ()
+        ran.append((name, layer, " × ".join(map(str, shape))))
+
+    for name, layer in net.named_modules():
+        if not list(layer.children()) or _own_params(layer):
+            layer.register_forward_hook(partial(record, name))
+    counter = evaluate(net, (description.in_channels, image_size, image_size))
+    flops, root = counter.get_flop_counts(), type(net).__name__
+    return [
+        [
+            name,
+            type(layer).__name__,
+            shape,
+            _own_params(layer),
+            sum(flops.get(f"{root}.{name}", {}).values()) // 2,
+        ]
+        for name, layer, shape in ran
+    ]
+
+
+def _own_params(layer: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in layer.parameters(recurse=False))
+
+
+def main() -> None:
+    """Answer the nets on standard input."""
+    asked = json.load(sys.stdin)
+    nets = [(NET.validate_json(json.dumps(a["description"])), a["image_size"]) for a in asked]
+    answer = layers if "--layers" in sys.argv else lambda *net: vars(count(*net))
+    json.dump([answer(*net) for net in nets], sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
