@@ -6,14 +6,21 @@ import sys
 import pytest
 
 from reslab.config import ZOO, describe
-from reslab.config.complexities import Complexity, costs, count, golden, known
+from reslab.config.complexities import (
+    COSTS_NOTHING,
+    Complexity,
+    costs,
+    count,
+    golden,
+    known,
+)
 from reslab.errors import UserError
 
 
 def test_a_golden_row_is_found_by_description_and_size() -> None:
     assert known(describe("resnet20"), 32) == Complexity(269_722, 40_551_040)
     assert known(describe("resnet20"), 28) is None
-    assert known(describe("resnet20").model_copy(update={"classes": 100}), 32) is None
+    assert known(describe("resnet20").model_copy(update={"shortcut": "B"}), 32) is None
 
 
 def test_a_description_is_found_whatever_it_was_called() -> None:
@@ -27,14 +34,64 @@ def test_golden_nets_cost_nothing_to_look_up(monkeypatch: pytest.MonkeyPatch) ->
     assert list(costs(nets).values()) == list(golden().values())
 
 
+def test_of_other_nets_only_the_last_layer_is_counted_anew() -> None:
+    """90 classes more: 64 weights and a bias each."""
+    hundred = describe("resnet20").model_copy(update={"classes": 100})
+    assert known(hundred, 32) == Complexity(269_722 + 90 * 65, 40_551_040 + 90 * 64)
+
+
+def test_nothing_of_other_libraries_is_golden() -> None:
+    assert known(describe("torchvision:resnet18"), 224) is None
+
+
+FAMILIES = (
+    "resnet20", "plain20", "resnet164", "preact_resnet20", "resnet110_1layer", "resnet18",
+    "resnet50", "resnext29_32x4d", "wrn_16_4", "wrn_40_2_b131", "stochdepth_resnet110",
+    "seresnet50", "se_wrn_16_8", "resnet50d", "fixup_resnet56", "skipinit_wrn_16_4",
+    "rezero_resnet56", "densenet_40_12", "densenet_bc_100_12", "densenet121", "xception",
+)  # fmt: skip
+
+
+@pytest.mark.process
+def test_every_family_at_another_number_of_classes_costs_what_torch_counts() -> None:
+    nets = [
+        (describe(name).model_copy(update={"classes": 37}), ZOO[name].image_size)
+        for name in FAMILIES
+    ]
+    assert [known(*net) for net in nets] == count(nets)
+
+
+CHANGES = (
+    ("resnet20", {"activation": "gelu", "init": "fan_in", "zeros": "after", "dropout": 0.5}),
+    ("resnet20", {"survival": 0.5}),
+    ("resnet20", {"shortcut": "scaled", "scale": (0.5, 0.5)}),
+    ("resnet20", {"shortcut": "dropout", "shortcut_dropout": 0.3}),
+    ("resnet20", {"shortcut": "none"}),
+    ("resnet20", {"zero_gamma": True}),
+    ("skipinit_wrn_16_4", {"scale_init": 1.0}),
+    ("densenet_40_12", {"dropout": 0.2, "activation": "silu"}),
+)
+
+
+@pytest.mark.process
+def test_what_is_said_to_cost_nothing_costs_what_torch_counts() -> None:
+    nets = [
+        (type(describe(name)).model_validate(describe(name).model_dump() | fields), 32)
+        for name, fields in CHANGES
+    ]
+    changed = {field for _, fields in CHANGES for field in fields} - {"shortcut"}
+    assert changed | {"gate", "gate_bias"} == COSTS_NOTHING  # gates are no golden nets'
+    assert [known(*net) for net in nets] == count(nets)
+
+
 @pytest.mark.process
 def test_other_nets_are_counted_in_one_process() -> None:
-    """90 classes more: 64 weights and a bias each."""
+    """Option B has two projections more, 16 → 32 and 32 → 64 channels, each with a norm."""
     golden_net = (describe("resnet20"), 32)
-    other = (describe("resnet20").model_copy(update={"classes": 100}), 32)
+    other = (describe("resnet20").model_copy(update={"shortcut": "B"}), 32)
     found = costs([other, golden_net, other])
     assert found[golden_net] == Complexity(269_722, 40_551_040)
-    assert found[other] == Complexity(269_722 + 90 * 65, 40_551_040 + 90 * 64)
+    assert found[other] == Complexity(269_722 + 2752, 40_813_184)
 
 
 @pytest.mark.process

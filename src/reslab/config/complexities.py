@@ -1,7 +1,8 @@
 """Golden costs of the zoo's nets, for whoever must not import torch to know them.
 
-complexities.json has one row per name; `scripts/models.py --write` counts it anew. Nets without a
-row are counted by one process with torch (`python -m reslab.counting`).
+complexities.json has one row per name; `scripts/models.py --write` counts it anew. A row holds for
+every net that differs in nothing that costs anything, and for any number of classes: the last layer
+is linear. Other nets are counted by one process with torch (`python -m reslab.counting`).
 """
 
 import json
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from reslab.config.nets import Described
+from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 
@@ -30,6 +31,12 @@ class Complexity:
     params: int
     multiply_adds: int
 
+    def __add__(self, other: "Complexity") -> "Complexity":
+        return Complexity(self.params + other.params, self.multiply_adds + other.multiply_adds)
+
+    def __sub__(self, other: "Complexity") -> "Complexity":
+        return Complexity(self.params - other.params, self.multiply_adds - other.multiply_adds)
+
 
 @cache
 def golden() -> dict[str, Complexity]:
@@ -38,15 +45,46 @@ def golden() -> dict[str, Complexity]:
     return {name: Complexity(**row) for name, row in rows.items()}
 
 
+COSTS_NOTHING = frozenset(
+    [
+        "activation", "dropout", "gate", "gate_bias", "init", "scale", "scale_init",
+        "shortcut_dropout", "survival", "zero_gamma", "zeros",
+    ]
+)  # fmt: skip
+"""Fields of nets that change neither parameters nor multiply-adds."""
+
+
+def _last_layer(features: int, classes: int) -> Complexity:
+    return Complexity((features + 1) * classes, features * classes)
+
+
+def _alike(net: ResNet | DenseNet) -> ResNet | DenseNet:
+    """One net for all that cost the same, whatever their number of classes."""
+    fields = type(net).model_fields
+    same = {name: fields[name].default for name in COSTS_NOTHING & set(fields)}
+    if isinstance(net, ResNet) and net.shortcut in ("none", "scaled", "dropout"):
+        same["shortcut"] = "A"  # none of them has parameters
+    return net.model_copy(update={**same, "classes": 0})
+
+
 @cache
-def _rows() -> dict[Net, Complexity]:
+def _bodies() -> dict[tuple[ResNet | DenseNet, int], Complexity]:
+    """The golden rows without the last layer."""
     rows = golden()
-    return {(net.description, net.image_size): rows[k] for k, net in ZOO.items() if k in rows}
+    return {
+        (_alike(net.description), net.image_size): rows[name]
+        - _last_layer(net.description.features, net.description.classes)
+        for name, net in ZOO.items()
+        if name in rows
+    }
 
 
 def known(description: Described, image_size: int) -> Complexity | None:
-    """The golden row of the zoo's net that equals `description` at this image size."""
-    return _rows().get((description, image_size))
+    """The costs of a net that a golden row tells, None where no row does."""
+    if isinstance(description, Foreign):
+        return None
+    body = _bodies().get((_alike(description), image_size))
+    return body and body + _last_layer(description.features, description.classes)
 
 
 def costs(nets: Sequence[Net]) -> dict[Net, Complexity]:

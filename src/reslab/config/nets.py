@@ -120,6 +120,11 @@ class ResNet(Description):
         convolutions = (n * self.convolutions(stage) for stage, n in enumerate(self.units))
         return stem + sum(convolutions) + len(self.exit) + 1
 
+    @property
+    def features(self) -> int:
+        """Channels that the linear layer reads."""
+        return (*(w * EXPANSION[self.branch] for w in self.widths), *self.exit)[-1]
+
     def convolutions(self, stage: int) -> int:
         """How many convolutions a branch in a stage has."""
         separable = len(self.inner[stage]) + 1 if self.inner else 2
@@ -239,6 +244,14 @@ class DenseNet(Description):
     def layers(self) -> int:
         """Weighted layers: the stem's, the blocks', one per transition, the linear one."""
         return 1 + sum(self.units) * (1 + self.bottleneck) + len(self.units)
+
+    @property
+    def features(self) -> int:
+        """Channels that the linear layer reads."""
+        channels = self.stem_width + self.units[0] * self.growth
+        for units in self.units[1:]:
+            channels = int(channels * self.compression) + units * self.growth
+        return channels
 
     @property
     def unread(self) -> frozenset[str]:
