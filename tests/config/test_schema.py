@@ -170,8 +170,8 @@ def test_an_optimizer_reads_what_it_is_given(fields: dict[str, Any], reason: str
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({}, "milestones belong to name: step"),
-        ({"name": "cosine", "milestones": (3,)}, "milestones belong to name: step"),
+        ({}, "name: step needs milestones"),
+        ({"name": "cosine", "milestones": (3,)}, r"got \[3\] with name: cosine.* milestones: \[\]"),
         ({"milestones": (3, 3)}, "milestones must rise"),
         ({"milestones": (4, 3)}, "milestones must rise"),
         ({"milestones": (0,)}, "greater than 0"),

@@ -105,8 +105,13 @@ class Schedule(Description):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if (self.name == "step") != bool(self.milestones):
-            raise ValueError(f"milestones belong to name: step, got {self.name}: {self.milestones}")
+        if self.name == "step" and not self.milestones:
+            raise ValueError("name: step needs milestones, for example [32000, 48000]")
+        if self.name != "step" and self.milestones:
+            raise ValueError(
+                f"milestones belong to name: step, got {list(self.milestones)} with name: "
+                f"{self.name}; beside it write milestones: []"
+            )
         if self.name == "one_cycle" and self.warmup_steps:
             raise ValueError("one_cycle rises by itself; leave out warmup_steps, set pct_start")
         if self.name != "one_cycle" and self.pct_start != 0.3:
