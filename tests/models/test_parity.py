@@ -1,9 +1,7 @@
-"""Equal logits in float64 with other libraries' nets of the same weights, and weights both ways.
-
-Norms are randomised first: at initialisation a net with a wrong one gives the right logits.
-"""
+"""Equal logits in float64 with other libraries' nets of the same weights, and weights both ways."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 import timm
@@ -19,19 +17,7 @@ pytestmark = pytest.mark.process
 slow = pytest.mark.slow
 
 Weights = dict[str, Tensor]
-
-
-def randomised(name: str) -> nn.Module:
-    """A named net in float64 as after training: norms neither 0 nor 1, scales above 0."""
-    torch.manual_seed(0)
-    net = build(name).double().eval()
-    for layer in net.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.running_mean.normal_(0, 0.1)
-            layer.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-            nn.init.normal_(layer.bias, 0, 0.1)
-    return net
+Randomised = Callable[[str], nn.Module]
 
 
 def assert_equal(ours: nn.Module, theirs: nn.Module, weights: Weights, size: int) -> None:
@@ -50,7 +36,7 @@ def assert_equal(ours: nn.Module, theirs: nn.Module, weights: Weights, size: int
      pytest.param("wide_resnet101_2", marks=slow), "densenet121",
      pytest.param("densenet161", marks=slow), pytest.param("densenet201", marks=slow)],
 )  # fmt: skip
-def test_logits_are_torchvisions(name: str) -> None:
+def test_logits_are_torchvisions(name: str, randomised: Randomised) -> None:
     ours = randomised(name)
     with torch.device("meta"):
         theirs = torchvision.models.get_model(name, weights=None)
@@ -83,20 +69,22 @@ DEEP_STEM = (
 @pytest.mark.parametrize("name", ["resnet50d", pytest.param("resnet50c", marks=slow),
                                   pytest.param("resnet101d", marks=slow)])  # fmt: skip
 @pytest.mark.parametrize("size", [40, 57])
-def test_deep_stems_and_option_d_are_timms(name: str, size: int) -> None:
+def test_deep_stems_and_option_d_are_timms(name: str, size: int, randomised: Randomised) -> None:
     """Also where the average pooling meets an odd side."""
     ours = randomised(name)
     assert_equal(ours, timms(name), renamed(ours.state_dict(), *DEEP_STEM), size)
 
 
 @pytest.mark.parametrize("name", ["seresnet50", pytest.param("seresnext50_32x4d", marks=slow)])
-def test_squeeze_excitation_is_timms(name: str) -> None:
+def test_squeeze_excitation_is_timms(name: str, randomised: Randomised) -> None:
     ours = randomised(name)
     assert_equal(ours, timms(name), renamed(ours.state_dict(), (r"\.se1\.", ".se.")), 40)
 
 
 @pytest.mark.parametrize("depth", [50, pytest.param(101, marks=slow)])
-def test_preactivated_bottlenecks_are_timms_where_scales_are_positive(depth: int) -> None:
+def test_preactivated_bottlenecks_are_timms_where_scales_are_positive(
+    depth: int, randomised: Randomised
+) -> None:
     """timm's resnetv2 pools before the stem's norm, which is the first unit's there: equal, because
     max-pooling commutes with a rising function. Its projections read what ours read."""
     ours = randomised(f"preact_resnet{depth}")
@@ -114,7 +102,7 @@ def test_preactivated_bottlenecks_are_timms_where_scales_are_positive(depth: int
     assert_equal(ours, timms(f"resnetv2_{depth}"), weights, 40)
 
 
-def test_timms_basic_preactivated_net_is_another() -> None:
+def test_timms_basic_preactivated_net_is_another(randomised: Randomised) -> None:
     """Its first unit's identity is the stem's raw output; He 2016 activates it first (appendix)."""
     ours = randomised("preact_resnet18")
     theirs = timms("resnetv2_18")
@@ -142,7 +130,7 @@ def xceptions_names(weights: Weights) -> Weights:
     return found
 
 
-def test_xception_is_timms() -> None:
+def test_xception_is_timms(randomised: Randomised) -> None:
     """What differs: names, and nothing else."""
     ours = randomised("xception")
     assert_equal(ours, timms("legacy_xception"), xceptions_names(ours.state_dict()), 75)
