@@ -6,7 +6,8 @@ reading; no torch.
 
 A run folder holds `config.yaml` and `tracking.json` from the start; training adds `env.json` (a
 list, one entry per start), `metrics.jsonl`, `last.ckpt`, `lock`, `error.json` and, last of all,
-`result.json`, which is never rewritten; the launcher adds `log.txt`.
+`result.json`, which is never rewritten; the launcher adds `log.txt`. Evaluations with other views
+of the test images add files of their own, `eval-ten_crop.json`.
 """
 
 import contextlib
@@ -159,6 +160,17 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     """The final result of a run, None while there is none."""
     result: dict[str, Any] | None = read_json(folder / RESULT)
     return result
+
+
+def evaluation(views: str) -> str:
+    """The name of the file with a run's result on such views of the test images."""
+    return f"eval-{views}.json"
+
+
+def read_evaluations(folder: Path) -> dict[str, dict[str, Any]]:
+    """The results of a run on views of the test images, by the views' name."""
+    paths = sorted(folder.glob(evaluation("*")))
+    return {path.stem.removeprefix("eval-"): read_json(path) for path in paths}
 
 
 def write_error(folder: Path, message: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from reslab.errors import UserError
-from reslab.papers import cell, counts, protocol_of
+from reslab.papers import cell, counts, protocol_of, top5
 
 TABLE6 = "he2015/table6"
 
@@ -44,6 +44,18 @@ def test_a_column_is_the_first_one_unless_it_is_named() -> None:
     ref, row = "plain_net_replication/table", "Plain-20"
     assert cell(ref, row).value == 9.63
     assert cell(ref, row, "train_error").value == 1.23
+
+
+def test_a_top1_error_has_the_top5_error_of_its_row() -> None:
+    found = top5(cell("he2015/table3", "ResNet-34 A"))
+    assert found is not None
+    assert (found.value, found.column, found.views) == (7.76, "top5_error", "ten_crop")
+    found = top5(cell("chollet2017/table1", "Xception"))
+    assert found is not None
+    assert found.value == 5.5  # printed as an accuracy of 0.945
+    assert top5(cell("he2015/table2", "plain 18")) is None
+    assert top5(cell(TABLE6, "ResNet 20")) is None
+    assert top5(found) is None
 
 
 @pytest.mark.parametrize(

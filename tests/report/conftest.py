@@ -40,7 +40,7 @@ class Lab:
         label: str,
         difference: Mapping[str, Any],
         seeds: int = 1,
-        published: tuple[str, str] | None = None,
+        published: tuple[str, ...] | None = None,
         note: str | None = None,
     ) -> list[Path]:
         """Plan a variant; its run folders, each with a config and nothing else."""
@@ -58,7 +58,7 @@ class Lab:
                 "slug": store.slug(label),
                 "difference": dict(difference),
                 "published": published
-                and {"table": published[0], "row": published[1], "column": None},
+                and dict(zip(("table", "row", "column"), (*published, None), strict=False)),
                 "note": note,
                 "params": 853_018,
                 "multiply_adds": 125_485_696,
@@ -109,6 +109,14 @@ class Lab:
                 "seconds": 12.3,
                 **result,
             },
+        )
+
+    def evaluated(self, folder: Path, views: str, test: float, top5: float) -> None:
+        """A run that was evaluated on several views of each image: errors in per cent."""
+        five = {"wrong5": round(top5 / 100 * TEST), "top5_error": top5}
+        store.write_json(
+            folder / store.evaluation(views),
+            {"views": views, **score(test, TEST), **five, "assumed": ["the softmax is averaged"]},
         )
 
     def all_done(self, folders: Sequence[Path], train: float, test: Sequence[float]) -> None:

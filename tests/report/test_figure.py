@@ -47,6 +47,14 @@ def test_published_numbers_are_marks_and_a_third_partys_are_others(drawn: str) -
     assert ">published test error<" in drawn and ">third party's test error<" in drawn
 
 
+def test_a_number_of_ten_crops_is_no_mark_on_curves_of_one(lab: Lab) -> None:
+    lab.base = {"data": "imagenet", "recipe": "he2015_imagenet"}
+    lab.all_done(
+        lab.variant("plain-34", {"model": "plain34"}, 1, ("he2015/table3", "plain-34")), 30, [29.0]
+    )
+    assert ">published test error<" not in svg(lab)
+
+
 def test_equal_files_give_equal_figures_and_nothing_else(
     plain_and_residual: Lab, drawn: str
 ) -> None:

@@ -8,8 +8,9 @@ from reslab.papers.published import (
     counts,
     protocol_of,
     table,
+    top5,
 )
-from reslab.papers.schema import Paper, Table, paper_names, read_paper
+from reslab.papers.schema import Paper, Table, Views, paper_names, read_paper
 
 __all__ = [
     "Counts",
@@ -17,10 +18,12 @@ __all__ = [
     "Published",
     "Table",
     "Training",
+    "Views",
     "cell",
     "counts",
     "paper_names",
     "protocol_of",
     "read_paper",
     "table",
+    "top5",
 ]

@@ -110,6 +110,18 @@ def cell(ref: str, row: str, column: str | None = None) -> Published:
     return _published(paper, found, (ref, row, column), printed)
 
 
+def top5(published: Published) -> Published | None:
+    """The top-5 error that a table prints beside a top-1 error; None where it prints none.
+
+    It stands in the same row, in the column whose name has top5 for top1.
+    """
+    column = published.column.replace("top1", "top5")
+    _, found = _paper_and_table(published.table)
+    if column == published.column or found.rows[published.row].values.get(column) is None:
+        return None
+    return cell(published.table, published.row, column)
+
+
 def protocol_of(ref: str, row: str | None = None, column: str | None = None) -> Training | None:
     """How the nets of a table were trained, and the net of a row, or of a cell where the columns
     have nets or fields of their own; None where it is not recorded."""

@@ -264,10 +264,10 @@ def _last_step(variants: Sequence[Variant]) -> int:
 
 
 def _published_mark(published: Published | None) -> float | None:
-    """The published test error if it is a number that has been checked."""
-    if published is not None and published.verified == "memory":
+    """The published test error if it is a number that has been checked, and of one view."""
+    if published is None or published.verified == "memory" or published.views != "single":
         return None
-    if published is None or published.bound or published.column == "train_error":
+    if published.bound or published.column == "train_error":
         return None
     return published.mean if published.mean is not None else published.value
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config import RunConfig, flatten, read_run
-from reslab.papers import Published, cell
+from reslab.papers import Published, Views, cell
 
 Plan = Mapping[str, Any]
 
@@ -37,6 +37,20 @@ class Run:
         """All rows of metrics, errors in per cent."""
         return store.read_metrics(self.folder)
 
+    @cached_property
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Results on several views of each test image, by the views' name."""
+        return store.read_evaluations(self.folder)
+
+    def score(self, split: str, views: Views = "single") -> Mapping[str, Any] | None:
+        """What `result.json` says of a split, or an evaluation of the test split on other views.
+
+        None where the run has not trained to its end, or was not evaluated so.
+        """
+        if self.state != "done" or self.result is None:
+            return None
+        return self.result[split] if views == "single" else self.evaluations.get(views)
+
     @property
     def is_final(self) -> bool:
         """Whether the run is done or diverged."""
@@ -60,10 +74,15 @@ class Variant:
         """What its runs have in common, from the first that there is; only the seed differs."""
         return next((run.config for run in self.runs if run.config is not None), None)
 
-    def errors(self, split: str) -> list[float]:
-        """Final errors of the runs that trained, in per cent; `split` is train or test."""
-        results = (run.result for run in self.runs if run.state == "done")
-        return [result[split]["top1_error"] for result in results if result is not None]
+    def errors(
+        self, split: str, views: Views = "single", metric: str = "top1_error"
+    ) -> list[float]:
+        """Final errors, in per cent, of the runs that trained and have them.
+
+        `split` is train or test, `metric` top1_error or top5_error.
+        """
+        scores = (run.score(split, views) for run in self.runs)
+        return [score[metric] for score in scores if score is not None and metric in score]
 
     def count(self, *states: store.State) -> int:
         """How many runs are in one of these states."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config.strict_yaml import dump_yaml
-from reslab.papers import Published
+from reslab.papers import Published, Views, top5
 from reslab.report.deviations import assumptions, deviations, grouped
 from reslab.report.runs import Plan, Run, Variant, read_variants
 from reslab.report.statistics import Comparison, Summary, compare, summarize
@@ -29,6 +29,8 @@ STATE_WORDS: dict[store.State, str] = {
     "pending": "missing",
 }
 BOUNDS = {"above": ">", "below": "<", "about": "≈"}
+VIEWS: dict[Views, str] = {"ten_crop": "10-crop", "multi_scale": "multi-scale"}
+"""How a test on several views of each image is called."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,25 @@ class Table:
 
 @dataclass(frozen=True)
 class Row:
-    """A variant and its statistics."""
+    """A variant and its statistics.
+
+    `seen` is the test error on the views that the published number is of, where these are several;
+    `five` is the top-5 error on these, or on one, where one is published.
+    """
 
     variant: Variant
     train: Summary
     test: Summary
     comparison: Comparison | None
+    seen: Summary | None
+    five: Summary | None
+    published_five: Published | None
+    comparison_five: Comparison | None
+
+    @property
+    def views(self) -> Views:
+        """The views that the published number is of."""
+        return self.variant.published.views if self.variant.published else "single"
 
 
 def render(plan: Plan, folder: Path) -> Table:
@@ -58,20 +73,46 @@ def render(plan: Plan, folder: Path) -> Table:
         f"**{plan['title']}**",
         _grid(rows, references),
         wrap(_caption(rows)),
+        *_unseen(rows, folder),
         *_notes(plan, variants, references),
     ]
     return Table("\n\n".join(filter(None, parts)) + "\n", _csv(rows))
 
 
 def _row(variant: Variant) -> Row:
-    diverged = variant.count("diverged")
-    train, test = (summarize(variant.errors(split), diverged) for split in ("train", "test"))
-    like = None
-    if variant.published and variant.published.column == "train_error":
-        like = compare(train, variant.published)
-    elif variant.published and not _is_held_out(variant):
-        like = compare(test, variant.published)
-    return Row(variant, train, test, like)
+    published, held_out = variant.published, _is_held_out(variant)
+    train, test = _summary(variant, "train"), _summary(variant, "test")
+    seen = published_five = five = None
+    if published and published.views != "single":
+        seen = _summary(variant, "test", published.views)
+    if published and (published_five := top5(published)):
+        five = _summary(variant, "test", published_five.views, "top5_error")
+    of_train = published is not None and published.column == "train_error"
+    return Row(
+        variant,
+        train,
+        test,
+        comparison=_like(train, published)
+        if of_train
+        else _like(seen or test, published, held_out),
+        seen=seen,
+        five=five,
+        published_five=published_five,
+        comparison_five=_like(five, published_five, held_out),
+    )
+
+
+def _summary(
+    variant: Variant, split: str, views: Views = "single", metric: str = "top1_error"
+) -> Summary:
+    return summarize(variant.errors(split, views, metric), variant.count("diverged"))
+
+
+def _like(
+    ours: Summary | None, published: Published | None, held_out: bool = False
+) -> Comparison | None:
+    """Errors on held-out images are not compared with test errors."""
+    return None if ours is None or published is None or held_out else compare(ours, published)
 
 
 # ---- the grid ---------------------------------------------------------------------------------
@@ -79,6 +120,8 @@ def _row(variant: Variant) -> Row:
 
 def _grid(rows: Sequence[Row], references: Sequence[str]) -> str:
     held_out = any(_is_held_out(row.variant) for row in rows)
+    several = [views for views in VIEWS if any(row.views == views for row in rows)]
+    test_error = "held-out error" if held_out else "test error"
     columns = {
         "variant": [row.variant.label for row in rows],
         "difference": [short_difference(row.variant.difference) for row in rows],
@@ -86,16 +129,22 @@ def _grid(rows: Sequence[Row], references: Sequence[str]) -> str:
         "mult-adds": [si(row.variant.multiply_adds) for row in rows],
         "runs": [_runs(row.variant) for row in rows],
         "train error": [_spread(row.train, row.variant) for row in rows],
-        "held-out error" if held_out else "test error": [
+        f"{test_error}, 1 crop" if several else test_error: [
             _spread(row.test, row.variant) for row in rows
         ],
         "best": [percent(row.test.best) for row in rows],
         "median": [percent(row.test.median) for row in rows],
     }
+    for views in several:
+        columns[f"{VIEWS[views]} error"] = [_seen(row, row.seen, views) for row in rows]
     if references:
-        columns["published"] = [_published(row.variant, references) for row in rows]
+        columns["published"] = [_published(row.variant.published, references) for row in rows]
         columns["Δ"] = [_delta(row.comparison) for row in rows]
-    words = ("variant", "difference", "published")
+    if any(row.published_five for row in rows):
+        columns["top-5 error"] = [_seen(row, row.five, row.views) for row in rows]
+        columns["published top-5"] = [_published(row.published_five, references) for row in rows]
+        columns["Δ top-5"] = [_delta(row.comparison_five) for row in rows]
+    words = ("variant", "difference", "published", "published top-5")
     numeric = [i for i, head in enumerate(columns) if head not in words]
     return markdown_table(list(columns), list(zip(*columns.values(), strict=True)), numeric)
 
@@ -136,8 +185,16 @@ def _spread(summary: Summary, variant: Variant) -> str:
     return next((word for state, word in STATE_WORDS.items() if variant.count(state)), NOTHING)
 
 
-def _published(variant: Variant, references: Sequence[str]) -> str:
-    published = variant.published
+def _seen(row: Row, summary: Summary | None, views: Views) -> str:
+    """As `_spread`, of those runs that were evaluated on these views."""
+    if summary is None or row.views != views:
+        return NOTHING
+    if not summary.trained and row.variant.count("done"):
+        return "not evaluated"
+    return _spread(summary, row.variant)
+
+
+def _published(published: Published | None, references: Sequence[str]) -> str:
     if published is None:
         return NOTHING
     marks = [
@@ -187,6 +244,11 @@ def _caption(rows: Sequence[Row]) -> str:
         lines.append(
             "Where a run diverged there is no mean; it counts as the worst in best and median."
         )
+    if any(row.seen for row in rows):
+        lines.append(
+            "10-crop and multi-scale errors are of the same weights, on several views of each test "
+            "image; the published ones beside them are of such views."
+        )
     if any(row.comparison for row in rows):
         lines.append(
             "Δ is ours minus published, the same statistic of both; a single run and an unstated "
@@ -194,6 +256,22 @@ def _caption(rows: Sequence[Row]) -> str:
             "beside our mean."
         )
     return " ".join(lines)
+
+
+def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[str]:
+    """How to get the errors on views that runs were not evaluated on."""
+    for views, name in VIEWS.items():
+        done = [
+            run
+            for row in rows
+            if row.views == views
+            for run in row.variant.runs
+            if run.state == "done"
+        ]
+        missing = sum(views not in run.evaluations for run in done)
+        if missing:
+            command = f"python scripts/evaluate.py {shlex.quote(str(folder))}/*/ --views {views}"
+            yield f"No {name} error yet of {missing} of {len(done)} runs:\n\n    {command}"
 
 
 def _notes(plan: Plan, variants: Sequence[Variant], references: Sequence[str]) -> Iterator[str]:
@@ -209,12 +287,17 @@ def _notes(plan: Plan, variants: Sequence[Variant], references: Sequence[str]) -
 
 
 def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
-    """The experiment's notes on its variants, the data files' notes on published numbers."""
+    """The experiment's notes on its variants, the data files' notes on published numbers, and what
+    an evaluation on the published number's views has assumed."""
     for variant in variants:
         published = variant.published
         if variant.note:
             yield variant.note, variant.label
-        if published is not None and published.note:
+        if published is None:
+            continue
+        for found in filter(None, (run.evaluations.get(published.views) for run in variant.runs)):
+            yield from ((f"{VIEWS[published.views]}: {a}", variant.label) for a in found["assumed"])
+        if published.note:
             yield f"{published.citation}: {published.note}", variant.label
 
 
@@ -298,6 +381,9 @@ def _record(row: Row) -> dict[str, Any]:
         "runs_missing": variant.count("pending", "interrupted"),
         **_statistics("train", row.train),
         **_statistics("test", row.test),
+        "views": row.views,
+        **_statistics("views", row.seen),
+        **_statistics("views", row.five, "top5_error"),
         "test_split": "holdout" if _is_held_out(variant) else "test",
         **_published_record(variant.published),
         "compared_statistic": like.statistic if like else "",
@@ -305,9 +391,11 @@ def _record(row: Row) -> dict[str, Any]:
     }
 
 
-def _statistics(split: str, summary: Summary) -> dict[str, float | None]:
+def _statistics(
+    split: str, summary: Summary | None, metric: str = "top1_error"
+) -> dict[str, float | None]:
     names = ("mean", "std", "best", "median")
-    return {f"{split}_top1_error_{name}": getattr(summary, name) for name in names}
+    return {f"{split}_{metric}_{name}": getattr(summary, name, None) for name in names}
 
 
 def _published_record(published: Published | None) -> dict[str, Any]:
