@@ -342,3 +342,27 @@ def test_the_last_step_is_read_from_the_end_of_a_long_file(tmp_path: Path) -> No
 def test_the_code_has_a_version() -> None:
     assert re.fullmatch(r"[0-9a-f]{10}", store.code_version())
     assert store.code_version() == store.code_version()
+
+
+# ---- W&B's logs -------------------------------------------------------------------------------
+
+
+def wandb_log(folder: Path, start: str) -> Path:
+    log = folder / "wandb" / start / "run-abc.wandb"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    return log
+
+
+def test_logs_that_the_server_has_not_got_are_in_the_order_of_their_starts(tmp_path: Path) -> None:
+    third = wandb_log(tmp_path, "offline-run-20260103_000000-abc")
+    first = wandb_log(tmp_path, "offline-run-20260101_000000-abc")
+    second = wandb_log(tmp_path, "run-20260102_000000-abc")
+    wandb_log(tmp_path, "run-20260104_000000-abc")
+    (tmp_path / "wandb" / "latest-run").symlink_to(third.parent.name)
+    assert store.unsent_logs(tmp_path) == [first, third]
+    assert store.mark_unsent(second.parent) == second
+    assert store.unsent_logs(tmp_path) == [first, second, third]
+    for log in (first, second):
+        log.with_name(f"{log.name}.synced").touch()
+    assert store.unsent_logs(tmp_path) == [third]

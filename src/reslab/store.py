@@ -254,6 +254,30 @@ def _flock(descriptor: int, kind: int) -> bool:
     return True
 
 
+# ---- W&B's logs -------------------------------------------------------------------------------
+
+
+def unsent_logs(folder: Path) -> list[Path]:
+    """A run's W&B logs that the server has not got, in the order of their starts.
+
+    Every start has a folder `wandb/offline-run-<time>-<id>`, or `wandb/run-…` if it was online,
+    with one log `run-<id>.wandb`; `wandb sync` puts `….synced` beside a log that it has sent.
+    """
+    logs = [
+        *folder.glob("wandb/offline-run-*/run-*.wandb"),
+        *(mark.with_suffix("") for mark in folder.glob("wandb/run-*/run-*.wandb.unsent")),
+    ]
+    unsent = [log for log in logs if not log.with_name(f"{log.name}.synced").exists()]
+    return sorted(unsent, key=lambda log: log.parent.name.removeprefix("offline-"))
+
+
+def mark_unsent(start: Path) -> Path:
+    """Mark the log in the folder of an online start as not or not wholly sent; its path."""
+    log = next(start.glob("run-*.wandb"))
+    log.with_name(f"{log.name}.unsent").touch()
+    return log
+
+
 # ---- what made it -----------------------------------------------------------------------------
 
 

@@ -12,28 +12,37 @@ from typing import Any
 import pytest
 from tests.training.conftest import MakeRun
 from tests.training.wandb_file import records
+from tests.wandb_server import wandb_server
 
 from reslab import store
-from reslab.training import tracking
 
 SHORT = {"recipe.steps": 20, "recipe.schedule.milestones": [10, 15]}
 
 
-def train(repository: Path, config: Path, **environment: str) -> str:
-    """Train in a process of its own, W&B as these variables say."""
-    done = subprocess.run(
+def start(repository: Path, config: Path, **environment: str) -> "subprocess.Popen[str]":
+    """Begin to train in a process of its own, W&B as these variables say."""
+    return subprocess.Popen(
         [sys.executable, str(repository / "scripts" / "train.py"), str(config)],
         env={**os.environ, "WANDB_MODE": "", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
-        check=False,
     )
-    assert done.returncode == 0, done.stdout
+
+
+def train(repository: Path, config: Path, **environment: str) -> str:
+    """Train to the end; what was printed."""
+    with start(repository, config, **environment) as training:
+        return end(training, config)
+
+
+def end(training: "subprocess.Popen[str]", config: Path) -> str:
+    """Wait for the result; what was printed."""
+    output, _ = training.communicate(timeout=300)
+    assert training.returncode == 0, output
     assert store.state(config.parent) == "done"
-    return done.stdout
+    return output
 
 
 def offline_file(folder: Path) -> Path:
@@ -122,10 +131,55 @@ def test_a_server_that_refuses_does_not_end_the_run(make_run: MakeRun, repositor
 
 
 @pytest.mark.process
+def test_a_server_that_answers_has_the_run(make_run: MakeRun, repository: Path) -> None:
+    config = make_run("variant", SHORT)
+    with wandb_server() as server:
+        train(repository, config, WANDB_API_KEY="0" * 40, WANDB_BASE_URL=server.url)
+        ((_, run),) = server.runs.items()
+    assert run.complete
+    rows = store.read_metrics(config.parent)
+    assert [h["trainer/global_step"] for h in run.history.values()] == [r["step"] for r in rows]
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert run.summary["final.test.top1_error"] == result["test"]["top1_error"]
+    assert not list(config.parent.glob("wandb/*/*.unsent"))
+
+
+@pytest.mark.process
+def test_a_server_that_goes_away_does_not_end_the_run(make_run: MakeRun, repository: Path) -> None:
+    config = make_run("variant", {"recipe.steps": 300, "recipe.schedule.milestones": [200, 250]})
+    folder = config.parent
+    with wandb_server() as server:
+        training = start(
+            repository,
+            config,
+            WANDB_API_KEY="0" * 40,
+            WANDB_BASE_URL=server.url,
+            WANDB_FINISH_TIMEOUT="3",
+        )
+        while not store.read_metrics(folder):  # W&B is set up before the first step
+            assert training.poll() is None
+            time.sleep(0.1)
+        assert server.runs
+    steps = store.last_step(folder)
+    with training:
+        output = end(training, config)
+    assert time.time() - (folder / store.RESULT).stat().st_mtime < 20
+    assert 0 < steps < 300
+    (log,) = store.unsent_logs(folder)
+    assert f"What the server has not got is in {log}" in output
+    kept = [values(r.history.item) for r in records(log) if r.HasField("history")]
+    assert [h["trainer/global_step"] for h in kept] == [
+        r["step"] for r in store.read_metrics(folder)
+    ]
+
+
+@pytest.mark.process
 def test_wandb_is_not_even_imported_where_it_is_disabled(make_run: MakeRun) -> None:
     config = make_run("variant", SHORT)
     program = f"""
 import sys
+import time
 from pathlib import Path
 from reslab.training.start import start
 assert start(Path({str(config)!r})) == 0
@@ -134,29 +188,3 @@ assert "wandb" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
     assert not (config.parent / "wandb").exists()
-
-
-def test_a_key_is_found_in_the_environment_or_in_a_netrc(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = "https://wandb.example.org"
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert not tracking.has_key(url)
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine wandb.example.org login user password secret\n")
-    monkeypatch.setenv("NETRC", str(netrc))
-    assert tracking.has_key(url)
-    assert not tracking.has_key("https://other.example.org")
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    assert tracking.has_key("https://other.example.org")
-
-
-def test_an_address_that_does_not_answer_is_given_up_in_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A server that accepts and says nothing: the probe's own patience decides."""
-    monkeypatch.setattr(tracking, "PATIENCE", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        assert not tracking.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert time.monotonic() - began < 20

@@ -52,6 +52,7 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
         outcome = fit_and_test(trainer, Classifier(net, config), ResidentData(config), resumed)
     except Interrupted:
         print("interrupted; the same command goes on from here", flush=True)
+        finish(trainer, None)
         return 1
     except Diverged as diverged:
         print(f"diverged: {diverged}", flush=True)

@@ -4,24 +4,20 @@
 online, if the configured server answers; no key means offline. There is never a prompt.
 """
 
-import netrc
 import os
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from lightning import Trainer
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from reslab import store
+from reslab import account, store
 from reslab.config import RunConfig, flatten
 
-PATIENCE = 5.0
-"""Seconds that the server has for its first answer."""
+FINISH = 60.0
+"""Seconds that the server has for what is left at the end; WANDB_FINISH_TIMEOUT is another."""
 
 
 def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> WandbLogger | None:
@@ -35,7 +31,7 @@ def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> Wandb
 
     for fallback in (False, True):
         try:
-            found = "offline" if fallback else mode or _mode(wandb.setup().settings.base_url)
+            found = "offline" if fallback else mode or _mode(account.base_url())
             return WandbLogger(experiment=_start(folder, config, costs, found))
         except Exception as error:  # whatever wandb, its service or the server finds wrong
             print(f"W&B: {error}", file=sys.stderr)
@@ -45,38 +41,12 @@ def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> Wandb
 
 def _mode(base_url: str) -> str:
     """online or offline, from the key and the server's answer."""
-    if not has_key(base_url):
+    if not account.has_key(base_url):
         return "offline"
-    if not reachable(base_url):
+    if not account.reachable(base_url):
         print(f"W&B: {base_url} does not answer: this run is logged offline", file=sys.stderr)
         return "offline"
     return "online"
-
-
-def has_key(base_url: str) -> bool:
-    """Whether there is a key for the server, in the environment or in a netrc file."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    files = [os.environ.get("NETRC"), "~/.netrc", "~/_netrc"]
-    host = urlsplit(base_url).hostname or ""
-    for file in filter(None, files):
-        try:
-            if host in netrc.netrc(Path(file).expanduser()).hosts:
-                return True
-        except (OSError, netrc.NetrcParseError):
-            continue
-    return False
-
-
-def reachable(base_url: str) -> bool:
-    """Whether anything answers at the address, through the proxy if one is configured."""
-    try:
-        urllib.request.urlopen(base_url, timeout=PATIENCE).close()
-    except urllib.error.HTTPError:  # an answer
-        return True
-    except OSError:
-        return False
-    return True
 
 
 def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) -> Any:
@@ -90,7 +60,13 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
         resume="allow",
         project=os.environ.get("WANDB_PROJECT", "reslab"),
         config={**flatten(config.model_dump(mode="json")), "run_id": config.run_id, **costs},
-        settings=wandb.Settings(silent=True, init_timeout=30, finish_timeout=60),
+        settings=wandb.Settings(
+            silent=True,
+            init_timeout=30,
+            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT") or FINISH),
+            finish_timeout_raises=True,
+            x_transaction_log_flush_interval=1.0,  # a kill costs as much of the log
+        ),
         **tracking,
     )
     run.define_metric("trainer/global_step")
@@ -98,12 +74,19 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
     return run
 
 
-def finish(trainer: Trainer, result: dict[str, Any]) -> None:
-    """Put the result into the run's summary and close it; a failure is printed, not raised."""
+def finish(trainer: Trainer, result: dict[str, Any] | None) -> None:
+    """Put the result into the run's summary and close it; without one it counts as failed.
+
+    What the server does not take in time stays on the disk, marked as unsent. A failure is printed,
+    not raised.
+    """
     for logger in trainer.loggers:
         assert isinstance(logger, WandbLogger)
+        run = logger.experiment
         try:
-            logger.experiment.summary.update(flatten({"final": result}))
-            logger.experiment.finish()
+            if result is not None:
+                run.summary.update(flatten({"final": result}))
+            run.finish(exit_code=int(result is None))
         except Exception as error:
-            print(f"W&B: {error}", file=sys.stderr)
+            log = store.mark_unsent(Path(run.dir).parent)
+            print(f"W&B: {error} What the server has not got is in {log}", file=sys.stderr)

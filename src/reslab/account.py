@@ -1,0 +1,44 @@
+"""Where Weights & Biases is, and whether there is a key for it. Nobody is ever asked for one."""
+
+import netrc
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PATIENCE = 5.0
+"""Seconds that the server has for its first answer."""
+
+
+def base_url() -> str:
+    """The server that W&B's own settings name: WANDB_BASE_URL, a settings file, or the cloud's."""
+    import wandb  # costs a second, so only now
+
+    return str(wandb.setup().settings.base_url)
+
+
+def has_key(base_url: str) -> bool:
+    """Whether there is a key for the server, in the environment or in a netrc file."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    files = [os.environ.get("NETRC"), "~/.netrc", "~/_netrc"]
+    host = urlsplit(base_url).hostname or ""
+    for file in filter(None, files):
+        try:
+            if host in netrc.netrc(Path(file).expanduser()).hosts:
+                return True
+        except (OSError, netrc.NetrcParseError):
+            continue
+    return False
+
+
+def reachable(base_url: str) -> bool:
+    """Whether anything answers at the address, through the proxy if one is configured."""
+    try:
+        urllib.request.urlopen(base_url, timeout=PATIENCE).close()
+    except urllib.error.HTTPError:  # an answer
+        return True
+    except OSError:
+        return False
+    return True

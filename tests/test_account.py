@@ -1,0 +1,35 @@
+"""Where W&B is and whether there is a key for it."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from reslab import account
+
+
+def test_a_key_is_found_in_the_environment_or_in_a_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "https://wandb.example.org"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not account.has_key(url)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine wandb.example.org login user password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert account.has_key(url)
+    assert not account.has_key("https://other.example.org")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert account.has_key("https://other.example.org")
+
+
+def test_an_address_that_does_not_answer_is_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that accepts and says nothing: the probe's own patience decides."""
+    monkeypatch.setattr(account, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert not account.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - began < 20
