@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure train models
+.PHONY: help experiment status table figure compare train models
 .PHONY: setup test-fast test test-slow check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -15,6 +15,7 @@
 #|   make status NAME=quickstart                      which runs are done, running, pending
 #|   make table NAME=quickstart                       the table again, also of a half-finished one
 #|   make figure NAME=quickstart                      error against step
+#|   make compare NAME=quickstart,mnist               one table over several experiments
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
 #|                                                    one net: an experiment of one variant
 #|   make models                                      nets that have a name, and their costs
@@ -87,6 +88,9 @@ experiment: _name $(READY)
 
 status table figure: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ -- "$$NAME"
+
+compare: _name $(READY)
+	@set -f; IFS=', '; $(RUN) scripts/experiment.py compare -- $$NAME
 
 train: _model $(READY)
 	@$(SPLIT_SET); $(RUN) scripts/experiment.py train \

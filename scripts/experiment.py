@@ -6,6 +6,7 @@
   experiment.py run plain_vs_residual --dry            the plan; nothing is written
   experiment.py train --model resnet20 --data cifar10 --recipe he2015_cifar
   experiment.py status | table | figure NAME           read the files of the last plan
+  experiment.py compare NAME NAME …                    one table over the last plans of several
 
 Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME.
 """
@@ -32,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
         add_options(command)
     for word in ("status", "table", "figure"):
         commands.add_parser(word, help=f"{word} of the last plan").add_argument("name")
+    compare = commands.add_parser("compare", help="one table over several experiments")
+    compare.add_argument("names", nargs="+", metavar="NAME", help="an experiment that was run")
     return top
 
 
@@ -65,6 +68,8 @@ def main() -> int:
 
     if arguments.command in ("run", "train"):
         return commands.run(arguments)
+    if arguments.command == "compare":
+        return commands.compare(arguments.names)
     return commands.read(arguments.command, arguments.name)
 
 

@@ -175,6 +175,29 @@ def test_what_was_never_run_has_nothing_to_read(command: str) -> None:
         commands.read(command, "mnist")
 
 
+def test_one_table_over_several_experiments_is_printed_and_kept(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    prepared()
+    plan = commands.plan_of(arguments("train", model="resnet8_w8", data="digits", recipe="digits"))
+    write(plan, as_written(plan))
+    assert commands.compare(["quickstart", plan.experiment, "quickstart"]) == 0
+    printed = capsys.readouterr().out
+    assert cells(printed, "quickstart")[1] == "plain-8"
+    assert cells(printed, plan.experiment)[1] == "resnet8_w8"
+    kept = tmp_path / "runs" / "compare.md"
+    assert printed.startswith(kept.read_text(encoding="utf-8"))
+    assert f"{kept}, {kept.with_suffix('.csv')}" in printed
+    assert kept.with_suffix(".csv").read_text(encoding="utf-8").startswith("experiment,variant")
+
+
+def test_what_was_not_run_cannot_be_compared(tmp_path: Path) -> None:
+    prepared()
+    with pytest.raises(UserError, match=r"'quickstrat' has not been run in .* mean quickstart"):
+        commands.compare(["quickstart", "quickstrat"])
+    assert not (tmp_path / "runs" / "compare.md").exists()
+
+
 # ---- the script itself --------------------------------------------------------------------------
 
 
@@ -210,7 +233,8 @@ def test_the_front_door_imports_nothing_heavy() -> None:
 def test_help_says_what_there_is(script: Script) -> None:
     code, output, _ = script("--help")
     assert code == 0
-    for word in ("run", "train", "status", "table", "figure", "configs/experiments"):
+    words = ("run", "train", "status", "table", "figure", "compare", "configs/experiments")
+    for word in words:
         assert word in output
 
 

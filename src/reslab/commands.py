@@ -3,8 +3,9 @@
 import sys
 from argparse import Namespace
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reslab import store
 from reslab.config import facts_of
@@ -25,6 +26,9 @@ from reslab.experiments.plan import (
 )
 from reslab.experiments.slots import Slot, make_slots
 from reslab.text import duration, markdown_table
+
+if TYPE_CHECKING:
+    from reslab.report.table import Table
 
 
 def run(arguments: Namespace) -> int:
@@ -92,6 +96,16 @@ def read(command: str, name: str) -> int:
     return 0
 
 
+def compare(names: Sequence[str]) -> int:
+    """Print one table over the last plans of several experiments, and keep it beside them."""
+    from reslab.report.table import render_together
+
+    plans = [store.read_plan(name) for name in dict.fromkeys(names)]
+    table = render_together([(plan, store.experiment_folder(plan["experiment"])) for plan in plans])
+    print(f"{table.markdown}\n{_keep(table, store.runs_root() / 'compare')}")
+    return 0
+
+
 def preview(plan: Plan, jobs: list[Job], slot: Slot) -> str:
     """The plan as a table: what would run, and what it would take."""
     head = ["variant", "difference", "params", "multiply-adds", "steps", "epochs", "runs", "each ~"]
@@ -123,9 +137,15 @@ def print_table(plan: dict[str, Any], folder: Path) -> None:
     from reslab.report.table import render
 
     table = render(plan, folder)
-    store.write_text(folder / "table.md", table.markdown)
-    store.write_text(folder / "table.csv", table.csv)
+    _keep(table, folder / "table")
     print(table.markdown)
+
+
+def _keep(table: "Table", stem: Path) -> str:
+    """Write the table to STEM.md and STEM.csv; their names."""
+    store.write_text(stem.with_suffix(".md"), table.markdown)
+    store.write_text(stem.with_suffix(".csv"), table.csv)
+    return f"{stem}.md, {stem}.csv"
 
 
 def warn_of_other_code(jobs: list[Job]) -> None:

@@ -12,7 +12,7 @@ from tests.report.conftest import TABLE6, Lab
 import reslab
 from reslab import store
 from reslab.papers import cell
-from reslab.report.table import Table, published_text, render, short_difference
+from reslab.report.table import Table, published_text, render, render_together, short_difference
 
 THIRD = "plain_net_replication/table"
 
@@ -268,6 +268,64 @@ def test_the_csv_parses_back_to_raw_numbers_and_full_names(lab: Lab) -> None:
     assert (deep["published_value"], deep["published_kind"]) == ("6.43", "best")
     assert deep["compared_statistic"] == "mean"
     assert (plain["published_third_party"], plain["test_top1_error_mean"]) == ("True", "")
+
+
+# ---- several experiments in one table ---------------------------------------------------------
+
+
+def together(**labs: Lab) -> Table:
+    return render_together(
+        [(lab.plan() | {"experiment": name}, lab.folder) for name, lab in labs.items()]
+    )
+
+
+def test_one_table_over_several_experiments_names_each_and_marks_sources_alike(
+    tmp_path: Path,
+) -> None:
+    paper, third = Lab(tmp_path / "paper"), Lab(tmp_path / "third")
+    folders = paper.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
+    paper.all_done(folders, 0.5, [8.0])
+    third.options["budget"] = 0.5
+    third.all_done(
+        third.variant("plain-20", {"model": "plain20"}, 1, (THIRD, "Plain-20")), 1, [9.5]
+    )
+    third.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
+    table = together(paper=paper, third=third)
+    lines = [line for line in table.markdown.splitlines() if line.startswith("|")]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    assert [row[:3] for row in shown] == [
+        ["paper", "ResNet 20", "resnet20"],
+        ["third", "plain-20", "plain20"],
+        ["third", "ResNet 20", "resnet20"],
+    ]
+    assert [row[-2][-3:] for row in shown] == ["[1]", "[2]", "[1]"]
+    records = list(csv.DictReader(io.StringIO(table.csv)))
+    assert [(r["experiment"], r["variant"], r["test_top1_error_mean"]) for r in records] == [
+        ("paper", "ResNet 20", "8.0"),
+        ("third", "plain-20", "9.5"),
+        ("third", "ResNet 20", ""),
+    ]
+
+
+def test_deviations_stand_under_the_experiment_that_they_are_of(tmp_path: Path) -> None:
+    whole, half = Lab(tmp_path / "whole"), Lab(tmp_path / "half")
+    half.options["budget"] = 0.5
+    for lab in (whole, half):
+        lab.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
+    text = together(whole=whole, half=half).markdown
+    first, second = text.split("**half: Made by hand**")
+    assert "**whole: Made by hand**" in first
+    assert "budget 0.5: 32,000 of 64,000 steps" in second
+    assert "Options: BUDGET=0.5" in second
+    assert "budget 0.5" not in first and "BUDGET" not in first
+
+
+def test_where_only_some_were_tested_on_held_out_images_the_column_says_so(tmp_path: Path) -> None:
+    test, held_out = Lab(tmp_path / "a"), Lab(tmp_path / "b")
+    held_out.base["data"] = {"name": "cifar10", "holdout": 5000}
+    for lab in (test, held_out):
+        lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 0.5, [9.0])
+    assert "| test or held-out error |" in together(a=test, b=held_out).markdown
 
 
 def test_a_difference_is_short_where_that_is_clear() -> None:

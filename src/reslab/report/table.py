@@ -8,7 +8,7 @@ import csv
 import io
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,15 +68,50 @@ def render(plan: Plan, folder: Path) -> Table:
     """The table of a plan whose run folders are in `folder`; no file is written."""
     variants = read_variants(plan, folder)
     rows = [_row(variant) for variant in variants]
-    references = list(dict.fromkeys(v.published.reference for v in variants if v.published))
+    references = _references(variants)
     parts = [
         f"**{plan['title']}**",
-        _grid(rows, references),
+        _grid(_columns(rows, references)),
         wrap(_caption(rows)),
         *_unseen(rows, folder),
-        *_notes(plan, variants, references),
+        wrap(_options(plan["options"])),
+        *_sources(variants, references),
+        *_notes(plan, variants),
     ]
-    return Table("\n\n".join(filter(None, parts)) + "\n", _csv(rows))
+    return Table(_joined(parts), _csv([_record(row) for row in rows]))
+
+
+def render_together(experiments: Sequence[tuple[Plan, Path]]) -> Table:
+    """One table over several plans and their folders; the notes stand under it, plan by plan."""
+    read = [[_row(variant) for variant in read_variants(*place)] for place in experiments]
+    rows = [row for members in read for row in members]
+    places = zip(experiments, read, strict=True)
+    names = [plan["experiment"] for (plan, _), members in places for _ in members]
+    variants = [row.variant for row in rows]
+    references = _references(variants)
+    parts = [
+        _grid({"experiment": names, **_columns(rows, references)}),
+        wrap(_caption(rows)),
+        *_sources(variants, references),
+    ]
+    for (plan, folder), members in zip(experiments, read, strict=True):
+        parts += [
+            f"**{plan['experiment']}: {plan['title']}**",
+            *_unseen(members, folder),
+            wrap(_options(plan["options"])),
+            *_notes(plan, [row.variant for row in members]),
+        ]
+    records = [{"experiment": name, **_record(row)} for name, row in zip(names, rows, strict=True)]
+    return Table(_joined(parts), _csv(records))
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _references(variants: Iterable[Variant]) -> list[str]:
+    """What the published numbers are from, in the order of their marks [1], [2], …"""
+    return list(dict.fromkeys(v.published.reference for v in variants if v.published))
 
 
 def _row(variant: Variant) -> Row:
@@ -118,10 +153,15 @@ def _like(
 # ---- the grid ---------------------------------------------------------------------------------
 
 
-def _grid(rows: Sequence[Row], references: Sequence[str]) -> str:
-    held_out = any(_is_held_out(row.variant) for row in rows)
+def _grid(columns: Mapping[str, Sequence[str]]) -> str:
+    words = ("experiment", "variant", "difference", "published", "published top-5")
+    numeric = [i for i, head in enumerate(columns) if head not in words]
+    return markdown_table(list(columns), list(zip(*columns.values(), strict=True)), numeric)
+
+
+def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[str]]:
     several = [views for views in VIEWS if any(row.views == views for row in rows)]
-    test_error = "held-out error" if held_out else "test error"
+    test_error = _tested_on(rows)
     columns = {
         "variant": [row.variant.label for row in rows],
         "difference": [short_difference(row.variant.difference) for row in rows],
@@ -144,9 +184,15 @@ def _grid(rows: Sequence[Row], references: Sequence[str]) -> str:
         columns["top-5 error"] = [_seen(row, row.five, row.views) for row in rows]
         columns["published top-5"] = [_published(row.published_five, references) for row in rows]
         columns["Δ top-5"] = [_delta(row.comparison_five) for row in rows]
-    words = ("variant", "difference", "published", "published top-5")
-    numeric = [i for i, head in enumerate(columns) if head not in words]
-    return markdown_table(list(columns), list(zip(*columns.values(), strict=True)), numeric)
+    return columns
+
+
+def _tested_on(rows: Sequence[Row]) -> str:
+    """The head of the column of test errors: some may be of training images set aside."""
+    splits = {_is_held_out(row.variant) for row in rows}
+    if len(splits) > 1:
+        return "test or held-out error"
+    return "held-out error" if splits == {True} else "test error"
 
 
 def short_difference(difference: dict[str, Any]) -> str:
@@ -274,11 +320,13 @@ def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[str]:
             yield f"No {name} error yet of {missing} of {len(done)} runs:\n\n    {command}"
 
 
-def _notes(plan: Plan, variants: Sequence[Variant], references: Sequence[str]) -> Iterator[str]:
-    yield wrap(_options(plan["options"]))
+def _sources(variants: Sequence[Variant], references: Sequence[str]) -> Iterator[str]:
     yield bullets("Published:", [f"[{i}] {text}" for i, text in enumerate(references, 1)])
     if any(v.published and v.published.verified == "memory" for v in variants):
         yield wrap("memory: a number from recollection, not checked against its source.")
+
+
+def _notes(plan: Plan, variants: Sequence[Variant]) -> Iterator[str]:
     yield bullets("Deviations:", deviations(plan, variants))
     for cite, lines in assumptions(plan, variants).items():
         yield bullets(f"Assumed where {cite} is silent:", lines)
@@ -353,10 +401,9 @@ def _tally(counter: "Counter[str]") -> str:
 # ---- CSV --------------------------------------------------------------------------------------
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(records: Sequence[dict[str, Any]]) -> str:
     """Raw numbers with full names; empty where there is none."""
     text = io.StringIO()
-    records = [_record(row) for row in rows]
     names = list(records[0]) if records else []
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
