@@ -148,7 +148,7 @@ _model:
 	@[ -n "$$MODEL" ] && [ -n "$$DATA" ] && [ -n "$$RECIPE" ] || { printf '%s\n' \
 		'Which net, data set and recipe? For example:' '' \
 		'  make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01' '' \
-		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100. Recipes: configs/recipes.'; \
+		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100, imagenette_mini and others. Recipes: configs/recipes.'; \
 		exit 2; } >&2
 
 # Made with PYTHON if that is given; remade if its interpreter has gone.

@@ -106,7 +106,11 @@ def test_how_the_third_party_trained_is_not_recorded() -> None:
 
 def test_counts_are_the_printed_ones() -> None:
     assert counts("resnet56") == {"params_m": 0.85, "gmacs": None, "source": "He 2015, Table 6"}
-    assert counts("resnet152") == {"params_m": None, "gmacs": 11.3, "source": "He 2015, Table 1"}
+    assert counts("resnet152") == {
+        "params_m": 60.192808,
+        "gmacs": 11.3,
+        "source": "torchvision, weights metadata (third party); He 2015, Table 1",
+    }
     assert counts("plain8") is None
 
 
