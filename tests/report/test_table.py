@@ -174,7 +174,7 @@ def test_numbers_of_ten_crops_stand_beside_ours_of_ten_crops(photographs: Lab) -
     assert (shown["top-5 error"], shown["published top-5"]) == ("8.20 ± 0.20", "7.76, unstated [1]")
     assert shown["Δ top-5"] == "+0.44"
     text = rendered(photographs).markdown
-    assert "- 10-crop: the softmax is averaged" in text
+    assert "- 10-crop: the softmax is averaged\n" in text
     assert "evaluate.py" not in text
 
 
@@ -197,6 +197,9 @@ def test_runs_that_did_not_end_have_no_views_either(photographs: Lab) -> None:
     shown = row(photographs, "ResNet-34 B")
     assert (shown["test error, 1 crop"], shown["10-crop error"]) == ("missing", "missing")
     assert shown["top-5 error"] == "missing"
+    for folder in photographs.folder.glob("resnet-34-a-*"):
+        photographs.evaluated(folder, "ten_crop", 25, 8)
+    assert "10-crop: the softmax is averaged (ResNet-34 A)\n" in rendered(photographs).markdown
 
 
 def test_a_table_of_one_crop_needs_no_evaluation_but_shows_its_top5(lab: Lab) -> None:

@@ -1,5 +1,7 @@
 """Small runs on real digits: a net of eight layers, some dozens of steps, seconds each."""
 
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,3 +57,22 @@ def digit_weights(tmp_path: Path) -> Path:
     normalization = Normalization("pixel_mean", mean, torch.ones(1, 1, 1))
     config = resolve(merge(SMALL, {}), "a net of digits")
     return write_weights(tmp_path / "net.safetensors", config, normalization, tuple("abcdefghij"))
+
+
+Script = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def script(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Script:
+    """`script("predict.py", …)` as from the command line: exit code, stdout, stderr."""
+
+    def run(name: str, *words: str | Path) -> tuple[int, str, str]:
+        file = str(repository / "scripts" / name)
+        monkeypatch.setattr(sys, "argv", [file, *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(file, run_name="__main__")
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return run

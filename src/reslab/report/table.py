@@ -343,8 +343,9 @@ def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
             yield variant.note, variant.label
         if published is None:
             continue
-        for found in filter(None, (run.evaluations.get(published.views) for run in variant.runs)):
-            yield from ((f"{VIEWS[published.views]}: {a}", variant.label) for a in found["assumed"])
+        evaluations = (run.evaluations.get(published.views, {}) for run in variant.runs)
+        assumed = dict.fromkeys(line for found in evaluations for line in found.get("assumed", ()))
+        yield from ((f"{VIEWS[published.views]}: {line}", variant.label) for line in assumed)
         if published.note:
             yield f"{published.citation}: {published.note}", variant.label
 

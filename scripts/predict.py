@@ -1,0 +1,49 @@
+#!/usr/bin/env python
+"""Classes and probabilities of images, by a trained net.
+
+  predict.py photo.jpg --weights runs/imagenette/resnet-18-s0-…
+  predict.py my_photos '*.png' --weights resnet18.safetensors --top 3 --csv > seen.csv
+
+Images are JPEG, PNG, WebP or GIF of any size: they are resized, cropped, made grey where the net
+wants it, and normalised as its weights say. Those that cannot be decoded are listed, and the exit
+code is then 1.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from reslab.errors import exit_code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("images", nargs="+", metavar="IMAGE", help="files, folders, globs")
+    top.add_argument(
+        "--weights", required=True, type=Path, help="a run's folder, its checkpoint, safetensors"
+    )
+    top.add_argument("--top", type=int, default=5, metavar="N", help="classes per image (5)")
+    forms = top.add_mutually_exclusive_group()
+    for form in ("json", "csv"):
+        forms.add_argument(f"--{form}", dest="form", action="store_const", const=form)
+    top.set_defaults(form="table")
+    return top
+
+
+def main() -> int:
+    """Parse the arguments and predict."""
+    arguments = parser().parse_args()
+    from reslab.training.predict import predict
+
+    seen = predict(arguments.images, arguments.weights, arguments.top)
+    print({"table": seen.as_table, "json": seen.as_json, "csv": seen.as_csv}[arguments.form]())
+    for path, reason in seen.undecodable.items():
+        print(f"cannot be decoded: {path}: {reason}", file=sys.stderr)
+    return 1 if seen.undecodable else 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,154 @@
+"""What a trained net sees in images of any kind: classes and their probabilities.
+
+Images are made what the net was trained on: photographs are cropped as in the run's evaluation;
+for the nets of small images the shorter side becomes theirs, the centre is taken, and colour
+becomes grey where the data are grey. Resizing is bilinear with antialiasing.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+from tqdm import tqdm
+
+from reslab.config import RunConfig
+from reslab.config.data import facts_of
+from reslab.data.crops import test_crop
+from reslab.data.decode import Undecodable, decode
+from reslab.errors import UserError
+from reslab.text import markdown_table
+from reslab.training.checkpoint import trained
+
+AT_ONCE = 32
+"""Images that the net takes together."""
+
+Guesses = tuple[tuple[str, float], ...]
+"""Classes and their probabilities, the most probable first."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was seen in which file, and which files could not be read, and why."""
+
+    guesses: dict[Path, Guesses]
+    undecodable: dict[Path, str]
+
+    def as_table(self) -> str:
+        """Markdown: a row per guess, the file in the first of its rows."""
+        rows = [
+            (str(path) if place == 0 else "", name, f"{100 * probability:.2f} %")
+            for path, guesses in self.guesses.items()
+            for place, (name, probability) in enumerate(guesses)
+        ]
+        return markdown_table(["file", "class", "probability"], rows, numeric=[2])
+
+    def as_csv(self) -> str:
+        """A row per guess: file, rank from 1, class, probability."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["file", "rank", "class", "probability"])
+        for path, guesses in self.guesses.items():
+            writer.writerows((path, rank, *guess) for rank, guess in enumerate(guesses, 1))
+        return text.getvalue().rstrip("\n")
+
+    def as_json(self) -> str:
+        """An object with `predictions` and `undecodable`, a list each."""
+        predictions: list[dict[str, Any]] = [
+            {"file": str(path), "classes": [{"class": c, "probability": p} for c, p in guesses]}
+            for path, guesses in self.guesses.items()
+        ]
+        undecodable = [{"file": str(p), "reason": reason} for p, reason in self.undecodable.items()]
+        return json.dumps(
+            {"predictions": predictions, "undecodable": undecodable}, indent=1, ensure_ascii=False
+        )
+
+
+@torch.no_grad()
+def predict(images: Sequence[str], weights: Path, top: int) -> Predictions:
+    """The `top` most probable classes of each image, by a run's or an exported net.
+
+    `images` are files, folders (every file in them, at any depth, but for hidden ones) and globs.
+    `UserError` where there are none, or where the weights do not say what they are.
+    """
+    if top < 1:
+        raise UserError(f"--top {top}: expected at least one class")
+    paths = image_files(images)
+    net, about = trained(weights)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net, normalization = net.to(device), about.normalization.to(device)
+    guesses: dict[Path, Guesses] = {}
+    undecodable: dict[Path, str] = {}
+    parts = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
+    for part in tqdm(parts, unit="batch", disable=None):
+        decoded = _decoded(part, undecodable)
+        if decoded:
+            inputs = torch.stack([as_input(image, about.config) for image in decoded.values()])
+            logits = net(normalization(inputs.to(device)))
+            guesses |= zip(decoded, _guesses(logits, about.class_names, top), strict=True)
+    return Predictions(guesses, undecodable)
+
+
+def _decoded(paths: Sequence[Path], undecodable: dict[Path, str]) -> dict[Path, Tensor]:
+    """The images that can be decoded; the others are added to `undecodable`."""
+    decoded = {}
+    for path in paths:
+        try:
+            decoded[path] = decode(path)
+        except Undecodable as error:
+            undecodable[path] = str(error)
+    return decoded
+
+
+def _guesses(logits: Tensor, class_names: Sequence[str], top: int) -> Iterator[Guesses]:
+    """For each row of logits (N, classes)."""
+    values, indices = logits.softmax(1).topk(min(top, len(class_names)), 1)
+    for probabilities, classes in zip(values.tolist(), indices.tolist(), strict=True):
+        names = (class_names[label] for label in classes)
+        yield tuple(zip(names, probabilities, strict=True))
+
+
+def image_files(words: Sequence[str]) -> list[Path]:
+    """The files that files, folders and globs name, each once; `UserError` for one without any."""
+    found: dict[Path, None] = {}
+    for word in words:
+        paths = list(_named(word))
+        if not paths:
+            raise UserError(f"{word}: expected an image, a folder with images, or a glob of them")
+        found |= dict.fromkeys(paths)
+    return list(found)
+
+
+def _named(word: str) -> Iterator[Path]:
+    """A name that is there is taken as it is, whatever signs of a glob it has."""
+    is_glob = has_magic(word) and not Path(word).exists()
+    # Path.glob takes no absolute pattern.
+    names = sorted(glob(word, recursive=True)) if is_glob else [word]  # noqa: PTH207
+    for entry in map(Path, names):
+        if entry.is_dir():
+            inside = (file for file in sorted(entry.rglob("*")) if file.is_file())
+            yield from (file for file in inside if not _is_hidden(file.relative_to(entry)))
+        elif entry.is_file():
+            yield entry
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def as_input(image: Tensor, config: RunConfig) -> Tensor:
+    """An image, uint8 (3, H, W), as the net of a run takes it before it is normalised: uint8."""
+    if config.recipe.photographs:
+        return test_crop(image, config.recipe.photographs)
+    facts = facts_of(config.data)
+    size = [facts.image_size]
+    small: Tensor = functional.center_crop(functional.resize(image, size), size)
+    grey: Tensor = functional.rgb_to_grayscale(small)
+    return grey if facts.in_channels == 1 else small
