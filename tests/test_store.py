@@ -156,12 +156,16 @@ def test_a_prepared_folder_has_a_config_and_an_id_of_its_own(tmp_path: Path) -> 
     assert (one / store.CONFIG).read_text() == "seed: 0\n"
 
 
-def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
-    store.prepare(tmp_path, "seed: 0\n", {})
+def test_a_folder_that_is_there_learns_where_its_photographs_have_moved(tmp_path: Path) -> None:
+    """Nothing else of a config can differ under the same id; a final run stays as it is."""
+    store.prepare(tmp_path, "folder: /a\n", {})
     tracking = store.read_json(tmp_path / store.TRACKING)
-    store.prepare(tmp_path, "seed: 1\n", {"group": "other"})
-    assert (tmp_path / store.CONFIG).read_text() == "seed: 0\n"
+    store.prepare(tmp_path, "folder: /b\n", {"group": "other"})
+    assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
     assert store.read_json(tmp_path / store.TRACKING) == tracking
+    store.write_json(tmp_path / store.RESULT, {"status": "done"})
+    store.prepare(tmp_path, "folder: /c\n", {})
+    assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
 
 
 def test_a_folder_without_a_start_is_pending(tmp_path: Path) -> None:

@@ -134,12 +134,16 @@ def read_plan(experiment: str) -> dict[str, Any]:
 
 
 def prepare(folder: Path, config: str, tracking: dict[str, Any]) -> None:
-    """Make a run folder with its config; a folder that is there already stays as it is."""
+    """Make a run folder with its config; of one that is there only the config is renewed.
+
+    A folder's name has the run's id, so that a config can differ only in where photographs lie.
+    That of a final run stays as it is.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / TRACKING).exists():
         nonce = os.urandom(4).hex()
         write_json(folder / TRACKING, {"id": f"{folder.name[-10:]}-{nonce}", **tracking})
-    if not (folder / CONFIG).exists():
+    if not (folder / RESULT).exists():
         write_text(folder / CONFIG, config)
 
 

@@ -10,6 +10,8 @@ import torch
 from tests.training.conftest import MakeRun
 
 from reslab import load, store
+from reslab.config import read_run
+from reslab.errors import UserError
 from reslab.training.start import BUSY, start
 
 pytestmark = pytest.mark.process
@@ -42,6 +44,7 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     (entry,) = store.read_json(folder / store.ENV)
     assert entry["code"] == result["code"] == store.code_version()
     assert (entry["devices"], entry["threads"], entry["resumed"]) == (1, 1, False)
+    assert entry["run_id"] == read_run(config).run_id
 
 
 def test_the_net_that_is_loaded_makes_the_errors_of_the_result(make_run: MakeRun) -> None:
@@ -64,6 +67,15 @@ def test_equal_descriptions_train_to_equal_bits_and_seeds_differ(make_run: MakeR
     assert same(weights(one), weights(again))
     assert not same(weights(one), weights(other))
     assert store.read_metrics(one.parent) == store.read_metrics(again.parent)
+
+
+def test_a_run_does_not_go_on_as_another(make_run: MakeRun) -> None:
+    """Weights of one description, or of other photographs, are not trained on as another's."""
+    config = make_run("a")
+    store.append_start(config.parent, {"run_id": "0123456789"})
+    with pytest.raises(UserError, match=r"was begun as run 0123456789: the description has chang"):
+        start(config)
+    assert store.state(config.parent) == "interrupted"
 
 
 def test_a_final_run_is_left_as_it_is(

@@ -47,7 +47,8 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     if trainer.is_global_zero:
         if resumed is None:
             store.drop_metrics_after(folder, 0)
-        store.append_start(folder, {**environment(trainer), "resumed": resumed is not None})
+        begun = {"run_id": config.run_id, "resumed": resumed is not None}
+        store.append_start(folder, {**environment(trainer), **begun})
     try:
         outcome = fit_and_test(trainer, Classifier(net, config), ResidentData(config), resumed)
     except Interrupted:

@@ -23,6 +23,7 @@ def start(config_file: Path, devices: int = 1) -> int:
     config, folder = read_run(config_file), config_file.resolve().parent
     if rank() > 0:  # a process that rank 0 has started: it holds the lock for all
         return _run(config, folder, devices)
+    _refuse_another_run(config, folder, config_file)
     try:
         with store.lock(folder):
             if store.read_result(folder) is not None:
@@ -38,6 +39,17 @@ def start(config_file: Path, devices: int = 1) -> int:
     except store.Busy as busy:
         print(busy)
         return BUSY
+
+
+def _refuse_another_run(config: RunConfig, folder: Path, config_file: Path) -> None:
+    starts = store.read_json(folder / store.ENV) or [{}]
+    begun = starts[-1].get("run_id", config.run_id)
+    if begun != config.run_id:
+        raise UserError(
+            f"{config_file} describes run {config.run_id}, but {folder} was begun as run {begun}: "
+            "the description has changed, or the files in its data.folder; undo that, or give the "
+            "new run a folder of its own"
+        )
 
 
 def rank() -> int:
