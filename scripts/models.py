@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from reslab.commands import models
 from reslab.errors import exit_code
-from reslab.report.models import show
 
 HELP = """\
 Lists the nets that have a name, with parameters, multiply-adds (convolutions and linear layers,
@@ -24,7 +24,8 @@ one image of the size shown) and what the papers print. Any of these names can s
 FORMS = {
     "json": "print JSON instead of a table",
     "check": "count with torch; exit with 1 where the golden file says otherwise",
-    "write": "count with torch and renew the golden file's rows",
+    "write": "count with torch and renew the golden rows; without a pattern also those of "
+    "experiments' nets that have no name",
     "layers": "one net as a table of layers with output shapes, parameters, multiply-adds",
     "draw": "one unit of a net from top to bottom",
 }
@@ -40,7 +41,7 @@ def main() -> int:
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=text)
     parser.set_defaults(form="table")
     arguments = parser.parse_args()
-    return show(arguments.pattern, arguments.form)
+    return models(arguments.pattern, arguments.form)
 
 
 if __name__ == "__main__":

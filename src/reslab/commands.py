@@ -11,6 +11,7 @@ from reslab import store
 from reslab.config import facts_of
 from reslab.config.folders import refuse_missing
 from reslab.errors import located
+from reslab.experiments import unnamed
 from reslab.experiments.estimate import seconds
 from reslab.experiments.jobs import Job, announce, jobs_of
 from reslab.experiments.launch import failures, launch
@@ -25,6 +26,7 @@ from reslab.experiments.plan import (
     write,
 )
 from reslab.experiments.slots import Slot, make_slots
+from reslab.report.models import Form, show
 from reslab.text import duration, markdown_table
 
 if TYPE_CHECKING:
@@ -104,6 +106,14 @@ def compare(names: Sequence[str]) -> int:
     table = render_together([(plan, store.experiment_folder(plan["experiment"])) for plan in plans])
     print(f"{table.markdown}\n{_keep(table, store.runs_root() / 'compare')}")
     return 0
+
+
+def models(pattern: str, form: Form) -> int:
+    """What scripts/models.py prints; to write all golden rows is also to write unnamed nets'."""
+    code = show(pattern, form)
+    if form == "write" and pattern == "*":
+        print(unnamed.recount())
+    return code
 
 
 def preview(plan: Plan, jobs: list[Job], slot: Slot) -> str:

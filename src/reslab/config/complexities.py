@@ -1,6 +1,7 @@
 """Golden costs of the zoo's nets, for whoever must not import torch to know them.
 
-complexities.json has one row per name; `scripts/models.py --write` counts it anew. A row holds for
+complexities.json has one row per name, unnamed_complexities.json one for each net that a shipped
+experiment describes without a name; `scripts/models.py --write` counts both anew. A row holds for
 every net that differs in nothing that costs anything, and for any number of classes: the last layer
 is linear. Other nets are counted by one process with torch (`python -m reslab.counting`).
 """
@@ -14,11 +15,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from pydantic import TypeAdapter
+
+from reslab.config.nets import Described, Foreign, ResNet
+from reslab.config.nets import Net as AnyNet
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 
 GOLDEN = Path(__file__).with_name("complexities.json")
+UNNAMED = Path(__file__).with_name("unnamed_complexities.json")
 
 Net = tuple[Described, int]
 """A description and the side of its square images in pixels."""
@@ -47,44 +52,63 @@ def golden() -> dict[str, Complexity]:
 
 COSTS_NOTHING = frozenset(
     [
-        "activation", "dropout", "gate", "gate_bias", "init", "scale", "scale_init",
-        "shortcut_dropout", "survival", "zero_gamma", "zeros",
+        "activation", "dropout", "gate", "gate_bias", "init", "projection_reads", "scale",
+        "scale_init", "shortcut_dropout", "survival", "zero_gamma", "zeros",
     ]
 )  # fmt: skip
 """Fields of nets that change neither parameters nor multiply-adds."""
 
 
-def _last_layer(features: int, classes: int) -> Complexity:
-    return Complexity((features + 1) * classes, features * classes)
-
-
-def _alike(net: ResNet | DenseNet) -> ResNet | DenseNet:
-    """One net for all that cost the same, whatever their number of classes."""
+def alike(net: Described) -> Described:
+    """The net with every field that costs nothing at its default."""
     fields = type(net).model_fields
     same = {name: fields[name].default for name in COSTS_NOTHING & set(fields)}
     if isinstance(net, ResNet) and net.shortcut in ("none", "scaled", "dropout"):
         same["shortcut"] = "A"  # none of them has parameters
-    return net.model_copy(update={**same, "classes": 0})
+    return net.model_copy(update=same)
 
 
 @cache
-def _bodies() -> dict[tuple[ResNet | DenseNet, int], Complexity]:
-    """The golden rows without the last layer."""
+def unnamed() -> dict[Net, Complexity]:
+    """The golden rows of nets without a name."""
+    rows = json.loads(UNNAMED.read_text(encoding="utf-8"))
+    read: TypeAdapter[Described] = TypeAdapter(AnyNet)
+    return {(read.validate_python(net), size): Complexity(*cost) for net, size, cost in rows}
+
+
+def write_unnamed(rows: dict[Net, Complexity]) -> None:
+    """Make these the golden rows of nets without a name."""
+    lines = [
+        json.dumps(
+            [net.model_dump(mode="json", exclude_defaults=True), size, list(vars(cost).values())]
+        )
+        for (net, size), cost in rows.items()
+    ]
+    UNNAMED.write_text("[\n  " + ",\n  ".join(lines) + "\n]\n", encoding="utf-8")
+
+
+@cache
+def _bodies() -> dict[Net, Complexity]:
+    """All golden rows without the last layer."""
     rows = golden()
-    return {
-        (_alike(net.description), net.image_size): rows[name]
-        - _last_layer(net.description.features, net.description.classes)
-        for name, net in ZOO.items()
-        if name in rows
-    }
+    named = {(n.description, n.image_size): rows[key] for key, n in ZOO.items() if key in rows}
+    return {body_of(net): cost - _last_layer(net[0]) for net, cost in (named | unnamed()).items()}
+
+
+def body_of(net: Net) -> Net:
+    """The net without its last layer: one for all that cost the same but for that."""
+    return alike(net[0]).model_copy(update={"classes": 0}), net[1]
+
+
+def _last_layer(net: Described) -> Complexity:
+    assert not isinstance(net, Foreign)
+    return Complexity((net.features + 1) * net.classes, net.features * net.classes)
 
 
 def known(description: Described, image_size: int) -> Complexity | None:
     """The costs of a net that a golden row tells, None where no row does."""
-    if isinstance(description, Foreign):
-        return None
-    body = _bodies().get((_alike(description), image_size))
-    return body and body + _last_layer(description.features, description.classes)
+    body = _bodies().get(body_of((description, image_size)))
+    return body and body + _last_layer(description)
 
 
 def costs(nets: Sequence[Net]) -> dict[Net, Complexity]:

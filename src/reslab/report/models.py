@@ -195,7 +195,10 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
-def show(pattern: str, form: Literal["table", "json", "check", "write", "layers", "draw"]) -> int:
+Form = Literal["table", "json", "check", "write", "layers", "draw"]
+
+
+def show(pattern: str, form: Form) -> int:
     """Print the answer to one call of scripts/models.py; 1 where a check finds a difference."""
     if form == "check":
         found = differences(pattern)
