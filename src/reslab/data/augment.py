@@ -123,6 +123,8 @@ def _moved(images: Tensor, draws: Draws, augmentation: Augmentation) -> Tensor:
     padding = augmentation.crop_padding
     if not padding and not augmentation.flip:
         return images
+    if not padding:
+        return torch.where(draws.flip.bool()[:, None, None, None], images.flip(3), images)
     flip = draws.flip if augmentation.flip else torch.zeros_like(draws.flip)
     return crop_flip(images, draws.dy, draws.dx, flip, padding, augmentation.fill == "reflect")
 

@@ -13,11 +13,11 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from reslab.config.datasets import DATASETS
+from reslab.config.data import facts_of
 from reslab.config.schema import RunConfig
 from reslab.data import files
 from reslab.data.augment import Draws, Normalization, augmented, mixed
-from reslab.data.order import Order, mix_seed, share_of
+from reslab.data.order import Order, Rows, mix_seed, share_of
 from reslab.data.sources import Split, hold_out, open_source
 
 Batch = tuple[Tensor, Tensor]
@@ -67,6 +67,50 @@ class EvaluationBatches:
         return range(0, mine, EVALUATION_BATCH)
 
 
+def rows_of(config: RunConfig, examples: int, step: int, part: int, parts: int) -> Rows:
+    """One of the `parts` of a step's batch of a run on so many examples.
+
+    Where the run mixes images, the rows begin with the first one's partner.
+    """
+    recipe = config.recipe
+    order = Order(examples, recipe.batch_size, config.seed, recipe.augmentation.crop_padding)
+    return (order.with_partner if recipe.augmentation.mixes else order.batch)(step, part, parts)
+
+
+def drawn(rows: Rows, device: torch.device) -> tuple[Tensor, Draws]:
+    """The indices of a batch's examples, (b,), int64, and what they draw, on a device."""
+    on_host = torch.from_numpy(np.stack(rows))
+    examples, _, *draws = on_host.to(device, non_blocking=True)
+    draws[-1] = on_host[-1]  # RandAugment's seeds: reading them would make the device wait
+    return examples, Draws(*draws)
+
+
+def finished(
+    config: RunConfig,
+    step: int,
+    images: Tensor,
+    targets: Tensor,
+    draws: Draws,
+    normalization: Normalization,
+) -> TrainingBatch:
+    """A training batch from its images, uint8 (b, C, H, W), and their targets, (b,), int64.
+
+    Where the run mixes images, both begin with the first one's partner; see `mixed`.
+    """
+    augmentation = config.recipe.augmentation
+    images = augmented(images, draws, augmentation, normalization, dtype_of(config))
+    if not augmentation.mixes:
+        return images, targets
+    classes = config.model.classes
+    mix = mixed(images, targets, classes, mix_seed(config.seed, step), augmentation)
+    return mix[0], targets[1:], mix[1]
+
+
+def dtype_of(config: RunConfig) -> torch.dtype:
+    """What a run's images are given in."""
+    return torch.float64 if config.precision == "64-true" else torch.float32
+
+
 class ResidentData(LightningDataModule):
     """A data set as a run wants it. Images are float32 (float64 for 64-true), targets int64.
 
@@ -83,7 +127,7 @@ class ResidentData(LightningDataModule):
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
         self.config = config
-        self.dtype = torch.float64 if config.precision == "64-true" else torch.float32
+        self.dtype = dtype_of(config)
 
     def prepare_data(self) -> None:
         """Download what is missing; `UserError` if that fails."""
@@ -124,22 +168,11 @@ class ResidentData(LightningDataModule):
         Of a mixed batch, `targets` are those of the images before they were mixed, and a third
         tensor has the classes' probabilities (b, classes), in the images' dtype.
         """
-        seed, augmentation = self.config.seed, self.config.recipe.augmentation
-        order = Order(
-            self.train_examples, self.config.recipe.batch_size, seed, augmentation.crop_padding
-        )
-        rows = (order.with_partner if augmentation.mixes else order.batch)(step, *self._place())
-        on_host = torch.from_numpy(np.stack(rows))
-        examples, _, *draws = on_host.to(self.train.targets.device, non_blocking=True)
-        draws[-1] = on_host[-1]  # RandAugment's seeds: reading them would make the device wait
+        rows = rows_of(self.config, self.train_examples, step, *self._place())
+        examples, draws = drawn(rows, self.train.targets.device)
         images = self.train.images.index_select(0, examples)
-        images = augmented(images, Draws(*draws), augmentation, self.normalization, self.dtype)
         targets = self.train.targets.index_select(0, examples)
-        if not augmentation.mixes:
-            return images, targets
-        classes = DATASETS[self.config.data.name].classes
-        mix = mixed(images, targets, classes, mix_seed(seed, step), augmentation)
-        return mix[0], targets[1:], mix[1]
+        return finished(self.config, step, images, targets, draws, self.normalization)
 
     def train_dataloader(self) -> TrainingBatches:
         """Training batches from the trainer's step on, without end."""
@@ -161,3 +194,12 @@ class ResidentData(LightningDataModule):
     def _place(self) -> tuple[int, int]:
         """(rank, number of ranks)."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def data_module(config: RunConfig) -> LightningDataModule:
+    """The DataModule of a run's data: `ResidentData`, or `photographs.PhotographData`."""
+    if not facts_of(config.data).photographs:
+        return ResidentData(config)
+    from reslab.data.photographs import PhotographData  # torchvision: a second
+
+    return PhotographData(config)

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -67,19 +68,31 @@ def open_source(name: str) -> Source:
     return _validated(name, READERS[name]())
 
 
-def hold_out(split: Split, count: int) -> tuple[Split, Split]:
+class Splittable(Protocol):
+    """What can be divided by the indices of its examples, whose classes are `targets`."""
+
+    @property
+    def targets(self) -> Tensor: ...
+
+    def __getitem__(self, indices: Tensor) -> Self: ...
+
+
+S = TypeVar("S", bound=Splittable)
+
+
+def hold_out(split: S, count: int) -> tuple[S, S]:
     """Set `count` examples aside: (the rest, those), both in the split's order.
 
     Stratified: each class gives the same number, up to one, the first labels giving one more. The
     choice depends on the labels alone, never on a run's seed.
     """
     targets = split.targets.numpy(force=True)
-    shuffled = permutation(len(split), Stream.HOLD_OUT, 0)
+    shuffled = permutation(len(targets), Stream.HOLD_OUT, 0)
     by_class = shuffled[np.argsort(targets[shuffled], kind="stable")]
     per_class = np.bincount(targets)
     first = np.cumsum(per_class) - per_class
-    place_in_class = np.arange(len(split)) - np.repeat(first, per_class)
-    held = np.zeros(len(split), dtype=bool)
+    place_in_class = np.arange(len(targets)) - np.repeat(first, per_class)
+    held = np.zeros(len(targets), dtype=bool)
     held[by_class[np.argsort(place_in_class, kind="stable")[:count]]] = True
     rest, those = (torch.from_numpy(np.flatnonzero(chosen)) for chosen in (~held, held))
     return split[rest], split[those]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning import Trainer
+from lightning import LightningDataModule, Trainer
 from torch import nn
 
 from reslab import store
 from reslab.config import RunConfig, facts_of, input_size
-from reslab.data.modules import ResidentData
+from reslab.data.modules import data_module
 from reslab.data.order import init_seed
 from reslab.models import build
 from reslab.models.complexity import complexity
@@ -50,7 +50,7 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
         begun = {"run_id": config.run_id, "resumed": resumed is not None}
         store.append_start(folder, {**environment(trainer), **begun})
     try:
-        outcome = fit_and_test(trainer, Classifier(net, config), ResidentData(config), resumed)
+        outcome = fit_and_test(trainer, Classifier(net, config), data_module(config), resumed)
     except Interrupted:
         print("interrupted; the same command goes on from here", flush=True)
         finish(trainer, None)
@@ -75,7 +75,7 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
 
 
 def fit_and_test(
-    trainer: Trainer, module: Classifier, data: ResidentData, resumed: Path | None
+    trainer: Trainer, module: Classifier, data: LightningDataModule, resumed: Path | None
 ) -> dict[str, Any]:
     """Fit to the last step, then evaluate the final weights on both splits."""
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)

@@ -1,0 +1,358 @@
+"""Photographs: image files of any size in folders, decoded and cropped while a net is trained.
+
+`open_pictures` opens the splits of a data set; `PhotographData` is their DataModule and gives what
+`modules.ResidentData` gives. Files that cannot be decoded belong to no split; see survey.py.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import count, tee
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from tqdm import tqdm
+
+from reslab import store
+from reslab.config.data import Data, Photographs
+from reslab.config.folders import Image, listing_of
+from reslab.config.schema import RunConfig
+from reslab.data.augment import FITS, Kind, Measured, Normalization, measured
+from reslab.data.crops import test_crop, train_crop
+from reslab.data.decode import Undecodable, decode
+from reslab.data.modules import (
+    Batch,
+    TrainingBatch,
+    drawn,
+    dtype_of,
+    finished,
+    rows_of,
+)
+from reslab.data.order import Rows
+from reslab.data.sources import hold_out
+from reslab.data.survey import Survey, kept, once, survey
+from reslab.data.workers import default_workers, in_workers
+from reslab.errors import UserError
+
+Ints = npt.NDArray[np.int64]
+Names = npt.NDArray[np.bytes_]
+"""Paths as the system spells them, in one array: a list would be copied into every worker."""
+
+EVALUATION_BATCH = 100
+MEASURED_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images that are decoded from the files below a folder."""
+
+    root: Path
+
+    def __call__(self, name: bytes) -> Tensor:
+        """The image in a file, uint8 (3, H, W); `UserError` if it cannot be decoded."""
+        path = self.root / os.fsdecode(name)
+        try:
+            return decode(path)
+        except Undecodable as reason:
+            raise UserError(f"{path}: {reason}; it was an image when it was looked at") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """A split: `targets` are the classes, int64 (N,), on the CPU; images are read one at a time."""
+
+    names: Names
+    targets: Tensor
+    read: Callable[[bytes], Tensor]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, indices: Tensor) -> "Pictures":
+        return Pictures(self.names[indices.numpy()], self.targets[indices], self.read)
+
+    def image(self, index: int) -> Tensor:
+        """An image as it is in its file, or in the prepared store: uint8 (3, H, W)."""
+        return self.read(self.names[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A data set of photographs as a run uses it, before images are held out."""
+
+    train: Pictures
+    test: Pictures
+    class_names: tuple[str, ...]
+    digest: str
+    """Of the files; see `folders.Listing`."""
+    survey: Survey
+
+
+def open_pictures(data: Data) -> tuple[Pictures, Pictures, tuple[str, ...]]:
+    """The training split, the test split and the names of the classes, in the listing's order.
+
+    Decodes every file once if that was not done before. `UserError` if the folder or the prepared
+    store is not there or not right, or if too many files cannot be decoded; few are left out.
+    """
+    opened = open_photographs(data)
+    return opened.train, opened.test, opened.class_names
+
+
+def open_photographs(data: Data, workers: int | None = None) -> Opened:
+    """What `open_pictures` opens, and what was left out."""
+    listing = listing_of(data)
+    found = survey(listing, default_workers() if workers is None else workers)
+    found.refuse()
+    read = Files(listing.root)
+    train, test = (_pictures(split, read, found) for split in (listing.train, listing.test))
+    return Opened(train, test, listing.classes, listing.digest, found)
+
+
+def _pictures(images: Iterable[Image], read: Callable[[bytes], Tensor], found: Survey) -> Pictures:
+    encoded = [(os.fsencode(name), target) for name, target in images]
+    good = [(name, target) for name, target in encoded if name not in found.undecodable]
+    names, targets = zip(*good, strict=True)
+    return Pictures(np.array(names, np.bytes_), torch.tensor(targets), read)
+
+
+# ---- batches ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RandomCrops:
+    """The crops of a batch of rows, uint8 (b, 3, size, size)."""
+
+    pictures: Pictures
+    photographs: Photographs
+
+    def __call__(self, rows: Rows) -> Tensor:
+        views = zip(rows.examples.tolist(), rows.view.tolist(), strict=True)
+        crop = partial(train_crop, photographs=self.photographs)
+        return torch.stack([crop(self.pictures.image(i), seed=seed) for i, seed in views])
+
+
+@dataclass(frozen=True)
+class CentreCrops:
+    """The centres of the images of some indices, uint8 (b, 3, size, size)."""
+
+    pictures: Pictures
+    photographs: Photographs
+
+    def __call__(self, indices: range) -> Tensor:
+        return torch.stack([test_crop(self.pictures.image(i), self.photographs) for i in indices])
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """Endless: the batches of step = `first_step()` and all after it, cropped ahead in workers.
+
+    Workers are started when iteration starts, since only then the step is known.
+    """
+
+    rows: Callable[[int], Rows]
+    crops: RandomCrops
+    finish: Callable[[int, Rows, Tensor], TrainingBatch]
+    first_step: Callable[[], int]
+    workers: int
+    pin_memory: bool
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        first = self.first_step()
+        rows, ahead = tee(map(self.rows, count(first)))
+        images = in_workers(self.crops, ahead, self.workers, self.pin_memory)
+        for step, batch in enumerate(zip(rows, images, strict=True), first):
+            yield self.finish(step, *batch)
+
+
+@dataclass(frozen=True)
+class EvaluationBatches:
+    """A rank's part of a split in batches, normalised: examples r, r + n, … as in modules.py."""
+
+    crops: CentreCrops
+    normalization: Normalization
+    dtype: torch.dtype
+    rank: int
+    ranks: int
+    workers: int
+    pin_memory: bool
+
+    def __len__(self) -> int:
+        return len(self._indices())
+
+    def __iter__(self) -> Iterator[Batch]:
+        device, targets = self.normalization.mean.device, self.crops.pictures.targets
+        images = in_workers(self.crops, self._indices(), self.workers, self.pin_memory)
+        for indices, crops in zip(self._indices(), images, strict=True):
+            on_device = crops.to(device, non_blocking=True)
+            yield self.normalization(on_device, self.dtype), targets[list(indices)].to(device)
+
+    def _indices(self) -> list[range]:
+        mine = range(self.rank, len(self.crops.pictures), self.ranks)
+        starts = range(0, len(mine), EVALUATION_BATCH)
+        return [mine[start : start + EVALUATION_BATCH] for start in starts]
+
+
+# ---- normalisation ----------------------------------------------------------------------------
+
+
+def fit_normalization(
+    kind: Kind, train: Pictures, photographs: Photographs, key: object, workers: int
+) -> Normalization:
+    """The normalisation for the centre crops of the training images.
+
+    It is computed once and kept by `key`, which says what the images are, and by what is asked.
+    """
+    if not FITS[kind].measures:
+        return Normalization.of(kind, Measured((0, 3, photographs.size, photographs.size), {}))
+    asked = [key, kind, photographs.size, photographs.test_shorter_side]
+    name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    path = kept(f"normalization-{name}.pt")
+    with once(path):
+        if not path.exists():
+            fitted = Normalization.of(kind, _measured(kind, train, photographs, workers))
+            with store.replacing(path) as temporary:
+                torch.save(fitted.state(), temporary)
+    return Normalization.from_state(torch.load(path, weights_only=True))
+
+
+def _measured(kind: Kind, train: Pictures, photographs: Photographs, workers: int) -> Measured:
+    starts = range(0, len(train), MEASURED_AT_ONCE)
+    parts = [range(len(train))[start : start + MEASURED_AT_ONCE] for start in starts]
+    measure = _Measure(kind, CentreCrops(train, photographs))
+    measures = in_workers(measure, parts, workers)
+    bar = tqdm(measures, f"fitting {kind}", len(parts), unit="part", disable=None)
+    return reduce(Measured.__add__, bar)
+
+
+@dataclass(frozen=True)
+class _Measure:
+    kind: Kind
+    crops: CentreCrops
+
+    def __call__(self, indices: range) -> Measured:
+        return measured(self.kind, self.crops(indices))
+
+
+# ---- the DataModule ---------------------------------------------------------------------------
+
+
+class PhotographData(LightningDataModule):
+    """Photographs as a run wants them; see `modules.ResidentData`, whose surface this is.
+
+    Images are decoded and cropped by `default_workers()` processes; everything after the crop is
+    done in batches on the training device.
+    """
+
+    normalization: Normalization
+    class_names: tuple[str, ...]
+    train: Pictures
+    test: Pictures
+    survey: Survey
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.config = config
+        assert config.recipe.photographs is not None  # RunConfig has checked it
+        self.photographs = config.recipe.photographs
+
+    def prepare_data(self) -> None:
+        """Decode every file once and fit the normalisation, where that was not done before.
+
+        `UserError` as in `open_pictures`. Files that are left out are told.
+        """
+        if hasattr(self, "train"):
+            return
+        self._open()
+        if self.survey.undecodable:
+            print(f"{self.config.data.name}: {self.survey.told()}", file=sys.stderr, flush=True)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open what `prepare_data` has made sure of, in every process."""
+        if not hasattr(self, "train"):
+            self._open()
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        self.normalization = self.normalization.to(device)
+
+    def _open(self) -> None:
+        data, workers = self.config.data, self._workers()
+        opened = open_photographs(data, workers)
+        train, test = opened.train, opened.test
+        if data.holdout:
+            train, test = hold_out(train, data.holdout)
+        key = [opened.digest, data.holdout, data.prepared]
+        kind = self.config.recipe.normalization
+        self.normalization = fit_normalization(kind, train, self.photographs, key, workers)
+        self.class_names, self.survey = opened.class_names, opened.survey
+        self.train, self.test = train, test
+
+    @property
+    def train_examples(self) -> int:
+        """Images trained on: all of the training split but the held-out and undecodable ones."""
+        return len(self.train)
+
+    @property
+    def test_examples(self) -> int:
+        """Images tested on."""
+        return len(self.test)
+
+    def train_batch(self, step: int) -> TrainingBatch:
+        """This rank's part of a step's batch, without workers; as in `ResidentData`."""
+        rows = self._rows(step)
+        return self._finish(step, rows, RandomCrops(self.train, self.photographs)(rows))
+
+    def train_dataloader(self) -> TrainingBatches:
+        """Training batches from the trainer's step on, without end."""
+        return TrainingBatches(
+            self._rows,
+            RandomCrops(self.train, self.photographs),
+            self._finish,
+            lambda: self.trainer.global_step if self.trainer else 0,
+            self._workers(),
+            self._pin_memory(),
+        )
+
+    def val_dataloader(self) -> EvaluationBatches:
+        """The test split."""
+        return self._evaluation(self.test)
+
+    def test_dataloader(self) -> list[EvaluationBatches]:
+        """The training split as it is, un-augmented, and the test split."""
+        return [self._evaluation(self.train), self._evaluation(self.test)]
+
+    def _rows(self, step: int) -> Rows:
+        return rows_of(self.config, self.train_examples, step, *self._place())
+
+    def _finish(self, step: int, rows: Rows, crops: Tensor) -> TrainingBatch:
+        device = self.normalization.mean.device
+        _, draws = drawn(rows, device)
+        images = crops.to(device, non_blocking=True)
+        targets = self.train.targets[torch.from_numpy(rows.examples)].to(device)
+        return finished(self.config, step, images, targets, draws, self.normalization)
+
+    def _evaluation(self, split: Pictures) -> EvaluationBatches:
+        return EvaluationBatches(
+            CentreCrops(split, self.photographs),
+            self.normalization,
+            dtype_of(self.config),
+            *self._place(),
+            self._workers(),
+            self._pin_memory(),
+        )
+
+    def _pin_memory(self) -> bool:
+        return self.normalization.mean.device.type == "cuda"
+
+    def _workers(self) -> int:
+        return default_workers(self.trainer.num_devices if self.trainer else 1)
+
+    def _place(self) -> tuple[int, int]:
+        """(rank, number of ranks)."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
