@@ -286,6 +286,6 @@ def test_photographs_that_are_not_there_are_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RESLAB_DATA", str(tmp_path / "data"))
-    with pytest.raises(UserError, match=r"imagenet belongs in RESLAB_DATA/imagenet: there is no"):
+    with pytest.raises(UserError, match=r"imagenet belongs in RESLAB_DATA/imagenet: expected "):
         commands.run(arguments(name="cardinality"))
     assert list(tmp_path.iterdir()) == []

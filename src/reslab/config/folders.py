@@ -45,6 +45,7 @@ def listing_of(data: Data) -> Listing:
     was described.
     """
     root = root_of(data)
+    refuse_missing(data)
     with located(_whose(data)):
         found = list_folder(root, data.classes, data.per_class, data.test_fraction)
         if data.files not in (None, found.digest):
@@ -59,8 +60,14 @@ def listing_of(data: Data) -> Listing:
 
 def refuse_missing(data: Data) -> None:
     """`UserError` if the photographs of a run, or one of their splits, are not there at all."""
+    root = root_of(data)
     with located(_whose(data)):
-        _trees(root_of(data), data.test_fraction)
+        if data.folder is None and not ((root / "train").is_dir() and (root / "val").is_dir()):
+            raise UserError(
+                f"expected {root}/train/<class>/<image> and {root}/val/<class>/<image>; "
+                "photographs are not downloaded, see docs/your_own_images.md"
+            )
+        _trees(root, data.test_fraction)
 
 
 def root_of(data: Data) -> Path:

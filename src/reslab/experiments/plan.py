@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from reslab import papers, store
 from reslab.config import (
+    Described,
     Description,
     RunConfig,
     config_file,
@@ -174,13 +175,16 @@ def _variant(
     seeds = experiment.seeds if options.seeds is None else range(options.seeds)
     config = resolve(tree, where)
     configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
-    _check_devices(configs[0], options.devices, where)
+    _check_devices(config, options.devices, where)
     cell = _cell(label, override.get("published"), experiment.published, f"{where}: published")
     note = str(override["note"]) if "note" in override else None
-    unset = resolve(merge(experiment.base, difference), where) if options.set else configs[0]
-    if cell and configs[0].model != unset.model:
+    if cell and options.set and _net(experiment.base, difference, where) != config.model:
         cell, note = None, "the net is changed by SET and loses its published value"
     return Variant(label, flatten(difference), configs, cell, note)
+
+
+def _net(base: Tree, difference: Tree, where: str) -> Described:
+    return resolve(merge(base, difference), where).model
 
 
 def _changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
