@@ -219,7 +219,7 @@ def test_a_data_set_by_name_lies_under_the_data_folder_and_is_complete(
 ) -> None:
     monkeypatch.setenv("RESLAB_DATA", str(tmp_path))
     data = Data(name="imagenette_mini")
-    with pytest.raises(UserError, match=r"belongs in RESLAB_DATA/imagenette-mini: expected .*/train/<class>"):
+    with pytest.raises(UserError, match="RESLAB_DATA/imagenette-mini: expected "):
         refuse_missing(data)
     make(SPLIT).rename(tmp_path / "imagenette-mini")
     refuse_missing(data)
