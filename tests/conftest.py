@@ -59,9 +59,12 @@ def require_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     """`require_data("cifar10")`: the test reads the real data set, also in processes it starts."""
 
     def require(name: str) -> Path:
+        from reslab.config.datasets import FOLDERS
         from reslab.data.files import DOWNLOADS
 
-        for download in DOWNLOADS[name]:
+        if name in FOLDERS and not (data_folder / FOLDERS[name]).is_dir():
+            missing(f"{name}: there is no {FOLDERS[name]} in {data_folder}")
+        for download in DOWNLOADS.get(name, ()):
             for file in download.files:
                 if not (data_folder / file.path).exists():
                     missing(f"{name}: there is no {file.path} in {data_folder}")

@@ -239,8 +239,7 @@ def test_a_folder_that_has_changed_is_told_by_both_digests(make: Make) -> None:
         listing_of(data)
 
 
-def test_imagenette_mini_is_what_its_facts_say(data_folder: Path) -> None:
-    if not (data_folder / "imagenette-mini").is_dir():
-        pytest.skip("imagenette-mini is not at hand")
-    found = list_folder(data_folder / "imagenette-mini")
+def test_imagenette_mini_is_what_its_facts_say(require_data: Callable[[str], Path]) -> None:
+    require_data("imagenette_mini")
+    found = listing_of(Data(name="imagenette_mini"))
     assert (len(found.classes), len(found.train), len(found.test)) == (10, 2000, 500)
