@@ -9,15 +9,17 @@ import json
 import re
 from collections import defaultdict
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from reslab.config import Recipe, config_file, config_names, input_size, load_yaml
 from reslab.config.complexities import costs, count, unnamed
 from reslab.config.datasets import DATASETS
-from reslab.experiments.plan import Options, Plan, read_plan_file
+from reslab.experiments.plan import Options, Plan, as_written, read_plan_file
 from reslab.experiments.unnamed import nets
-from reslab.papers import cell, protocol_of, read_paper, table
+from reslab.papers import cell, paper_names, protocol_of, read_paper, table
+from reslab.report.table import render
 
 NAMES = config_names("experiments")
 NOT_HERE = {
@@ -122,6 +124,15 @@ def test_two_variants_point_at_one_cell_only_where_a_row_covers_several_settings
             assert twice <= {("exclusive gating, b_g init 0 to -5", "test_error")}, ref
 
 
+def test_a_table_has_an_experiment_or_a_reason_why_it_has_none() -> None:
+    for paper in paper_names():
+        for key, found in read_paper(paper).tables.items():
+            measured = [line for line in found.rows.values() if line.quoted is not True]
+            has_numbers = any(number for line in measured for number in line.values.values())
+            is_claimed = f"{paper}/{key}" in claims()
+            assert is_claimed + (found.no_experiment is not None) == has_numbers, f"{paper}/{key}"
+
+
 @pytest.mark.parametrize("ref", sorted(claims()))
 def test_each_cell_that_a_paper_measured_itself_is_a_variant(ref: str) -> None:
     mains = {plan(name).published for name in NAMES}
@@ -141,6 +152,15 @@ def test_each_cell_that_a_paper_measured_itself_is_a_variant(ref: str) -> None:
         and not any(part in column for part in OTHER_MEASURES)
     ]
     assert not missing
+
+
+def test_what_he_2016_leaves_open_stands_under_the_table(tmp_path: Path) -> None:
+    """Sec. 3: nothing is said of a gate, a factor or a dropout where the shape changes."""
+    text = " ".join(render(as_written(plan("identity_mappings")), tmp_path).markdown.split())
+    notes = text[text.index("Notes:") :]
+    for said in ("the gate's convolution strides", "x is scaled", "x is dropped"):
+        assert said in notes
+    assert notes.count("where the shape changes the paper says nothing") == 3
 
 
 def test_a_number_that_fails_is_a_row_too() -> None:

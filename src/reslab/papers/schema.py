@@ -145,6 +145,8 @@ class Table(Description):
     protocol: str | None = None
     decimals: int = 2
     views: Views = "single"
+    no_experiment: str | None = None
+    """Why no shipped experiment has the table's nets."""
     rows: dict[str, Line]
 
 
