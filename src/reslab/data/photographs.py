@@ -37,6 +37,7 @@ from reslab.data.modules import (
     rows_of,
 )
 from reslab.data.order import Rows
+from reslab.data.prepared import Prepared, open_prepared
 from reslab.data.sources import hold_out
 from reslab.data.survey import Survey, kept, once, survey
 from reslab.data.workers import default_workers, in_workers
@@ -109,9 +110,14 @@ def open_pictures(data: Data) -> tuple[Pictures, Pictures, tuple[str, ...]]:
 def open_photographs(data: Data, workers: int | None = None) -> Opened:
     """What `open_pictures` opens, and what was left out."""
     listing = listing_of(data)
-    found = survey(listing, default_workers() if workers is None else workers)
+    read: Prepared | Files
+    if data.prepared:
+        read = open_prepared(data, listing)
+        found = read.survey
+    else:
+        read = Files(listing.root)
+        found = survey(listing, default_workers() if workers is None else workers)
     found.refuse()
-    read = Files(listing.root)
     train, test = (_pictures(split, read, found) for split in (listing.train, listing.test))
     return Opened(train, test, listing.classes, listing.digest, found)
 

@@ -1,0 +1,290 @@
+"""The prepared store: a folder of photographs decoded once, then read through memory mapping.
+
+    RESLAB_DATA/.reslab/prepared/<folder>-<shorter side>/
+      pixels.bin     the images' pixels, uint8 (H, W, 3), one after another in the order of names
+      index.npz      of every file its name, its size, and its image's height and width (0: none)
+      store.json     how it was made, the files without an image, the sizes and sums of the above
+
+An image whose shorter side is longer than asked is resized to it (bilinear, antialiased); others
+are kept as they are. While it is made the store is a folder `.….partial` with a journal, a line for
+every few images that are safe on disk: an interrupted preparation goes on after the last line.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torchvision.transforms.v2.functional import resize
+from tqdm import tqdm
+
+from reslab import store
+from reslab.config.data import Data
+from reslab.config.datasets import data_root
+from reslab.config.folders import Listing, list_folder
+from reslab.data.decode import Undecodable, decode
+from reslab.data.survey import Survey, kept, once, printable
+from reslab.data.workers import in_workers
+from reslab.errors import UserError
+
+FORMAT = 1
+PIXELS, INDEX, ABOUT, JOURNAL = "pixels.bin", "index.npz", "store.json", "journal.jsonl"
+CHUNK = 64
+"""Files between two lines of the journal."""
+SAMPLE = 64
+"""Files from which a store's size is estimated."""
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Names = npt.NDArray[np.bytes_]
+Entry = tuple[int, int] | str
+"""Of a file: its image's height and width, or why it has none."""
+
+
+def folder_of(root: Path, shorter_side: int) -> Path:
+    """Where the store of a folder lies: named by it, and by its path if it is not under the data's.
+
+    The folders of two people's photographs may have the same name.
+    """
+    path = root.resolve()
+    mark = "" if path.parent == data_root().resolve() else f"-{_sum(os.fsencode(path))[:8]}"
+    return kept("prepared") / f"{path.name}{mark}-{shorter_side}"
+
+
+# ---- reading ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An open store; `survey` tells of the files in use that have no image."""
+
+    folder: Path
+    names: Names
+    starts: Ints
+    shapes: Ints
+    survey: Survey
+
+    def __call__(self, name: bytes) -> Tensor:
+        """What was prepared of a file's image, uint8 (3, H, W), channels last in memory."""
+        place = int(np.searchsorted(self.names, name))
+        height, width = self.shapes[place].tolist()
+        start = int(self.starts[place])
+        pixels = _mapped(self.folder / PIXELS)[start : start + 3 * height * width]
+        return torch.from_numpy(np.array(pixels).reshape(height, width, 3)).permute(2, 0, 1)
+
+
+@cache
+def _mapped(path: Path) -> Bytes:
+    """Each process opens it for itself: handed to a worker, the whole would be copied."""
+    return np.memmap(path, np.uint8, mode="r")
+
+
+def open_prepared(data: Data, listing: Listing) -> Prepared:
+    """The store of shorter side `data.prepared` that has the images of a listing.
+
+    `UserError` if there is none, if one of its files is cut off or altered, or if a photograph was
+    changed or added since it was made.
+    """
+    assert data.prepared is not None
+    folder = folder_of(listing.root, data.prepared)
+    about = store.read_json(folder / ABOUT)
+    if about is None:
+        raise UserError(f"there is no {folder}; to make it: {_command(data)}")
+    index = _checked(folder, about, f"remove {folder} and make it again: {_command(data)}")
+    names, shapes, sizes = index["names"], index["shapes"], index["sizes"]
+    used = np.array([os.fsencode(name) for name, _ in listing.train + listing.test])
+    changed = _changed(listing.root, used, names, sizes)
+    if changed is not None:
+        raise UserError(
+            f"{listing.root / changed} is not what was prepared in {folder}; remove that folder "
+            f"and make it again: {_command(data)}"
+        )
+    lengths = 3 * shapes[:, 0] * shapes[:, 1]
+    reasons = {names[bad["place"]]: bad["reason"] for bad in about["undecodable"]}
+    bad = {name: reasons[name] for name in used.tolist() if name in reasons}
+    survey = Survey(len(used), bad, folder / ABOUT)
+    return Prepared(folder, names, np.cumsum(lengths) - lengths, shapes, survey)
+
+
+def _checked(folder: Path, about: dict[str, Any], advice: str) -> dict[str, Any]:
+    """The index, if both files have the sizes that they were written with, and it has its sum."""
+    for name, size in about["bytes"].items():
+        path = folder / name
+        found = path.stat().st_size if path.exists() else 0
+        if found != size:
+            raise UserError(f"{path} has {found:,} bytes, expected {size:,}; {advice}")
+    content = (folder / INDEX).read_bytes()
+    if about["format"] != FORMAT or about["index"] != _sum(content):
+        raise UserError(f"{folder / INDEX} is not what was written there; {advice}")
+    with np.load(folder / INDEX, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _changed(root: Path, used: Names, names: Names, sizes: Ints) -> str | None:
+    """The first file in use that was not prepared, or has another size now."""
+    places = np.minimum(np.searchsorted(names, used), len(names) - 1)
+    found = np.array([(root / os.fsdecode(name)).stat().st_size for name in used])
+    wrong = np.flatnonzero((names[places] != used) | (sizes[places] != found))
+    return os.fsdecode(used[wrong[0]]) if len(wrong) else None
+
+
+def _command(data: Data) -> str:
+    own = f" --folder '{data.folder}'" if data.folder else ""
+    return f"python scripts/prepare.py {data.name}{own} --shorter-side {data.prepared}"
+
+
+# ---- making -----------------------------------------------------------------------------------
+
+
+def prepare(root: Path, shorter_side: int, workers: int) -> Path:
+    """Make the store of a folder of photographs, or go on with it; its folder.
+
+    Says first what disk it takes. `UserError` if there is less, or if the store is there but the
+    photographs were changed since.
+    """
+    folder = folder_of(root, shorter_side)
+    folder.parent.mkdir(exist_ok=True)
+    names, sizes = _files(root)
+    with once(folder):
+        about = store.read_json(folder / ABOUT)
+        if about is not None:
+            index = _checked(folder, about, "remove the folder to have it made again")
+            if not all(map(np.array_equal, (index["names"], index["sizes"]), (names, sizes))):
+                raise UserError(f"{root} has changed since {folder} was made; remove that folder")
+            return folder
+        unfinished = folder.with_name(f".{folder.name}.partial")
+        _make(root, names, sizes, shorter_side, workers, unfinished)
+        unfinished.rename(folder)
+        (folder / JOURNAL).unlink()
+    return folder
+
+
+def _files(root: Path) -> tuple[Names, Ints]:
+    """Names of all files of a folder, whatever their split, and their sizes; sorted."""
+    split = (root / "train").is_dir()
+    listing = list_folder(root, test_fraction=None if split else 0.5)
+    names = np.sort(np.array([os.fsencode(name) for name, _ in listing.train + listing.test]))
+    return names, np.array([(root / os.fsdecode(name)).stat().st_size for name in names])
+
+
+def _make(
+    root: Path, names: Names, sizes: Ints, shorter_side: int, workers: int, folder: Path
+) -> None:
+    folder.mkdir(exist_ok=True)
+    made = {"format": FORMAT, "shorter_side": shorter_side, "source": _source(names, sizes)}
+    entries = _resumed(folder, made)
+    _refuse_full_disk(root, names, shorter_side, len(entries), folder)
+    left = names[len(entries) :]
+    chunks = [left[start : start + CHUNK] for start in range(0, len(left), CHUNK)]
+    pictures = in_workers(partial(_prepared, root, shorter_side), chunks, workers)
+    with tqdm(total=len(names), initial=len(entries), unit="image", disable=None) as bar:
+        for new in _appended(folder, pictures):
+            entries += new
+            bar.update(len(new))
+    _finish(folder, names, sizes, entries, made)
+
+
+def _source(names: Names, sizes: Ints) -> str:
+    return _sum(b"\0".join(names.tolist()) + sizes.astype("<i8").tobytes())
+
+
+def _resumed(folder: Path, made: dict[str, Any]) -> list[Entry]:
+    """What an interrupted preparation of the same files has left; pixels after it are cut off."""
+    journal, pixels = folder / JOURNAL, folder / PIXELS
+    lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []  # the last is torn
+    if not lines or json.loads(lines[0]) != made:
+        pixels.write_bytes(b"")
+        store.write_text(journal, json.dumps(made) + "\n")
+        return []
+    chunks = [json.loads(line) for line in lines[1:]]
+    journal.write_bytes(b"".join(line + b"\n" for line in lines))
+    os.truncate(pixels, chunks[-1]["end"] if chunks else 0)
+    return [_entry(entry) for chunk in chunks for entry in chunk["entries"]]
+
+
+def _entry(value: Any) -> Entry:
+    return value if isinstance(value, str) else (value[0], value[1])
+
+
+def _refuse_full_disk(root: Path, names: Names, shorter_side: int, done: int, folder: Path) -> None:
+    sample = names[done :: max(1, (len(names) - done) // SAMPLE)]
+    entries, pixels = _prepared(root, shorter_side, sample)
+    needed = len(pixels) * (len(names) - done) // max(1, len(entries))
+    free = shutil.disk_usage(folder).free
+    begun = f" ({done:,} of them are there)" if done else ""
+    print(
+        f"{root}: {len(names):,} files{begun}, shorter side {shorter_side} at most:\n"
+        f"about {needed / 1e9:.2f} GB more, judged by {len(entries)} of them; "
+        f"{free / 1e9:.1f} GB are free",
+        flush=True,
+    )
+    if needed > free:
+        raise UserError(
+            f"{folder.parent} lacks the disk for it; take a smaller --shorter-side, or set "
+            "RESLAB_DATA to a folder on another disk"
+        )
+
+
+def _prepared(root: Path, shorter_side: int, names: Names) -> tuple[list[Entry], Tensor]:
+    """Of each file its entry, and the pixels of all, one after another."""
+    entries: list[Entry] = []
+    pixels = [torch.empty(0, dtype=torch.uint8)]
+    for name in names:
+        try:
+            image = decode(root / os.fsdecode(name))
+        except Undecodable as reason:
+            entries.append(str(reason))
+            continue
+        if min(image.shape[1:]) > shorter_side:
+            image = resize(image, [shorter_side])
+        entries.append((image.shape[1], image.shape[2]))
+        pixels.append(image.permute(1, 2, 0).flatten())
+    return entries, torch.cat(pixels)
+
+
+def _appended(
+    folder: Path, pictures: Iterable[tuple[list[Entry], Tensor]]
+) -> Iterator[list[Entry]]:
+    """Each chunk's entries, after its pixels and then a line of the journal are safe on disk."""
+    with (folder / PIXELS).open("ab") as pixels, (folder / JOURNAL).open("ab") as journal:
+        for entries, content in pictures:
+            pixels.write(content.numpy().data)
+            _flush(pixels)
+            line = {"end": pixels.tell(), "entries": entries}
+            journal.write(json.dumps(line).encode() + b"\n")
+            _flush(journal)
+            yield entries
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _finish(
+    folder: Path, names: Names, sizes: Ints, entries: list[Entry], made: dict[str, Any]
+) -> None:
+    shapes = np.array([(0, 0) if isinstance(entry, str) else entry for entry in entries], np.int64)
+    with store.replacing(folder / INDEX) as temporary, temporary.open("wb") as file:
+        np.savez(file, names=names, sizes=sizes, shapes=shapes)
+    bad = [
+        {"place": place, "file": printable(os.fsdecode(names[place])), "reason": entry}
+        for place, entry in enumerate(entries)
+        if isinstance(entry, str)
+    ]
+    written = {name: (folder / name).stat().st_size for name in (PIXELS, INDEX)}
+    about = {"index": _sum((folder / INDEX).read_bytes()), "bytes": written, "undecodable": bad}
+    store.write_json(folder / ABOUT, made | about)
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
