@@ -56,6 +56,19 @@ def test_a_mixed_batchs_loss_is_of_its_probabilities_and_its_errors_of_its_targe
     assert module.train_tally.score().wrong == (others != targets).sum()
 
 
+def test_top5_errors_are_counted_of_photographs_in_more_than_five_classes() -> None:
+    module = classifier(nn.Identity())
+    assert {"wrong5"} & {*module.test_tally.names, *module.train_tally.names} == set()
+    tree = {"model": "resnet18", "data": "imagenette_mini", "recipe": "imagenette"}
+    module = Classifier(nn.Identity(), resolve(tree, "here"))
+    logits, targets = given_logits()
+    module.validation_step((logits, targets), 0)
+    module.test_step((logits, targets), 0, 0)
+    for tally in (module.test_tally, module.final_train_tally):
+        assert tally.score().wrong5 is not None
+    assert "wrong5" not in module.train_tally.names
+
+
 def depths(net: nn.Module) -> list[bool]:
     return [bool(m.kept) for m in net.modules() if isinstance(m, StochasticDepth)]
 

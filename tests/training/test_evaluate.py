@@ -48,7 +48,7 @@ def test_foreign_weights_must_be_told_their_net_data_and_normalization(tmp_path:
     ):
         with pytest.raises(UserError, match=f"does not say its {missing}; add --{missing}"):
             evaluate_file(file, *options)
-    assert evaluate_file(file, "resnet8_w8", "digits", "channel")["examples"] == 360
+    assert evaluate_file(file, "resnet8_w8", "digits", "channel").score.examples == 360
     with pytest.raises(UserError, match="does not say which net"):
         load(file)
 

@@ -24,6 +24,24 @@ def test_batches_of_any_size_add_up_to_the_whole() -> None:
     assert score.top1_error == pytest.approx(100 * score.wrong / 101)
 
 
+def test_top5_counts_targets_that_are_not_among_five() -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(101, 10), torch.randint(10, (101,))
+    tally = Tally(top5=True)
+    for part in torch.arange(101).split(16):
+        count(tally, logits[part], targets[part])
+    ranks = (logits > logits.gather(1, targets[:, None])).sum(1)
+    score = tally.score()
+    assert score.wrong5 == int((ranks >= 5).sum())
+    assert score.as_dict()["top5_error"] == pytest.approx(100 * score.wrong5 / 101)
+
+
+def test_what_is_not_counted_is_not_in_a_result() -> None:
+    tally = Tally()
+    count(tally, torch.eye(3), torch.tensor([0, 1, 0]))
+    assert list(tally.score().as_dict()) == ["examples", "wrong", "loss", "top1_error"]
+
+
 def test_sums_survive_a_checkpoint() -> None:
     tally, restored = Tally(), Tally()
     count(tally, torch.eye(3), torch.tensor([0, 1, 0]))

@@ -57,7 +57,7 @@ def test_the_net_that_is_loaded_makes_the_errors_of_the_result(make_run: MakeRun
     assert net(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
     result = store.read_result(config.parent)
     assert result is not None
-    assert evaluate_file(config.parent, None, None, None)["wrong"] == result["test"]["wrong"]
+    assert evaluate_file(config.parent).score.wrong == result["test"]["wrong"]
 
 
 def test_equal_descriptions_train_to_equal_bits_and_seeds_differ(make_run: MakeRun) -> None:

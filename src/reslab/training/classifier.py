@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
-from reslab.config import RunConfig
+from reslab.config import RunConfig, facts_of
 from reslab.data.modules import Batch, TrainingBatch
 from reslab.data.order import depths_seed, step_seed
 from reslab.models import draw_depths
@@ -24,8 +24,10 @@ class Classifier(LightningModule):
         self.config = config
         self.recipe = config.scaled_recipe
         self.train_tally = Tally()
-        self.final_train_tally = Tally()
-        self.test_tally = Tally()
+        facts = facts_of(config.data)
+        top5 = facts.photographs and facts.classes > 5
+        self.final_train_tally = Tally(top5)
+        self.test_tally = Tally(top5)
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         """What a net draws is a function of (seed, step), dropout also of the rank."""

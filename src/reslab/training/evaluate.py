@@ -1,72 +1,281 @@
 """Test error of weights from a file: our checkpoints, which say what they are, or anybody's.
 
 Foreign weights need a net's name, a data set, and the normalisation that they were trained with.
+Photographs can be tested in several views each, whose softmax is averaged; see data/views.py.
 """
 
-from collections.abc import Iterable
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import log_softmax, nll_loss
+from torchmetrics.classification import MulticlassConfusionMatrix
 from tqdm import tqdm
 
-from reslab.config import describe
-from reslab.data import files
+from reslab import store
+from reslab.config import Data, Photographs, RunConfig, describe, facts_of, read_run
+from reslab.config.resolve import problems
 from reslab.data.augment import Kind, Normalization
 from reslab.data.modules import EvaluationBatches
+from reslab.data.photographs import fit_normalization, open_photographs
 from reslab.data.sources import open_source
+from reslab.data.views import Seen, View, Views, assumed, of_any_size
+from reslab.data.workers import default_workers, in_workers
 from reslab.errors import UserError
 from reslab.models import build, fit
-from reslab.training.checkpoint import read_weights
+from reslab.training.checkpoint import About, read_weights
 from reslab.training.metrics import Score, Tally
+from reslab.training.run import set_precision
 
 T = TypeVar("T")
+Normalizer = Kind | Normalization
+"""A fitted normalisation, or the kind that is to be fitted on the training images."""
+TOGETHER = 16
+"""Photographs whose views are made together."""
+PIXELS = 64 * 224 * 224
+"""Of the views that a net takes at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a net answers on a data set's test images."""
+
+    data: str
+    views: View
+    score: Score
+    class_names: tuple[str, ...]
+    confusion: Tensor
+    """int64 (classes, classes): how many images of a row's class were taken for a column's."""
+    assumed: tuple[str, ...] = ()
+
+    def class_errors(self) -> dict[str, float]:
+        """Top-1 error in per cent of each class that has test images."""
+        images, right = self.confusion.sum(1).tolist(), self.confusion.diag().tolist()
+        counts = zip(self.class_names, images, right, strict=True)
+        return {name: 100 * (1 - r / n) for name, n, r in counts if n}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON. `confusion` leaves out what is zero, and the right answers."""
+        wrong: dict[str, dict[str, int]] = defaultdict(dict)
+        for row, column in self.confusion.nonzero().tolist():
+            if row != column:
+                found = int(self.confusion[row, column])
+                wrong[self.class_names[row]][self.class_names[column]] = found
+        return {
+            "data": self.data,
+            "views": self.views,
+            **self.score.as_dict(),
+            "assumed": list(self.assumed),
+            "class_errors": self.class_errors(),
+            "confusion": dict(wrong),
+        }
+
+    def as_text(self, worst: int = 5) -> str:
+        """For people: the errors, and the classes with the largest."""
+        views = "" if self.views == "center" else f", {self.views}"
+        score = self.score
+        lines = [
+            f"{self.data} test{views}: {score.wrong:,} of {score.examples:,} wrong, "
+            f"top-1 error {score.top1_error:.2f} %, loss {score.loss:.4f}"
+        ]
+        errors = sorted(self.class_errors().items(), key=lambda item: -item[1])[:worst]
+        if score.top5_error is not None:
+            lines.append(f"top-5 error {score.top5_error:.2f} %")
+        lines.append("worst classes: " + ", ".join(f"{name} {e:.1f} %" for name, e in errors))
+        return "\n".join([*lines, *(f"assumed: {line}" for line in self.assumed)])
+
+    def write_confusion(self, path: Path) -> None:
+        """The whole confusion matrix as CSV: a row per class, a column per answer."""
+        with store.replacing(path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["class", *self.class_names])
+            for name, row in zip(self.class_names, self.confusion.tolist(), strict=True):
+                writer.writerow([name, *row])
 
 
 def evaluate_file(
-    path: Path, model: str | None, data: str | None, normalization: Kind | None
-) -> dict[str, Any]:
-    """Examples, wrong ones, top-1 error and loss of weights on a data set's test images.
+    path: Path,
+    model: str | None = None,
+    data: str | None = None,
+    normalization: Kind | None = None,
+    views: View = "center",
+) -> Evaluation:
+    """Evaluate weights on a data set's test images.
 
     What is None is taken from the file. `UserError` names what the file leaves open, lists keys
-    that do not fit the net, and refuses a net that does not fit the images.
+    that do not fit the net, and refuses a net that does not fit the images, views of images that
+    are no photographs, and multi_scale for a net that takes one size of images.
     """
     weights = read_weights(path)
     about = weights.about
-    config = about.config if about else None
+    config = _config(path, about)
     description = config.model if config and not model else describe(_known(model, path, "model"))
-    name = _known(data or (config.data.name if config else None), path, "data")
-    files.fetch(name)
-    source = open_source(name)
-    if normalization:
-        normalize = Normalization.fit(normalization, source.train.images)
-    else:
-        normalize = _known(about.normalization if about else None, path, "normalization")
-    channels, classes = source.test.images.shape[1], len(source.class_names)
-    if (description.in_channels, description.classes) != (channels, classes):
+    used = _named(data) if data else _known(config.data if config else None, path, "data")
+    fitted = about.normalization if about else None
+    normalize: Normalizer = (
+        normalization if normalization else _known(fitted, path, "normalization")
+    )
+    facts = facts_of(used)
+    if (description.in_channels, description.classes) != (facts.in_channels, facts.classes):
         raise UserError(
             f"the net takes {description.in_channels} channels to {description.classes} classes; "
-            f"{name} has {channels} and {classes}"
+            f"{used.name} has {facts.in_channels} and {facts.classes}"
         )
-    net = fit(build(description), weights.tensors)
-    batches = EvaluationBatches(source.test, normalize, torch.float32)
-    return {"data": name, **evaluate(net, tqdm(batches, unit="batch", disable=None)).as_dict()}
+    set_precision(config.precision if config else "32-true")
+    net = fit(build(description), weights.tensors).to(_device()).eval()
+    if facts.photographs:
+        crops = config and config.recipe.photographs
+        return _photographs(net, used, crops or Photographs(crop="center"), normalize, views)
+    if views != "center":
+        raise UserError(
+            f"{views} is a view of photographs; the {facts.image_size}×{facts.image_size} images "
+            f"of {used.name} are tested as they are"
+        )
+    return _resident(net, used, normalize)
 
 
-@torch.no_grad()
-def evaluate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Score:
-    """The score of a net in evaluation mode over batches of images (N, C, H, W) and targets."""
-    net.eval()
-    tally = Tally()
-    for images, targets in batches:
-        logits = net(images)
-        tally.update(logits, targets, cross_entropy(logits, targets))
-    return tally.score()
+def evaluate_run(folder: Path, views: View) -> Evaluation:
+    """Evaluate a run's final weights and write it beside the result; nothing else is touched.
+
+    `UserError` for a run that is not done: its weights are not those of a result.
+    """
+    if store.state(folder) != "done":
+        raise UserError(f"{folder} is {store.state(folder)}; views are for runs that are done")
+    evaluation = evaluate_file(folder, views=views)
+    store.write_json(
+        folder / store.evaluation(views),
+        {**evaluation.as_dict(), "code": store.code_version(), "time": store.timestamp()},
+    )
+    return evaluation
+
+
+def _config(path: Path, about: About | None) -> RunConfig | None:
+    """A run folder's own description, which knows where a folder of photographs has moved to."""
+    if (path / store.CONFIG).exists():
+        return read_run(path / store.CONFIG)
+    return about.config if about else None
+
+
+def _named(name: str) -> Data:
+    try:
+        return Data.model_validate({"name": name})
+    except ValidationError as error:
+        raise UserError(problems(error, "--data", Data)) from None
 
 
 def _known(value: T | None, path: Path, what: str) -> T:
     if value is None:
         raise UserError(f"{path} does not say its {what}; add --{what}")
     return value
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+# ---- images of one size --------------------------------------------------------------------------
+
+
+def _resident(net: nn.Module, data: Data, normalize: Normalizer) -> Evaluation:
+    source = open_source(data.name)
+    if not isinstance(normalize, Normalization):
+        normalize = Normalization.fit(normalize, source.train.images)
+    batches = EvaluationBatches(source.test, normalize, torch.float32)
+    answers = (
+        (log_softmax(net(images.to(_device())), 1).cpu(), targets)
+        for images, targets in tqdm(batches, unit="batch", disable=None)
+    )
+    score, confusion = count(answers, len(source.class_names))
+    return Evaluation(data.name, "center", score, source.class_names, confusion)
+
+
+# ---- photographs ---------------------------------------------------------------------------------
+
+
+def _photographs(
+    net: nn.Module,
+    data: Data,
+    crops: Photographs,
+    normalize: Normalizer,
+    views: View,
+) -> Evaluation:
+    workers = default_workers()
+    opened = open_photographs(data, workers)
+    if not isinstance(normalize, Normalization):
+        key = [opened.digest, 0, data.prepared]
+        normalize = fit_normalization(normalize, opened.train, crops, key, workers)
+    lines = assumed(views, crops, normalize)
+    if views == "multi_scale":
+        refuse_one_size(net)
+        normalize = of_any_size(normalize)
+        if data.prepared:
+            lines.append(f"images are enlarged from the store of shorter side {data.prepared}")
+    normalize, targets = normalize.to(_device()), opened.test.targets
+    starts = range(0, len(targets), TOGETHER)
+    parts = [range(len(targets))[start : start + TOGETHER] for start in starts]
+    seen = in_workers(Seen(opened.test, views, crops), parts, workers)
+    bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)
+    answers = (
+        (log_scores(net, examples, normalize), targets[part.start : part.stop])
+        for part, examples in bar
+    )
+    score, confusion = count(answers, len(opened.class_names))
+    return Evaluation(data.name, views, score, opened.class_names, confusion, tuple(lines))
+
+
+@torch.no_grad()
+def refuse_one_size(net: nn.Module) -> None:
+    """`UserError` for a net that does not take images of any size."""
+    device = next(net.parameters()).device
+    try:
+        net(torch.zeros(1, 3, 224, 288, device=device))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"multi_scale needs a net for images of any size: {reason}") from None
+
+
+@torch.no_grad()
+def log_scores(
+    net: Callable[[Tensor], Tensor], examples: Sequence[Views], normalization: Normalization
+) -> Tensor:
+    """Logarithms of the softmax averaged over each example's views, (N, classes), on the CPU.
+
+    All examples have as many views. Views of one size are taken together, `PIXELS` at once.
+    """
+    of_a_size: dict[torch.Size, list[tuple[int, int, Tensor]]] = defaultdict(list)
+    for example, parts in enumerate(examples):
+        numbered = enumerate(view for part in parts for view in part)
+        for place, view in numbered:
+            of_a_size[view.shape].append((example, place, view))
+    scores: dict[tuple[int, int], Tensor] = {}
+    for shape, members in of_a_size.items():
+        most = max(1, PIXELS // shape[1:].numel())
+        for start in range(0, len(members), most):
+            numbers, places, images = zip(*members[start : start + most], strict=True)
+            batch = torch.stack(images).to(normalization.mean.device)
+            logs = log_softmax(net(normalization(batch)), 1).cpu()
+            scores |= zip(zip(numbers, places, strict=True), logs, strict=True)
+    views = len(scores) // len(examples)
+    stacked = torch.stack([scores[key] for key in sorted(scores)])
+    return stacked.view(len(examples), views, -1).logsumexp(1) - math.log(views)
+
+
+# ---- counting ------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def count(answers: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Score, Tensor]:
+    """Score and confusion matrix, int64 (classes, classes), of log-probabilities (N, classes) and
+    targets (N,); five guesses count only where there are more classes than that."""
+    tally, confusion = Tally(top5=classes > 5), MulticlassConfusionMatrix(classes)
+    for log_probabilities, targets in answers:
+        tally.update(log_probabilities, targets, nll_loss(log_probabilities, targets))
+        confusion.update(log_probabilities.argmax(1), targets)
+    return tally.score(), confusion.compute()

@@ -16,47 +16,64 @@ class Score:
     wrong: int
     loss: float
     """Mean cross-entropy, in nats."""
+    wrong5: int | None = None
+    """Examples whose target is not among the five most probable classes; None: not counted."""
 
     @property
     def top1_error(self) -> float:
         """Per cent of the examples whose most probable class is not their target."""
         return 100 * self.wrong / self.examples
 
+    @property
+    def top5_error(self) -> float | None:
+        """Per cent of the examples that `wrong5` counts."""
+        return None if self.wrong5 is None else 100 * self.wrong5 / self.examples
+
     def as_dict(self) -> dict[str, Any]:
-        """For `result.json`."""
-        return {**vars(self), "top1_error": self.top1_error}
+        """For `result.json`; without what was not counted."""
+        numbers = {**vars(self), "top1_error": self.top1_error, "top5_error": self.top5_error}
+        return {name: number for name, number in numbers.items() if number is not None}
 
 
 class Tally(Metric):
     """Sums of examples, wrong ones and losses; on the device, over processes when read.
 
     Kept on the device until it is read: reading a number in every step would make the device wait.
+    With `top5` it also counts the examples whose target is not among the five most probable.
     """
 
     full_state_update = False
     examples: Tensor
     wrong: Tensor
     loss: Tensor
+    wrong5: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, top5: bool = False) -> None:
         super().__init__()
-        for name, zero in (("examples", 0), ("wrong", 0), ("loss", 0.0)):
-            self.add_state(name, torch.tensor(zero), dist_reduce_fx="sum")
+        self.names = ("examples", "wrong", "loss", *(["wrong5"] if top5 else []))
+        for name in self.names:
+            zero = torch.tensor(0.0 if name == "loss" else 0)
+            self.add_state(name, zero, dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, targets: Tensor, mean_loss: Tensor) -> None:
         """Count a batch: logits (N, classes), targets (N,), its mean loss ()."""
         self.examples += len(targets)
         self.wrong += (logits.detach().argmax(1) != targets).sum()
         self.loss += mean_loss.detach().float() * len(targets)
+        if "wrong5" in self.names:
+            five = logits.detach().topk(5, 1).indices
+            self.wrong5 += len(targets) - (five == targets[:, None]).sum()
 
-    def compute(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The three sums, over all processes."""
-        return self.examples, self.wrong, self.loss
+    def compute(self) -> tuple[Tensor, ...]:
+        """The sums of `names`, over all processes."""
+        return tuple(getattr(self, name) for name in self.names)
 
     def score(self) -> Score:
         """Everything counted since the last reset, over all processes."""
-        examples, wrong, loss = self.compute()
-        return Score(int(examples), int(wrong), float(loss) / int(examples))
+        examples, wrong, loss, *wrong5 = self.compute()
+        return Score(
+            int(examples), int(wrong), float(loss) / int(examples), *(int(n) for n in wrong5)
+        )
 
     def sums(self) -> dict[str, int | float]:
         """The sums as plain numbers, for a checkpoint between two rows of metrics."""

@@ -1,0 +1,94 @@
+"""Views of photographs are what torchvision's transforms make of real ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision import transforms
+from torchvision.transforms import v2
+
+from reslab.config import Photographs
+from reslab.data.augment import Normalization
+from reslab.data.decode import decode
+from reslab.data.views import VIEWS, assumed, of_any_size, scales
+
+CROPS = Photographs(crop="center")
+SMALL = Photographs(crop="center", size=64, test_shorter_side=73)
+
+
+@pytest.fixture
+def files(require_data: Callable[[str], Path]) -> list[Path]:
+    """A photograph of each of Imagenette's ten classes, 224 × 224 pixels."""
+    folder = require_data("imagenette_mini") / "imagenette-mini" / "val"
+    return [min(of_class.iterdir()) for of_class in sorted(folder.iterdir())]
+
+
+@pytest.fixture
+def images(files: list[Path]) -> list[Tensor]:
+    """Parts of them, so that some are wide and some are tall."""
+    decoded = enumerate(map(decode, files))
+    return [i[:, : 224 - 20 * (n % 3), 17 * (n % 4) :] for n, i in decoded]
+
+
+def test_the_centre_is_torchvisions_centre_crop(images: list[Tensor]) -> None:
+    expected = v2.Compose([v2.Resize(256), v2.CenterCrop(224)])
+    for image in images:
+        [views] = VIEWS["center"](image, CROPS)
+        assert torch.equal(views, expected(image)[None])
+
+
+def test_ten_crops_are_torchvisions_ten_crops(images: list[Tensor]) -> None:
+    expected = v2.Compose([v2.Resize(256), v2.TenCrop(224)])
+    for image in images:
+        [views] = VIEWS["ten_crop"](image, CROPS)
+        assert views.shape == (10, 3, 224, 224)
+        assert torch.equal(views, torch.stack(expected(image)))
+
+
+def test_ten_crops_are_those_of_pillows_images_but_for_rounding(files: list[Path]) -> None:
+    """Pillow decodes and resizes by other code: torchvision's published numbers rest on it."""
+    expected = transforms.Compose([transforms.Resize(256), transforms.TenCrop(224)])
+    for file in files:
+        [views] = VIEWS["ten_crop"](decode(file), CROPS)
+        theirs = expected(Image.open(file).convert("RGB"))
+        pixels = np.stack([np.asarray(crop) for crop in theirs]).transpose(0, 3, 1, 2)
+        assert np.abs(views.numpy().astype(int) - pixels).mean() < 1  # of 255
+
+
+def test_multi_scale_is_the_whole_image_and_its_mirror_image_in_five_sizes(
+    images: list[Tensor],
+) -> None:
+    """He 2015, Sec. 3.4: the shorter side is in {224, 256, 384, 480, 640}."""
+    for image in images[:3]:
+        views = VIEWS["multi_scale"](image, CROPS)
+        assert [min(view.shape[2:]) for view in views] == [224, 256, 384, 480, 640]
+        for side, (one, mirrored) in zip((224, 256, 384, 480, 640), views, strict=True):
+            assert torch.equal(one, v2.Resize(side)(image))
+            assert torch.equal(mirrored, one.flip(2))
+
+
+def test_for_other_crops_the_sizes_are_in_proportion(images: list[Tensor]) -> None:
+    assert scales(SMALL) == (64, 73, 110, 137, 183)
+    views = VIEWS["multi_scale"](images[0], SMALL)
+    assert tuple(min(view.shape[2:]) for view in views) == scales(SMALL)
+
+
+def test_a_mean_image_becomes_its_mean_colour_where_images_have_any_size() -> None:
+    mean = torch.rand(3, 64, 64)
+    fitted = of_any_size(Normalization("pixel_mean", mean, torch.ones(3, 1, 1)))
+    torch.testing.assert_close(fitted.mean.flatten(), mean.mean((1, 2)))
+    assert fitted(torch.zeros(1, 3, 10, 20, dtype=torch.uint8)).shape == (1, 3, 10, 20)
+
+
+def test_what_the_papers_leave_open_is_said() -> None:
+    imagenet = Normalization.fit("imagenet", torch.zeros(0, 3, 1, 1))
+    assert assumed("center", CROPS, imagenet) == []
+    assert len(assumed("ten_crop", CROPS, imagenet)) == 1
+    assert len(assumed("multi_scale", CROPS, imagenet)) == 1
+    mean_image = Normalization("pixel_mean", torch.rand(3, 64, 64), torch.ones(3, 1, 1))
+    flips, sides, mean = assumed("multi_scale", SMALL, mean_image)
+    assert "both flips" in flips and "64, 73, 110, 137, 183" in sides and "mean colour" in mean
