@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure compare train models
+.PHONY: help experiment status table figure compare sync dashboard train models
 .PHONY: setup test-fast test test-slow check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -16,6 +16,8 @@
 #|   make table NAME=quickstart                       the table again, also of a half-finished one
 #|   make figure NAME=quickstart                      error against step
 #|   make compare NAME=quickstart,mnist               one table over several experiments
+#|   make sync NAME=quickstart                        send to W&B what it has not got
+#|   make dashboard NAME=quickstart                   a W&B workspace and report of the experiment
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
 #|                                                    one net: an experiment of one variant
 #|   make models                                      nets that have a name, and their costs
@@ -91,6 +93,12 @@ status table figure: _name $(READY)
 
 compare: _name $(READY)
 	@set -f; IFS=', '; $(RUN) scripts/experiment.py compare -- $$NAME
+
+sync: $(READY)
+	@$(RUN) scripts/sync.py $(if $(filter-out 0 no false,$(DRY)),--dry) $${NAME:+-- "$$NAME"}
+
+dashboard: _name $(READY)
+	@$(RUN) scripts/dashboard.py -- "$$NAME"
 
 train: _model $(READY)
 	@$(SPLIT_SET); $(RUN) scripts/experiment.py train \

@@ -30,8 +30,8 @@ class Server:
 
     def __init__(self) -> None:
         self.runs: dict[str, Bucket] = defaultdict(Bucket)
-        self.logged = threading.Event()
-        """Set when the first line of history has come."""
+        self.views: dict[str, dict[str, Any]] = {}
+        """Workspaces and reports by id."""
         self.operations: list[str] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
@@ -59,6 +59,12 @@ class Server:
             case "CreateRunFiles":
                 files = [{"name": f, "uploadUrl": f"{self.url}/put"} for f in variables["files"]]
                 return {"createRunFiles": {"runID": "1", "uploadHeaders": [], "files": files}}
+            case "GetProjects":
+                return {
+                    "models": {"pageInfo": {"endCursor": None, "hasNextPage": False}, "edges": []}
+                }
+            case "upsertView" | "UpsertView2":
+                return {"upsertView": {"view": self._save_view(variables), "inserted": True}}
             case "ServerFeaturesQuery":
                 return {"serverInfo": {"features": []}}
         return {"viewer": {"id": "1", "entity": "somebody", "username": "somebody", "flags": "{}"}}
@@ -70,10 +76,14 @@ class Server:
             lines = [json.loads(line) for line in part["content"] if name != "output.log"]
             if name == "wandb-history.jsonl":
                 bucket.history |= dict(enumerate(lines, part["offset"]))
-                self.logged.set()
             elif name == "wandb-summary.json":
                 bucket.summary |= lines[-1]
         bucket.complete = bool(body.get("complete"))
+
+    def _save_view(self, variables: dict[str, Any]) -> dict[str, Any]:
+        view = {**variables, "id": variables.get("id") or f"view-{len(self.views)}"}
+        self.views[view["id"]] = view
+        return view
 
     def _project(self, variables: dict[str, Any]) -> dict[str, Any]:
         entity = {"id": "1", "name": "somebody"}

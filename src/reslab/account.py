@@ -18,6 +18,21 @@ def base_url() -> str:
     return str(wandb.setup().settings.base_url)
 
 
+def default_entity() -> str:
+    """Whose projects the server means where nobody is named; asks it."""
+    import wandb
+
+    return str(wandb.Api().default_entity)
+
+
+def obstacle() -> str | None:
+    """Why nothing can be sent to the server; None where it can."""
+    url = base_url()
+    if not has_key(url):
+        return f"there is no key for {url} (wandb login, or WANDB_API_KEY)"
+    return None if reachable(url) else f"{url} does not answer"
+
+
 def has_key(base_url: str) -> bool:
     """Whether there is a key for the server, in the environment or in a netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):

@@ -171,14 +171,7 @@ def warn_of_other_code(jobs: list[Job]) -> None:
 
 
 def say_how_to_sync(folder: Path) -> None:
-    """Print the command that sends offline W&B runs, if there are any."""
-    offline = [
-        path
-        for path in folder.glob("*/wandb/offline-run-*")
-        if not list(path.glob("*.synced")) and list(path.glob("*.wandb"))
-    ]
-    if offline:
-        print(
-            f"\nW&B: {len(offline)} offline run(s); to send them: "
-            f"wandb sync {folder}/*/wandb/offline-run-*"
-        )
+    """Print the command that sends what W&B has not got, if there is anything."""
+    logs = [log for run in folder.glob("*") for log in store.unsent_logs(run)]
+    if logs:
+        print(f"\nW&B has not got {len(logs)} log(s); to send them: make sync NAME={folder.name}")

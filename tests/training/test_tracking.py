@@ -15,6 +15,7 @@ from tests.training.wandb_file import records
 from tests.wandb_server import wandb_server
 
 from reslab import store
+from reslab.report.dashboard import COLUMNS, CURVES, FINAL, STEP
 
 SHORT = {"recipe.steps": 20, "recipe.schedule.milestones": [10, 15]}
 
@@ -90,6 +91,14 @@ def test_an_offline_run_holds_group_tags_config_history_and_summary(
     assert result is not None
     assert summary["final.test.top1_error"] == result["test"]["top1_error"]
     assert summary["final.test.wrong"] == result["test"]["wrong"]
+    logged = {
+        "run": {"displayName", "jobType"},
+        "config": {f"{key}.value" for key in told},
+        "summary": set(summary),
+    }
+    assert all(name in logged[section] for section, _, name in (c.partition(":") for c in COLUMNS))
+    assert {STEP, *CURVES.values()} <= {key for row in history for key in row}
+    assert FINAL in summary
 
 
 @pytest.mark.process

@@ -7,6 +7,7 @@ before anything starts, so that tables and figures need nothing else.
 
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -21,6 +22,7 @@ from reslab.config import (
     Description,
     RunConfig,
     config_file,
+    config_names,
     dump_yaml,
     flatten,
     input_size,
@@ -129,6 +131,14 @@ def read_plan_file(name: str, options: Options) -> Plan:
     file = config_file("experiments", name)
     where = f"configs/experiments/{file.name}"
     return expand(name, parse_experiment(load_yaml(file), where), options, where)
+
+
+def question(name: str) -> str | None:
+    """What an experiment asks: its file's first comment, up to its source; None without a file."""
+    if name not in config_names("experiments"):
+        return None
+    first = config_file("experiments", name).read_text(encoding="utf-8").partition("\n")[0]
+    return re.split(r"   +", first.lstrip("# "))[0] if first.startswith("#") else None
 
 
 def parse_experiment(tree: Tree, where: str) -> Experiment:

@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+"""Save an experiment's dashboard in W&B: a workspace and a report, built from its plan.
+
+Curves, final errors and what the variants differ in, seeds together; the table beside the published
+numbers. Without a key, or offline, what would be sent is written to runs/NAME/dashboard.json.
+"""
+
+import argparse
+import sys
+
+from reslab.errors import exit_code
+
+
+def main() -> int:
+    """Parse the arguments and build."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", help="an experiment: one that was run, or a file's name")
+    arguments = parser.parse_args()
+    from reslab.experiments.upload import dashboard
+
+    return dashboard(arguments.name)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

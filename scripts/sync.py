@@ -1,0 +1,32 @@
+#!/usr/bin/env python
+"""Send runs that W&B has not got, or not wholly: those logged offline, or while it was away.
+
+  sync.py quickstart        the runs of an experiment
+  sync.py                   all runs
+  sync.py --dry             say what would be sent
+
+All starts of a run go to one run in W&B, its curves against the training step. What was sent is
+marked: calling it twice sends nothing twice.
+"""
+
+import argparse
+import sys
+
+from reslab.errors import exit_code
+
+
+def main() -> int:
+    """Parse the arguments and send."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", nargs="?", help="an experiment that was run; all, if left out")
+    parser.add_argument("--dry", action="store_true", help="say what would be sent; send nothing")
+    arguments = parser.parse_args()
+    from reslab.experiments.upload import sync
+
+    return sync(arguments.name, arguments.dry)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,104 @@
+"""The dashboard's specification is one that W&B's own library reads back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.report.conftest import TABLE6, Lab
+
+from reslab import store
+from reslab.config import config_names
+from reslab.experiments import plan as planning
+from reslab.experiments.plan import Options, as_written, question, read_plan_file
+from reslab.report.dashboard import COLUMNS, FINAL, STEP, build
+
+
+def read_back(specification: dict[str, Any]) -> tuple[Any, Any]:
+    """The workspace and the report in a specification that has been a file."""
+    from wandb_workspaces.reports.v2 import Report
+    from wandb_workspaces.reports.v2.internal import ReportViewspec
+    from wandb_workspaces.workspaces import Workspace
+    from wandb_workspaces.workspaces.internal import View
+
+    kept = json.loads(json.dumps(specification))
+    return (
+        Workspace._from_model(View.model_validate(kept["workspace"])),
+        Report._from_model(ReportViewspec.model_validate(kept["report"])),
+    )
+
+
+def block(report: Any, kind: str) -> Any:
+    """The report's only block of a kind."""
+    [found] = [block for block in report.blocks if type(block).__name__ == kind]
+    return found
+
+
+def names(metrics: Any) -> list[str]:
+    return [metric.name for metric in metrics]
+
+
+@pytest.fixture(scope="module")
+def uncounted() -> Iterator[None]:
+    """Nets without a golden row are not counted: a dashboard shows costs, whatever they are."""
+
+    def made_up(nets: Any) -> dict[Any, Any]:
+        from reslab.config.complexities import Complexity
+
+        return {net: Complexity(params=1000, multiply_adds=2000) for net in nets}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "costs", made_up)
+        yield
+
+
+@pytest.mark.parametrize("name", config_names("experiments"))
+def test_the_specification_of_a_shipped_experiment_is_read_back(
+    name: str, uncounted: None, tmp_path: Path
+) -> None:
+    plan = as_written(read_plan_file(name, Options()))
+    asked = question(name)
+    assert asked
+    board = build(plan, tmp_path / name, asked, "reslab", "somebody")
+    workspace, report = read_back(board.specification())
+    runs = sum(len(variant["runs"]) for variant in plan["variants"])
+    assert (workspace.name, workspace.project, workspace.entity) == (name, "reslab", "somebody")
+    assert workspace.settings.max_runs == runs
+    assert workspace.runset_settings.pinned_columns == COLUMNS
+    assert names(workspace.runset_settings.groupby) == ["JobType"]
+    ours = f"""Metric("Group") == {name!r}"""
+    assert workspace.runset_settings.filters == ours
+    errors, beside = workspace.sections
+    grid = block(report, "PanelGrid")
+    for panels in (errors.panels, grid.panels):
+        test, train, bars, comparer = panels
+        assert [names(curve.y) for curve in (test, train)] == [
+            ["test_top1_error"],
+            ["train_top1_error"],
+        ]
+        for grouped in (test, train, bars):
+            assert (grouped.groupby, grouped.groupby_aggfunc) == ("JobType", "mean")
+            assert (grouped.groupby_rangefunc, grouped.max_runs_to_show) == ("stddev", runs)
+        assert {curve.x.name for curve in (test, train)} == {STEP}
+        assert names(bars.metrics) == [FINAL]
+        assert comparer.diff_only == "split"
+    [runset] = grid.runsets
+    assert runset.pinned_columns == COLUMNS
+    assert (runset.filters, runset.groupby) == (ours, ["run.JobType"])
+    assert block(report, "P").text == asked
+    for label in (variant["label"] for variant in plan["variants"]):
+        assert f"| {label} " in block(report, "MarkdownBlock").text
+    assert block(report, "MarkdownBlock").text == beside.panels[0].markdown
+
+
+def test_only_the_last_plans_runs_are_shown(lab: Lab) -> None:
+    """Runs of another budget have the same group; a mean over both would mean nothing."""
+    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2, (TABLE6, "ResNet 20"))
+    lab.all_done(folders, 0.5, [8.0, 9.0])
+    ids = [store.read_json(folder / store.TRACKING)["id"] for folder in folders]
+    board = build(lab.plan(), lab.folder, "Why?", "reslab")
+    workspace, report = read_back(board.specification())
+    assert all(repr(run) in workspace.runset_settings.filters for run in ids)
+    assert block(report, "PanelGrid").runsets[0].filters == workspace.runset_settings.filters
+    assert "8.50 ± 0.71" in block(report, "MarkdownBlock").text
