@@ -237,6 +237,9 @@ def test_a_folder_that_has_changed_is_told_by_both_digests(make: Make) -> None:
     changed = list_folder(root).digest
     with pytest.raises(UserError, match=f"digest is {changed}, the run's is {digest}"):
         listing_of(data)
+    root.rename(root.with_name("moved"))
+    with pytest.raises(UserError, match="if the photographs have moved, say where to"):
+        listing_of(data)
 
 
 def test_imagenette_mini_is_what_its_facts_say(require_data: Callable[[str], Path]) -> None:

@@ -67,6 +67,11 @@ def refuse_missing(data: Data) -> None:
                 f"expected {root}/train/<class>/<image> and {root}/val/<class>/<image>; "
                 "photographs are not downloaded, see docs/your_own_images.md"
             )
+        if data.files is not None and not root.is_dir():
+            raise UserError(
+                f"there is no folder {root}; if the photographs have moved, say where to, in the "
+                "experiment or in the run's config.yaml"
+            )
         _trees(root, data.test_fraction)
 
 
