@@ -48,6 +48,20 @@ def test_a_warm_up_that_the_paper_does_not_have_is_named(lab: Lab) -> None:
     assert deviations_of(lab) == ["recipe.schedule.warmup_steps: 400 steps at 0.01; He 2015: 0"]
 
 
+def test_a_part_of_imagenet_and_other_crops_are_named(lab: Lab) -> None:
+    lab.base = {"data": "imagenet", "recipe": "xie2017_imagenet"}
+    published = ("xie2017/table3", "ResNet-50 1x64d")
+    lab.variant("whole", {"model": "resnet50"}, published=published)
+    part = {"name": "imagenet", "classes": 100, "per_class": 260}
+    small = {"model": "resnet50", "data": part, "recipe.photographs.size": 128}
+    lab.variant("part", small, published=published)
+    assert deviations_of(lab)[1:] == [  # the first is about the schedule, which is a sentence there
+        "recipe.photographs.size: 128; Xie 2017: 224 (part)",
+        "data.classes: 100 of 1,000; Xie 2017 does not mention it (part)",
+        "data.per_class: 260; Xie 2017 does not mention it (part)",
+    ]
+
+
 def test_another_number_of_seeds_than_published_is_named(lab: Lab) -> None:
     lab.variant("ResNet 110", {"model": "resnet110"}, seeds=1, published=(TABLE6, "ResNet 110"))
     assert "seeds: 1; He 2015, Table 6: best of 5" in deviations_of(lab)

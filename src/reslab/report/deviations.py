@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from reslab.config import RunConfig, facts_of, flatten
+from reslab.config.datasets import DATASETS
 from reslab.papers import Training, protocol_of
 from reslab.report.runs import Plan, Variant
 from reslab.report.text import NOTHING, listed, number
@@ -15,7 +16,10 @@ from reslab.report.text import NOTHING, listed, number
 Message = tuple[str, str]
 """A sentence and the label of the variant that it is about."""
 
-OF_THE_RUN = {"seed", "budget", "data.holdout", "model.in_channels", "model.classes"}
+OF_THE_RUN = {
+    "seed", "budget", "data.holdout", "data.folder", "data.files", "data.counts.classes",
+    "data.counts.train", "data.counts.test", "model.in_channels", "model.classes",
+}  # fmt: skip
 """Fields that have a sentence of their own or that follow from others."""
 
 
@@ -125,7 +129,7 @@ def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
     mentioned = training.fields.keys() | training.silent_on | skipped
     for field in sorted(chosen.keys() - mentioned):
         if not field.startswith("model."):
-            yield f"{field}: {number(ours[field])}; {training.cite} does not mention it"
+            yield f"{field}: {_ours(field, config)}; {training.cite} does not mention it"
 
 
 def _ours(field: str, config: RunConfig) -> str:
@@ -133,6 +137,8 @@ def _ours(field: str, config: RunConfig) -> str:
     value = number(_leaves(config).get(field, NOTHING))
     if field == "data.holdout" and not config.data.holdout:
         return f"0, all {facts_of(config.data).train:,} training images"
+    if field == "data.classes":
+        return f"{len(config.data.classes)} of {DATASETS[config.data.name].classes:,}"
     if field == "recipe.schedule.warmup_steps" and config.recipe.schedule.warmup_steps:
         return f"{value} steps at {config.recipe.schedule.warmup_lr:g}"
     return value
