@@ -85,6 +85,13 @@ def test_what_the_user_says_arrives_as_it_was_said(recorder: list[str]) -> None:
         "scripts/experiment.py", "run", "--", "x",
     ]  # fmt: skip
     assert json.loads(make("models", "MODEL=resnet*", *recorder).stdout)[-1] == "resnet*"
+    assert json.loads(make("compare", "NAME=a,b c", *recorder).stdout) == [
+        "scripts/experiment.py", "compare", "--", "a", "b", "c",
+    ]  # fmt: skip
+    assert json.loads(make("sync", *recorder).stdout) == ["scripts/sync.py"]
+    assert json.loads(make("sync", "NAME=x", "DRY=1", *recorder).stdout) == [
+        "scripts/sync.py", "--dry", "--", "x",
+    ]  # fmt: skip
 
 
 def test_the_environment_says_nothing(recorder: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +102,9 @@ def test_the_environment_says_nothing(recorder: list[str], monkeypatch: pytest.M
     assert "--seeds=9" not in make("experiment", "NAME=x", *recorder).stdout
 
 
-@pytest.mark.parametrize("target", ["experiment", "status", "table", "figure"])
+@pytest.mark.parametrize(
+    "target", ["experiment", "status", "table", "figure", "compare", "dashboard"]
+)
 def test_a_missing_name_is_answered_with_the_names_there_are(target: str) -> None:
     """Before anything is installed."""
     answer = make(target)

@@ -259,6 +259,20 @@ def test_a_dashboard_of_nothing_that_is_known_is_refused() -> None:
         dashboard("quickstrat")
 
 
+def test_a_server_that_finds_something_wrong_is_quoted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse() -> str:
+        raise ValueError("the key is not known here")
+
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setattr("reslab.account.obstacle", lambda: None)
+    monkeypatch.setattr("reslab.account.default_entity", refuse)
+    with pytest.raises(UserError, match=r"the dashboard: the key is not known here$"):
+        dashboard("quickstart")
+    assert not (tmp_path / "runs" / "quickstart" / DASHBOARD).exists()
+
+
 @pytest.mark.process
 def test_with_a_key_workspace_and_report_are_saved_renewed_and_their_addresses_said(
     repository: Path,
