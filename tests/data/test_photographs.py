@@ -35,12 +35,18 @@ def run(folder: Path, **fields: Any) -> RunConfig:
     return resolve({"model": "resnet8_w8", "data": data, "recipe": recipe, **fields}, "test")
 
 
-def at(config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0) -> PhotographData:
+def at(
+    config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0, micro_batches: int = 1
+) -> PhotographData:
     """The data as a rank sees it, at a step."""
     data = PhotographData(config)
-    strategy = SimpleNamespace(root_device=torch.device("cpu"))
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
-        global_rank=rank, world_size=ranks, num_devices=ranks, global_step=step, strategy=strategy
+        global_rank=rank,
+        world_size=ranks,
+        num_devices=ranks,
+        global_step=step,
+        accumulate_grad_batches=micro_batches,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
     )
     data.prepare_data()
     data.setup()
@@ -127,6 +133,15 @@ def test_the_ranks_batches_joined_are_the_global_batch(
         parts = [place.train_batch(step) for place in places]
         joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
         assert_equal([joined], [at(config).train_batch(step)])
+
+
+def test_the_micro_batches_of_all_ranks_joined_are_the_global_batch(photographs: Path) -> None:
+    config = run(photographs)
+    ranks = [first(at(config, rank, 2, step=1, micro_batches=3), 6) for rank in range(2)]
+    for step in (0, 1):
+        parts = [part for rank in ranks for part in rank[3 * step : 3 * step + 3]]
+        joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
+        assert_equal([joined], [at(config).train_batch(1 + step)])
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 10])

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
-from itertools import count, tee
+from itertools import count, starmap, tee
 from pathlib import Path
 
 import numpy as np
@@ -158,24 +158,29 @@ class CentreCrops:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """Endless: the batches of step = `first_step()` and all after it, cropped ahead in workers.
+    """Endless: the micro-batches of step = `first_step()` and all after it, cropped ahead.
 
     Workers are started when iteration starts, since only then the step is known.
     """
 
-    rows: Callable[[int], Rows]
+    rows: Callable[[int, int], Rows]
     crops: RandomCrops
     finish: Callable[[int, Rows, Tensor], TrainingBatch]
     first_step: Callable[[], int]
+    micro_batches: int
     workers: int
     pin_memory: bool
 
     def __iter__(self) -> Iterator[TrainingBatch]:
-        first = self.first_step()
-        rows, ahead = tee(map(self.rows, count(first)))
-        images = in_workers(self.crops, ahead, self.workers, self.pin_memory)
-        for step, batch in enumerate(zip(rows, images, strict=True), first):
-            yield self.finish(step, *batch)
+        places, ahead = tee(
+            (step, micro)
+            for step in count(self.first_step())
+            for micro in range(self.micro_batches)
+        )
+        rows, needed = tee(starmap(self.rows, ahead))
+        images = in_workers(self.crops, needed, self.workers, self.pin_memory)
+        for (step, _), batch, crops in zip(places, rows, images, strict=True):
+            yield self.finish(step, batch, crops)
 
 
 @dataclass(frozen=True)
@@ -309,9 +314,9 @@ class PhotographData(LightningDataModule):
         """Images tested on."""
         return len(self.test)
 
-    def train_batch(self, step: int) -> TrainingBatch:
-        """This rank's part of a step's batch, without workers; as in `ResidentData`."""
-        rows = self._rows(step)
+    def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
+        """A micro-batch of this rank's share of a step, without workers; as in `ResidentData`."""
+        rows = self._rows(step, micro_batch)
         return self._finish(step, rows, RandomCrops(self.train, self.photographs)(rows))
 
     def train_dataloader(self) -> TrainingBatches:
@@ -321,6 +326,7 @@ class PhotographData(LightningDataModule):
             RandomCrops(self.train, self.photographs),
             self._finish,
             lambda: self.trainer.global_step if self.trainer else 0,
+            self._micro_batches(),
             self._workers(),
             self._pin_memory(),
         )
@@ -333,8 +339,10 @@ class PhotographData(LightningDataModule):
         """The training split as it is, un-augmented, and the test split."""
         return [self._evaluation(self.train), self._evaluation(self.test)]
 
-    def _rows(self, step: int) -> Rows:
-        return rows_of(self.config, self.train_examples, step, *self._place())
+    def _rows(self, step: int, micro_batch: int = 0) -> Rows:
+        (rank, ranks), micro_batches = self._place(), self._micro_batches()
+        part = rank * micro_batches + micro_batch
+        return rows_of(self.config, self.train_examples, step, part, ranks * micro_batches)
 
     def _finish(self, step: int, rows: Rows, crops: Tensor) -> TrainingBatch:
         device = self.normalization.mean.device
@@ -358,6 +366,9 @@ class PhotographData(LightningDataModule):
 
     def _workers(self) -> int:
         return default_workers(self.trainer.num_devices if self.trainer else 1)
+
+    def _micro_batches(self) -> int:
+        return self.trainer.accumulate_grad_batches if self.trainer else 1
 
     def _place(self) -> tuple[int, int]:
         """(rank, number of ranks)."""
