@@ -59,9 +59,9 @@ def _scale(image: Tensor, photographs: Photographs) -> Tensor:
 
 
 def _area(image: Tensor, photographs: Photographs) -> Tensor:
-    crop: Tensor = _resized_crop(photographs.size, photographs.area, photographs.aspect_ratio)(
-        image
-    )
+    draw = _resized_crop(photographs.size, photographs.area, photographs.aspect_ratio)
+    box = draw.make_params([image])  # without what the transform does for inputs of other kinds
+    crop: Tensor = F.resized_crop(image, **box, size=[photographs.size, photographs.size])
     return crop
 
 

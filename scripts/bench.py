@@ -1,0 +1,52 @@
+#!/usr/bin/env python
+"""How fast photographs are read, from files and from the prepared store, beside torchvision's
+ImageFolder on the same files and beside the training step of ResNet-18.
+
+  bench.py                                   imagenette_mini at 128 pixels
+  bench.py imagefolder --folder ~/photos --size 224 --shorter-side 256
+
+RESLAB_WORKERS says how many worker processes; by default they fit the cores.
+"""
+
+import argparse
+import sys
+
+from reslab.config.datasets import FOLDERS
+from reslab.errors import UserError, exit_code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    data = [*FOLDERS, "imagefolder"]
+    top.add_argument("data", nargs="?", default="imagenette_mini", choices=data)
+    top.add_argument("--folder", help="of imagefolder: where it lies, with train/ and val/")
+    top.add_argument("--size", type=int, default=128, metavar="N", help="of the crops, in pixels")
+    top.add_argument(
+        "--shorter-side", type=int, default=160, metavar="N", help="of the prepared store"
+    )
+    top.add_argument("--batch", type=int, default=32, metavar="N", help="images in a batch")
+    top.add_argument(
+        "--seconds", type=float, default=10, metavar="S", help="how long each is measured"
+    )
+    return top
+
+
+def main() -> int:
+    """Parse the arguments, measure, and print the table."""
+    arguments = parser().parse_args()
+    if (arguments.data == "imagefolder") != (arguments.folder is not None):
+        raise UserError("--folder belongs to imagefolder, which needs it")
+    from reslab.training.bench import bench
+
+    data = {"name": arguments.data}
+    if arguments.folder is not None:
+        data["folder"] = arguments.folder
+    print(bench(data, arguments.size, arguments.shorter_side, arguments.batch, arguments.seconds))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,161 @@
+"""How fast photographs are read, beside how fast a net takes them: one table, one run.
+
+All readers give the same batches in kind: random crops of the same files (torchvision's
+RandomResizedCrop), flipped at random, normalised, float32, on the training device, with the same
+number of worker processes.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
+
+from reslab.config import Photographs, RunConfig, resolve
+from reslab.config.folders import root_of
+from reslab.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from reslab.data.photographs import PhotographData
+from reslab.data.prepared import prepare
+from reslab.data.workers import default_workers
+from reslab.models import build
+from reslab.text import markdown_table
+from reslab.training.schedule import build_optimizer
+
+Batches = Iterable[tuple[Tensor, ...]]
+
+
+def bench(data: dict[str, Any], size: int, shorter_side: int, batch: int, seconds: float) -> str:
+    """Images per second of each reader and of ResNet-18's training step, as a table.
+
+    Each is measured for about `seconds` after its first batch. The prepared store of that shorter
+    side is made if it is not there.
+    """
+    config = _config(data, size, batch)
+    stored = _config({**data, "prepared": shorter_side}, size, batch)
+    workers, device = default_workers(), _device()
+    root = root_of(config.data)
+    prepare(root, shorter_side, workers + 1)
+    readers: dict[str, Callable[[], Batches]] = {
+        "torchvision's ImageFolder and DataLoader": lambda: _image_folder(config, root, workers),
+        "reslab, from the files": lambda: _ours(config),
+        f"reslab, from the store of shorter side {shorter_side}": lambda: _ours(stored),
+    }
+    rates = {
+        name: images_per_second(lambda batch: None, _on(device, open_reader()), seconds)
+        for name, open_reader in readers.items()
+    }
+    rates["ResNet-18's training step, nothing read"] = _step_rate(config, device, seconds)
+    return _table(rates, f"{size} × {size} pixels, batches of {batch}", workers, device)
+
+
+def images_per_second(
+    use: Callable[[tuple[Tensor, ...]], object], batches: Batches, seconds: float
+) -> float:
+    """Images of `batches` that are used in a second, after the first batch; at least 3 batches."""
+    images, used = 0, iter(batches)
+    use(next(used))
+    _wait()
+    began = time.perf_counter()
+    for place, batch in enumerate(used, 1):
+        use(batch)
+        images += len(batch[1])
+        if place >= 3 and time.perf_counter() - began > seconds:
+            break
+    _wait()
+    return images / (time.perf_counter() - began)
+
+
+def _config(data: dict[str, Any], size: int, batch: int) -> RunConfig:
+    recipe = {
+        "steps": 1000,
+        "batch_size": batch,
+        "optimizer": {"lr": 0.1, "momentum": 0.9},
+        "schedule": {"name": "constant"},
+        "normalization": "imagenet",
+        "augmentation": {"flip": True},
+        "photographs": {"size": size, "crop": "area", "test_shorter_side": size},
+    }
+    return resolve({"model": "resnet18", "data": data, "recipe": recipe}, "bench")
+
+
+def _photographs(config: RunConfig) -> Photographs:
+    assert config.recipe.photographs is not None  # as `_config` says
+    return config.recipe.photographs
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _ours(config: RunConfig) -> Batches:
+    data = PhotographData(config)
+    data.prepare_data()
+    data.setup()
+    data.normalization = data.normalization.to(_device())
+    return data.train_dataloader()
+
+
+def _image_folder(config: RunConfig, root: Path, workers: int) -> Iterator[tuple[Tensor, ...]]:
+    from torchvision.datasets import ImageFolder
+    from torchvision.transforms import v2
+
+    photographs = _photographs(config)
+    transform = v2.Compose(
+        [
+            v2.RandomResizedCrop(photographs.size, photographs.area, photographs.aspect_ratio),
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+        ]
+    )
+    loader = DataLoader(
+        ImageFolder(root / "train", transform),
+        config.recipe.batch_size,
+        shuffle=True,
+        num_workers=workers,
+        drop_last=True,
+        pin_memory=_device().type == "cuda",
+        persistent_workers=workers > 0,
+    )
+    while True:
+        yield from loader
+
+
+def _on(device: torch.device, batches: Batches) -> Iterator[tuple[Tensor, ...]]:
+    for batch in batches:
+        yield tuple(part.to(device, non_blocking=True) for part in batch)
+
+
+def _step_rate(config: RunConfig, device: torch.device, seconds: float) -> float:
+    net = build(config.model).to(device).to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(net, config.recipe.optimizer)
+    size = _photographs(config).size
+    images = torch.rand(config.recipe.batch_size, 3, size, size, device=device)
+    targets = torch.zeros(len(images), dtype=torch.int64, device=device)
+
+    def step(batch: tuple[Tensor, ...]) -> None:
+        optimizer.zero_grad()
+        torch.autograd.backward(cross_entropy(net(batch[0]), batch[1]))
+        optimizer.step()
+
+    return images_per_second(step, repeat((images, targets)), seconds)
+
+
+def _table(rates: dict[str, float], what: str, workers: int, device: torch.device) -> str:
+    first = next(iter(rates.values()))
+    rows = [[name, f"{rate:,.0f}", f"{rate / first:.1f}"] for name, rate in rates.items()]
+    head = ["", "images/s", "times the first"]
+    with_workers = f"{workers} worker process(es)" if workers else "no worker processes"
+    told = f"{what}, {with_workers}, {torch.get_num_threads()} thread(s), {device.type}"
+    return f"{markdown_table(head, rows, numeric=range(1, 3))}\n\n{told}"
