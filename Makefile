@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure compare sync dashboard train models
+.PHONY: help experiment status table figure compare sync dashboard train models bench
 .PHONY: setup test-fast test test-slow check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -22,6 +22,7 @@
 #|                                                    one net: an experiment of one variant
 #|   make models                                      nets that have a name, and their costs
 #|   make models MODEL='resnet*'                      some of them
+#|   make bench                                       how fast photographs are read; ARGS='--size 224'
 #|
 #|   Stop with Ctrl-C: the same command goes on where it stopped. Finished runs are not repeated.
 #|
@@ -106,6 +107,9 @@ train: _model $(READY)
 
 models: $(READY)
 	@$(RUN) scripts/models.py $${MODEL:+-- "$$MODEL"}
+
+bench: $(READY)
+	@$(RUN) scripts/bench.py $(ARGS)
 
 # --- development -----------------------------------------------------------------------------------
 

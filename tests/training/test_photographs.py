@@ -1,0 +1,79 @@
+"""Training on real photographs: a hundred of imagenette-mini at 32 × 32 pixels."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training.conftest import MakeRun
+
+from reslab import store
+from reslab.data.prepared import prepare
+from reslab.training.start import start
+
+pytestmark = pytest.mark.process
+
+TREE = {
+    "data": {"name": "imagenette_mini", "per_class": 10},
+    "recipe": {
+        "name": "imagenette",
+        "steps": 20,
+        "batch_size": 16,
+        "schedule.milestones": [10, 15],
+        "photographs.size": 32,
+        "photographs.shorter_side": [36, 60],
+        "photographs.jitter": 0.4,
+        "photographs.test_shorter_side": 36,
+    },
+}
+
+
+@pytest.fixture
+def mini(
+    require_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """imagenette-mini, under a data folder of the test's own."""
+    data = tmp_path / "data"
+    data.mkdir()
+    real = require_data("imagenette_mini") / "imagenette-mini"
+    (data / "imagenette-mini").symlink_to(real)
+    monkeypatch.setenv("RESLAB_DATA", str(data))
+    return data / "imagenette-mini"
+
+
+def final_weights(config: Path) -> dict[str, Any]:
+    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
+    return dict(held["state_dict"])
+
+
+@pytest.mark.parametrize("prepared", [None, 64], ids=["files", "store"])
+def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
+    mini: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, prepared: int | None
+) -> None:
+    from reslab.training import callbacks
+
+    if prepared:
+        prepare(mini, prepared, 0)
+    tree = {**TREE, "data": {**TREE["data"], "prepared": prepared}}
+    whole, cut = make_run("whole", tree), make_run("cut", tree)
+    assert start(whole) == 0
+    saved = callbacks.Checkpoint.on_train_batch_end
+
+    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
+        if trainer.global_step == 9 and self.saved_step < 9:
+            self.stop_signal = 15
+        saved(self, trainer, *more, **named)
+
+    monkeypatch.setenv("RESLAB_WORKERS", "2")
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+        assert start(cut) == 1
+    assert start(cut) == 0
+    expected, found = final_weights(whole), final_weights(cut)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    result = store.read_result(cut.parent)
+    assert result is not None
+    assert (result["train"]["examples"], result["test"]["examples"]) == (100, 500)
+    assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
