@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from reslab.config import ZOO, Foreign, ResNet, describe
-from reslab.config.complexities import Complexity, golden
+from reslab.config.complexities import Complexity, golden, known
 from reslab.config.zoo import IMAGENET_UNITS
 from reslab.counting import count
 from reslab.models import build
@@ -293,10 +293,19 @@ TIMM_BY_ANOTHER_NAME = {
 }
 
 
-AT_ONCE = {"resnet18", "resnet50", "resnet50d", "seresnet50", "preact_resnet18", "densenet121"}
+AT_ONCE = {
+    18,
+    50,
+    "resnet18",
+    "resnet50",
+    "resnet50d",
+    "seresnet50",
+    "preact_resnet18",
+    "densenet121",
+}
 
 
-def some_slow(names: list[str]) -> list[object]:
+def some_slow(names: list[str] | list[int]) -> list[object]:
     """Most of the large nets are left to the slow tests."""
     return [n if n in AT_ONCE else pytest.param(n, marks=slow) for n in names]
 
@@ -333,6 +342,30 @@ def test_plain_imagenet_nets_count_as_torchvisions_without_projections(depth: in
     macs = sum(c * c // 2 * area**2 for c, area in ((128, 28), (256, 14), (512, 7)))
     expected = Complexity(whole.params - removed, whole.multiply_adds - macs)
     assert golden()[f"plain{depth}"] == expected
+
+
+@pytest.mark.parametrize("depth", some_slow([18, 34, 50, 101, 152]))
+def test_imagenet_nets_on_cifar_count_as_torchvisions_with_another_stem(depth: int) -> None:
+    """A 3×3 stem without stride or pooling. Pre-activation changes what it changes on ImageNet."""
+    with torch.device("meta"):
+        net = torchvision.models.get_model(f"resnet{depth}", num_classes=10)
+        net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    assert golden()[f"resnet{depth}_cifar_w64"] == complexity(net, (3, 32, 32))
+    small = golden()[f"preact_resnet{depth}_cifar_w64"] - golden()[f"resnet{depth}_cifar_w64"]
+    large = golden()[f"preact_resnet{depth}"] - golden()[f"resnet{depth}"]
+    assert small.params == large.params
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("resnet18", 11.2), ("resnet34", 21.3), ("resnet50", 23.7), ("resnet101", 42.7)],
+)
+def test_imagenet_nets_on_cifar_have_the_printed_millions_of_100_classes(
+    name: str, millions: float
+) -> None:
+    """weiaicunzai/pytorch-cifar100, README."""
+    hundred = describe(f"{name}_cifar_w64").model_copy(update={"classes": 100})
+    assert round(known(hundred, 32).params / 1e6, 1) == millions
 
 
 @slow

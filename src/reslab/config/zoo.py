@@ -3,8 +3,9 @@
 CIFAR names are the papers' nets for 32×32 images; basic ones have option A, bottlenecks B with the
 stride on the first 1×1. ImageNet names are torchvision's nets (option B, stride on the 3×3), `d`
 names timm's. `resnet8` and `plain8` are described for MNIST; the suffix `_w8` stands for widths
-8/16/32 and digits, `_k2` for twice the widths. Any name can be used with any data set: a run takes
-its input channels and its class count from the data.
+8/16/32 and digits, `_k2` for twice the widths, `_cifar_w64` for an ImageNet net (widths from 64)
+with a 3×3 stem, which much code calls ResNet-18 on CIFAR. Any name can be used with any data set: a
+run takes its input channels and its class count from the data.
 """
 
 from collections.abc import Iterator
@@ -156,7 +157,8 @@ XCEPTION = ResNet(
 
 def _zoo() -> dict[str, Entry]:
     parts = (
-        _he_2015, _he_2016, _resnext, _wide, _stochastic_depth, _se, _details, _no_norm, _others,
+        _he_2015, _he_2016, _imagenet_nets_on_cifar, _resnext, _wide, _stochastic_depth, _se,
+        _details, _no_norm, _others,
     )  # fmt: skip
     named = (row for part in parts for row in part())
     return {name: Entry(net, size, source) for name, net, size, source in named}
@@ -199,6 +201,18 @@ def _he_2016() -> Named:
     yield "resnet200", imagenet(200), 224, "He 2016, Table 5"
     for depth in IMAGENET_UNITS:
         yield f"preact_resnet{depth}", imagenet(depth, **preactivated), 224, paper
+
+
+def _imagenet_nets_on_cifar() -> Named:
+    small: Fields = {"stem": "3x3", "classes": 10}
+    orders: tuple[tuple[str, Fields], ...] = (
+        ("", {}),
+        ("preact_", {"order": "full_preactivation"}),
+    )
+    for prefix, fields in orders:
+        for depth in (18, 34, 50, 101, 152):
+            net = imagenet(depth, **small, **fields)
+            yield f"{prefix}resnet{depth}_cifar_w64", net, 32, "kuangliu/pytorch-cifar"
 
 
 def _resnext() -> Named:
