@@ -32,6 +32,9 @@
 #|   ONLY      variants by label: '*20*', 'plain-*,ResNet 110', '!*1202' (all but these)
 #|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'
 #|   DEVICES   processes (GPUs) per run
+#|   MICRO_BATCH     examples that a process takes at once, where memory is short
+#|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
+#|   SLOTS_PER_GPU   runs at once on the same GPUs
 #|   DRY       1: the plan only
 #|
 #| Development
@@ -56,7 +59,7 @@
 # What the user may say. Only make's command line counts and not the environment: WSL, for one, sets
 # NAME to the machine's name. Recipes read the values from the shell's environment ("$$NAME"), so
 # that spaces, quotes and globs arrive as they were given.
-WORDS := NAME BUDGET SEEDS ONLY SET DEVICES DRY MODEL DATA RECIPE ARGS
+WORDS := NAME BUDGET SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY MODEL DATA RECIPE ARGS
 $(foreach word,$(WORDS),$(if $(findstring environment,$(origin $(word))),$(eval $(word) :=)))
 
 # The checkout's own code comes first, wherever an environment has another one.
@@ -83,7 +86,9 @@ RUN := exec "$(if $(CHOSEN),$(CHOSEN),.venv/bin/python)"
 # --- experiments -----------------------------------------------------------------------------------
 
 OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
-	$${DEVICES:+"--devices=$$DEVICES"} $(if $(filter-out 0 no false,$(DRY)),--dry)
+	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
+	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} \
+	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) $(if $(filter-out 0 no false,$(DRY)),--dry)
 SPLIT_SET = set -f; set --; for word in $$SET; do set -- "$$@" "--set=$$word"; done
 
 experiment: _name $(READY)

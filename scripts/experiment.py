@@ -58,6 +58,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="change the base under every variant, e.g. model.shortcut=C (repeatable)",
     )
     command.add_argument("--devices", type=int, default=1, metavar="N", help="processes per run")
+    command.add_argument(
+        "--micro-batch",
+        type=int,
+        metavar="N",
+        help="examples that a process takes at once, where memory is short",
+    )
+    command.add_argument(
+        "--sync-batchnorm", action="store_true", help="normalise over the examples of all GPUs"
+    )
+    command.add_argument(
+        "--slots-per-gpu", type=int, default=1, metavar="N", help="runs at once on the same GPUs"
+    )
     command.add_argument("--dry", action="store_true", help="show the plan; write nothing")
 
 

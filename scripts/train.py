@@ -1,25 +1,44 @@
 #!/usr/bin/env python
-"""Train one run: everything is written beside its config.yaml; the same command resumes it."""
+"""Train one run: everything is written beside its config.yaml; the same command resumes it.
+
+train.py RUN.yaml
+train.py RUN.yaml --devices 2
+torchrun --nproc-per-node 2 scripts/train.py RUN.yaml       also with --nnodes
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
+from reslab.config.execution import Execution
 from reslab.errors import exit_code
-from reslab.experiments.tether import follow_launcher
 from reslab.training.start import start
+from reslab.training.tether import follow_launcher
 
 
 def main() -> int:
     """Parse the arguments and start."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Runs of an experiment are made and started by scripts/experiment.py. To train a "
-        "description of your own, put it into a folder of its own, since a run writes beside it.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Runs of an experiment are made and started by scripts/experiment.py.\n"
+        "To train a description of your own, put it into a folder of its own, since a run\n"
+        "writes beside it.",
     )
     parser.add_argument("config", type=Path, metavar="RUN.yaml", help="a run's description")
     parser.add_argument(
         "--devices", type=int, default=1, metavar="N", help="processes (GPUs) to train on"
+    )
+    parser.add_argument(
+        "--micro-batch",
+        type=int,
+        metavar="N",
+        help="examples that a process takes at once, where memory is short (accumulates gradients)",
+    )
+    parser.add_argument(
+        "--sync-batchnorm",
+        action="store_true",
+        help="normalise over the examples of all GPUs, not of each",
     )
     parser.add_argument(
         "--follow-launcher",
@@ -29,7 +48,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.follow_launcher:
         follow_launcher()
-    return start(arguments.config, arguments.devices)
+    execution = Execution(arguments.devices, arguments.micro_batch, arguments.sync_batchnorm)
+    return start(arguments.config, execution)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,17 @@ from reslab.experiments.slots import Slot
 
 
 def arguments(command: str = "run", **given: Any) -> Namespace:
-    nothing = {"budget": None, "seeds": None, "only": None, "set": [], "devices": 1, "dry": False}
+    nothing = {
+        "budget": None,
+        "seeds": None,
+        "only": None,
+        "set": [],
+        "devices": 1,
+        "dry": False,
+        "micro_batch": None,
+        "sync_batchnorm": False,
+        "slots_per_gpu": 1,
+    }
     return Namespace(command=command, **{**nothing, **given})
 
 
@@ -274,7 +284,7 @@ def test_words_that_are_not_understood_end_with_2_and_the_usage(
     code, output, errors = script(*words)
     assert (code, output) == (2, "")
     assert errors.startswith("usage: ")
-    assert len(errors.splitlines()) <= 4
+    assert len(errors.splitlines()) <= 6
 
 
 def test_a_mistake_has_no_traceback_in_a_process_either(repository: Path) -> None:

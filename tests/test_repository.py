@@ -75,11 +75,13 @@ def test_help_names_every_target_and_every_experiment() -> None:
 def test_what_the_user_says_arrives_as_it_was_said(recorder: list[str]) -> None:
     said = make(
         "experiment", "NAME=a b", "ONLY=*2 0*", "SET=model=x recipe.lr=*", "BUDGET=.1",
-        "SEEDS=2", "DEVICES=2", "DRY=1", *recorder,
+        "SEEDS=2", "DEVICES=2", "MICRO_BATCH=8", "SYNC_BATCHNORM=1", "SLOTS_PER_GPU=3", "DRY=1",
+        *recorder,
     )  # fmt: skip
     assert json.loads(said.stdout) == [
         "scripts/experiment.py", "run", "--budget=.1", "--seeds=2", "--only=*2 0*", "--devices=2",
-        "--dry", "--set=model=x", "--set=recipe.lr=*", "--", "a b",
+        "--micro-batch=8", "--slots-per-gpu=3", "--sync-batchnorm", "--dry",
+        "--set=model=x", "--set=recipe.lr=*", "--", "a b",
     ]  # fmt: skip
     assert json.loads(make("experiment", "NAME=x", "DRY=0", *recorder).stdout) == [
         "scripts/experiment.py", "run", "--", "x",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reslab import store
 from reslab.config import facts_of
+from reslab.config.execution import Execution
 from reslab.config.folders import refuse_missing
 from reslab.errors import located
 from reslab.experiments import unnamed
@@ -38,16 +39,18 @@ def run(arguments: Namespace) -> int:
     plan = plan_of(arguments)
     written = as_written(plan)
     jobs = jobs_of(plan, written)
-    slots = make_slots(sum(job.pending for job in jobs), plan.options.devices)
+    execution = plan.options.execution
+    pending = sum(job.pending for job in jobs)
+    slots = make_slots(pending, execution.devices, arguments.slots_per_gpu)
     if arguments.dry:
         print(preview(plan, jobs, slots[0]))
-        print(announce(jobs, slots, plan.options.devices))
+        print(announce(jobs, slots))
         return 0
     refuse_missing_photographs(plan)
     write(plan, written)
-    print(announce(jobs, slots, plan.options.devices), flush=True)
+    print(announce(jobs, slots), flush=True)
     warn_of_other_code(jobs)
-    failed = launch(jobs, slots, plan.options.devices)
+    failed = launch(jobs, slots, execution)
     print()
     print_table(written, plan.folder)
     say_how_to_sync(plan.folder)
@@ -67,8 +70,9 @@ def refuse_missing_photographs(plan: Plan) -> None:
 
 def plan_of(arguments: Namespace) -> Plan:
     """The plan of `run NAME` or of `train --model … --data … --recipe …`."""
+    execution = Execution(arguments.devices, arguments.micro_batch, arguments.sync_batchnorm)
     options = Options(
-        arguments.budget, arguments.seeds, arguments.only, tuple(arguments.set), arguments.devices
+        arguments.budget, arguments.seeds, arguments.only, tuple(arguments.set), execution
     )
     if arguments.command == "run":
         return read_plan_file(arguments.name, options)

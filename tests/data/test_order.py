@@ -125,7 +125,7 @@ def test_offsets_and_flips_are_uniform() -> None:
 
 def test_a_batch_that_the_ranks_cannot_share_names_the_numbers_that_can() -> None:
     with pytest.raises(UserError, match=r"128.*3 processes.*use 1, 2, 4, 8, 16, 32, 64, 128 "):
-        Order(1000, 128, 0).batch(0, rank=0, ranks=3)
+        Order(1000, 128, 0).batch(0, part=0, parts=3)
 
 
 def test_two_tables_are_kept() -> None:

@@ -72,7 +72,6 @@ def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> 
         (8, 0, 1, 1, 8),
         (8, 100, 2, 4, 1),
         (8, 1, 2, 1, 4),
-        (2, 5, 4, 1, 1),
     ],
 )
 def test_cores_are_shared_among_slots(machine, cores, pending, devices, count, threads) -> None:  # type: ignore[no-untyped-def]
@@ -101,6 +100,26 @@ def test_more_devices_than_gpus_are_refused(machine) -> None:  # type: ignore[no
     machine(gpus="0,1")
     with pytest.raises(UserError, match=r"DEVICES=3, but this machine has 2 GPU\(s\)"):
         make_slots(1, 3)
+
+
+def test_more_devices_than_cores_are_refused(machine) -> None:  # type: ignore[no-untyped-def]
+    machine(cores=2)
+    with pytest.raises(UserError, match=r"DEVICES=8, but .* has no GPU, and 2 CPU core\(s\)"):
+        make_slots(1, 8)
+
+
+def test_several_runs_share_a_gpu_if_asked(machine) -> None:  # type: ignore[no-untyped-def]
+    machine(gpus="0,1", cores=8)
+    made = make_slots(10, 1, per_gpu=3)
+    assert [slot.gpus for slot in made] == [("0",), ("1",)] * 3
+    assert {slot.threads for slot in made} == {1}
+    assert len(make_slots(2, 1, per_gpu=3)) == 2
+
+
+def test_without_a_gpu_none_is_shared(machine) -> None:  # type: ignore[no-untyped-def]
+    machine(cores=2)
+    with pytest.raises(UserError, match="SLOTS_PER_GPU=2, but this machine has no GPU"):
+        make_slots(1, 1, per_gpu=2)
 
 
 def test_a_process_gets_its_slots_gpus_and_threads() -> None:

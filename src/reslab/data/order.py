@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reslab.errors import UserError
+from reslab.config.execution import share_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -130,23 +130,23 @@ class Order:
     seed: int
     crop_padding: int = 0
 
-    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Rows:
-        """The rows of a step that fall to a rank: the rank-th of `ranks` contiguous slices.
+    def batch(self, step: int, part: int = 0, parts: int = 1) -> Rows:
+        """The rows of one of a step's `parts` contiguous parts, one after another the global batch.
 
-        The slices of all ranks, one after another, are the global batch. `UserError` if the batch
-        does not divide.
+        A part is a rank's share of the batch, or a micro-batch of it. `UserError` if the batch does
+        not divide.
         """
-        share = share_of(self.batch_size, ranks)
-        return self.rows(step, np.arange(rank * share, (rank + 1) * share))
+        share = share_of(self.batch_size, parts)
+        return self.rows(step, np.arange(part * share, (part + 1) * share))
 
-    def with_partner(self, step: int, rank: int = 0, ranks: int = 1) -> Rows:
+    def with_partner(self, step: int, part: int = 0, parts: int = 1) -> Rows:
         """The rows of `batch` after the one that precedes them in the global batch.
 
         So every image stands after its partner for mixing: position i's is i - 1, the first's the
         last (torchvision's pairing; the order is random already).
         """
-        share = share_of(self.batch_size, ranks)
-        positions = np.arange(rank * share - 1, (rank + 1) * share)
+        share = share_of(self.batch_size, parts)
+        positions = np.arange(part * share - 1, (part + 1) * share)
         return self.rows(step, positions % self.batch_size)
 
     def rows(self, step: int, positions: Ints) -> Rows:
@@ -159,17 +159,6 @@ class Order:
             examples = drawn.order[places[here]]
             rows[:, here] = [examples, *(column[examples] for column in drawn[1:])]
         return Rows(*rows)
-
-
-def share_of(batch_size: int, ranks: int) -> int:
-    """Examples per rank; `UserError` names the numbers of ranks that would divide the batch."""
-    if batch_size % ranks:
-        works = ", ".join(str(n) for n in range(1, batch_size + 1) if batch_size % n == 0)
-        raise UserError(
-            f"recipe.batch_size is {batch_size}, which {ranks} processes cannot share equally; "
-            f"use {works} processes, or another batch_size"
-        )
-    return batch_size // ranks
 
 
 def _sequence(stream: Stream, seed: int, *keys: int) -> np.random.SeedSequence:

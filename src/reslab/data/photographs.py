@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
-from itertools import count, starmap, tee
+from itertools import starmap, tee
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,13 @@ from reslab.data.crops import test_crop, train_crop
 from reslab.data.decode import Undecodable, decode
 from reslab.data.modules import (
     Batch,
+    Share,
     TrainingBatch,
     drawn,
     dtype_of,
     finished,
     rows_of,
+    own_share,
 )
 from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared
@@ -167,20 +169,16 @@ class TrainingBatches:
     crops: RandomCrops
     finish: Callable[[int, Rows, Tensor], TrainingBatch]
     first_step: Callable[[], int]
-    micro_batches: int
+    share: Share
     workers: int
     pin_memory: bool
 
     def __iter__(self) -> Iterator[TrainingBatch]:
-        places, ahead = tee(
-            (step, micro)
-            for step in count(self.first_step())
-            for micro in range(self.micro_batches)
-        )
-        rows, needed = tee(starmap(self.rows, ahead))
-        images = in_workers(self.crops, needed, self.workers, self.pin_memory)
-        for (step, _), batch, crops in zip(places, rows, images, strict=True):
-            yield self.finish(step, batch, crops)
+        first = self.first_step()
+        steps = (step for step, _ in self.share.micro_batches_from(first))
+        rows, ahead = tee(starmap(self.rows, self.share.micro_batches_from(first)))
+        images = in_workers(self.crops, ahead, self.workers, self.pin_memory)
+        yield from map(self.finish, steps, rows, images)
 
 
 @dataclass(frozen=True)
@@ -326,7 +324,7 @@ class PhotographData(LightningDataModule):
             RandomCrops(self.train, self.photographs),
             self._finish,
             lambda: self.trainer.global_step if self.trainer else 0,
-            self._micro_batches(),
+            own_share(self.trainer),
             self._workers(),
             self._pin_memory(),
         )
@@ -339,10 +337,9 @@ class PhotographData(LightningDataModule):
         """The training split as it is, un-augmented, and the test split."""
         return [self._evaluation(self.train), self._evaluation(self.test)]
 
-    def _rows(self, step: int, micro_batch: int = 0) -> Rows:
-        (rank, ranks), micro_batches = self._place(), self._micro_batches()
-        part = rank * micro_batches + micro_batch
-        return rows_of(self.config, self.train_examples, step, part, ranks * micro_batches)
+    def _rows(self, step: int, micro_batch: int) -> Rows:
+        part = own_share(self.trainer).part(micro_batch)
+        return rows_of(self.config, self.train_examples, step, *part)
 
     def _finish(self, step: int, rows: Rows, crops: Tensor) -> TrainingBatch:
         device = self.normalization.mean.device
@@ -352,11 +349,13 @@ class PhotographData(LightningDataModule):
         return finished(self.config, step, images, targets, draws, self.normalization)
 
     def _evaluation(self, split: Pictures) -> EvaluationBatches:
+        rank, ranks, _ = own_share(self.trainer)
         return EvaluationBatches(
             CentreCrops(split, self.photographs),
             self.normalization,
             dtype_of(self.config),
-            *self._place(),
+            rank,
+            ranks,
             self._workers(),
             self._pin_memory(),
         )
@@ -366,10 +365,3 @@ class PhotographData(LightningDataModule):
 
     def _workers(self) -> int:
         return default_workers(self.trainer.num_devices if self.trainer else 1)
-
-    def _micro_batches(self) -> int:
-        return self.trainer.accumulate_grad_batches if self.trainer else 1
-
-    def _place(self) -> tuple[int, int]:
-        """(rank, number of ranks)."""
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

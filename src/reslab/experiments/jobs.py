@@ -1,5 +1,6 @@
 """A plan's runs as jobs: how much of each is done, and what is left is estimated to take."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,17 +53,25 @@ def total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
     return max(sum(left) / len(slots), *left) * correction(slot.device)
 
 
-def announce(jobs: list[Job], slots: list[Slot], devices: int) -> str:
+def announce(jobs: list[Job], slots: list[Slot]) -> str:
     """What is about to happen: runs, slots, time; advice where that is more than a day."""
     pending = [job for job in jobs if job.pending]
     if not pending:
         return f"all {len(jobs)} runs are final: nothing to train"
     where = f"{len(slots)} at once on " + (
-        f"{devices} GPU(s) each" if slots[0].gpus else f"CPU, {slots[0].threads} thread(s) each"
+        f"{len(slots[0].gpus)} GPU(s) each{_shared(slots)}"
+        if slots[0].gpus
+        else f"CPU, {slots[0].threads} thread(s) each"
     )
     estimated = total_seconds(pending, slots)
     text = f"{len(pending)} of {len(jobs)} runs to do, {where}; estimated {duration(estimated)}"
     return f"{text}\n{_advice(pending, estimated)}" if estimated > DAY else text
+
+
+def _shared(slots: list[Slot]) -> str:
+    """How many runs share a GPU, if more than one does."""
+    runs = max(Counter(slot.gpus for slot in slots).values())
+    return f", {runs} runs on each" if runs > 1 else ""
 
 
 def _advice(pending: list[Job], estimated: float) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from reslab import store
+from reslab.config.execution import Execution
 from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
@@ -48,7 +49,7 @@ class Running:
         self.log.close()
 
 
-def launch(jobs: list[Job], slots: list[Slot], devices: int) -> list[Job]:
+def launch(jobs: list[Job], slots: list[Slot], execution: Execution) -> list[Job]:
     """Train all jobs that are not final; returns those that failed.
 
     Ctrl-C and SIGTERM stop all runs (TERM, then KILL to their groups) and raise KeyboardInterrupt.
@@ -65,7 +66,7 @@ def launch(jobs: list[Job], slots: list[Slot], devices: int) -> list[Job]:
                     free.append(run.slot)
                     failed += _close(run, pending, overview)
                 if free and (job := _next(pending)):
-                    running.append(start(job, free.pop(), devices))
+                    running.append(start(job, free.pop(), execution))
                 overview.show([run.job for run in running], waiting=bool(pending) and not running)
                 time.sleep(0.2)
         finally:
@@ -73,13 +74,13 @@ def launch(jobs: list[Job], slots: list[Slot], devices: int) -> list[Job]:
     return failed
 
 
-def start(job: Job, slot: Slot, devices: int) -> Running:
+def start(job: Job, slot: Slot, execution: Execution) -> Running:
     """Start a run's process group; its output is appended to `log.txt`."""
     log = (job.folder / store.LOG).open("ab")
     command = [sys.executable, str(TRAIN), str(job.folder / store.CONFIG), "--follow-launcher"]
     reading, writing = os.pipe()
     process = subprocess.Popen(
-        [*command, "--devices", str(devices)],
+        [*command, *execution.words()],
         stdin=reading,
         stdout=log,
         stderr=subprocess.STDOUT,

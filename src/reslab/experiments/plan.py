@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,7 @@ from reslab.config import (
     resolve,
 )
 from reslab.config.complexities import costs
+from reslab.config.execution import Execution
 from reslab.config.resolve import problems
 from reslab.config.strict_yaml import Tree
 from reslab.errors import UserError, located
@@ -63,7 +64,7 @@ class Experiment(Description):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line changes of an experiment, and on how many devices a run is trained.
+    """What the command line changes of an experiment, and how a run is executed.
 
     `UserError` for numbers that are not above zero.
     """
@@ -72,14 +73,13 @@ class Options:
     seeds: int | None = None
     only: str | None = None
     set: tuple[str, ...] = ()
-    devices: int = 1
+    execution: Execution = field(default_factory=Execution)
 
     def __post_init__(self) -> None:
         if self.budget is not None and not 0 < self.budget < math.inf:
             raise UserError(f"BUDGET={self.budget:g}: expected a number above 0, for example 0.02")
-        for word, number in (("SEEDS", self.seeds), ("DEVICES", self.devices)):
-            if number is not None and number < 1:
-                raise UserError(f"{word}={number}: expected a whole number above 0")
+        if self.seeds is not None and self.seeds < 1:
+            raise UserError(f"SEEDS={self.seeds}: expected a whole number above 0")
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,9 @@ def _variant(
     seeds = experiment.seeds if options.seeds is None else range(options.seeds)
     config = resolve(tree, where)
     configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
-    _check_devices(config, options.devices, where)
+    with located(where):
+        execution = options.execution
+        execution.micro_batches(config.recipe.batch_size, execution.devices)
     cell = _cell(label, override.get("published"), experiment.published, f"{where}: published")
     note = str(override["note"]) if "note" in override else None
     if cell and options.set and _net(experiment.base, difference, where) != config.model:
@@ -257,16 +259,6 @@ def _words(path: str, value: Any) -> str:
     return str(value) if key in ("model", "name") else f"{key} {value}"
 
 
-def _check_devices(config: RunConfig, devices: int, where: str) -> None:
-    batch = config.recipe.batch_size
-    if batch % devices:
-        divisors = ", ".join(str(d) for d in range(1, min(batch, 64) + 1) if batch % d == 0)
-        raise UserError(
-            f"{where}: recipe.batch_size {batch} does not divide among {devices} devices; "
-            f"{divisors} would work"
-        )
-
-
 def _refuse_equal_slugs(labels: list[str]) -> None:
     named = [(store.slug(label), label) for label in labels]
     for (slug, label), (other_slug, other) in itertools.combinations(named, 2):
@@ -284,7 +276,7 @@ def as_written(plan: Plan) -> dict[str, Any]:
     return {
         "experiment": plan.experiment,
         "title": plan.title,
-        "options": asdict(plan.options),
+        "options": _flat(asdict(plan.options)),
         "published": plan.published,
         "variants": [
             {
@@ -299,6 +291,11 @@ def as_written(plan: Plan) -> dict[str, Any]:
             for variant, net in zip(plan.variants, nets, strict=True)
         ],
     }
+
+
+def _flat(options: dict[str, Any]) -> dict[str, Any]:
+    execution = options.pop("execution")
+    return {**options, **execution}
 
 
 def write(plan: Plan, written: dict[str, Any]) -> None:

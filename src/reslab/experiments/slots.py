@@ -30,16 +30,22 @@ class Slot:
         return "gpu" if self.gpus else "cpu"
 
 
-def make_slots(pending: int, devices: int) -> list[Slot]:
-    """Slots for `pending` runs of `devices` processes each; `UserError` for too many devices."""
+def make_slots(pending: int, devices: int, per_gpu: int = 1) -> list[Slot]:
+    """Slots for `pending` runs of `devices` processes each, `per_gpu` of them on the same GPUs.
+
+    `UserError` for more devices than there are.
+    """
     gpus, cores = visible_gpus(), available_cores()
+    if devices > (len(gpus) or cores):
+        there = f"{len(gpus)} GPU(s)" if gpus else f"no GPU, and {cores} CPU core(s)"
+        raise UserError(f"DEVICES={devices}, but this machine has {there}")
     if not gpus:
+        if per_gpu > 1:
+            raise UserError(f"SLOTS_PER_GPU={per_gpu}, but this machine has no GPU")
         count = max(1, min(cores // devices, pending))
         return [Slot((), max(1, cores // (count * devices)))] * count
-    if devices > len(gpus):
-        raise UserError(f"DEVICES={devices}, but this machine has {len(gpus)} GPU(s)")
     groups = [tuple(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
-    groups = groups[: max(1, pending)]
+    groups = (groups * per_gpu)[: max(1, pending)]
     return [Slot(group, max(1, cores // (len(groups) * devices))) for group in groups]
 
 

@@ -111,7 +111,8 @@ def _normalization(variant: Variant, training: Training | None) -> Iterator[str]
     if training is None or training.normalization_batch is None:
         return
     expected = training.normalization_batch
-    batches = (run.result.get("normalization_batch") for run in variant.runs if run.result)
+    recorded = [r for run in variant.runs if run.result for r in (*run.starts, run.result)]
+    batches = (record.get("normalization_batch") for record in recorded)
     for batch in sorted({batch for batch in batches if batch not in (None, expected)}):
         yield f"examples per BatchNorm normalisation: {batch}; {training.cite}: {expected}"
 

@@ -358,6 +358,8 @@ def _options(options: dict[str, Any]) -> str:
         "ONLY": options.get("only"),
         "SET": " ".join(options.get("set") or []),
         "DEVICES": options["devices"] if options.get("devices", 1) != 1 else None,
+        "MICRO_BATCH": options.get("micro_batch"),
+        "SYNC_BATCHNORM": 1 if options.get("sync_batchnorm") else None,
     }
     words = [
         f"{name}={shlex.quote(str(value))}"
@@ -390,7 +392,9 @@ def _history(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _machine(start: dict[str, Any]) -> str:
-    return f"{start.get('devices', 1)} × {start.get('device', 'unknown')}"
+    parts = f" in micro-batches of {start['micro_batch']}" if start.get("micro_batch") else ""
+    synced = " with synchronised BatchNorm" if start.get("sync_batchnorm") else ""
+    return f"{start.get('devices', 1)} × {start.get('device', 'unknown')}{parts}{synced}"
 
 
 def _tally(counter: "Counter[str]") -> str:

@@ -9,9 +9,11 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from tqdm import tqdm
@@ -62,7 +64,9 @@ class Record(Callback):
         """Write a training row when one is due; `Diverged` if its loss is not finite."""
         module = _classifier(pl_module)
         step, recipe = trainer.global_step, module.recipe
-        if step % log_interval(recipe) and step != recipe.steps:
+        if in_mid_step(trainer, batch_idx) or (
+            step % log_interval(recipe) and step != recipe.steps
+        ):
             return
         score, lr = _read(module.train_tally), learning_rate(recipe, step - 1)
         if not math.isfinite(score.loss):
@@ -107,10 +111,15 @@ class Record(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Continue them, and drop the rows that will be written again."""
-        _classifier(pl_module).train_tally.restore(checkpoint["train_tally"])
+        """Continue them in rank 0, and drop the rows that will be written again."""
         if trainer.is_global_zero:
+            _classifier(pl_module).train_tally.restore(checkpoint["train_tally"])
             store.drop_metrics_after(self.folder, checkpoint["global_step"])
+
+
+def in_mid_step(trainer: Trainer, batch_idx: int) -> bool:
+    """Whether more micro-batches follow before the weights are changed."""
+    return (batch_idx + 1) % trainer.accumulate_grad_batches != 0
 
 
 def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:
@@ -133,8 +142,19 @@ def _read(tally: Tally) -> Score:
     return score
 
 
+class Wish(IntEnum):
+    """What a process wants at the end of a step."""
+
+    NOTHING = 0
+    SAVE = 1
+    STOP = 2
+
+
 class Checkpoint(Callback):
-    """Writes `last.ckpt` after every evaluation, at the end, when told to stop, and in between."""
+    """Writes `last.ckpt` after every evaluation, at the end, when told to stop, and in between.
+
+    Several processes do it at the same step: they tell one another, at every step, what they want.
+    """
 
     def __init__(self, folder: Path, evaluation_interval: int) -> None:
         self.path = folder / store.CHECKPOINT
@@ -142,9 +162,13 @@ class Checkpoint(Callback):
         self.saved_step = -1
         self.saved_at = time.monotonic()
         self.stop_signal: int | None = None
+        self.stopped_at = 0.0
+        self.talk: Any = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From now on a signal to stop waits for the end of the step."""
+        if trainer.world_size > 1:  # on CPU tensors, so that no GPU is waited for
+            self.talk = torch.distributed.new_group(backend="gloo")
         self._catch_signals()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -163,22 +187,39 @@ class Checkpoint(Callback):
 
         Not where an evaluation is about to come: a run resumed from there would not make it.
         """
-        if trainer.global_step % self.evaluation_interval == 0:
+        if in_mid_step(trainer, batch_idx) or trainer.global_step % self.evaluation_interval == 0:
             return
-        if self.stop_signal is not None or time.monotonic() - self.saved_at > SAVE_EVERY:
+        wish = self._agreed(self._wish())
+        if wish:
             self._save(trainer)
-        self._stop_if_told()
+        if wish == Wish.STOP:
+            raise Interrupted
+
+    def _wish(self) -> Wish:
+        if self.stop_signal is not None:
+            return Wish.STOP
+        return Wish(time.monotonic() - self.saved_at > SAVE_EVERY)
+
+    def _agreed(self, wish: Wish) -> Wish:
+        """The most that any process wants."""
+        if self.talk is None:
+            return wish
+        words = torch.tensor(wish)
+        torch.distributed.all_reduce(words, torch.distributed.ReduceOp.MAX, self.talk)
+        return Wish(int(words))
 
     def on_validation_batch_end(self, trainer: Trainer, *batch: Any, **_: Any) -> None:
         """Stop when told to; the evaluation is done again."""
-        self._stop_if_told()
+        if self.stop_signal is not None:
+            raise Interrupted
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save after the evaluation's row is written."""
         self._save(trainer)
-        self._stop_if_told()
+        if self._agreed(self._wish()) == Wish.STOP:
+            raise Interrupted
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the final weights."""
@@ -200,17 +241,17 @@ class Checkpoint(Callback):
             trainer.save_checkpoint(self.path, weights_only=False)
             self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 
-    def _stop_if_told(self) -> None:
-        if self.stop_signal is not None:
-            raise Interrupted
-
     def _catch_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._remember)
 
     def _remember(self, number: int, _: Any) -> None:
-        self.stop_signal = number
-        signal.signal(number, signal.SIG_DFL)  # a second one does not wait
+        """A second signal does not wait; one that comes at once is the same, passed on twice."""
+        if self.stop_signal is None:
+            self.stop_signal, self.stopped_at = number, time.monotonic()
+        elif time.monotonic() - self.stopped_at > 1:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
 
 class Progress(Callback):
@@ -243,7 +284,7 @@ class Progress(Callback):
     ) -> None:
         """Move the bar."""
         if self.bar is not None:
-            self.bar.update()
+            self.bar.update(trainer.global_step - self.bar.n)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the newest numbers."""

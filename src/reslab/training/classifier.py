@@ -1,5 +1,7 @@
 """The LightningModule: loss, metrics and optimiser around a plain net."""
 
+from typing import Any
+
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -30,9 +32,11 @@ class Classifier(LightningModule):
         self.test_tally = Tally(top5)
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
-        """What a net draws is a function of (seed, step), dropout also of the rank."""
+        """What a net draws is a function of (seed, step), dropout also of the examples' place."""
         seed, step = self.config.seed, self.global_step
-        reseed(step_seed(seed, step, self.global_rank), self.device)
+        micro_batch = batch_idx % self.trainer.accumulate_grad_batches
+        place = (self.global_rank, micro_batch) if micro_batch else (self.global_rank,)
+        reseed(step_seed(seed, step, *place), self.device)
         draw_depths(self.net, (depths_seed(seed, step),))
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
@@ -47,6 +51,19 @@ class Classifier(LightningModule):
         loss = cross_entropy(logits, batch[-1], label_smoothing=self.recipe.label_smoothing)
         self.train_tally.update(logits, targets, loss)
         return loss
+
+    def on_validation_start(self) -> None:
+        """Evaluate one net everywhere: with the running statistics of rank 0."""
+        if self.trainer.world_size > 1:
+            for buffer in self.net.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let Lightning's counts of batches be those of this start's micro-batches."""
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        batches = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
+        for counts in (progress["total"], progress["current"]):
+            counts.update(dict.fromkeys(counts, batches))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of the test split."""

@@ -76,11 +76,12 @@ class Tally(Metric):
         )
 
     def sums(self) -> dict[str, int | float]:
-        """The sums as plain numbers, for a checkpoint between two rows of metrics."""
-        return {name: getattr(self, name).item() for name in ("examples", "wrong", "loss")}
+        """The sums over all processes as plain numbers, for a checkpoint between two rows."""
+        names, values = ("examples", "wrong", "loss"), self.compute()
+        return {name: value.item() for name, value in zip(names, values, strict=True)}
 
     def restore(self, sums: dict[str, int | float]) -> None:
-        """Continue from the sums of a checkpoint."""
+        """Continue from the sums of a checkpoint; in one process, the others from nothing."""
         for name, value in sums.items():
             getattr(self, name).fill_(value)
         self._update_count += 1

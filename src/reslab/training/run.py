@@ -6,23 +6,30 @@ import platform
 import subprocess
 import time
 import warnings
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning import LightningDataModule, Trainer
+from lightning.fabric.plugins.environments import TorchElasticEnvironment
+from lightning.pytorch.plugins import TorchSyncBatchNorm
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import nn
 
 from reslab import store
 from reslab.config import RunConfig, facts_of, input_size
+from reslab.config.execution import Execution
 from reslab.data.modules import data_module
 from reslab.data.order import init_seed
+from reslab.errors import UserError
 from reslab.models import build
 from reslab.models.complexity import complexity
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
 from reslab.training.checkpoint import AtomicCheckpointIO
 from reslab.training.classifier import Classifier
+from reslab.training.ranks import place
 from reslab.training.schedule import evaluation_interval
 from reslab.training.tracking import finish, open_logger
 
@@ -30,7 +37,7 @@ LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 """Their versions are recorded with every start."""
 
 
-def run(config: RunConfig, folder: Path, devices: int) -> int:
+def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     """Train and evaluate, from the folder's checkpoint if it has one.
 
     Returns 0 when the run is final (done or diverged), 1 when it was interrupted.
@@ -41,14 +48,16 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     net = initialised(config)
     size = input_size(config)
     costs = vars(complexity(net, (config.model.in_channels, size, size)))
-    trainer = make_trainer(config, folder, devices, costs)
+    trainer = make_trainer(config, folder, execution, costs)
     checkpoint = folder / store.CHECKPOINT
     resumed = checkpoint if checkpoint.exists() else None
+    normalized = normalization_batch(net, config, execution)
     if trainer.is_global_zero:
         if resumed is None:
             store.drop_metrics_after(folder, 0)
+        start = {**environment(trainer, execution), "normalization_batch": normalized}
         begun = {"run_id": config.run_id, "resumed": resumed is not None}
-        store.append_start(folder, {**environment(trainer), **begun})
+        store.append_start(folder, {**start, **begun})
     try:
         outcome = fit_and_test(trainer, Classifier(net, config), data_module(config), resumed)
     except Interrupted:
@@ -58,19 +67,27 @@ def run(config: RunConfig, folder: Path, devices: int) -> int:
     except Diverged as diverged:
         print(f"diverged: {diverged}", flush=True)
         outcome = {"status": "diverged", **diverged.result}
+    except RuntimeError as error:
+        if is_told_to_stop(trainer):  # and another process has stopped before this one
+            finish(trainer, None)
+            return 1
+        if is_out_of_memory(error):
+            raise UserError(advice(config, execution, error)) from error
+        raise
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
     result = {
         **outcome,
         **costs,
         "split": "holdout" if config.data.holdout else "test",
-        "normalization_batch": normalization_batch(net, config, trainer.world_size),
+        "normalization_batch": normalized,
         "code": store.code_version(),
         "seconds": round(time.monotonic() - began, 1),
     }
     if trainer.is_global_zero:
         store.write_json(folder / store.RESULT, result)
     finish(trainer, result)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
     return 0
 
 
@@ -90,9 +107,12 @@ def fit_and_test(
     }
 
 
-def make_trainer(config: RunConfig, folder: Path, devices: int, costs: dict[str, int]) -> Trainer:
+def make_trainer(
+    config: RunConfig, folder: Path, execution: Execution, costs: dict[str, int]
+) -> Trainer:
     """Lightning's Trainer with our records and checkpoints in place of its own."""
-    recipe = config.scaled_recipe
+    recipe, here = config.scaled_recipe, place()
+    micro_batches = execution.micro_batches(recipe.batch_size, here.ranks)
     test_examples = config.data.holdout or facts_of(config.data).test
     interval = evaluation_interval(recipe, test_examples)
     record = Record(folder)
@@ -103,10 +123,12 @@ def make_trainer(config: RunConfig, folder: Path, devices: int, costs: dict[str,
         max_steps=recipe.steps,
         max_epochs=-1,
         accelerator="cuda" if torch.cuda.is_available() else "cpu",
-        devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        devices=here.local_ranks,
+        num_nodes=here.nodes,
+        strategy=strategy(here.ranks),
         precision=precision,
-        val_check_interval=interval,
+        accumulate_grad_batches=micro_batches,
+        val_check_interval=interval * micro_batches,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
@@ -116,11 +138,61 @@ def make_trainer(config: RunConfig, folder: Path, devices: int, costs: dict[str,
             Progress(record, recipe.batch_size),
             Checkpoint(folder, interval),
         ],
-        plugins=[AtomicCheckpointIO()],
+        plugins=plugins(execution, here.ranks),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
+    )
+
+
+def strategy(ranks: int) -> Strategy | Literal["auto"]:
+    """DDP for several processes.
+
+    Running statistics are not sent around at every step: nobody reads them before the next
+    evaluation, which takes rank 0's (`Classifier.on_validation_start`).
+    """
+    if ranks == 1:
+        return "auto"
+    timeout = timedelta(seconds=float(os.environ.get("RESLAB_DDP_TIMEOUT", 1800)))
+    return DDPStrategy(timeout=timeout, broadcast_buffers=False)
+
+
+def plugins(execution: Execution, ranks: int) -> list[Any]:
+    """How checkpoints are written, where processes are told their places, what BatchNorm sees."""
+    chosen: list[Any] = [AtomicCheckpointIO()]
+    if ranks > 1:
+        chosen.append(TorchElasticEnvironment())
+    if execution.sync_batchnorm:
+        if not torch.cuda.is_available():
+            raise UserError(
+                "sync_batchnorm needs GPUs: torch's SyncBatchNorm does not work on a CPU"
+            )
+        chosen.append(TorchSyncBatchNorm())
+    return chosen
+
+
+def is_told_to_stop(trainer: Trainer) -> bool:
+    """Whether SIGTERM or Ctrl-C has come."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return any(isinstance(c, Checkpoint) and c.stop_signal is not None for c in callbacks)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a GPU or the CPU has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def advice(config: RunConfig, execution: Execution, error: RuntimeError) -> str:
+    """What to do where memory is short."""
+    share = config.recipe.batch_size // place().ranks
+    at_once = execution.micro_batch or share
+    smaller = max((n for n in range(1, at_once) if share % n == 0), default=None)
+    hint = f"MICRO_BATCH={smaller} (--micro-batch {smaller})" if smaller else "a smaller net"
+    return (
+        f"out of memory with {at_once} of the {config.recipe.batch_size} examples of a batch at "
+        f"once in each of {place().ranks} process(es); {hint} needs less\n       "
+        f"{str(error).splitlines()[0]}"
     )
 
 
@@ -144,14 +216,16 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
 
 
-def normalization_batch(net: nn.Module, config: RunConfig, processes: int) -> int | None:
+def normalization_batch(net: nn.Module, config: RunConfig, execution: Execution) -> int | None:
     """Examples that a BatchNorm normalises over in training; None for a net without one."""
     if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules()):
         return None
-    return config.recipe.batch_size // processes
+    batch, ranks = config.recipe.batch_size, place().ranks
+    parts = 1 if execution.sync_batchnorm else ranks
+    return batch // (parts * execution.micro_batches(batch, ranks))
 
 
-def environment(trainer: Trainer) -> dict[str, Any]:
+def environment(trainer: Trainer, execution: Execution) -> dict[str, Any]:
     """What a start is made with, for `env.json`."""
     device = trainer.strategy.root_device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
@@ -162,6 +236,8 @@ def environment(trainer: Trainer) -> dict[str, Any]:
         **{library: version(library) for library in LIBRARIES},
         "device": f"{device.type} ({name})",
         "devices": trainer.world_size,
+        "micro_batch": execution.micro_batch,
+        "sync_batchnorm": execution.sync_batchnorm,
         "threads": torch.get_num_threads(),
         "pid": os.getpid(),
     }

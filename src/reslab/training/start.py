@@ -5,37 +5,57 @@ trains; a final run is left as it is; an error is recorded before it is raised.
 """
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from reslab import store
 from reslab.config import RunConfig, read_run
+from reslab.config.execution import Execution
 from reslab.errors import UserError
+from reslab.training.ranks import SUPERVISED, place, supervise
+from reslab.training.tether import follow_supervisor
 
 BUSY = 3
 """Exit code of a run that another process is training."""
 
 
-def start(config_file: Path, devices: int = 1) -> int:
+def start(config_file: Path, execution: Execution | None = None) -> int:
     """Train the run in `config_file` to its end, from its last checkpoint if it has one.
 
-    Returns an exit code: 0 for a final run, 1 for an interrupted one, `BUSY`.
+    With more than one device this process starts as many, unless torchrun has done so. Returns an
+    exit code: 0 for a final run, 1 for an interrupted one, `BUSY`. `UserError` for a batch that
+    cannot be divided as `execution` asks.
     """
+    execution = execution or Execution()
     config, folder = read_run(config_file), config_file.resolve().parent
-    if rank() > 0:  # a process that rank 0 has started: it holds the lock for all
-        return _run(config, folder, devices)
     _refuse_another_run(config, folder, config_file)
+    here = place()
+    execution.micro_batches(config.recipe.batch_size, max(here.ranks, execution.devices))
+
+    def train() -> int:
+        return _recorded(folder, lambda: _run(config, folder, execution))
+
+    if SUPERVISED in os.environ:
+        follow_supervisor()
+        return train()
+    if here.rank > 0:  # of torchrun's: rank 0 holds the lock for all
+        return 0 if _is_final(folder) else train()
+    if here.ranks > 1 or execution.devices == 1:
+        return _held(folder, train)
+    command = [sys.executable, sys.argv[0], str(config_file), *execution.words()]
+    return _held(folder, lambda: supervise(command, execution.devices, folder))
+
+
+def _held(folder: Path, train: Callable[[], int]) -> int:
+    """Train with the lock held, unless somebody else does or the run is final."""
     try:
         with store.lock(folder):
-            if store.read_result(folder) is not None:
+            if _is_final(folder):
                 print(f"{folder.name} is final: {store.state(folder)}")
                 return 0
             (folder / store.ERROR).unlink(missing_ok=True)
-            try:
-                return _run(config, folder, devices)
-            except Exception as error:
-                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-                store.write_error(folder, f"{kind}{error}")
-                raise
+            return train()
     except store.Busy as busy:
         print(busy)
         return BUSY
@@ -52,12 +72,24 @@ def _refuse_another_run(config: RunConfig, folder: Path, config_file: Path) -> N
         )
 
 
-def rank() -> int:
-    """This process's number among those of its run, as Lightning and torchrun tell it."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+def _is_final(folder: Path) -> bool:
+    return store.read_result(folder) is not None
 
 
-def _run(config: RunConfig, folder: Path, devices: int) -> int:
+def _recorded(folder: Path, train: Callable[[], int]) -> int:
+    """Train, and record an error; of several processes, that of the one which fails first."""
+    try:
+        return train()
+    except Exception as error:
+        here = place()
+        who = f"rank {here.rank}: " if here.ranks > 1 else ""
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        if not (folder / store.ERROR).exists():
+            store.write_error(folder, f"{who}{kind}{error}")
+        raise
+
+
+def _run(config: RunConfig, folder: Path, execution: Execution) -> int:
     from reslab.training.run import run  # torch and lightning: seconds
 
-    return run(config, folder, devices)
+    return run(config, folder, execution)

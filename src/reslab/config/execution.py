@@ -1,0 +1,60 @@
+"""How a run is executed: what decides no more of its result than BatchNorm's statistics.
+
+Not part of a run's description: a run that was begun in one way can go on in another.
+"""
+
+from dataclasses import dataclass
+
+from reslab.errors import UserError
+
+
+@dataclass(frozen=True)
+class Execution:
+    """On how many devices, in what parts; also what `scripts/train.py` is told."""
+
+    devices: int = 1
+    """Processes on this machine, each with a GPU of its own, or a share of the CPU's cores."""
+    micro_batch: int | None = None
+    """Examples that a process takes through the net at once; None: its whole share of a batch."""
+    sync_batchnorm: bool = False
+    """Normalise over the examples of all processes; GPUs only."""
+
+    def __post_init__(self) -> None:
+        for word, number in (("DEVICES", self.devices), ("MICRO_BATCH", self.micro_batch)):
+            if number is not None and number < 1:
+                raise UserError(f"{word}={number}: expected a whole number above 0")
+
+    def words(self) -> list[str]:
+        """The arguments of scripts/train.py."""
+        return [
+            f"--devices={self.devices}",
+            *([f"--micro-batch={self.micro_batch}"] if self.micro_batch else []),
+            *(["--sync-batchnorm"] if self.sync_batchnorm else []),
+        ]
+
+    def micro_batches(self, batch_size: int, ranks: int) -> int:
+        """Parts in which each of `ranks` processes takes its share of a batch through the net.
+
+        `UserError` if the processes cannot share it equally, or a share has no such parts.
+        """
+        share = share_of(batch_size, ranks)
+        if share % (self.micro_batch or share):
+            raise UserError(
+                f"recipe.batch_size is {batch_size}, {share} for each of {ranks} process(es), "
+                f"which has no parts of {self.micro_batch}: micro_batch can be {_divisors(share)}"
+            )
+        return share // (self.micro_batch or share)
+
+
+def share_of(batch_size: int, ranks: int) -> int:
+    """Examples per rank; `UserError` names the numbers of ranks that would divide the batch."""
+    if batch_size % ranks:
+        raise UserError(
+            f"recipe.batch_size is {batch_size}, which {ranks} processes cannot share equally; "
+            f"use {_divisors(batch_size)} processes, or another batch_size"
+        )
+    return batch_size // ranks
+
+
+def _divisors(number: int) -> str:
+    return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)

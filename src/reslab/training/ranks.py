@@ -1,0 +1,164 @@
+"""The processes of a run: their places, and who looks after them. No torch.
+
+A process is told its place by torchrun's words in the environment, whether torchrun has started it
+or `supervise`.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reslab import store
+
+SUPERVISED = "RESLAB_SUPERVISED"
+"""Set for processes that `supervise` has started."""
+
+PATIENCE = 10.0
+"""Seconds that the other processes have to end by themselves after one has failed."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which process this is among those of its run."""
+
+    rank: int
+    ranks: int
+    local_ranks: int
+    """Processes on this machine."""
+
+    @property
+    def nodes(self) -> int:
+        """Machines."""
+        return self.ranks // self.local_ranks
+
+
+def place() -> Place:
+    """This process's place: the only one, if nobody has said anything else."""
+    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    return Place(rank, ranks, int(os.environ.get("LOCAL_WORLD_SIZE", ranks)))
+
+
+class Rank:
+    """A started process; its lines are printed behind its number, rank 0's as they are."""
+
+    def __init__(
+        self, rank: int, command: list[str], environment: dict[str, str], tie: int
+    ) -> None:
+        self.rank = rank
+        piped = subprocess.PIPE if rank else None
+        self.process = subprocess.Popen(
+            command,
+            stdin=tie,
+            stdout=piped,
+            stderr=subprocess.STDOUT if rank else None,
+            env={**os.environ, **environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        self.last_lines = deque[str](maxlen=12)
+        self.reader = threading.Thread(target=self._pass_on, daemon=True)
+        self.reader.start()
+
+    def _pass_on(self) -> None:
+        for line in self.process.stdout or ():
+            text = line.decode(errors="replace").rstrip()
+            self.last_lines.append(text)
+            sys.stdout.write(f"[rank {self.rank}] {text}\n")  # at once: other processes write too
+            sys.stdout.flush()
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if the process is still there."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended, and not well."""
+        return bool(self.process.poll())
+
+    def end(self) -> str:
+        """How it ended, in words, with its last lines."""
+        code = self.process.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        self.reader.join(1.0)
+        lines = "".join(f"\n    {line}" for line in self.last_lines)
+        return f"rank {self.rank} {how}" + (f"; its last lines:{lines}" if lines else "")
+
+
+def supervise(command: list[str], ranks: int, folder: Path) -> int:
+    """Run `command` as `ranks` processes of one run, to the end of all; returns its exit code.
+
+    SIGTERM and SIGINT are passed on. If one process fails, the others have `PATIENCE` to end, then
+    they are killed; the one that was killed by a signal is named in the folder's `error.json`.
+    """
+    reading, writing = os.pipe()  # the processes end with this one: see tether
+    environment = _environment(ranks)
+    started = [Rank(rank, command, environment, reading) for rank in range(ranks)]
+    os.close(reading)
+    told = _pass_on_signals(started)
+    try:
+        first = _wait(started)
+    finally:
+        for rank in started:
+            rank.signal(signal.SIGKILL)
+            rank.process.wait()
+        os.close(writing)
+    if first is None:
+        return 0
+    if not told:
+        print(first.end(), file=sys.stderr, flush=True)
+        if first.process.returncode < 0:
+            store.write_error(folder, first.end().partition(";")[0])
+    return max(1, first.process.returncode)
+
+
+def _environment(ranks: int) -> dict[str, str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    threads = max(1, (os.cpu_count() or 1) // ranks)
+    return {
+        SUPERVISED: "1",
+        "WORLD_SIZE": str(ranks),
+        "LOCAL_WORLD_SIZE": str(ranks),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+    }
+
+
+def _pass_on_signals(started: list[Rank]) -> list[int]:
+    """The list to which signals are added as they come."""
+    told: list[int] = []
+
+    def pass_on(number: int, _: Any) -> None:
+        told.append(number)
+        for rank in started:
+            rank.signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    return told
+
+
+def _wait(started: list[Rank]) -> Rank | None:
+    """Until all have ended, or until `PATIENCE` after the first failure; returns who failed."""
+    first, deadline = None, float("inf")
+    while any(rank.process.poll() is None for rank in started) and time.monotonic() < deadline:
+        if first is None and (first := _first_failed(started)):
+            deadline = time.monotonic() + PATIENCE
+        time.sleep(0.05)
+    return first or _first_failed(started)
+
+
+def _first_failed(started: list[Rank]) -> Rank | None:
+    """One that was killed before one that failed: the others fail for want of it."""
+    failed = [rank for rank in started if rank.failed]
+    return min(failed, key=lambda rank: (rank.process.returncode > 0, -rank.rank), default=None)

@@ -1,0 +1,34 @@
+"""Evaluate somebody's ResNet-20 on CIFAR-10's test split, in as many processes as torchrun starts.
+
+count_wrong.py WEIGHTS COUNTS.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from reslab.config import resolve
+from reslab.config.execution import Execution
+from reslab.data.modules import ResidentData
+from reslab.models import build, fit
+from reslab.training.checkpoint import read_weights
+from reslab.training.classifier import Classifier
+from reslab.training.run import make_trainer, quiet_lightning
+
+
+def main(weights: Path, counts: Path) -> None:
+    quiet_lightning()
+    recipe = {"name": "he2015_cifar", "normalization": "imagenet"}
+    config = resolve({"model": "resnet20", "data": "cifar10", "recipe": recipe}, "the test")
+    net = fit(build(config.model), read_weights(weights).tensors)
+    module = Classifier(net, config)
+    trainer = make_trainer(config, counts.parent, Execution(), {})
+    trainer.callbacks.clear()  # they record a training
+    trainer.validate(module, datamodule=ResidentData(config), verbose=False)
+    score = module.test_tally.score()
+    if trainer.is_global_zero:
+        counts.write_text(json.dumps({"examples": score.examples, "wrong": score.wrong}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,44 @@
+"""scripts/train.py that also writes down which images each process is trained on.
+
+digests-RANK.json holds, for each micro-batch in turn, its step and a digest of every image with its
+target, as the net is given them.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from reslab.config.execution import Execution
+from reslab.errors import exit_code
+from reslab.training.ranks import place
+from reslab.training.start import start
+
+
+def main() -> int:
+    config = Path(sys.argv[1])
+    words = dict(word.lstrip("-").split("=") for word in sys.argv[2:])
+    record(config.parent)
+    return start(config, Execution(int(words["devices"]), int(words.get("micro-batch", 0)) or None))
+
+
+def record(folder: Path) -> None:
+    from reslab.data.modules import ResidentData
+
+    seen: list[tuple[int, list[str]]] = []
+    read = ResidentData.train_batch
+
+    def train_batch(self: ResidentData, step: int, micro_batch: int = 0) -> Any:
+        images, targets, *more = read(self, step, micro_batch)
+        pairs = zip(images.numpy(), targets.numpy(), strict=True)
+        digests = [hashlib.sha256(i.tobytes() + t.tobytes()).hexdigest()[:16] for i, t in pairs]
+        seen.append((step, digests))
+        (folder / f"digests-{place().rank}.json").write_text(json.dumps(seen))
+        return (images, targets, *more)
+
+    ResidentData.train_batch = train_batch  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

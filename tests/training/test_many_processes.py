@@ -1,0 +1,270 @@
+"""One run in several processes: the same examples, the same updates, and nobody left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training.conftest import MakeRun
+
+from reslab import store
+
+pytestmark = pytest.mark.process
+
+EXACT = {
+    "model.norm": "none",
+    "precision": "64-true",
+    "recipe.batch_size": 36,
+    "recipe.optimizer.lr": 0.01,
+    "recipe.steps": 9,
+    "recipe.schedule.milestones": [4, 7],
+    "recipe.augmentation": {"crop_padding": 1},
+}
+"""No BatchNorm and float64: what processes change is the order of sums."""
+
+LONG = {"recipe.steps": 6000, "recipe.schedule.milestones": [3000, 4500]}
+"""A row every 40 steps."""
+
+
+class Machine:
+    """Starts scripts, and kills what is left of them."""
+
+    def __init__(self, repository: Path) -> None:
+        self.train = repository / "scripts" / "train.py"
+        self.probe = repository / "tests" / "training" / "probe.py"
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, *command: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *command: Any) -> str:
+        process = self.start(*command)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+        return output
+
+
+@pytest.fixture
+def machine(repository: Path) -> Iterator[Machine]:
+    made = Machine(repository)
+    yield made
+    for process in made.started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def weights(config: Path) -> dict[str, torch.Tensor]:
+    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
+    return dict(held["state_dict"])
+
+
+def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """The greatest difference, relative to the parameter's greatest value."""
+    assert one.keys() == other.keys()
+    return max(
+        float((one[key] - other[key]).abs().max() / one[key].abs().max().clamp(min=1e-3))
+        for key in one
+    )
+
+
+def batches(folder: Path) -> dict[int, list[str]]:
+    """The digests of each step's global batch: rank by rank, each one's micro-batches in turn."""
+    steps = defaultdict[int, list[str]](list)
+    for path in sorted(folder.glob("digests-*.json")):
+        for step, digests in json.loads(path.read_text()):
+            steps[step] += digests
+    return {step: steps[step] for step in range(9)}  # workers of a loader may have read ahead
+
+
+def wait_until(true: Callable[[], bool], what: str, patience: float = 120) -> None:
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.05)
+
+
+def ranks_of(config: Path) -> dict[int, int]:
+    """Process ids by rank, of the run's processes; the one that started them has none."""
+    found = {}
+    for pid in processes(config):
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        found |= {int(word[5:]): pid for word in environment if word.startswith(b"RANK=")}
+    return found
+
+
+def processes(config: Path) -> list[int]:
+    """Every process that has the run's path in its command line."""
+    listed = subprocess.run(["ps", "-eww", "-o", "pid=,args="], capture_output=True, text=True)
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if str(config) in line]
+
+
+# ---- the same run -------------------------------------------------------------------------------
+
+
+def test_any_number_of_processes_makes_the_same_updates_from_the_same_examples(
+    machine: Machine, make_run: MakeRun
+) -> None:
+    whole = make_run("whole", EXACT)
+    machine.run(machine.probe, whole, "--devices=1")
+    for words in (["--devices=2"], ["--devices=3"], ["--devices=2", "--micro-batch=6"]):
+        shared = make_run("-".join(words).strip("-"), EXACT)
+        machine.run(machine.probe, shared, *words)
+        assert batches(shared.parent) == batches(whole.parent)
+        assert distance(weights(whole), weights(shared)) < 1e-12
+        ours, theirs = (store.read_metrics(run.parent) for run in (whole, shared))
+        assert [row.keys() for row in ours] == [row.keys() for row in theirs]
+        for row, other in zip(ours, theirs, strict=True):
+            assert row == pytest.approx(other, rel=1e-6)  # losses are summed in float32
+
+
+def test_a_run_goes_on_with_other_devices_and_other_micro_batches(
+    machine: Machine, make_run: MakeRun
+) -> None:
+    """Stopped after some steps of each: the same examples, rows and weights as at one go."""
+    steps = {"recipe.steps": 300, "recipe.schedule.milestones": [100, 200]}
+    whole, moved = make_run("whole", {**EXACT, **steps}), make_run("moved", {**EXACT, **steps})
+    machine.run(machine.train, whole)
+    for execution, step in ((["--devices=1"], 60), (["--devices=2", "--micro-batch=6"], 130)):
+        process = machine.start(machine.train, moved, *execution)
+        wait_until(lambda: store.last_step(moved.parent) >= step, f"step {step}")  # noqa: B023
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert store.state(moved.parent) == "interrupted"
+    machine.run(machine.train, moved, "--micro-batch=12")
+    starts = store.read_json(moved.with_name(store.ENV))
+    assert [entry["devices"] for entry in starts] == [1, 2, 1]
+    assert [entry["micro_batch"] for entry in starts] == [None, 6, 12]
+    assert [entry["resumed"] for entry in starts] == [False, True, True]
+    rows, others = (store.read_metrics(run.parent) for run in (whole, moved))
+    assert [row["step"] for row in rows] == [row["step"] for row in others]
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, rel=1e-6)
+    assert distance(weights(whole), weights(moved)) < 1e-6
+
+
+def test_processes_with_unequal_shares_of_the_test_split_count_every_example_once(
+    machine: Machine, make_run: MakeRun
+) -> None:
+    """With BatchNorm: 501 and 500 examples are two batches and one."""
+    config = make_run("a", {"data": {"name": "digits", "holdout": 1001}})
+    machine.run(machine.train, config, "--devices=2")
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert (result["train"]["examples"], result["test"]["examples"]) == (436, 1001)
+    assert result["normalization_batch"] == 16
+
+
+def test_torchrun_starts_the_same_run_on_one_machine_and_on_two(
+    machine: Machine, make_run: MakeRun
+) -> None:
+    torchrun = ["-m", "torch.distributed.run"]
+    one, two = make_run("one", EXACT), make_run("two", EXACT)
+    machine.run(*torchrun, "--standalone", "--nproc-per-node=2", machine.train, one)
+    place = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", "--master-port=29731"]
+    nodes = [
+        machine.start(*torchrun, *place, f"--node-rank={node}", machine.train, two)
+        for node in (1, 0)
+    ]
+    outputs = [node.communicate(timeout=200)[0] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], outputs
+    assert distance(weights(one), weights(two)) < 1e-12
+    for config in (one, two):
+        (start,) = store.read_json(config.with_name(store.ENV))
+        assert start["devices"] == 2
+
+
+# ---- how it ends --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_is_killed_ends_the_run_as_crashed(
+    machine: Machine, make_run: MakeRun, victim: int
+) -> None:
+    config = make_run("a", LONG)
+    process = machine.start(machine.train, config, "--devices=2")
+    wait_until(lambda: store.last_step(config.parent) > 0, "a step")
+    os.kill(ranks_of(config)[victim], signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert store.state(config.parent) == "crashed"
+    message = store.read_json(config.with_name(store.ERROR))["message"]
+    assert message == f"rank {victim} was killed by signal 9"
+    assert message in output
+    assert processes(config) == []
+
+
+def test_a_process_that_fails_says_why(
+    machine: Machine, make_run: MakeRun, repository: Path
+) -> None:
+    """Rank 1 fails in a step; rank 0, which waits for it, is not the one to be named."""
+    config = make_run("a", LONG)
+    broken = config.with_name("broken.py")
+    broken.write_text(
+        "import runpy, sys\n"
+        "from reslab.training.classifier import Classifier\n"
+        "from reslab.training.ranks import place\n"
+        "step = Classifier.training_step\n"
+        "def training_step(self, batch, batch_idx):\n"
+        "    if batch_idx == 5 and place().rank == 1:\n"
+        "        raise ValueError('a cosmic ray')\n"
+        "    return step(self, batch, batch_idx)\n"
+        "Classifier.training_step = training_step\n"
+        f"sys.path.insert(0, {str(repository)!r})\n"
+        f"runpy.run_path({str(machine.train)!r}, run_name='__main__')\n"
+    )
+    process = machine.start(broken, config, "--devices=2")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    message = store.read_json(config.with_name(store.ERROR))["message"]
+    assert message == "rank 1: ValueError: a cosmic ray"
+    assert "[rank 1] ValueError: a cosmic ray" in output
+    assert processes(config) == []
+
+
+def test_nobody_outlives_who_started_them(machine: Machine, make_run: MakeRun) -> None:
+    config = make_run("a", LONG)
+    process = machine.start(machine.train, config, "--devices=2")
+    wait_until(lambda: store.last_step(config.parent) > 0, "a step")
+    assert len(processes(config)) == 3
+    process.kill()
+    wait_until(lambda: processes(config) == [], "the end of all processes", patience=10)
+    assert store.state(config.parent) == "interrupted"
+
+
+# ---- weights of others --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_weights_that_err_827_times_do_so_in_any_number_of_processes(
+    machine: Machine,
+    shared_data: Path,
+    require_data: Callable[[str], Path],
+    tmp_path: Path,
+    ranks: int,
+) -> None:
+    require_data("cifar10")
+    counts, script = tmp_path / "counts.json", Path(__file__).with_name("count_wrong.py")
+    weights = shared_data / "weights" / "resnet20-12fca82f.th"
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    machine.run(*torchrun, script, weights, counts)
+    assert json.loads(counts.read_text()) == {"examples": 10_000, "wrong": 827}

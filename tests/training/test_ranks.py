@@ -1,0 +1,116 @@
+"""Processes that belong together: each knows its place, and none is left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reslab import store
+from reslab.training.ranks import Place, place
+
+SUPERVISE = (
+    "import sys; from pathlib import Path; from reslab.training.ranks import supervise;"
+    "sys.exit(supervise([sys.executable, '-c', sys.argv[1]], int(sys.argv[2]), Path(sys.argv[3])))"
+)
+FOLLOW = "from reslab.training.tether import follow_supervisor; follow_supervisor();"
+RANK = "import os, sys, time; rank = int(os.environ['RANK']);"
+
+
+def supervised(code: str, folder: Path, ranks: int = 2) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, code, str(ranks), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_process_alone_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for word in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(word, raising=False)
+    assert place() == Place(0, 1, 1)
+
+
+def test_torchruns_words_say_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for word, number in (("RANK", 5), ("WORLD_SIZE", 8), ("LOCAL_WORLD_SIZE", 4)):
+        monkeypatch.setenv(word, str(number))
+    assert place() == Place(5, 8, 4)
+    assert place().nodes == 2
+
+
+def test_every_process_is_told_its_place_and_says_what_it_says(tmp_path: Path) -> None:
+    code = RANK + "sys.stdout.write('{RANK} {WORLD_SIZE} {LOCAL_RANK}\\n'.format(**os.environ))"
+    process = supervised(code, tmp_path, ranks=3)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert sorted(output.splitlines()) == ["0 3 0", "[rank 1] 1 3 1", "[rank 2] 2 3 2"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_if_one_fails_the_others_are_ended_and_its_last_lines_are_shown(tmp_path: Path) -> None:
+    code = RANK + "rank and sys.exit('no more'); print(os.getpid(), flush=True); time.sleep(2);"
+    process = supervised(code, tmp_path)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "rank 1 ended with exit code 1; its last lines:\n    no more" in output
+
+
+def test_one_that_is_killed_is_recorded(tmp_path: Path) -> None:
+    code = RANK + "time.sleep(0.3); os.kill(os.getpid(), 9) if rank else sys.exit('lost my peer')"
+    process = supervised(code, tmp_path)
+    process.communicate(timeout=60)
+    assert process.returncode == 1
+    error = store.read_json(tmp_path / store.ERROR)
+    assert error["message"] == "rank 1 was killed by signal 9"
+
+
+def test_one_that_hangs_after_another_has_failed_is_killed(tmp_path: Path) -> None:
+    code = RANK + "rank and sys.exit(1); print(os.getpid(), flush=True); time.sleep(600)"
+    process = supervised("from reslab.training import ranks;" + code, tmp_path)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert not Path(f"/proc/{output.split()[0]}").exists()
+
+
+def test_a_signal_to_stop_is_passed_on_and_is_no_failure(tmp_path: Path) -> None:
+    code = (
+        RANK + "import signal; signal.signal(15, lambda *_: sys.exit(1));"
+        "print('ready', flush=True); time.sleep(600)"
+    )
+    process = supervised(code, tmp_path)
+    assert process.stdout is not None
+    lines = [process.stdout.readline(), process.stdout.readline()]
+    assert sorted(lines) == ["[rank 1] ready\n", "ready\n"]
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert not (tmp_path / store.ERROR).exists()
+
+
+def test_all_end_with_their_supervisor(tmp_path: Path) -> None:
+    process = supervised(
+        FOLLOW + RANK + "print(os.getpid(), flush=True); time.sleep(600)", tmp_path
+    )
+    assert process.stdout is not None
+    pids = [int(process.stdout.readline().split()[-1]) for _ in range(2)]
+    process.kill()
+    process.communicate(timeout=20)
+    deadline = time.monotonic() + 20
+    while any(map(is_running, pids)):
+        assert time.monotonic() < deadline, pids
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
