@@ -35,8 +35,8 @@ from reslab.data.modules import (
     drawn,
     dtype_of,
     finished,
-    rows_of,
     own_share,
+    rows_of,
 )
 from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared

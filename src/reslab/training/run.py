@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 from lightning import LightningDataModule, Trainer
-from lightning.fabric.plugins.environments import TorchElasticEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import nn
