@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> int:
     jobs = jobs_of(plan, written)
     execution = plan.options.execution
     pending = sum(job.pending for job in jobs)
-    slots = make_slots(pending, execution.devices, arguments.slots_per_gpu)
+    slots = make_slots(pending, execution, arguments.slots_per_gpu)
     if arguments.dry:
         print(preview(plan, jobs, slots[0]))
         print(announce(jobs, slots))

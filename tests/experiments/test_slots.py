@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from reslab.config.execution import Execution
 from reslab.errors import UserError
 from reslab.experiments import slots
 from reslab.experiments.slots import Slot, available_cores, make_slots, visible_gpus
@@ -76,7 +77,7 @@ def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_cores_are_shared_among_slots(machine, cores, pending, devices, count, threads) -> None:  # type: ignore[no-untyped-def]
     machine(cores=cores)
-    assert make_slots(pending, devices) == [Slot((), threads)] * count
+    assert make_slots(pending, Execution(devices)) == [Slot((), threads)] * count
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_cores_are_shared_among_slots(machine, cores, pending, devices, count, t
 )
 def test_gpus_are_dealt_to_slots(machine, pending, devices, groups) -> None:  # type: ignore[no-untyped-def]
     machine(gpus="0,1,2,3,4")
-    made = make_slots(pending, devices)
+    made = make_slots(pending, Execution(devices))
     assert [slot.gpus for slot in made] == groups
     assert all(slot.threads * len(made) * devices <= 8 for slot in made)
 
@@ -99,27 +100,33 @@ def test_gpus_are_dealt_to_slots(machine, pending, devices, groups) -> None:  # 
 def test_more_devices_than_gpus_are_refused(machine) -> None:  # type: ignore[no-untyped-def]
     machine(gpus="0,1")
     with pytest.raises(UserError, match=r"DEVICES=3, but this machine has 2 GPU\(s\)"):
-        make_slots(1, 3)
+        make_slots(1, Execution(3))
 
 
 def test_more_devices_than_cores_are_refused(machine) -> None:  # type: ignore[no-untyped-def]
     machine(cores=2)
     with pytest.raises(UserError, match=r"DEVICES=8, but .* has no GPU, and 2 CPU core\(s\)"):
-        make_slots(1, 8)
+        make_slots(1, Execution(8))
 
 
 def test_several_runs_share_a_gpu_if_asked(machine) -> None:  # type: ignore[no-untyped-def]
     machine(gpus="0,1", cores=8)
-    made = make_slots(10, 1, per_gpu=3)
+    made = make_slots(10, Execution(), per_gpu=3)
     assert [slot.gpus for slot in made] == [("0",), ("1",)] * 3
     assert {slot.threads for slot in made} == {1}
-    assert len(make_slots(2, 1, per_gpu=3)) == 2
+    assert len(make_slots(2, Execution(), per_gpu=3)) == 2
 
 
 def test_without_a_gpu_none_is_shared(machine) -> None:  # type: ignore[no-untyped-def]
     machine(cores=2)
     with pytest.raises(UserError, match="SLOTS_PER_GPU=2, but this machine has no GPU"):
-        make_slots(1, 1, per_gpu=2)
+        make_slots(1, Execution(), per_gpu=2)
+
+
+def test_without_a_gpu_batchnorm_is_not_synchronised(machine) -> None:  # type: ignore[no-untyped-def]
+    machine(cores=2)
+    with pytest.raises(UserError, match="SYNC_BATCHNORM=1 needs GPUs"):
+        make_slots(1, Execution(2, sync_batchnorm=True))
 
 
 def test_a_process_gets_its_slots_gpus_and_threads() -> None:

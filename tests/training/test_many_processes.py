@@ -94,7 +94,7 @@ def batches(folder: Path) -> dict[int, list[str]]:
     return {step: steps[step] for step in range(9)}  # workers of a loader may have read ahead
 
 
-def wait_until(true: Callable[[], bool], what: str, patience: float = 120) -> None:
+def wait_until(true: Callable[[], bool], what: str, patience: float = 300) -> None:
     deadline = time.monotonic() + patience
     while not true():
         assert time.monotonic() < deadline, f"never: {what}"
@@ -146,7 +146,7 @@ def test_a_run_goes_on_with_other_devices_and_other_micro_batches(
         process = machine.start(machine.train, moved, *execution)
         wait_until(lambda: store.last_step(moved.parent) >= step, f"step {step}")  # noqa: B023
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=120)
+        process.communicate(timeout=300)
         assert process.returncode == 1
         assert store.state(moved.parent) == "interrupted"
     machine.run(machine.train, moved, "--micro-batch=12")
@@ -203,7 +203,7 @@ def test_a_process_that_is_killed_ends_the_run_as_crashed(
     process = machine.start(machine.train, config, "--devices=2")
     wait_until(lambda: store.last_step(config.parent) > 0, "a step")
     os.kill(ranks_of(config)[victim], signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert store.state(config.parent) == "crashed"
     message = store.read_json(config.with_name(store.ERROR))["message"]
@@ -219,20 +219,19 @@ def test_a_process_that_fails_says_why(
     config = make_run("a", LONG)
     broken = config.with_name("broken.py")
     broken.write_text(
-        "import runpy, sys\n"
-        "from reslab.training.classifier import Classifier\n"
-        "from reslab.training.ranks import place\n"
-        "step = Classifier.training_step\n"
+        "import os, runpy, sys\n"
         "def training_step(self, batch, batch_idx):\n"
-        "    if batch_idx == 5 and place().rank == 1:\n"
+        "    if batch_idx == 5:\n"
         "        raise ValueError('a cosmic ray')\n"
         "    return step(self, batch, batch_idx)\n"
-        "Classifier.training_step = training_step\n"
+        "if os.environ.get('RANK') == '1':\n"
+        "    from reslab.training.classifier import Classifier\n"
+        "    step, Classifier.training_step = Classifier.training_step, training_step\n"
         f"sys.path.insert(0, {str(repository)!r})\n"
         f"runpy.run_path({str(machine.train)!r}, run_name='__main__')\n"
     )
     process = machine.start(broken, config, "--devices=2")
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     message = store.read_json(config.with_name(store.ERROR))["message"]
     assert message == "rank 1: ValueError: a cosmic ray"

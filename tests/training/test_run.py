@@ -11,6 +11,7 @@ from tests.training.conftest import MakeRun
 
 from reslab import load, store
 from reslab.config import read_run
+from reslab.config.execution import Execution
 from reslab.errors import UserError
 from reslab.training.start import BUSY, start
 
@@ -122,6 +123,41 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
     assert "division" in store.read_json(config.with_name(store.ERROR))["message"]
     assert start(config) == 0
     assert store.state(config.parent) == "done"
+
+
+def test_memory_that_runs_out_names_the_batch_and_a_smaller_one(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reslab.training.classifier import Classifier
+
+    def run_out(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Classifier, "training_step", run_out)
+    with pytest.raises(UserError) as refusal:
+        start(make_run("a"), Execution(micro_batch=16))
+    assert str(refusal.value).splitlines() == [
+        "out of memory with 16 of the 32 examples of a batch at once in each of 1 process(es); "
+        "MICRO_BATCH=8 (--micro-batch 8) needs less",
+        "       CUDA out of memory. Tried to allocate 2.00 GiB.",
+    ]
+
+
+def test_synchronised_batchnorm_is_refused_on_a_cpu(make_run: MakeRun) -> None:
+    with pytest.raises(UserError, match="--sync-batchnorm needs GPUs"):
+        start(make_run("a"), Execution(sync_batchnorm=True))
+
+
+def test_micro_batches_change_what_batchnorm_normalises_over_and_that_is_recorded(
+    make_run: MakeRun,
+) -> None:
+    config = make_run("a", {"recipe.steps": 3, "recipe.schedule.milestones": [1, 2]})
+    assert start(config, Execution(micro_batch=8)) == 0
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert (result["step"], result["normalization_batch"]) == (3, 8)
+    rows = store.read_metrics(config.parent)
+    assert [row["step"] for row in rows if "train_loss" in row] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("step", [100, 150, 342])

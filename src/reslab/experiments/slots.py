@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from reslab.config.execution import Execution
 from reslab.errors import UserError
 
 
@@ -30,18 +31,20 @@ class Slot:
         return "gpu" if self.gpus else "cpu"
 
 
-def make_slots(pending: int, devices: int, per_gpu: int = 1) -> list[Slot]:
-    """Slots for `pending` runs of `devices` processes each, `per_gpu` of them on the same GPUs.
+def make_slots(pending: int, execution: Execution, per_gpu: int = 1) -> list[Slot]:
+    """Slots for `pending` runs that are executed so, `per_gpu` of them on the same GPUs.
 
-    `UserError` for more devices than there are.
+    `UserError` for more devices than there are, and for what only GPUs can do.
     """
-    gpus, cores = visible_gpus(), available_cores()
+    gpus, cores, devices = visible_gpus(), available_cores(), execution.devices
     if devices > (len(gpus) or cores):
         there = f"{len(gpus)} GPU(s)" if gpus else f"no GPU, and {cores} CPU core(s)"
         raise UserError(f"DEVICES={devices}, but this machine has {there}")
     if not gpus:
         if per_gpu > 1:
             raise UserError(f"SLOTS_PER_GPU={per_gpu}, but this machine has no GPU")
+        if execution.sync_batchnorm:
+            raise UserError("SYNC_BATCHNORM=1 needs GPUs: torch's SyncBatchNorm has no CPU form")
         count = max(1, min(cores // devices, pending))
         return [Slot((), max(1, cores // (count * devices)))] * count
     groups = [tuple(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]

@@ -111,9 +111,11 @@ class Record(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Continue them in rank 0, and drop the rows that will be written again."""
+        """Continue them, all in rank 0, and drop the rows that will be written again."""
+        sums = checkpoint["train_tally"]
+        mine = sums if trainer.is_global_zero else dict.fromkeys(sums, 0)
+        _classifier(pl_module).train_tally.restore(mine)
         if trainer.is_global_zero:
-            _classifier(pl_module).train_tally.restore(checkpoint["train_tally"])
             store.drop_metrics_after(self.folder, checkpoint["global_step"])
 
 

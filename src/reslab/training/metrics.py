@@ -77,11 +77,13 @@ class Tally(Metric):
 
     def sums(self) -> dict[str, int | float]:
         """The sums over all processes as plain numbers, for a checkpoint between two rows."""
-        names, values = ("examples", "wrong", "loss"), self.compute()
-        return {name: value.item() for name, value in zip(names, values, strict=True)}
+        if not self.update_called:
+            return dict.fromkeys(self.names, 0)
+        values = self.compute()
+        return {name: value.item() for name, value in zip(self.names, values, strict=True)}
 
     def restore(self, sums: dict[str, int | float]) -> None:
-        """Continue from the sums of a checkpoint; in one process, the others from nothing."""
+        """Continue from the sums of a checkpoint."""
         for name, value in sums.items():
             getattr(self, name).fill_(value)
         self._update_count += 1

@@ -61,11 +61,13 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     try:
         outcome = fit_and_test(trainer, Classifier(net, config), data_module(config), resumed)
     except Interrupted:
-        print("interrupted; the same command goes on from here", flush=True)
+        if trainer.is_global_zero:
+            print("interrupted; the same command goes on from here", flush=True)
         finish(trainer, None)
         return 1
     except Diverged as diverged:
-        print(f"diverged: {diverged}", flush=True)
+        if trainer.is_global_zero:
+            print(f"diverged: {diverged}", flush=True)
         outcome = {"status": "diverged", **diverged.result}
     except RuntimeError as error:
         if is_told_to_stop(trainer):  # and another process has stopped before this one
@@ -165,9 +167,7 @@ def plugins(execution: Execution, ranks: int) -> list[Any]:
         chosen.append(TorchElasticEnvironment())
     if execution.sync_batchnorm:
         if not torch.cuda.is_available():
-            raise UserError(
-                "sync_batchnorm needs GPUs: torch's SyncBatchNorm does not work on a CPU"
-            )
+            raise UserError("--sync-batchnorm needs GPUs: torch's SyncBatchNorm has no CPU form")
         chosen.append(TorchSyncBatchNorm())
     return chosen
 
@@ -211,8 +211,13 @@ def set_precision(precision: str) -> None:
 
 
 def quiet_lightning() -> None:
-    """Keep advertisements and a deprecation inside Lightning 2.6 out of the run's log."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    """Keep advertisements and two deprecations out of the run's log.
+
+    One is inside Lightning 2.6; the other's successor is new in torch 2.14.
+    """
+    for part in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(part).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
 
 
