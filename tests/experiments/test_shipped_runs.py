@@ -1,0 +1,141 @@
+"""Every experiment that ships runs: its smallest members through everything, its other nets a step.
+
+Where the data are small enough to be at hand, one member for each of an experiment's recipes goes
+from the plan to the table: on its real data set, of which a few images are left, at batches of 8
+and a budget of some steps, in one process. Every other net takes one training step of its recipe's
+optimiser on random images, at reduced width.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.nn import functional
+
+from reslab.config import DenseNet, Described, Recipe, ResNet, RunConfig, config_names
+from reslab.data import modules
+from reslab.data.sources import Source, open_source
+from reslab.experiments.plan import Options, Plan, Variant, as_written, read_plan_file, write
+from reslab.models import build, draw_depths
+from reslab.report.table import render
+from reslab.training.schedule import build_optimizer
+from reslab.training.start import start
+
+pytestmark = [pytest.mark.slow, pytest.mark.process]
+
+NAMES = config_names("experiments")
+AT_HAND = ("digits", "mnist", "cifar10")
+TRAIN, TEST = 64, 32
+"""Images that are left of each data set."""
+LARGE = 5e8
+"""Multiply-adds of nets of which none is trained here."""
+
+
+@cache
+def plan(name: str) -> Plan:
+    """The experiment with one seed, batches of 8 and a budget of three steps or little more."""
+    whole = read_plan_file(name, Options(seeds=1))
+    variants = (dataclasses.replace(v, configs=(shortened(v.configs[0]),)) for v in whole.variants)
+    return dataclasses.replace(whole, variants=tuple(variants))
+
+
+def shortened(config: RunConfig) -> RunConfig:
+    recipe = config.recipe.model_copy(update={"batch_size": 8})
+    return config.model_copy(update={"recipe": recipe, "budget": 3 / recipe.steps})
+
+
+def smallest(name: str) -> list[Variant]:
+    """For each recipe the variant of fewest multiply-adds, on data at hand and not large."""
+    found = as_written(plan(name))["variants"]
+    costs = [row["multiply_adds"] for row in found]
+    chosen: dict[Recipe, Variant] = {}
+    for cost, variant in sorted(zip(costs, plan(name).variants, strict=True), key=lambda v: v[0]):
+        config = variant.configs[0]
+        if config.data.name in AT_HAND and cost < LARGE:
+            chosen.setdefault(config.recipe, variant)
+    return [variant for variant in plan(name).variants if variant in chosen.values()]
+
+
+@pytest.fixture
+def few_images(
+    require_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """`few_images("cifar10")`: runs in this process see the first images of the real data set."""
+
+    def open_few(name: str) -> Source:
+        whole = opened(name)
+        train, test = whole.train[torch.arange(TRAIN)], whole.test[torch.arange(TEST)]
+        return dataclasses.replace(whole, train=train, test=test)
+
+    def see_few(name: str) -> None:
+        require_data(name)
+        monkeypatch.setattr(modules, "open_source", open_few)
+
+    return see_few
+
+
+opened = cache(open_source)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if smallest(name)])
+def test_an_experiment_runs_from_its_plan_to_its_table(
+    name: str, few_images: Callable[[str], None]
+) -> None:
+    members = dataclasses.replace(plan(name), variants=tuple(smallest(name)))
+    few_images(members.variants[0].configs[0].data.name)
+    written = as_written(members)
+    write(members, written)
+    for _, folder, _ in members.runs():
+        assert start(folder / "config.yaml") == 0
+    lines = render(written, members.folder).markdown.splitlines()
+    for variant in members.variants:
+        rows = [line for line in lines if line.startswith(f"| {variant.label} ")]
+        assert any(" 1/1 " in row for row in rows), variant.label
+
+
+def narrow(net: Described) -> Described:
+    """The net at an eighth of its width, or as near to it as its groups allow."""
+    assert isinstance(net, ResNet | DenseNet)
+    for factor in (8, 4, 2):
+        fields = {
+            name: tuple(w // factor for w in value) if isinstance(value, tuple) else value // factor
+            for name, value in net.model_dump(include={"widths", "stem_width", "growth"}).items()
+        }
+        try:
+            return type(net).model_validate(net.model_dump() | fields)
+        except ValidationError:
+            continue
+    raise AssertionError(f"{net} cannot be narrowed")
+
+
+def others() -> Iterator[tuple[str, RunConfig, Described]]:
+    """The nets of all experiments that no run above trains, each narrowed net once."""
+    seen: set[Described] = set()
+    for name in NAMES:
+        trained = {variant.configs[0].model for variant in smallest(name)}
+        for variant in plan(name).variants:
+            config = variant.configs[0]
+            net = narrow(config.model.model_copy(update={"classes": 10}))
+            if config.model not in trained and net not in seen:
+                seen.add(net)
+                yield f"{name}, {variant.label}", config, net
+
+
+@pytest.mark.parametrize(
+    ("config", "net"), [pytest.param(c, n, id=label) for label, c, n in others()]
+)
+def test_a_net_steps_at_reduced_width(config: RunConfig, net: Described) -> None:
+    torch.manual_seed(0)
+    module, side = build(net), 64 if config.data.name == "imagenet" else 32
+    optimizer = build_optimizer(module, config.recipe.optimizer)
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    draw_depths(module, (0,))
+    logits = module(torch.randn(4, net.in_channels, side, side))
+    functional.cross_entropy(logits, torch.arange(4)).backward()
+    optimizer.step()
+    assert all(parameter.isfinite().all() for parameter in module.parameters())
+    assert any(not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
