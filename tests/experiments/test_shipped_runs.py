@@ -7,6 +7,9 @@ optimiser on random images, at reduced width.
 """
 
 import dataclasses
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -95,6 +98,20 @@ def test_an_experiment_runs_from_its_plan_to_its_table(
     for variant in members.variants:
         rows = [line for line in lines if line.startswith(f"| {variant.label} ")]
         assert any(" 1/1 " in row for row in rows), variant.label
+
+
+def test_an_experiment_runs_through_the_front_door(repository: Path) -> None:
+    """The launcher and a process for the run, at 1 % of the quickstart's budget."""
+    words = ["run", "quickstart", "--budget=0.01", "--seeds=1", "--only=plain-8"]
+    done = subprocess.run(
+        [sys.executable, "scripts/experiment.py", *words],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\| plain-8 .* 1/1 ", done.stdout, flags=re.MULTILINE)
 
 
 def narrow(net: Described) -> Described:
