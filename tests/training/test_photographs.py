@@ -77,3 +77,23 @@ def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
     assert result is not None
     assert (result["train"]["examples"], result["test"]["examples"]) == (100, 500)
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
+
+
+def test_a_result_says_how_many_files_were_left_out(
+    mini: Path, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = tmp_path / "copies"
+    for split, count in {"train": 12, "val": 2}.items():
+        for name in ("n01440764", "n02102040"):
+            (copies / split / name).mkdir(parents=True)
+            for file in sorted((mini / split / name).iterdir())[:count]:
+                (copies / split / name / file.name).symlink_to(file)
+    for split, content in {"train": b"", "val": b"no image"}.items():
+        (copies / split / "n01440764" / "bad.JPEG").write_bytes(content)
+    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
+    config = make_run("dirty", {**TREE, "data": {"name": "imagefolder", "folder": str(copies)}})
+    assert start(config) == 0
+    result = store.read_result(config.parent)
+    assert result is not None
+    counts = result["train"]["examples"], result["test"]["examples"], result["undecodable"]
+    assert counts == (24, 4, 2)

@@ -7,7 +7,7 @@ one thing that a resumed run needs, the step, is the trainer's own; evaluation b
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, starmap
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ from reslab.data.augment import Draws, Normalization, augmented, mixed
 from reslab.data.order import Order, Rows, mix_seed
 from reslab.data.sources import Split, hold_out, open_source
 
+if TYPE_CHECKING:
+    from reslab.data.photographs import PhotographData
+
+AnyData: TypeAlias = "ResidentData | PhotographData"
 Batch = tuple[Tensor, Tensor]
 TrainingBatch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
 """Images and targets; of a mixed batch also the classes' probabilities."""
@@ -151,6 +155,7 @@ class ResidentData(LightningDataModule):
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    undecodable = 0
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
@@ -219,7 +224,7 @@ class ResidentData(LightningDataModule):
         return EvaluationBatches(split, self.normalization, self.dtype, rank, ranks)
 
 
-def data_module(config: RunConfig) -> LightningDataModule:
+def data_module(config: RunConfig) -> AnyData:
     """The DataModule of a run's data: `ResidentData`, or `photographs.PhotographData`."""
     if not facts_of(config.data).photographs:
         return ResidentData(config)

@@ -312,6 +312,11 @@ class PhotographData(LightningDataModule):
         """Images tested on."""
         return len(self.test)
 
+    @property
+    def undecodable(self) -> int:
+        """Files that are in neither split because they cannot be decoded."""
+        return len(self.survey.undecodable)
+
     def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
         """A micro-batch of this rank's share of a step, without workers; as in `ResidentData`."""
         rows = self._rows(step, micro_batch)

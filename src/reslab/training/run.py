@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning import LightningDataModule, Trainer
+from lightning import Trainer
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from lightning.pytorch.strategies import DDPStrategy, Strategy
@@ -21,7 +21,7 @@ from torch import nn
 from reslab import store
 from reslab.config import RunConfig, facts_of, input_size
 from reslab.config.execution import Execution
-from reslab.data.modules import data_module
+from reslab.data.modules import AnyData, data_module
 from reslab.data.order import init_seed
 from reslab.errors import UserError
 from reslab.models import build
@@ -94,7 +94,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
 
 
 def fit_and_test(
-    trainer: Trainer, module: Classifier, data: LightningDataModule, resumed: Path | None
+    trainer: Trainer, module: Classifier, data: AnyData, resumed: Path | None
 ) -> dict[str, Any]:
     """Fit to the last step, then evaluate the final weights on both splits."""
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
@@ -106,6 +106,7 @@ def fit_and_test(
         "status": "done",
         "step": trainer.global_step,
         **{split: score.as_dict() for split, score in scores.items()},
+        **({"undecodable": data.undecodable} if data.undecodable else {}),
     }
 
 
