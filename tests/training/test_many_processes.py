@@ -119,6 +119,7 @@ def processes(config: Path) -> list[int]:
 # ---- the same run -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_makes_the_same_updates_from_the_same_examples(
     machine: Machine, make_run: MakeRun
 ) -> None:
@@ -135,6 +136,7 @@ def test_any_number_of_processes_makes_the_same_updates_from_the_same_examples(
             assert row == pytest.approx(other, rel=1e-6)  # losses are summed in float32
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_other_micro_batches(
     machine: Machine, make_run: MakeRun
 ) -> None:
@@ -173,6 +175,7 @@ def test_processes_with_unequal_shares_of_the_test_split_count_every_example_onc
     assert result["normalization_batch"] == 16
 
 
+@pytest.mark.slow
 def test_torchrun_starts_the_same_run_on_one_machine_and_on_two(
     machine: Machine, make_run: MakeRun
 ) -> None:

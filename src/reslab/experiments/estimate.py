@@ -12,13 +12,13 @@ from reslab import store
 from reslab.config import RunConfig, facts_of, read_run
 from reslab.errors import UserError
 
-STARTUP = 9.0
+STARTUP = 11.0
 """Seconds for imports, data and the last evaluation's overhead."""
 
 RATE = {"cpu": 18e9, "gpu": 2e12}
 """Multiply-adds per second and slot: one CPU thread, or one GPU, in float32."""
 
-LAYER = {"cpu": 2.5e-4, "gpu": 1.2e-4}
+LAYER = {"cpu": 8e-4, "gpu": 1.2e-4}
 """Seconds per weighted layer and training step, whatever its size."""
 
 
