@@ -59,7 +59,7 @@ class Evaluation:
         """Top-1 error in per cent of each class that has test images."""
         images, right = self.confusion.sum(1).tolist(), self.confusion.diag().tolist()
         counts = zip(self.class_names, images, right, strict=True)
-        return {name: 100 * (1 - r / n) for name, n, r in counts if n}
+        return {name: 100 * (n - r) / n for name, n, r in counts if n}
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON. `confusion` leaves out what is zero, and the right answers."""
