@@ -42,9 +42,10 @@ def test_what_is_not_counted_is_not_in_a_result() -> None:
     assert list(tally.score().as_dict()) == ["examples", "wrong", "loss", "top1_error"]
 
 
-def test_sums_survive_a_checkpoint() -> None:
-    tally, restored = Tally(), Tally()
-    count(tally, torch.eye(3), torch.tensor([0, 1, 0]))
+@pytest.mark.parametrize("top5", [False, True])
+def test_sums_survive_a_checkpoint(top5: bool) -> None:
+    tally, restored = Tally(top5), Tally(top5)
+    count(tally, torch.eye(6), torch.tensor([0, 1, 0]).repeat(2))
     restored.restore(tally.sums())
     assert restored.score() == tally.score()
 
