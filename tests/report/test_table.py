@@ -233,6 +233,16 @@ def test_options_that_are_not_the_default_stand_under_the_table(lab: Lab) -> Non
     assert expected in rendered(lab).markdown
 
 
+def test_a_run_that_went_on_with_other_devices_or_in_other_parts_is_named(lab: Lab) -> None:
+    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
+    lab.start(folders[0], devices=1)
+    lab.start(folders[0], devices=2, micro_batch=16)
+    lab.start(folders[1])
+    text = rendered(lab).markdown.replace("\n  ", " ")
+    assert f"on other devices than before: {folders[0].name}" in text
+    assert "2 × cpu (x86_64) in micro-batches of 16 (1 run)" in text
+
+
 def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
     lab.start(folders[0], until=0.5)

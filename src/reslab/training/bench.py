@@ -1,4 +1,4 @@
-"""How fast photographs are read, beside how fast a net takes them: one table, one run.
+"""How fast photographs are read beside how fast a net takes them, and a block in three forms.
 
 All readers give the same batches in kind: random crops of the same files (torchvision's
 RandomResizedCrop), flipped at random, normalised, float32, on the training device, with the same
@@ -7,6 +7,7 @@ number of worker processes.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from reslab.data.prepared import prepare
 from reslab.data.workers import default_workers
 from reslab.models import build
 from reslab.text import markdown_table
+from reslab.training.forms import form_a, form_b, form_c
 from reslab.training.schedule import build_optimizer
 
 Batches = Iterable[tuple[Tensor, ...]]
@@ -50,7 +52,34 @@ def bench(data: dict[str, Any], size: int, shorter_side: int, batch: int, second
         for name, open_reader in readers.items()
     }
     rates["ResNet-18's training step, nothing read"] = _step_rate(config, device, seconds)
-    return _table(rates, f"{size} × {size} pixels, batches of {batch}", workers, device)
+    with_workers = f"{workers} worker process(es)" if workers else "no worker processes"
+    what = f"{size} × {size} pixels, batches of {batch}, {with_workers}"
+    return _table(rates, "images/s", f"{what}, {_told(device)}")
+
+
+def bench_forms(seconds: float) -> str:
+    """The forms of a ResNeXt block, Xie 2017 (arXiv 1611.05431), Fig. 3, as a table."""
+    rates = forms_per_second(seconds)
+    return _table(
+        {f"ResNeXt block 32×4d, form {form}": rate for form, rate in rates.items()},
+        "images/s",
+        f"forward and backward, 256 × 14 × 14, batches of 16, {_told(_device())}",
+    )
+
+
+def forms_per_second(seconds: float) -> dict[str, float]:
+    """Images per second, forward and backward, of each form of a block with 32 paths."""
+    torch.manual_seed(0)
+    block, device = form_c(32, 4, 256), _device()
+    block.to(device)
+    images = torch.rand(16, 256, 14, 14, device=device)
+    forms = {"(a)": partial(form_a, block), "(b)": partial(form_b, block), "(c)": block}
+
+    def step(form: Callable[[Tensor], Tensor]) -> Callable[[tuple[Tensor, ...]], None]:
+        return lambda batch: torch.autograd.backward(form(batch[0]).sum())
+
+    batches = repeat((images, images))
+    return {name: images_per_second(step(form), batches, seconds) for name, form in forms.items()}
 
 
 def images_per_second(
@@ -152,10 +181,12 @@ def _step_rate(config: RunConfig, device: torch.device, seconds: float) -> float
     return images_per_second(step, repeat((images, targets)), seconds)
 
 
-def _table(rates: dict[str, float], what: str, workers: int, device: torch.device) -> str:
+def _told(device: torch.device) -> str:
+    return f"{torch.get_num_threads()} thread(s), {device.type}"
+
+
+def _table(rates: dict[str, float], unit: str, what: str) -> str:
     first = next(iter(rates.values()))
     rows = [[name, f"{rate:,.0f}", f"{rate / first:.1f}"] for name, rate in rates.items()]
-    head = ["", "images/s", "times the first"]
-    with_workers = f"{workers} worker process(es)" if workers else "no worker processes"
-    told = f"{what}, {with_workers}, {torch.get_num_threads()} thread(s), {device.type}"
-    return f"{markdown_table(head, rows, numeric=range(1, 3))}\n\n{told}"
+    head = ["", unit, "times the first"]
+    return f"{markdown_table(head, rows, numeric=range(1, 3))}\n\n{what}"
