@@ -73,7 +73,11 @@ def forms_per_second(seconds: float) -> dict[str, float]:
     block, device = form_c(32, 4, 256), _device()
     block.to(device)
     images = torch.rand(16, 256, 14, 14, device=device)
-    forms = {"(a)": partial(form_a, block), "(b)": partial(form_b, block), "(c)": block}
+    forms: dict[str, Callable[[Tensor], Tensor]] = {
+        "(a)": partial(form_a, block),
+        "(b)": partial(form_b, block),
+        "(c)": block,
+    }
 
     def step(form: Callable[[Tensor], Tensor]) -> Callable[[tuple[Tensor, ...]], None]:
         return lambda batch: torch.autograd.backward(form(batch[0]).sum())
