@@ -243,6 +243,12 @@ def test_a_run_that_went_on_with_other_devices_or_in_other_parts_is_named(lab: L
     assert "2 × cpu (x86_64) in micro-batches of 16 (1 run)" in text
 
 
+def test_files_that_were_left_out_are_told(lab: Lab) -> None:
+    for folder in lab.variant("ResNet 20", {"model": "resnet20"}, 2):
+        lab.done(folder, 1, 9, undecodable=1234)
+    assert "- 1,234 files that cannot be decoded were left out\n" in rendered(lab).markdown
+
+
 def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
     lab.start(folders[0], until=0.5)

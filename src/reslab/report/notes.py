@@ -1,0 +1,101 @@
+"""What stands below a table: deviations, assumptions, remarks, and what happened to single runs."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from reslab import store
+from reslab.papers import Views
+from reslab.report.deviations import assumptions, deviations, grouped
+from reslab.report.runs import Plan, Run, Variant
+from reslab.report.text import bullets, listed
+
+VIEWS: dict[Views, str] = {"ten_crop": "10-crop", "multi_scale": "multi-scale"}
+"""How a test on several views of each image is called."""
+
+
+def notes(plan: Plan, variants: Sequence[Variant]) -> Iterator[str]:
+    """Paragraphs: deviations, assumptions, remarks on variants, and what happened to runs."""
+    yield bullets("Deviations:", deviations(plan, variants))
+    for cite, lines in assumptions(plan, variants).items():
+        yield bullets(f"Assumed where {cite} is silent:", lines)
+    yield bullets("Notes:", grouped(_remarks(variants), [v.label for v in variants]))
+    yield bullets("Runs:", list(_history([run for v in variants for run in v.runs])))
+
+
+def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
+    """The experiment's notes on its variants, the data files' notes on published numbers, and what
+    an evaluation on the published number's views has assumed."""
+    for variant in variants:
+        published = variant.published
+        if variant.note:
+            yield variant.note, variant.label
+        if published is None:
+            continue
+        evaluations = (run.evaluations.get(published.views, {}) for run in variant.runs)
+        assumed = dict.fromkeys(line for found in evaluations for line in found.get("assumed", ()))
+        yield from ((f"{VIEWS[published.views]}: {line}", variant.label) for line in assumed)
+        if published.note:
+            yield f"{published.citation}: {published.note}", variant.label
+
+
+def options_line(options: dict[str, Any]) -> str:
+    """The options of the plan that are not at their default, as they are given to make."""
+    given = {
+        "BUDGET": options.get("budget"),
+        "SEEDS": options.get("seeds"),
+        "ONLY": options.get("only"),
+        "SET": " ".join(options.get("set") or []),
+        "DEVICES": options["devices"] if options.get("devices", 1) != 1 else None,
+        "MICRO_BATCH": options.get("micro_batch"),
+        "SYNC_BATCHNORM": 1 if options.get("sync_batchnorm") else None,
+    }
+    words = [
+        f"{name}={shlex.quote(str(value))}"
+        for name, value in given.items()
+        if value not in (None, "")
+    ]
+    return f"Options: {' '.join(words)}" if words else ""
+
+
+def _history(runs: Sequence[Run]) -> Iterator[str]:
+    """What a reader should know about single runs: failures, resumptions, other code, devices."""
+    for run in runs:
+        if run.state == "diverged" and run.result is not None:
+            rate = f" with learning rate {run.result['lr']:g}" if "lr" in run.result else ""
+            yield f"{run.folder.name} diverged at step {run.result['step']:,}{rate}"
+        if run.state == "crashed":
+            message = (store.read_json(run.folder / store.ERROR) or {}).get("message", "")
+            yield f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[-1]}"
+    yield from grouped(_left_out(runs), [run.folder.name for run in runs])
+    codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})
+    if len(codes) > 1:
+        yield "several versions of the code: " + _tally(codes)
+    machines = Counter(machine for run in runs for machine in set(map(_machine, run.starts)))
+    if len(machines) > 1:
+        yield "several kinds of devices: " + _tally(machines)
+    resumed = [run for run in runs if len(run.starts) > 1]
+    if resumed:
+        moved = [run.folder.name for run in resumed if len(set(map(_machine, run.starts))) > 1]
+        where = f"; on other devices than before: {listed(moved)}" if moved else ""
+        yield f"{len(resumed)} of {len(runs)} were started more than once{where}"
+
+
+def _left_out(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
+    for run in runs:
+        if run.result is not None and run.result.get("undecodable"):
+            count = run.result["undecodable"]
+            yield f"{count:,} files that cannot be decoded were left out", run.folder.name
+
+
+def _machine(start: dict[str, Any]) -> str:
+    parts = f" in micro-batches of {start['micro_batch']}" if start.get("micro_batch") else ""
+    synced = " with synchronised BatchNorm" if start.get("sync_batchnorm") else ""
+    return f"{start.get('devices', 1)} × {start.get('device', 'unknown')}{parts}{synced}"
+
+
+def _tally(counter: "Counter[str]") -> str:
+    """What most runs have in common first."""
+    ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    return listed([f"{name} ({count} run{'s' * (count != 1)})" for name, count in ordered])
