@@ -18,7 +18,7 @@ from reslab.training.run import make_trainer, quiet_lightning
 
 def main(weights: Path, counts: Path) -> None:
     quiet_lightning()
-    recipe = {"name": "he2015_cifar", "normalization": "imagenet"}
+    recipe = {"name": "he2015_cifar", "normalization": "imagenet", "batch_size": 120}
     config = resolve({"model": "resnet20", "data": "cifar10", "recipe": recipe}, "the test")
     net = fit(build(config.model), read_weights(weights).tensors)
     module = Classifier(net, config)

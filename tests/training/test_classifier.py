@@ -1,6 +1,7 @@
 """The loss that a recipe asks for, what is counted, and what a step draws."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ def depths(net: nn.Module) -> list[bool]:
 
 
 def drawn_at(
-    step: int, monkeypatch: pytest.MonkeyPatch, seed: int = 0, rank: int = 0
+    step: int, monkeypatch: pytest.MonkeyPatch, seed: int = 0, rank: int = 0, batch_idx: int = 0
 ) -> tuple[list[bool], Tensor]:
     """The depths of a step and the first numbers that dropout would draw."""
     net = build("stochdepth_resnet110")
@@ -83,18 +84,20 @@ def drawn_at(
     with monkeypatch.context() as at:
         at.setattr(Classifier, "global_step", step)
         at.setattr(Classifier, "global_rank", rank)
-        module.on_train_batch_start((torch.empty(0), torch.empty(0)), 0)
+        at.setattr(Classifier, "trainer", SimpleNamespace(accumulate_grad_batches=2))
+        module.on_train_batch_start((torch.empty(0), torch.empty(0)), batch_idx)
     return depths(net), torch.rand(3)
 
 
-def test_depths_are_of_seed_and_step_and_dropout_is_also_of_the_rank(
+def test_depths_are_of_seed_and_step_and_dropout_is_also_of_rank_and_micro_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept, numbers = drawn_at(5, monkeypatch)
     assert len(kept) == 54 and 0 < sum(kept) < 54
-    elsewhere, others = drawn_at(5, monkeypatch, rank=1)
-    assert elsewhere == kept
-    assert not torch.equal(others, numbers)
+    for place in ({"rank": 1}, {"batch_idx": 1}):
+        elsewhere, others = drawn_at(5, monkeypatch, **place)
+        assert elsewhere == kept
+        assert not torch.equal(others, numbers)
     again, same = drawn_at(5, monkeypatch)
     assert again == kept
     assert torch.equal(same, numbers)

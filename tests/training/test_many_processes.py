@@ -163,6 +163,7 @@ def test_a_run_goes_on_with_other_devices_and_other_micro_batches(
     assert distance(weights(whole), weights(moved)) < 1e-6
 
 
+@pytest.mark.slow
 def test_processes_with_unequal_shares_of_the_test_split_count_every_example_once(
     machine: Machine, make_run: MakeRun
 ) -> None:
@@ -198,7 +199,7 @@ def test_torchrun_starts_the_same_run_on_one_machine_and_on_two(
 # ---- how it ends --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_process_that_is_killed_ends_the_run_as_crashed(
     machine: Machine, make_run: MakeRun, victim: int
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_process_that_is_killed_ends_the_run_as_crashed(
     assert processes(config) == []
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_says_why(machine: Machine, make_run: MakeRun) -> None:
     """Rank 1 fails in a step; rank 0, which waits for it, is not the one to be named."""
     config = make_run("a", LONG)

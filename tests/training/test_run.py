@@ -160,7 +160,10 @@ def test_micro_batches_change_what_batchnorm_normalises_over_and_that_is_recorde
     assert [row["step"] for row in rows if "train_loss" in row] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("step", [100, 150, 342])
+@pytest.mark.parametrize(
+    "step",
+    [100, pytest.param(150, marks=pytest.mark.slow), pytest.param(342, marks=pytest.mark.slow)],
+)
 def test_a_run_stopped_anywhere_resumes_bit_for_bit(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
