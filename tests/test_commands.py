@@ -67,9 +67,9 @@ def test_a_dry_run_shows_runs_costs_steps_and_what_is_about_to_happen(
 ) -> None:
     text = dry(capsys, only="plain-20", seeds=3, budget=0.5)
     *row, each = cells(text, "plain-20")
-    # 240 steps of 64 of 1,437 images
+    # 200 steps of 64 of 1,437 images
     assert row == [
-        *("plain-20", "model: plain20_w8", "67,906", "631,616", "240", "10.7", "3 pending")
+        *("plain-20", "model: plain20_w8", "67,906", "631,616", "200", "8.9", "3 pending")
     ]
     assert each.endswith("s")
     assert "3 of 3 runs to do" in text.splitlines()[-1]
@@ -94,8 +94,8 @@ def test_variants_that_are_one_and_the_same_run_are_counted_apart() -> None:
 
 
 def test_epochs_are_of_the_images_that_are_trained_on(capsys: pytest.CaptureFixture[str]) -> None:
-    """480 steps of 64 images; 400 of the 1,437 are set aside."""
-    assert cells(dry(capsys, set=["data.holdout=400"]), "plain-8")[5] == "29.6"
+    """400 steps of 64 images; 400 of the 1,437 are set aside."""
+    assert cells(dry(capsys, set=["data.holdout=400"]), "plain-8")[5] == "24.7"
 
 
 def test_when_all_runs_are_final_a_dry_run_says_so(capsys: pytest.CaptureFixture[str]) -> None:

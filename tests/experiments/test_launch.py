@@ -29,7 +29,7 @@ class Laboratory:
 
     def start(self, *more: str, steps: int = STEPS) -> subprocess.Popen[str]:
         command = [sys.executable, str(self.script), "train", "--model=resnet8_w8"]
-        options = ["--data=digits", "--recipe=digits", "--seeds=2", f"--budget={steps / 480}"]
+        options = ["--data=digits", "--recipe=digits", "--seeds=2", f"--budget={steps / 400}"]
         process = subprocess.Popen(
             [*command, *options, *more],
             env={**os.environ, "RESLAB_RUNS": str(self.runs), "CUDA_VISIBLE_DEVICES": ""},

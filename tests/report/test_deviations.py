@@ -110,7 +110,7 @@ def test_an_experiment_without_a_protocol_still_names_its_budget(lab: Lab) -> No
     lab.base, lab.published = {"data": "digits", "recipe": "digits"}, None
     lab.options["budget"] = 0.1
     lab.variant("plain-8", {"model": "plain8_w8"})
-    assert deviations_of(lab) == ["budget 0.1: 48 of 480 steps, milestones 24 and 36"]
+    assert deviations_of(lab) == ["budget 0.1: 40 of 400 steps, milestones 20 and 30"]
     assert assumptions_of(lab) == {}
 
 
