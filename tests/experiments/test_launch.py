@@ -191,6 +191,7 @@ def test_two_processes_share_a_run_and_count_every_example_once(laboratory: Labo
     assert laboratory.processes() == []
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(
     laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ def test_what_was_not_run_has_nothing_to_send(planned: list[Path]) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_starts_of_one_run_are_one_curve_in_wandb(planned: list[Path], repository: Path) -> None:
     """The second start was killed; W&B's own server counts lines, and so does ours."""
     environment = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"}

@@ -20,6 +20,7 @@ AKAMASTER = "resnet20-12fca82f.th"
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_akamasters_resnet20_gets_827_of_10000_wrong(
     require_data: Callable[[str], Path], shared_data: Path, repository: Path
 ) -> None:

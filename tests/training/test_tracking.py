@@ -115,6 +115,7 @@ def test_a_key_without_a_network_means_offline_within_seconds(
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_a_server_that_refuses_does_not_end_the_run(make_run: MakeRun, repository: Path) -> None:
     """Something answers, but it is no W&B server (a captive portal, a wrong address)."""
     with subprocess.Popen(
@@ -140,6 +141,7 @@ def test_a_server_that_refuses_does_not_end_the_run(make_run: MakeRun, repositor
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_a_server_that_answers_has_the_run(make_run: MakeRun, repository: Path) -> None:
     config = make_run("variant", SHORT)
     with wandb_server() as server:
