@@ -41,6 +41,8 @@ def main() -> int:
         raise UserError("--folder belongs to imagefolder, which needs it")
     if arguments.shorter_side < 1:
         raise UserError(f"--shorter-side {arguments.shorter_side}; expected 1 or more")
+    if arguments.workers is not None and arguments.workers < 0:
+        raise UserError(f"--workers {arguments.workers}; expected 0 or more")
     from reslab.data.prepared import prepare
     from reslab.data.workers import default_workers
 

@@ -187,6 +187,12 @@ def test_train_alone_can_be_split(make: Make) -> None:
     assert len(list_folder(root, test_fraction=0.5).test) == 20
 
 
+def test_a_class_may_be_called_train(make: Make) -> None:
+    vehicles = ("bus", "train/steam", "train/diesel")
+    root = make(f"{vehicle}/{n}.jpg" for vehicle in vehicles for n in "12")
+    assert list_folder(root, test_fraction=0.5).classes == ("bus", "train")
+
+
 def test_files_beside_the_classes_are_refused(make: Make) -> None:
     root = make((*SPLIT, "val/ILSVRC2012_val_00000001.JPEG"))
     assert "belong to no class: ILSVRC2012_val_00000001.JPEG" in refusal(root)

@@ -1,5 +1,6 @@
 """Files of every kind, against Pillow."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.data.images import (
 )
 
 from reslab.data.decode import Undecodable, decode
+from reslab.errors import UserError
 
 
 def read(folder: Path, name: str, content: bytes) -> Pixels:
@@ -77,3 +79,17 @@ def test_a_reason_says_what_is_wrong(tmp_path: Path) -> None:
             read(tmp_path, name, UNDECODABLE[name])
     with pytest.raises(Undecodable, match="No such file or directory"):
         decode(tmp_path / "missing.jpg")
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_is_no_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, kind: type) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(np, "fromfile", fail)
+    with pytest.raises(UserError, match=r"a\.png cannot be read: Input/output error"):
+        decode(tmp_path / "a.png")
+    monkeypatch.undo()
+    with pytest.raises(Undecodable, match="No such file"):
+        decode(tmp_path / "a.png")

@@ -2,12 +2,12 @@
 
 import hashlib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from tests.data.ranks import as_rank
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve
@@ -24,22 +24,9 @@ def run(**fields: Any) -> RunConfig:
     return resolve(tree, "test")
 
 
-def at(
-    config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0, micro_batches: int = 1
-) -> ResidentData:
+def at(config: RunConfig, *rank: int, **place: int) -> ResidentData:
     """The data as a rank sees it, at a step."""
-    data = ResidentData(config)
-    strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(  # type: ignore[assignment]
-        global_rank=rank,
-        world_size=ranks,
-        global_step=step,
-        accumulate_grad_batches=micro_batches,
-        strategy=strategy,
-    )
-    data.prepare_data()
-    data.setup("test")
-    return data
+    return as_rank(ResidentData(config), *rank, **place)
 
 
 def digest(batch: tuple[Tensor, ...]) -> str:

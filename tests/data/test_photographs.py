@@ -1,12 +1,12 @@
 """Photographs in batches: the same whatever reads them, and every file accounted for."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 import torch
 from tests.data.images import UNDECODABLE
+from tests.data.ranks import as_rank
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve
@@ -35,22 +35,9 @@ def run(folder: Path, **fields: Any) -> RunConfig:
     return resolve({"model": "resnet8_w8", "data": data, "recipe": recipe, **fields}, "test")
 
 
-def at(
-    config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0, micro_batches: int = 1
-) -> PhotographData:
+def at(config: RunConfig, *rank: int, **place: int) -> PhotographData:
     """The data as a rank sees it, at a step."""
-    data = PhotographData(config)
-    data.trainer = SimpleNamespace(  # type: ignore[assignment]
-        global_rank=rank,
-        world_size=ranks,
-        num_devices=ranks,
-        global_step=step,
-        accumulate_grad_batches=micro_batches,
-        strategy=SimpleNamespace(root_device=torch.device("cpu")),
-    )
-    data.prepare_data()
-    data.setup()
-    return data
+    return as_rank(PhotographData(config), *rank, **place)
 
 
 def first(data: PhotographData, count: int) -> list[tuple[Tensor, ...]]:

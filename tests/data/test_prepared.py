@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +62,29 @@ def test_a_store_has_what_decoding_and_resizing_give(
             expected = resize(image, [SIDE]) if larger else image
             assert torch.equal(stored.image(index), expected)
     assert sizes == {True, False}
+
+
+def test_a_store_may_be_larger_than_the_memory(tmp_path: Path) -> None:
+    """The system counts a mapping that can be written to as memory."""
+    file = tmp_path / "pixels.bin"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with file.open("wb") as sparse:
+        sparse.truncate(8 * memory)
+    assert len(prepared._mapped(str(file))) == 8 * memory
+
+
+def test_links_to_nowhere_and_trees_without_a_split_are_prepared_as_they_are_trained_on(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
+    shutil.rmtree(photographs / "val")
+    (photographs / "train" / "chat" / "gone.jpg").symlink_to("nowhere")
+    config = {"data": {"test_fraction": 0.5}}
+    expected = at(run(photographs, **config)).survey.undecodable
+    prepare(photographs, SIDE, 0)
+    found = at(run(photographs, data={"test_fraction": 0.5, "prepared": SIDE})).survey.undecodable
+    assert found == expected
+    assert list(expected) == [b"train/chat/gone.jpg"]
 
 
 def test_batches_from_the_store_are_those_of_the_resized_images(

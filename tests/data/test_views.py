@@ -92,3 +92,12 @@ def test_what_the_papers_leave_open_is_said() -> None:
     mean_image = Normalization("pixel_mean", torch.rand(3, 64, 64), torch.ones(3, 1, 1))
     flips, sides, mean = assumed("multi_scale", SMALL, mean_image)
     assert "both flips" in flips and "64, 73, 110, 137, 183" in sides and "mean colour" in mean
+
+
+def test_a_view_holds_no_more_than_itself() -> None:
+    """A worker hands over a tensor's whole storage: of a mapped store that would be all of it."""
+    store = torch.zeros(100, 28, 28, 3, dtype=torch.uint8)
+    photographs = Photographs(size=24, crop="center", test_shorter_side=28)
+    for look in VIEWS.values():
+        for views in look(store[7].permute(2, 0, 1), photographs):
+            assert views.untyped_storage().nbytes() == views.nbytes

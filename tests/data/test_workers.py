@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reslab.data.workers import default_workers, in_workers
+from reslab.data.workers import default_workers, in_workers, one_thread
 from reslab.errors import UserError
 
 
@@ -67,6 +67,18 @@ def test_workers_are_one_fewer_than_the_share_of_the_cores(monkeypatch: pytest.M
     assert default_workers(processes=4) == 5
     monkeypatch.setenv("RESLAB_WORKERS", "0")
     assert default_workers() == 0
+
+
+def test_one_thread_for_a_while() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(RuntimeError), one_thread():
+            assert torch.get_num_threads() == 1
+            raise RuntimeError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.process

@@ -131,7 +131,7 @@ def _trees(root: Path, test_fraction: float | None) -> list[str]:
             raise UserError(
                 f"{root} has train/ and {tests[0]}/; data.test_fraction is for one tree of classes"
             )
-        return [train]
+        return [train if train == "train" and _folders(root) == ["train"] else ""]
     if train != "train" or not tests:
         raise UserError(f"{root} is not split into train/ and val/; {_shape(root)}")
     if len(tests) > 1:
@@ -140,6 +140,10 @@ def _trees(root: Path, test_fraction: float | None) -> list[str]:
             "away"
         )
     return [train, *tests]
+
+
+def _folders(root: Path) -> list[str]:
+    return [path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
 
 
 def _shape(root: Path) -> str:
@@ -193,12 +197,13 @@ def _files(folder: str, path: str) -> Iterator[_File]:
             if entry.is_dir():
                 yield from _files(entry.path, inner)
             else:
-                yield inner, _size(entry)
+                yield inner, size_of(entry)
 
 
-def _size(entry: "os.DirEntry[str]") -> int:
+def size_of(file: "os.DirEntry[str] | Path") -> int:
+    """The bytes of a file."""
     try:
-        return entry.stat().st_size
+        return file.stat().st_size
     except FileNotFoundError:  # a link that leads nowhere; nothing is left out
         return 0
 

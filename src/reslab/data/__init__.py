@@ -1,7 +1,7 @@
-"""Data sets, the order of their examples, augmentation on the device, and the DataModule.
+"""Data sets, the order of their examples, augmentation on the device, and the DataModules.
 
-The DataModule is `reslab.data.modules.ResidentData`; it is not imported here, so that everything
-else in this package works without lightning.
+`reslab.data.modules` has the DataModules; it is not imported here, so that everything else in this
+package works without lightning.
 """
 
 from reslab.data.augment import Normalization, augmented, crop_flip

@@ -127,7 +127,8 @@ def _moved(images: Tensor, draws: Draws, augmentation: Augmentation) -> Tensor:
     if not padding and not augmentation.flip:
         return images
     if not padding:
-        return torch.where(draws.flip.bool()[:, None, None, None], images.flip(3), images)
+        places = torch.arange(len(images), device=images.device) + len(images) * draws.flip
+        return torch.cat([images, images.flip(3)]).index_select(0, places)
     flip = draws.flip if augmentation.flip else torch.zeros_like(draws.flip)
     return crop_flip(images, draws.dy, draws.dx, flip, padding, augmentation.fill == "reflect")
 

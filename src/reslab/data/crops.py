@@ -46,7 +46,7 @@ def test_crop(image: Tensor, photographs: Photographs) -> Tensor:
 
     Returns uint8 (3, size, size).
     """
-    resized: Tensor = F.resize(image, [photographs.test_shorter_side])
+    resized = _resized(image, [photographs.test_shorter_side])
     centre: Tensor = F.center_crop(resized, [photographs.size])
     return centre
 
@@ -54,15 +54,14 @@ def test_crop(image: Tensor, photographs: Photographs) -> Tensor:
 def _scale(image: Tensor, photographs: Photographs) -> Tensor:
     low, high = photographs.shorter_side
     shorter_side = int(torch.randint(low, high + 1, ()))
-    crop: Tensor = RandomCrop(photographs.size)(F.resize(image, [shorter_side]))
+    crop: Tensor = RandomCrop(photographs.size)(_resized(image, [shorter_side]))
     return crop
 
 
 def _area(image: Tensor, photographs: Photographs) -> Tensor:
     draw = _resized_crop(photographs.size, photographs.area, photographs.aspect_ratio)
     box = draw.make_params([image])  # without what the transform does for inputs of other kinds
-    crop: Tensor = F.resized_crop(image, **box, size=[photographs.size, photographs.size])
-    return crop
+    return _resized(F.crop(image, **box), [photographs.size, photographs.size])
 
 
 def _center(image: Tensor, photographs: Photographs) -> Tensor:
@@ -74,6 +73,13 @@ CROPS: dict[str, Callable[[Tensor, Photographs], Tensor]] = {
     "area": _area,
     "center": _center,
 }
+
+
+def _resized(image: Tensor, size: list[int]) -> Tensor:
+    """torchvision's resize, in the memory format that it is fastest with on a CPU."""
+    interleaved = image[None].contiguous(memory_format=torch.channels_last)
+    resized: Tensor = F.resize(interleaved, size)[0]
+    return resized
 
 
 @cache

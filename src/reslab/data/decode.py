@@ -13,17 +13,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reslab.errors import UserError
+
 
 class Undecodable(Exception):
     """A file that is no image in a format that is read here; its text says why."""
 
 
 def decode(path: Path) -> Tensor:
-    """The image in a file, uint8 (3, H, W). Raises `Undecodable`."""
+    """The image in a file, uint8 (3, H, W). Raises `Undecodable`, also for a link to nowhere.
+
+    `UserError` for a file that cannot be read: whether it is an image is then not known.
+    """
     try:
         content = np.fromfile(path, np.uint8)
+    except FileNotFoundError as error:
+        raise Undecodable(str(error.strerror)) from None
     except OSError as error:
-        raise Undecodable(error.strerror or type(error).__name__) from None
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     return decode_bytes(torch.from_numpy(content))
 
 

@@ -1,13 +1,14 @@
-"""The DataModule of the small data sets: every image resident, as uint8, on the training device.
+"""What every run's DataModule gives, and the one whose images are resident on the training device.
 
 Loaders are plain iterables, no DataLoader: a training batch is a function of (seed, step), so the
 one thing that a resumed run needs, the step, is the trainer's own; evaluation batches never pad.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from itertools import count, starmap
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -21,10 +22,7 @@ from reslab.data.augment import Draws, Normalization, augmented, mixed
 from reslab.data.order import Order, Rows, mix_seed
 from reslab.data.sources import Split, hold_out, open_source
 
-if TYPE_CHECKING:
-    from reslab.data.photographs import PhotographData
-
-AnyData: TypeAlias = "ResidentData | PhotographData"
+Images = TypeVar("Images", bound=Sized)
 Batch = tuple[Tensor, Tensor]
 TrainingBatch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
 """Images and targets; of a mixed batch also the classes' probabilities."""
@@ -143,24 +141,70 @@ def dtype_of(config: RunConfig) -> torch.dtype:
     return torch.float64 if config.precision == "64-true" else torch.float32
 
 
-class ResidentData(LightningDataModule):
-    """A data set as a run wants it. Images are float32 (float64 for 64-true), targets int64.
+class ImageData(LightningDataModule, ABC, Generic[Images]):
+    """A run's data. Images are float32 (float64 for 64-true), targets int64.
 
-    After `setup`: `normalization` (fitted on the training images in use), `class_names`,
-    `train_examples`, `test_examples`. The test split is the held-out part where there is one.
-    Without a trainer it works on the CPU as rank 0 of 1, and training starts at step 0.
+    The test split is the held-out part where there is one. Without a trainer it works on the CPU
+    as rank 0 of 1, and training starts at step 0.
     """
 
     normalization: Normalization
+    """Of the training images in use; like what follows it is there after `setup`."""
     class_names: tuple[str, ...]
-    train: Split
-    test: Split
-    undecodable = 0
+    train: Images
+    test: Images
+    undecodable: int = 0
+    """Files that are in neither split because they cannot be decoded."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
         self.config = config
-        self.dtype = dtype_of(config)
+
+    @property
+    def train_examples(self) -> int:
+        """Images trained on: all of the training split but the held-out and undecodable ones."""
+        return len(self.train)
+
+    @property
+    def test_examples(self) -> int:
+        """Images tested on."""
+        return len(self.test)
+
+    @abstractmethod
+    def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
+        """A micro-batch of this rank's share of a step: images (b, C, H, W), targets (b,), int64.
+
+        Of a mixed batch, `targets` are those of the images before they were mixed, and a third
+        tensor has the classes' probabilities (b, classes), in the images' dtype.
+        """
+
+    @abstractmethod
+    def train_dataloader(self) -> Iterable[TrainingBatch]:
+        """Training batches from the trainer's step on, without end."""
+
+    @abstractmethod
+    def evaluation(self, split: Images) -> Iterable[Batch]:
+        """This rank's part of a split, in batches, not augmented."""
+
+    def val_dataloader(self) -> Iterable[Batch]:
+        """The test split."""
+        return self.evaluation(self.test)
+
+    def test_dataloader(self) -> list[Iterable[Batch]]:
+        """The training split as it is, un-augmented, and the test split."""
+        return [self.evaluation(self.train), self.evaluation(self.test)]
+
+    def first_step(self) -> int:
+        """The step that training starts at, or goes on at."""
+        return self.trainer.global_step if self.trainer else 0
+
+    def device(self) -> torch.device:
+        """Where batches are to be."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+
+class ResidentData(ImageData[Split]):
+    """The small data sets: every image resident, as uint8, on the training device."""
 
     def prepare_data(self) -> None:
         """Download what is missing; `UserError` if that fails."""
@@ -174,28 +218,14 @@ class ResidentData(LightningDataModule):
         train, test = source.train, source.test
         if self.config.data.holdout:
             train, test = hold_out(train, self.config.data.holdout)
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        device = self.device()
         fitted = Normalization.fit(self.config.recipe.normalization, train.images)
         self.normalization = fitted.to(device)
         self.class_names = source.class_names
         self.train, self.test = train.to(device), test.to(device)
 
-    @property
-    def train_examples(self) -> int:
-        """Images trained on: all of the training split but the held-out ones."""
-        return len(self.train)
-
-    @property
-    def test_examples(self) -> int:
-        """Images tested on."""
-        return len(self.test)
-
     def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
-        """A micro-batch of this rank's share of a step: images (b, C, H, W), targets (b,), int64.
-
-        Of a mixed batch, `targets` are those of the images before they were mixed, and a third
-        tensor has the classes' probabilities (b, classes), in the images' dtype.
-        """
+        """See `ImageData`."""
         part = own_share(self.trainer).part(micro_batch)
         rows = rows_of(self.config, self.train_examples, step, *part)
         examples, draws = drawn(rows, self.train.targets.device)
@@ -204,27 +234,16 @@ class ResidentData(LightningDataModule):
         return finished(self.config, step, images, targets, draws, self.normalization)
 
     def train_dataloader(self) -> TrainingBatches:
-        """Training batches from the trainer's step on, without end."""
-        return TrainingBatches(
-            self.train_batch,
-            lambda: self.trainer.global_step if self.trainer else 0,
-            own_share(self.trainer),
-        )
+        """See `ImageData`."""
+        return TrainingBatches(self.train_batch, self.first_step, own_share(self.trainer))
 
-    def val_dataloader(self) -> EvaluationBatches:
-        """The test split."""
-        return self._evaluation(self.test)
-
-    def test_dataloader(self) -> list[EvaluationBatches]:
-        """The training split as it is, un-augmented, and the test split."""
-        return [self._evaluation(self.train), self._evaluation(self.test)]
-
-    def _evaluation(self, split: Split) -> EvaluationBatches:
+    def evaluation(self, split: Split) -> EvaluationBatches:
+        """See `ImageData`."""
         rank, ranks, _ = own_share(self.trainer)
-        return EvaluationBatches(split, self.normalization, self.dtype, rank, ranks)
+        return EvaluationBatches(split, self.normalization, dtype_of(self.config), rank, ranks)
 
 
-def data_module(config: RunConfig) -> AnyData:
+def data_module(config: RunConfig) -> ImageData[Any]:
     """The DataModule of a run's data: `ResidentData`, or `photographs.PhotographData`."""
     if not facts_of(config.data).photographs:
         return ResidentData(config)

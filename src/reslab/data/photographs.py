@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from tqdm import tqdm
 
@@ -30,6 +29,7 @@ from reslab.data.crops import test_crop, train_crop
 from reslab.data.decode import Undecodable, decode
 from reslab.data.modules import (
     Batch,
+    ImageData,
     Share,
     TrainingBatch,
     drawn,
@@ -42,14 +42,14 @@ from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared
 from reslab.data.sources import hold_out
 from reslab.data.survey import Survey, kept, once, survey
-from reslab.data.workers import default_workers, in_workers
+from reslab.data.workers import default_workers, in_workers, one_thread
 from reslab.errors import UserError
 
 Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.bytes_]
 """Paths as the system spells them, in one array: a list would be copied into every worker."""
 
-EVALUATION_BATCH = 100
+EVALUATED_AT_ONCE = 100
 MEASURED_AT_ONCE = 50
 
 
@@ -136,7 +136,7 @@ def _pictures(images: Iterable[Image], read: Callable[[bytes], Tensor], found: S
 
 @dataclass(frozen=True)
 class RandomCrops:
-    """The crops of a batch of rows, uint8 (b, 3, size, size)."""
+    """The crops of a batch of rows, uint8 (b, 3, size, size), channels last in memory."""
 
     pictures: Pictures
     photographs: Photographs
@@ -144,18 +144,23 @@ class RandomCrops:
     def __call__(self, rows: Rows) -> Tensor:
         views = zip(rows.examples.tolist(), rows.view.tolist(), strict=True)
         crop = partial(train_crop, photographs=self.photographs)
-        return torch.stack([crop(self.pictures.image(i), seed=seed) for i, seed in views])
+        return _together([crop(self.pictures.image(i), seed=seed) for i, seed in views])
 
 
 @dataclass(frozen=True)
 class CentreCrops:
-    """The centres of the images of some indices, uint8 (b, 3, size, size)."""
+    """The centres of the images of some indices, uint8 (b, 3, size, size), channels last."""
 
     pictures: Pictures
     photographs: Photographs
 
     def __call__(self, indices: range) -> Tensor:
-        return torch.stack([test_crop(self.pictures.image(i), self.photographs) for i in indices])
+        return _together([test_crop(self.pictures.image(i), self.photographs) for i in indices])
+
+
+def _together(crops: list[Tensor]) -> Tensor:
+    """Crops as one tensor in the memory format that they come in; another would take longer."""
+    return torch.stack([crop.permute(1, 2, 0) for crop in crops]).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -200,13 +205,15 @@ class EvaluationBatches:
         device, targets = self.normalization.mean.device, self.crops.pictures.targets
         images = in_workers(self.crops, self._indices(), self.workers, self.pin_memory)
         for indices, crops in zip(self._indices(), images, strict=True):
-            on_device = crops.to(device, non_blocking=True)
-            yield self.normalization(on_device, self.dtype), targets[list(indices)].to(device)
+            with one_thread():
+                on_device = crops.to(device, non_blocking=True).contiguous()
+                normalized = self.normalization(on_device, self.dtype)
+            yield normalized, targets[list(indices)].to(device, non_blocking=True)
 
     def _indices(self) -> list[range]:
         mine = range(self.rank, len(self.crops.pictures), self.ranks)
-        starts = range(0, len(mine), EVALUATION_BATCH)
-        return [mine[start : start + EVALUATION_BATCH] for start in starts]
+        starts = range(0, len(mine), EVALUATED_AT_ONCE)
+        return [mine[start : start + EVALUATED_AT_ONCE] for start in starts]
 
 
 # ---- normalisation ----------------------------------------------------------------------------
@@ -253,22 +260,16 @@ class _Measure:
 # ---- the DataModule ---------------------------------------------------------------------------
 
 
-class PhotographData(LightningDataModule):
-    """Photographs as a run wants them; see `modules.ResidentData`, whose surface this is.
+class PhotographData(ImageData[Pictures]):
+    """Photographs: decoded and cropped by `default_workers()` processes.
 
-    Images are decoded and cropped by `default_workers()` processes; everything after the crop is
-    done in batches on the training device.
+    Everything after the crop is done in batches on the training device.
     """
 
-    normalization: Normalization
-    class_names: tuple[str, ...]
-    train: Pictures
-    test: Pictures
     survey: Survey
 
     def __init__(self, config: RunConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         assert config.recipe.photographs is not None  # RunConfig has checked it
         self.photographs = config.recipe.photographs
 
@@ -287,8 +288,7 @@ class PhotographData(LightningDataModule):
         """Open what `prepare_data` has made sure of, in every process."""
         if not hasattr(self, "train"):
             self._open()
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        self.normalization = self.normalization.to(device)
+        self.normalization = self.normalization.to(self.device())
 
     def _open(self) -> None:
         data, workers = self.config.data, self._workers()
@@ -300,47 +300,25 @@ class PhotographData(LightningDataModule):
         kind = self.config.recipe.normalization
         self.normalization = fit_normalization(kind, train, self.photographs, key, workers)
         self.class_names, self.survey = opened.class_names, opened.survey
+        self.undecodable = len(opened.survey.undecodable)
         self.train, self.test = train, test
 
-    @property
-    def train_examples(self) -> int:
-        """Images trained on: all of the training split but the held-out and undecodable ones."""
-        return len(self.train)
-
-    @property
-    def test_examples(self) -> int:
-        """Images tested on."""
-        return len(self.test)
-
-    @property
-    def undecodable(self) -> int:
-        """Files that are in neither split because they cannot be decoded."""
-        return len(self.survey.undecodable)
-
     def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
-        """A micro-batch of this rank's share of a step, without workers; as in `ResidentData`."""
+        """See `ImageData`; without workers."""
         rows = self._rows(step, micro_batch)
         return self._finish(step, rows, RandomCrops(self.train, self.photographs)(rows))
 
     def train_dataloader(self) -> TrainingBatches:
-        """Training batches from the trainer's step on, without end."""
+        """See `ImageData`."""
         return TrainingBatches(
             self._rows,
             RandomCrops(self.train, self.photographs),
             self._finish,
-            lambda: self.trainer.global_step if self.trainer else 0,
+            self.first_step,
             own_share(self.trainer),
             self._workers(),
             self._pin_memory(),
         )
-
-    def val_dataloader(self) -> EvaluationBatches:
-        """The test split."""
-        return self._evaluation(self.test)
-
-    def test_dataloader(self) -> list[EvaluationBatches]:
-        """The training split as it is, un-augmented, and the test split."""
-        return [self._evaluation(self.train), self._evaluation(self.test)]
 
     def _rows(self, step: int, micro_batch: int) -> Rows:
         part = own_share(self.trainer).part(micro_batch)
@@ -348,12 +326,15 @@ class PhotographData(LightningDataModule):
 
     def _finish(self, step: int, rows: Rows, crops: Tensor) -> TrainingBatch:
         device = self.normalization.mean.device
-        _, draws = drawn(rows, device)
-        images = crops.to(device, non_blocking=True)
-        targets = self.train.targets[torch.from_numpy(rows.examples)].to(device)
-        return finished(self.config, step, images, targets, draws, self.normalization)
+        with one_thread():
+            _, draws = drawn(rows, device)
+            images = crops.to(device, non_blocking=True).contiguous()
+            targets = self.train.targets[torch.from_numpy(rows.examples)]
+            targets = targets.to(device, non_blocking=True)
+            return finished(self.config, step, images, targets, draws, self.normalization)
 
-    def _evaluation(self, split: Pictures) -> EvaluationBatches:
+    def evaluation(self, split: Pictures) -> EvaluationBatches:
+        """See `ImageData`."""
         rank, ranks, _ = own_share(self.trainer)
         return EvaluationBatches(
             CentreCrops(split, self.photographs),

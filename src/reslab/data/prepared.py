@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -30,7 +31,7 @@ from tqdm import tqdm
 from reslab import store
 from reslab.config.data import Data
 from reslab.config.datasets import data_root
-from reslab.config.folders import Listing, list_folder
+from reslab.config.folders import Listing, list_folder, size_of
 from reslab.data.decode import Undecodable, decode
 from reslab.data.survey import Survey, kept, once, printable
 from reslab.data.workers import in_workers
@@ -43,7 +44,6 @@ CHUNK = 64
 SAMPLE = 64
 """Files from which a store's size is estimated."""
 
-Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.bytes_]
 Entry = tuple[int, int] | str
@@ -67,25 +67,33 @@ def folder_of(root: Path, shorter_side: int) -> Path:
 class Prepared:
     """An open store; `survey` tells of the files in use that have no image."""
 
-    folder: Path
+    pixels: str
+    """Their file."""
     names: Names
     starts: Ints
     shapes: Ints
     survey: Survey
 
     def __call__(self, name: bytes) -> Tensor:
-        """What was prepared of a file's image, uint8 (3, H, W), channels last in memory."""
+        """What was prepared of a file's image, uint8 (3, H, W), channels last in memory.
+
+        It is a view of the mapped file, of which only what is used is read; not to be written to.
+        """
         place = int(np.searchsorted(self.names, name))
         height, width = self.shapes[place].tolist()
-        start = int(self.starts[place])
-        pixels = _mapped(self.folder / PIXELS)[start : start + 3 * height * width]
-        return torch.from_numpy(np.array(pixels).reshape(height, width, 3)).permute(2, 0, 1)
+        strides = (1, 3 * width, 3)
+        return _mapped(self.pixels).as_strided((3, height, width), strides, int(self.starts[place]))
 
 
 @cache
-def _mapped(path: Path) -> Bytes:
-    """Each process opens it for itself: handed to a worker, the whole would be copied."""
-    return np.memmap(path, np.uint8, mode="r")
+def _mapped(path: str) -> Tensor:
+    """Each process opens it for itself: handed to a worker, the whole would be copied.
+
+    A mapping that could be written to would count as memory that the machine must have.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(np.memmap(path, np.uint8, mode="r"))
 
 
 def open_prepared(data: Data, listing: Listing) -> Prepared:
@@ -112,7 +120,7 @@ def open_prepared(data: Data, listing: Listing) -> Prepared:
     reasons = {names[bad["place"]]: bad["reason"] for bad in about["undecodable"]}
     bad = {name: reasons[name] for name in used.tolist() if name in reasons}
     survey = Survey(len(used), bad, folder / ABOUT)
-    return Prepared(folder, names, np.cumsum(lengths) - lengths, shapes, survey)
+    return Prepared(str(folder / PIXELS), names, np.cumsum(lengths) - lengths, shapes, survey)
 
 
 def _checked(folder: Path, about: dict[str, Any], advice: str) -> dict[str, Any]:
@@ -132,7 +140,7 @@ def _checked(folder: Path, about: dict[str, Any], advice: str) -> dict[str, Any]
 def _changed(root: Path, used: Names, names: Names, sizes: Ints) -> str | None:
     """The first file in use that was not prepared, or has another size now."""
     places = np.minimum(np.searchsorted(names, used), len(names) - 1)
-    found = np.array([(root / os.fsdecode(name)).stat().st_size for name in used])
+    found = np.array([size_of(root / os.fsdecode(name)) for name in used])
     wrong = np.flatnonzero((names[places] != used) | (sizes[places] != found))
     return os.fsdecode(used[wrong[0]]) if len(wrong) else None
 
@@ -170,10 +178,10 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
 
 def _files(root: Path) -> tuple[Names, Ints]:
     """Names of all files of a folder, whatever their split, and their sizes; sorted."""
-    split = (root / "train").is_dir()
+    split = any((root / name).is_dir() for name in ("val", "test"))
     listing = list_folder(root, test_fraction=None if split else 0.5)
     names = np.sort(np.array([os.fsencode(name) for name, _ in listing.train + listing.test]))
-    return names, np.array([(root / os.fsdecode(name)).stat().st_size for name in names])
+    return names, np.array([size_of(root / os.fsdecode(name)) for name in names])
 
 
 def _make(

@@ -130,8 +130,18 @@ def kept(name: str) -> Path:
 
 @contextmanager
 def once(path: Path) -> Iterator[None]:
-    """Hold the making of a file: a second process waits, then finds it made."""
+    """Hold the making of a file or folder: a second process waits, then finds it made.
+
+    `UserError` where it is not there and cannot be made; what is there can be read by anybody.
+    """
     lock = path.with_name(f".{path.name}.lock")
-    with lock.open("w") as handle:
+    try:
+        handle = lock.open("w")
+    except OSError as error:
+        if not path.exists():
+            raise UserError(f"{path} cannot be made: {error.strerror}") from None
+        yield
+        return
+    with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -29,7 +29,8 @@ SHORTER_SIDES = (224, 256, 384, 480, 640)
 
 def center(image: Tensor, photographs: Photographs) -> Views:
     """The centre crop of an image, uint8 (3, H, W)."""
-    return (test_crop(image, photographs)[None],)
+    crop = test_crop(image, photographs)
+    return (crop[None].clone(),)  # a view would be handed over with all that it is a part of
 
 
 def ten_crop(image: Tensor, photographs: Photographs) -> Views:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -39,6 +40,17 @@ def default_workers(processes: int = 1) -> int:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         share = (os.cpu_count() or 1) // processes
     return max(0, min(share - 1, MOST_WORKERS))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use a single thread: its others would spin afterwards, on the workers' cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def in_workers(
