@@ -50,6 +50,8 @@ def main() -> int:
         raise UserError("which weights? Say a run's folder or a file")
     if arguments.confusion and len(paths) > 1:
         raise UserError("--confusion is for one run or file")
+    if arguments.confusion and not arguments.confusion.absolute().parent.is_dir():
+        raise UserError(f"--confusion: there is no folder {arguments.confusion.parent}")
     return max(exit_code(partial(evaluate, path, arguments)) for path in paths)
 
 

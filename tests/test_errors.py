@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +81,18 @@ def test_near_names_are_suggested_and_else_all_are_listed(
 
 def test_at_most_three_names_are_suggested() -> None:
     assert nearest("ab", ["ab1", "ab2", "ab3", "ab4"]).count(" or ") == 2
+
+
+def test_a_file_that_cannot_be_opened_is_named_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(lambda: (tmp_path / "none" / "x").write_text("")) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/none/x: No such file or directory\n"
+
+
+def test_an_error_of_the_system_that_is_about_no_file_is_raised() -> None:
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        exit_code(fail)

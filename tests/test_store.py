@@ -348,6 +348,12 @@ def test_the_code_has_a_version() -> None:
     assert store.code_version() == store.code_version()
 
 
+def test_a_run_is_filed_as_it_was_at_first_under_an_id_of_its_own(tmp_path: Path) -> None:
+    first, again = (store.tracking_of(tmp_path, "0123456789", {"group": g}) for g in "ab")
+    assert first == again
+    assert first["id"].startswith("0123456789-") and first["group"] == "a"
+
+
 # ---- W&B's logs -------------------------------------------------------------------------------
 
 
@@ -365,8 +371,11 @@ def test_logs_that_the_server_has_not_got_are_in_the_order_of_their_starts(tmp_p
     wandb_log(tmp_path, "run-20260104_000000-abc")
     (tmp_path / "wandb" / "latest-run").symlink_to(third.parent.name)
     assert store.unsent_logs(tmp_path) == [first, third]
-    assert store.mark_unsent(second.parent) == second
+    store.mark_unsent(second)
     assert store.unsent_logs(tmp_path) == [first, second, third]
+    store.unmark_unsent(second)
+    assert store.unsent_logs(tmp_path) == [first, third]
+    store.mark_unsent(second)
     for log in (first, second):
         log.with_name(f"{log.name}.synced").touch()
     assert store.unsent_logs(tmp_path) == [third]

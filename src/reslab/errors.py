@@ -16,7 +16,10 @@ class UserError(Exception):
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
-    """Run `main` and return its exit code: 2 after a `UserError`, 130 after Ctrl-C."""
+    """Run `main` and return its exit code: 2 after a `UserError`, 130 after Ctrl-C.
+
+    A file that cannot be read or written is the user's to mend, too.
+    """
     try:
         code = main() or 0
         sys.stdout.flush()
@@ -30,6 +33,11 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # `… | head`: the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 @contextlib.contextmanager

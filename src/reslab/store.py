@@ -140,11 +140,17 @@ def prepare(folder: Path, config: str, tracking: dict[str, Any]) -> None:
     That of a final run stays as it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / TRACKING).exists():
-        nonce = os.urandom(4).hex()
-        write_json(folder / TRACKING, {"id": f"{folder.name[-10:]}-{nonce}", **tracking})
+    tracking_of(folder, folder.name[-10:], tracking)
     if not (folder / RESULT).exists():
         write_text(folder / CONFIG, config)
+
+
+def tracking_of(folder: Path, run_id: str, new: dict[str, Any]) -> dict[str, Any]:
+    """How W&B files a run: as it did at first, else as `new` says, with an id of the run's own."""
+    if not (folder / TRACKING).exists():
+        nonce = os.urandom(4).hex()
+        write_json(folder / TRACKING, {"id": f"{run_id}-{nonce}", **new})
+    return dict(read_json(folder / TRACKING))
 
 
 def state(folder: Path) -> State:
@@ -271,15 +277,20 @@ def unsent_logs(folder: Path) -> list[Path]:
         *folder.glob("wandb/offline-run-*/run-*.wandb"),
         *(mark.with_suffix("") for mark in folder.glob("wandb/run-*/run-*.wandb.unsent")),
     ]
-    unsent = [log for log in logs if not log.with_name(f"{log.name}.synced").exists()]
+    unsent = [
+        log for log in logs if log.exists() and not log.with_name(f"{log.name}.synced").exists()
+    ]
     return sorted(unsent, key=lambda log: log.parent.name.removeprefix("offline-"))
 
 
-def mark_unsent(start: Path) -> Path:
-    """Mark the log in the folder of an online start as not or not wholly sent; its path."""
-    log = next(start.glob("run-*.wandb"))
+def mark_unsent(log: Path) -> None:
+    """Mark the log of an online start as not or not wholly sent."""
     log.with_name(f"{log.name}.unsent").touch()
-    return log
+
+
+def unmark_unsent(log: Path) -> None:
+    """The server has got this log."""
+    log.with_name(f"{log.name}.unsent").unlink()
 
 
 # ---- what made it -----------------------------------------------------------------------------

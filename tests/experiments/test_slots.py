@@ -1,14 +1,11 @@
 """Where runs go: one per GPU, else CPU cores, each core used once."""
 
-import subprocess
-from types import SimpleNamespace
-
 import pytest
 
 from reslab.config.execution import Execution
 from reslab.errors import UserError
 from reslab.experiments import slots
-from reslab.experiments.slots import Slot, available_cores, make_slots, visible_gpus
+from reslab.experiments.slots import Slot, make_slots
 
 
 @pytest.fixture
@@ -20,46 +17,6 @@ def machine(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         monkeypatch.setattr(slots, "available_cores", lambda: cores)
 
     return build
-
-
-@pytest.mark.parametrize(
-    ("variable", "names"),
-    [
-        ("0", ["0"]),
-        ("2,0", ["2", "0"]),
-        (" 0 , 1 ", ["0", "1"]),
-        ("GPU-8932f937,MIG-3", ["GPU-8932f937", "MIG-3"]),
-        ("", []),
-        ("-1", []),
-        ("0,-1,1", ["0"]),
-    ],
-)
-def test_gpus_are_named_as_cuda_reads_its_variable(
-    monkeypatch: pytest.MonkeyPatch, variable: str, names: list[str]
-) -> None:
-    """CUDA ignores what stands after the first name that is none."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
-    assert visible_gpus() == names
-
-
-@pytest.mark.parametrize(
-    ("code", "output", "names"),
-    [(0, "0\n1\n", ["0", "1"]), (9, "NVIDIA-SMI has failed\n", []), (6, "No devices\n", [])],
-)
-def test_without_that_variable_the_driver_is_asked(
-    monkeypatch: pytest.MonkeyPatch, code: int, output: str, names: list[str]
-) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    answer = SimpleNamespace(returncode=code, stdout=output)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
-    assert visible_gpus() == names
-
-
-def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    assert visible_gpus() == []
 
 
 @pytest.mark.parametrize(
@@ -137,5 +94,8 @@ def test_a_process_gets_its_slots_gpus_and_threads() -> None:
     assert "CUDA_VISIBLE_DEVICES" not in cpu.environment()
 
 
-def test_there_is_a_core() -> None:
-    assert available_cores() >= 1
+@pytest.mark.parametrize("gpus", ["", "0"])
+def test_no_slot_at_all_is_refused(machine, gpus: str) -> None:  # type: ignore[no-untyped-def]
+    machine(gpus=gpus)
+    with pytest.raises(UserError, match="SLOTS_PER_GPU=0; expected a whole number, 1 or more"):
+        make_slots(3, Execution(), per_gpu=0)

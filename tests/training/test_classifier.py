@@ -123,6 +123,7 @@ WITH_EVERYTHING = {
 }  # fmt: skip
 
 
+@pytest.mark.process
 def test_a_run_with_everything_resumes_bit_for_bit(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from reslab.config import describe
 from reslab.errors import UserError
 from reslab.models import build
 from reslab.training.checkpoint import load, read_weights
-from reslab.training.evaluate import evaluate_file
+from reslab.training.evaluate import Net, evaluate_file
 
 AKAMASTER = "resnet20-12fca82f.th"
 
@@ -66,8 +68,38 @@ def test_weights_that_do_not_fit_list_missing_and_unexpected_keys(tmp_path: Path
 def test_a_net_for_other_images_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     torch.save(build("resnet20").state_dict(), file)
-    with pytest.raises(UserError, match="takes 3 channels to 10 classes; digits has 1 and 10"):
+    with pytest.raises(UserError, match=r"other shapes: conv1.weight is 16×3×3×3, the net's 16×1"):
         evaluate_file(file, "resnet20", "digits", "none")
+    with pytest.raises(UserError, match="--normalization imagenet is for colour; digits is grey"):
+        evaluate_file(file, "resnet20", "digits", "imagenet")
+
+
+def test_a_runs_net_is_not_tested_on_images_of_other_kinds(digit_weights: Path) -> None:
+    with pytest.raises(UserError, match="takes 1 channels to 10 classes; cifar10 has 3 and 10"):
+        evaluate_file(digit_weights, data="cifar10")
+
+
+def test_a_name_stands_for_the_net_with_the_datas_classes(tmp_path: Path) -> None:
+    """That of weights for CIFAR-100 is resnet20 too; its images are missing here."""
+    file = tmp_path / "weights.pt"
+    hundred = describe("resnet20").model_copy(update={"classes": 100})
+    torch.save(build(hundred).state_dict(), file)
+    with pytest.raises(UserError, match=r"cifar100|cifar-100"):
+        evaluate_file(file, "resnet20", "cifar100", "channel")
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "64-true"])
+@torch.no_grad()
+def test_a_net_computes_as_in_its_training(precision: str) -> None:
+    torch.manual_seed(0)
+    module = build("resnet8_w8").eval()
+    images = torch.randn(4, 1, 8, 8)
+    expected = module(images)
+    net = Net(module, precision)
+    logits = net(images.to(net.dtype))
+    assert logits.dtype == net.dtype == (torch.float64 if precision == "64-true" else torch.float32)
+    assert torch.equal(logits, expected) == (precision == "32-true")
+    torch.testing.assert_close(logits.float(), expected, rtol=0.05, atol=0.05)
 
 
 class Payload:
@@ -104,3 +136,12 @@ def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path) -
         read_weights(tmp_path / "none.pt")
     with pytest.raises(UserError, match=r"there is no .*last\.ckpt"):
         read_weights(tmp_path)
+
+
+def test_weights_of_a_run_that_is_unknown_here_are_refused_in_words(digit_weights: Path) -> None:
+    about = read_weights(digit_weights)
+    assert about.about is not None
+    text = about.about.as_json().replace('"gate_bias"', '"gate_bios"')
+    save_file(about.tensors, digit_weights, {"format": "pt", "reslab": text})
+    with pytest.raises(UserError, match="the run that the weights are of: model"):
+        read_weights(digit_weights)

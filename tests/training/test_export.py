@@ -53,8 +53,9 @@ def test_a_torn_safetensors_file_is_named(digit_weights: Path) -> None:
     [
         "safetensors",
         "torchvision",
-        "torch_export",
-        pytest.param("onnx", marks=pytest.mark.process),  # its packages take seconds to import
+        # These import much, and take seconds.
+        pytest.param("torch_export", marks=pytest.mark.process),
+        pytest.param("onnx", marks=pytest.mark.process),
     ],
 )
 def test_every_format_computes_the_same_after_it_was_read_back(
@@ -120,6 +121,7 @@ def test_missing_packages_are_named(digit_weights: Path, monkeypatch: pytest.Mon
         export(digit_weights, "onnx", digit_weights.with_name("net.onnx"))
 
 
+@pytest.mark.process
 def test_torchvisions_format_is_read_by_torchvision(tmp_path: Path) -> None:
     from torchvision.models import resnet18
 

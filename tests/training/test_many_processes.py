@@ -250,6 +250,7 @@ def test_nobody_outlives_who_started_them(machine: Machine, make_run: MakeRun) -
     assert len(processes(config)) == 3
     process.kill()
     wait_until(lambda: processes(config) == [], "the end of all processes", patience=10)
+    process.wait()  # ps stops listing the command before the kernel lets go of the lock
     assert store.state(config.parent) == "interrupted"
 
 

@@ -13,8 +13,9 @@ from reslab import store
 from reslab.training.ranks import Place, place
 
 SUPERVISE = (
-    "import sys; from pathlib import Path; from reslab.training.ranks import supervise;"
-    "sys.exit(supervise([sys.executable, '-c', sys.argv[1]], int(sys.argv[2]), Path(sys.argv[3])))"
+    "import sys; from pathlib import Path; from reslab.training import ranks; ranks.PATIENCE = 1.0;"
+    "sys.exit(ranks.supervise([sys.executable, '-c', sys.argv[1]], int(sys.argv[2]),"
+    "Path(sys.argv[3])))"
 )
 FOLLOW = "from reslab.training.tether import follow_supervisor; follow_supervisor();"
 RANK = "import os, sys, time; rank = int(os.environ['RANK']);"
@@ -70,7 +71,7 @@ def test_one_that_is_killed_is_recorded(tmp_path: Path) -> None:
 
 def test_one_that_hangs_after_another_has_failed_is_killed(tmp_path: Path) -> None:
     code = RANK + "rank and sys.exit(1); print(os.getpid(), flush=True); time.sleep(600)"
-    process = supervised("from reslab.training import ranks;" + code, tmp_path)
+    process = supervised(code, tmp_path)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert not Path(f"/proc/{output.split()[0]}").exists()

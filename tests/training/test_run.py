@@ -13,6 +13,9 @@ from reslab import load, store
 from reslab.config import read_run
 from reslab.config.execution import Execution
 from reslab.errors import UserError
+from reslab.models import build
+from reslab.training.evaluate import evaluate_file
+from reslab.training.run import refuse_fused_norms, timeout
 from reslab.training.start import BUSY, start
 
 pytestmark = pytest.mark.process
@@ -49,8 +52,6 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
 
 
 def test_the_net_that_is_loaded_makes_the_errors_of_the_result(make_run: MakeRun) -> None:
-    from reslab.training.evaluate import evaluate_file
-
     config = make_run("a")
     start(config)
     net = load(config.parent)
@@ -223,6 +224,8 @@ def test_held_out_images_replace_the_test_set(make_run: MakeRun) -> None:
         1200,
         237,
     )
+    evaluated = evaluate_file(config.parent)
+    assert (evaluated.split, evaluated.score.wrong) == ("holdout", result["test"]["wrong"])
 
 
 def test_checkpoints_hold_tensors_and_plain_values_only(make_run: MakeRun) -> None:
@@ -234,3 +237,19 @@ def test_checkpoints_hold_tensors_and_plain_values_only(make_run: MakeRun) -> No
     assert about["normalization"]["kind"] == "channel"
     assert about["class_names"] == [str(i) for i in range(10)]
     assert not list(config.parent.glob(".*")), "temporary files are left behind"
+
+
+def test_norms_that_do_more_than_normalise_are_not_synchronised() -> None:
+    refuse_fused_norms(build("resnet20"))
+    refuse_fused_norms(build("timm:resnet18"))
+    with pytest.raises(UserError, match="does not replace the net's BatchNormAct2d"):
+        refuse_fused_norms(build("timm:regnetx_002"))
+
+
+@pytest.mark.parametrize("wish", ["1h", "-3", "nan", "inf"])
+def test_a_timeout_is_a_number_of_seconds(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESLAB_DDP_TIMEOUT", wish)
+    with pytest.raises(UserError, match=f"RESLAB_DDP_TIMEOUT is '{wish}'; expected seconds"):
+        timeout()
+    monkeypatch.delenv("RESLAB_DDP_TIMEOUT")
+    assert timeout() == 1800

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -156,24 +158,36 @@ def test_a_server_that_answers_has_the_run(make_run: MakeRun, repository: Path) 
     assert not list(config.parent.glob("wandb/*/*.unsent"))
 
 
-@pytest.mark.process
-def test_a_server_that_goes_away_does_not_end_the_run(make_run: MakeRun, repository: Path) -> None:
-    config = make_run("variant", {"recipe.steps": 300, "recipe.schedule.milestones": [200, 250]})
-    folder = config.parent
+@contextmanager
+def without_its_server(
+    repository: Path, config: Path, patience: int
+) -> Iterator["subprocess.Popen[str]"]:
+    """A run whose W&B server goes away after the first row, and is waited for in the end."""
     with wandb_server() as server:
         training = start(
             repository,
             config,
             WANDB_API_KEY="0" * 40,
             WANDB_BASE_URL=server.url,
-            WANDB_FINISH_TIMEOUT="3",
+            WANDB_FINISH_TIMEOUT=str(patience),
         )
-        while not store.read_metrics(folder):  # W&B is set up before the first step
+        while not store.read_metrics(config.parent):  # W&B is set up before the first step
             assert training.poll() is None
             time.sleep(0.1)
         assert server.runs
-    steps = store.last_step(folder)
     with training:
+        yield training
+
+
+SHORTISH = {"recipe.steps": 300, "recipe.schedule.milestones": [200, 250]}
+
+
+@pytest.mark.process
+def test_a_server_that_goes_away_does_not_end_the_run(make_run: MakeRun, repository: Path) -> None:
+    config = make_run("variant", SHORTISH)
+    folder = config.parent
+    with without_its_server(repository, config, patience=3) as training:
+        steps = store.last_step(folder)
         output = end(training, config)
     assert time.time() - (folder / store.RESULT).stat().st_mtime < 20
     assert 0 < steps < 300
@@ -183,6 +197,22 @@ def test_a_server_that_goes_away_does_not_end_the_run(make_run: MakeRun, reposit
     assert [h["trainer/global_step"] for h in kept] == [
         r["step"] for r in store.read_metrics(folder)
     ]
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_it_waits_for_the_server_has_its_log_marked(
+    make_run: MakeRun, repository: Path
+) -> None:
+    """As the launcher does with one that has been told to stop and takes too long."""
+    config = make_run("variant", SHORTISH)
+    with without_its_server(repository, config, patience=100) as training:
+        while not store.unsent_logs(config.parent):
+            assert training.poll() is None
+            time.sleep(0.1)
+        training.kill()
+    assert store.read_result(config.parent) is not None
+    assert len(store.unsent_logs(config.parent)) == 1
 
 
 @pytest.mark.process

@@ -131,7 +131,7 @@ def test_rows_of_the_confusion_matrix_are_classes_and_columns_answers() -> None:
     score, confusion = count([(answers, torch.tensor([0, 0, 2, 2, 1]))], 3)
     assert confusion.tolist() == [[2, 0, 0], [0, 1, 0], [0, 1, 1]]
     assert (score.examples, score.wrong, score.wrong5) == (5, 1, None)
-    found = evaluate.Evaluation("x", "center", score, ("a", "b", "c"), confusion)
+    found = evaluate.Evaluation("x", "test", "center", score, ("a", "b", "c"), confusion)
     assert found.class_errors() == {"a": 0, "b": 0, "c": 50}
     assert found.as_dict()["confusion"] == {"c": {"b": 1}}
     assert "worst classes: c 50.0 %, a 0.0 %, b 0.0 %" in found.as_text()

@@ -190,6 +190,8 @@ class ResNet(Description):
                 f"shortcut: {self.shortcut} pads with zero channels and cannot shrink the width; "
                 f"the stages put out {outputs} channels (the stem first); use B or C"
             )
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            yield f"kernels: {list(self.kernels)}; only odd sizes keep the size of the images"
         if self.shortcut == "none" and self.survival < 1:
             yield "survival: a dropped unit without a shortcut lets nothing through"
         if self.shortcut == "none" and self._starts_at_zero:

@@ -83,13 +83,20 @@ def _filled_in(data: Tree) -> Tree:
     described = _described(data)
     if described is None or described.folder is None:
         return data
-    folder = Path(described.folder).expanduser().absolute()
+    folder = _absolute(described.folder)
     data = {**data, "folder": str(folder)}
     if described.files is not None:
         return data
     found = list_folder(folder, (), described.per_class, described.test_fraction)
     counts = Counts(classes=len(found.classes), train=len(found.train), test=len(found.test))
     return {**data, "files": found.digest, "counts": counts.model_dump()}
+
+
+def _absolute(folder: str) -> Path:
+    try:
+        return Path(folder).expanduser().absolute()
+    except RuntimeError as error:  # ~nobody
+        raise UserError(f"folder: got {folder!r}: {error}") from None
 
 
 def _wnids(classes: int | str | list[Any]) -> list[Any]:

@@ -3,14 +3,11 @@
 Two processes that each take all cores are several times slower than two that share them.
 """
 
-import itertools
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 
 from reslab.config.execution import Execution
 from reslab.errors import UserError
+from reslab.machine import available_cores, visible_gpus
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,8 @@ def make_slots(pending: int, execution: Execution, per_gpu: int = 1) -> list[Slo
     `UserError` for more devices than there are, and for what only GPUs can do.
     """
     gpus, cores, devices = visible_gpus(), available_cores(), execution.devices
+    if per_gpu < 1:
+        raise UserError(f"SLOTS_PER_GPU={per_gpu}; expected a whole number, 1 or more")
     if devices > (len(gpus) or cores):
         there = f"{len(gpus)} GPU(s)" if gpus else f"no GPU, and {cores} CPU core(s)"
         raise UserError(f"DEVICES={devices}, but this machine has {there}")
@@ -50,25 +49,3 @@ def make_slots(pending: int, execution: Execution, per_gpu: int = 1) -> list[Slo
     groups = [tuple(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     groups = (groups * per_gpu)[: max(1, pending)]
     return [Slot(group, max(1, cores // (len(groups) * devices))) for group in groups]
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def visible_gpus() -> list[str]:
-    """NVIDIA GPUs by the names that CUDA_VISIBLE_DEVICES takes; asks no torch.
-
-    As CUDA does, that variable is read up to the first name that can be none.
-    """
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        names = (name.strip() for name in chosen.split(","))
-        return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))
-    if shutil.which("nvidia-smi") is None:
-        return []
-    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    return listed.stdout.split() if listed.returncode == 0 else []

@@ -87,7 +87,7 @@ class Record(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the final evaluation be the last row of its kind, if it is not there already."""
-        score, step = _classifier(pl_module).test_tally.score(), trainer.global_step
+        score, step = _classifier(pl_module).final["test"], trainer.global_step
         rows = store.read_metrics(self.folder)
         if not any(row["step"] == step and "test_loss" in row for row in rows):
             self._write_evaluation(trainer, score)

@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reslab import store
 from reslab.config import RunConfig
+from reslab.config.resolve import problems
 from reslab.data.augment import Normalization
 from reslab.errors import UserError
 from reslab.models import build
@@ -72,12 +74,19 @@ class About:
         about = json.loads(text)
         kind, mean, std = (about["normalization"][key] for key in ("kind", "mean", "std"))
         return cls(
-            RunConfig.model_validate_json(json.dumps(about["config"])),
+            _config(json.dumps(about["config"])),
             Normalization.from_state(
                 {"kind": kind, "mean": torch.tensor(mean), "std": torch.tensor(std)}
             ),
             tuple(about["class_names"]),
         )
+
+
+def _config(text: str) -> RunConfig:
+    try:
+        return RunConfig.model_validate_json(text)
+    except ValidationError as error:
+        raise UserError(problems(error, "the run that the weights are of", RunConfig)) from None
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ def _read_pickled(path: Path) -> Weights:
         return Weights(translate(tensors), None)
     about = held["reslab"]
     net = {key.removeprefix("net."): v for key, v in tensors.items() if key.startswith("net.")}
-    config = RunConfig.model_validate_json(about["config"])
+    config = _config(about["config"])
     normalization = Normalization.from_state(about["normalization"])
     return Weights(net, About(config, normalization, tuple(about["class_names"])))
 

@@ -73,6 +73,11 @@ class Classifier(LightningModule):
         """Count a batch of the final evaluation: loader 0 is the training split, 1 the test's."""
         _count(self.net, batch, (self.final_train_tally, self.test_tally)[dataloader_idx])
 
+    def on_test_epoch_end(self) -> None:
+        """Read both tallies while they are where processes can add them up: Lightning moves them to
+        the CPU before `Trainer.test` returns."""
+        self.final = {"train": self.final_train_tally.score(), "test": self.test_tally.score()}
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """torch's optimiser and the recipe's schedule, per step."""
         optimizer = build_optimizer(self.net, self.recipe.optimizer)

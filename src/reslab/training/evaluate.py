@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -25,7 +25,7 @@ from reslab.config.resolve import problems
 from reslab.data.augment import Kind, Normalization
 from reslab.data.modules import EvaluationBatches
 from reslab.data.photographs import fit_normalization, open_photographs
-from reslab.data.sources import open_source
+from reslab.data.sources import hold_out, open_source
 from reslab.data.views import Seen, View, Views, assumed, of_any_size
 from reslab.data.workers import default_workers, in_workers
 from reslab.errors import UserError
@@ -35,6 +35,8 @@ from reslab.training.metrics import Score, Tally
 from reslab.training.run import set_precision
 
 T = TypeVar("T")
+Split = Literal["test", "holdout"]
+"""The test images, or the training images that the run has set aside."""
 Normalizer = Kind | Normalization
 """A fitted normalisation, or the kind that is to be fitted on the training images."""
 TOGETHER = 16
@@ -45,9 +47,10 @@ PIXELS = 64 * 224 * 224
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a net answers on a data set's test images."""
+    """What a net answers on a data set's test images, or on those that its run was tested on."""
 
     data: str
+    split: Split
     views: View
     score: Score
     class_names: tuple[str, ...]
@@ -70,6 +73,7 @@ class Evaluation:
                 wrong[self.class_names[row]][self.class_names[column]] = found
         return {
             "data": self.data,
+            "split": self.split,
             "views": self.views,
             **self.score.as_dict(),
             "assumed": list(self.assumed),
@@ -82,7 +86,7 @@ class Evaluation:
         views = "" if self.views == "center" else f", {self.views}"
         score = self.score
         lines = [
-            f"{self.data} test{views}: {score.wrong:,} of {score.examples:,} wrong, "
+            f"{self.data} {self.split}{views}: {score.wrong:,} of {score.examples:,} wrong, "
             f"top-1 error {score.top1_error:.2f} %, loss {score.loss:.4f}"
         ]
         errors = sorted(self.class_errors().items(), key=lambda item: -item[1])[:worst]
@@ -107,7 +111,7 @@ def evaluate_file(
     normalization: Kind | None = None,
     views: View = "center",
 ) -> Evaluation:
-    """Evaluate weights on a data set's test images.
+    """Evaluate weights on a data set's test images, a run's on those that it was tested on.
 
     What is None is taken from the file. `UserError` names what the file leaves open, lists keys
     that do not fit the net, and refuses a net that does not fit the images, views of images that
@@ -118,18 +122,27 @@ def evaluate_file(
     config = _config(path, about)
     description = config.model if config and not model else describe(_known(model, path, "model"))
     used = _named(data) if data else _known(config.data if config else None, path, "data")
+    facts = facts_of(used)
+    if model:  # a name stands for the net that fits the data
+        fitting = {"in_channels": facts.in_channels, "classes": facts.classes}
+        description = description.model_copy(update=fitting)
     fitted = about.normalization if about else None
     normalize: Normalizer = (
         normalization if normalization else _known(fitted, path, "normalization")
     )
-    facts = facts_of(used)
+    if normalize == "imagenet" and facts.in_channels != 3:
+        raise UserError(f"--normalization imagenet is for colour; {used.name} is grey")
     if (description.in_channels, description.classes) != (facts.in_channels, facts.classes):
         raise UserError(
             f"the net takes {description.in_channels} channels to {description.classes} classes; "
             f"{used.name} has {facts.in_channels} and {facts.classes}"
         )
-    set_precision(config.precision if config else "32-true")
-    net = fit(build(description), weights.tensors).to(_device()).eval()
+    precision = config.precision if config else "32-true"
+    set_precision(precision)
+    module = fit(build(description), weights.tensors).to(_device()).eval()
+    if views == "multi_scale" and facts.photographs:
+        refuse_one_size(module)
+    net = Net(module, precision)
     if facts.photographs:
         crops = config and config.recipe.photographs
         return _photographs(net, used, crops or Photographs(crop="center"), normalize, views)
@@ -139,6 +152,20 @@ def evaluate_file(
             f"of {used.name} are tested as they are"
         )
     return _resident(net, used, normalize)
+
+
+class Net:
+    """A net that computes as in the training: images in `dtype`, (N, C, H, W), to logits."""
+
+    def __init__(self, module: nn.Module, precision: str) -> None:
+        self.dtype = torch.float64 if precision == "64-true" else torch.float32
+        self.module = module.to(self.dtype)
+        self.is_mixed = precision == "bf16-mixed"
+
+    def __call__(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.is_mixed):
+            logits: Tensor = self.module(images)
+        return logits.to(self.dtype)
 
 
 def evaluate_run(folder: Path, views: View) -> Evaluation:
@@ -183,24 +210,31 @@ def _device() -> torch.device:
 # ---- images of one size --------------------------------------------------------------------------
 
 
-def _resident(net: nn.Module, data: Data, normalize: Normalizer) -> Evaluation:
+def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
     source = open_source(data.name)
+    train, test = source.train, source.test
+    if data.holdout:
+        train, test = hold_out(train, data.holdout)
     if not isinstance(normalize, Normalization):
-        normalize = Normalization.fit(normalize, source.train.images)
-    batches = EvaluationBatches(source.test, normalize, torch.float32)
+        normalize = Normalization.fit(normalize, train.images)
+    batches = EvaluationBatches(test, normalize, net.dtype)
     answers = (
         (log_softmax(net(images.to(_device())), 1).cpu(), targets)
         for images, targets in tqdm(batches, unit="batch", disable=None)
     )
     score, confusion = count(answers, len(source.class_names))
-    return Evaluation(data.name, "center", score, source.class_names, confusion)
+    return Evaluation(data.name, _split(data), "center", score, source.class_names, confusion)
+
+
+def _split(data: Data) -> Split:
+    return "holdout" if data.holdout else "test"
 
 
 # ---- photographs ---------------------------------------------------------------------------------
 
 
 def _photographs(
-    net: nn.Module,
+    net: Net,
     data: Data,
     crops: Photographs,
     normalize: Normalizer,
@@ -208,26 +242,29 @@ def _photographs(
 ) -> Evaluation:
     workers = default_workers()
     opened = open_photographs(data, workers)
+    train, test = opened.train, opened.test
+    if data.holdout:
+        train, test = hold_out(train, data.holdout)
     if not isinstance(normalize, Normalization):
-        key = [opened.digest, 0, data.prepared]
-        normalize = fit_normalization(normalize, opened.train, crops, key, workers)
+        key = [opened.digest, data.holdout, data.prepared]
+        normalize = fit_normalization(normalize, train, crops, key, workers)
     lines = assumed(views, crops, normalize)
     if views == "multi_scale":
-        refuse_one_size(net)
         normalize = of_any_size(normalize)
         if data.prepared:
             lines.append(f"images are enlarged from the store of shorter side {data.prepared}")
-    normalize, targets = normalize.to(_device()), opened.test.targets
+    normalize, targets = normalize.to(_device()), test.targets
     starts = range(0, len(targets), TOGETHER)
     parts = [range(len(targets))[start : start + TOGETHER] for start in starts]
-    seen = in_workers(Seen(opened.test, views, crops), parts, workers)
+    seen = in_workers(Seen(test, views, crops), parts, workers)
     bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)
     answers = (
-        (log_scores(net, examples, normalize), targets[part.start : part.stop])
+        (log_scores(net, examples, normalize, net.dtype), targets[part.start : part.stop])
         for part, examples in bar
     )
     score, confusion = count(answers, len(opened.class_names))
-    return Evaluation(data.name, views, score, opened.class_names, confusion, tuple(lines))
+    names, split = opened.class_names, _split(data)
+    return Evaluation(data.name, split, views, score, names, confusion, tuple(lines))
 
 
 @torch.no_grad()
@@ -243,7 +280,10 @@ def refuse_one_size(net: nn.Module) -> None:
 
 @torch.no_grad()
 def log_scores(
-    net: Callable[[Tensor], Tensor], examples: Sequence[Views], normalization: Normalization
+    net: Callable[[Tensor], Tensor],
+    examples: Sequence[Views],
+    normalization: Normalization,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Logarithms of the softmax averaged over each example's views, (N, classes), on the CPU.
 
@@ -260,7 +300,7 @@ def log_scores(
         for start in range(0, len(members), most):
             numbers, places, images = zip(*members[start : start + most], strict=True)
             batch = torch.stack(images).to(normalization.mean.device)
-            logs = log_softmax(net(normalization(batch)), 1).cpu()
+            logs = log_softmax(net(normalization(batch, dtype)), 1).cpu()
             scores |= zip(zip(numbers, places, strict=True), logs, strict=True)
     views = len(scores) // len(examples)
     stacked = torch.stack([scores[key] for key in sorted(scores)])

@@ -102,7 +102,7 @@ def _decoded(paths: Sequence[Path], undecodable: dict[Path, str]) -> dict[Path, 
     for path in paths:
         try:
             decoded[path] = decode(path)
-        except Undecodable as error:
+        except (Undecodable, UserError) as error:
             undecodable[path] = str(error)
     return decoded
 

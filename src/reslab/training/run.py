@@ -21,7 +21,7 @@ from torch import nn
 from reslab import store
 from reslab.config import RunConfig, facts_of, input_size
 from reslab.config.execution import Execution
-from reslab.data.modules import AnyData, data_module
+from reslab.data.modules import ImageData, data_module
 from reslab.data.order import init_seed
 from reslab.errors import UserError
 from reslab.models import build
@@ -47,6 +47,8 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     set_precision(config.precision)
     net = initialised(config)
     size = input_size(config)
+    if execution.sync_batchnorm:
+        refuse_fused_norms(net)
     costs = vars(complexity(net, (config.model.in_channels, size, size)))
     trainer = make_trainer(config, folder, execution, costs)
     checkpoint = folder / store.CHECKPOINT
@@ -64,6 +66,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         if trainer.is_global_zero:
             print("interrupted; the same command goes on from here", flush=True)
         finish(trainer, None)
+        leave()
         return 1
     except Diverged as diverged:
         if trainer.is_global_zero:
@@ -72,13 +75,12 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     except RuntimeError as error:
         if is_told_to_stop(trainer):  # and another process has stopped before this one
             finish(trainer, None)
+            leave()
             return 1
         if is_out_of_memory(error):
             raise UserError(advice(config, execution, error)) from error
         raise
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    leave()
     result = {
         **outcome,
         **costs,
@@ -93,19 +95,28 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     return 0
 
 
+def leave() -> None:
+    """Leave the other processes of the run, at whose side all work is done.
+
+    Not after an error: with nccl it waits for what they are still computing together.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def fit_and_test(
-    trainer: Trainer, module: Classifier, data: AnyData, resumed: Path | None
+    trainer: Trainer, module: Classifier, data: ImageData[Any], resumed: Path | None
 ) -> dict[str, Any]:
     """Fit to the last step, then evaluate the final weights on both splits."""
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
     trainer.test(module, datamodule=data, verbose=False)
-    scores = {"train": module.final_train_tally.score(), "test": module.test_tally.score()}
     if trainer.is_global_zero:
-        print("  ".join(f"{split} error {s.top1_error:.2f} %" for split, s in scores.items()))
+        errors = (f"{split} error {s.top1_error:.2f} %" for split, s in module.final.items())
+        print("  ".join(errors))
     return {
         "status": "done",
         "step": trainer.global_step,
-        **{split: score.as_dict() for split, score in scores.items()},
+        **{split: score.as_dict() for split, score in module.final.items()},
         **({"undecodable": data.undecodable} if data.undecodable else {}),
     }
 
@@ -157,8 +168,19 @@ def strategy(ranks: int) -> Strategy | Literal["auto"]:
     """
     if ranks == 1:
         return "auto"
-    timeout = timedelta(seconds=float(os.environ.get("RESLAB_DDP_TIMEOUT", 1800)))
-    return DDPStrategy(timeout=timeout, broadcast_buffers=False)
+    return DDPStrategy(timeout=timedelta(seconds=timeout()), broadcast_buffers=False)
+
+
+def timeout() -> float:
+    """Seconds that processes wait for one another: RESLAB_DDP_TIMEOUT, else half an hour."""
+    wish = os.environ.get("RESLAB_DDP_TIMEOUT") or "1800"
+    try:
+        seconds = float(wish)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < 1e9:
+        raise UserError(f"RESLAB_DDP_TIMEOUT is {wish!r}; expected seconds, such as 600")
+    return seconds
 
 
 def plugins(execution: Execution, ranks: int) -> list[Any]:
@@ -171,6 +193,20 @@ def plugins(execution: Execution, ranks: int) -> list[Any]:
             raise UserError("--sync-batchnorm needs GPUs: torch's SyncBatchNorm has no CPU form")
         chosen.append(TorchSyncBatchNorm())
     return chosen
+
+
+def refuse_fused_norms(net: nn.Module) -> None:
+    """`UserError` for BatchNorms of others that do more than normalise.
+
+    torch's SyncBatchNorm would take their place and leave that out: timm's have an activation.
+    """
+    norms = {type(m) for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
+    others = sorted(norm.__name__ for norm in norms if not norm.__module__.startswith("torch."))
+    if others:
+        raise UserError(
+            f"--sync-batchnorm: torch's SyncBatchNorm does not replace the net's {others[0]}, "
+            "which does more than normalise"
+        )
 
 
 def is_told_to_stop(trainer: Trainer) -> bool:

@@ -6,6 +6,7 @@ trains; a final run is left as it is; an error is recorded before it is raised.
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from reslab import store
 from reslab.config import RunConfig, read_run
 from reslab.config.execution import Execution
 from reslab.errors import UserError
+from reslab.machine import visible_gpus
 from reslab.training.ranks import SUPERVISED, place, supervise
 from reslab.training.tether import follow_supervisor
 
@@ -43,6 +45,9 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
         return 0 if _is_final(folder) else train()
     if here.ranks > 1 or execution.devices == 1:
         return _held(folder, train)
+    gpus = visible_gpus()
+    if 0 < len(gpus) < execution.devices:
+        raise UserError(f"DEVICES={execution.devices}, but this machine has {len(gpus)} GPU(s)")
     command = [sys.executable, sys.argv[0], str(config_file), *execution.words()]
     return _held(folder, lambda: supervise(command, execution.devices, folder))
 
@@ -77,7 +82,11 @@ def _is_final(folder: Path) -> bool:
 
 
 def _recorded(folder: Path, train: Callable[[], int]) -> int:
-    """Train, and record an error; of several processes, that of the one which fails first."""
+    """Train, and record an error; of several processes, that of the one which fails first.
+
+    Of these, one that fails ends at once, without what libraries do at the end of a process: they
+    would wait for the others, which wait for it.
+    """
     try:
         return train()
     except Exception as error:
@@ -86,7 +95,15 @@ def _recorded(folder: Path, train: Callable[[], int]) -> int:
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
         if not (folder / store.ERROR).exists():
             store.write_error(folder, f"{who}{kind}{error}")
-        raise
+        if here.ranks == 1:
+            raise
+        if isinstance(error, UserError):
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(2 if isinstance(error, UserError) else 1)
 
 
 def _run(config: RunConfig, folder: Path, execution: Execution) -> int:

@@ -53,7 +53,8 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
     """A wandb Run that plots against the training step."""
     import wandb
 
-    tracking = store.read_json(folder / store.TRACKING) or {"name": folder.name}
+    own = {"name": folder.name, "group": folder.parent.name}  # nobody has planned it
+    tracking = store.tracking_of(folder, config.run_id, own)
     run = wandb.init(
         mode=mode,  # type: ignore[arg-type]
         dir=folder,
@@ -77,16 +78,20 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
 def finish(trainer: Trainer, result: dict[str, Any] | None) -> None:
     """Put the result into the run's summary and close it; without one it counts as failed.
 
-    What the server does not take in time stays on the disk, marked as unsent. A failure is printed,
-    not raised.
+    What the server does not take in time stays on the disk. It is marked as unsent until the server
+    has it: whoever is in a hurry kills the process meanwhile. A failure is printed, not raised.
     """
     for logger in trainer.loggers:
         assert isinstance(logger, WandbLogger)
         run = logger.experiment
+        log = Path(run.dir).parent / f"run-{run.id}.wandb"
         try:
+            if not run.offline:
+                store.mark_unsent(log)
             if result is not None:
                 run.summary.update(flatten({"final": result}))
             run.finish(exit_code=int(result is None))
+            if not run.offline:
+                store.unmark_unsent(log)
         except Exception as error:
-            log = store.mark_unsent(Path(run.dir).parent)
             print(f"W&B: {error} What the server has not got is in {log}", file=sys.stderr)
