@@ -106,9 +106,9 @@ def test_how_the_third_party_trained_is_not_recorded() -> None:
 
 def test_counts_are_the_printed_ones() -> None:
     assert counts("resnet56") == {"params_m": 0.85, "gmacs": None, "source": "He 2015, Table 6"}
-    assert counts("resnet152") == {
-        "params_m": 60.192808,
-        "gmacs": 11.3,
+    assert counts("resnet34") == {
+        "params_m": 21.797672,
+        "gmacs": 3.6,
         "source": "torchvision, weights metadata (third party); He 2015, Table 1",
     }
     assert counts("plain8") is None
@@ -147,9 +147,16 @@ def test_he_2016_prints_fail_for_a_net_that_did_not_train() -> None:
     assert published.fail and published.value is None
 
 
+def test_what_a_table_says_of_all_its_numbers_goes_with_each() -> None:
+    published = cell("de2020/table1", "Batch norm, 16-4 WRN")
+    assert (published.statistic, published.mean, published.n) == ("mean of 5", 6.5, 5)
+    assert published.note == "the mean of the best five of seven runs, which flatters"
+
+
 def test_counts_are_neither_quoted_nor_remembered_nor_of_changed_nets() -> None:
     assert counts("resnet1202") == {"params_m": 19.4, "gmacs": None, "source": "He 2015, Table 6"}
     assert counts("resnet50d") is None
+    assert (counts("resnet50") or {}).get("gmacs") != 3.8  # that net strides in its first 1×1
     assert counts("seresnet50") == {"params_m": 28.1, "gmacs": None, "source": "Hu 2018, Table 10"}
     assert counts("xception") == {
         "params_m": 22.855952,

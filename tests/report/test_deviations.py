@@ -55,7 +55,7 @@ def test_a_part_of_imagenet_and_other_crops_are_named(lab: Lab) -> None:
     part = {"name": "imagenet", "classes": 100, "per_class": 260}
     small = {"model": "resnet50", "data": part, "recipe.photographs.size": 128}
     lab.variant("part", small, published=published)
-    assert deviations_of(lab)[1:] == [  # the first is about the schedule, which is a sentence there
+    assert deviations_of(lab)[2:] == [  # schedule and aspect ratio are sentences there
         "recipe.photographs.size: 128; Xie 2017: 224 (part)",
         "data.classes: 100 of 1,000; Xie 2017 does not mention it (part)",
         "data.per_class: 260; Xie 2017 does not mention it (part)",
@@ -137,3 +137,20 @@ def test_equal_sentences_are_said_once_with_whom_they_are_about() -> None:
         *(("w", label) for label in "bcd"),
     ]
     assert grouped(messages, labels) == ["z", "w (all but a)", "y (a and b)", "x (a)"]
+
+
+def test_a_paper_whose_training_is_not_recorded_is_named(lab: Lab) -> None:
+    published = ("huang2016/table1_imagenet", "ResNet constant depth")
+    lab.base = {"data": "imagenet", "recipe": "he2015_imagenet"}
+    lab.variant("constant", {"model": "resnet152"}, published=published)
+    lab.published = published[0]
+    assert deviations_of(lab) == ["all of it: how Huang 2016, Table 1 trained is not recorded here"]
+
+
+def test_images_that_the_paper_holds_out_are_named(lab: Lab) -> None:
+    lab.base = {"data": "cifar10", "recipe": "huang2016_cifar"}
+    published = ("huang2016/table1", "ResNet constant depth")
+    lab.published = published[0]
+    lab.variant("constant", {"model": "resnet110"}, published=published)
+    line = "data.holdout: 0, all 50,000 training images; Huang 2016: 5,000"
+    assert line in deviations_of(lab)

@@ -247,7 +247,7 @@ def _published(paper: Paper, found: Table, place: tuple[str, str, str], printed:
         bound=bound,
         fail=printed.fail,
         kind=kind,
-        n=printed.n if own else found.statistic.n,
+        n=printed.n or (found.statistic.n if own in (None, found.statistic.kind) else None),
         best=stated["best"],
         mean=stated["mean"],
         median=stated["median"],
@@ -257,5 +257,5 @@ def _published(paper: Paper, found: Table, place: tuple[str, str, str], printed:
         reference=_reference(paper, found),
         third_party=paper.third_party,
         verified=line.verified or paper.verified,
-        note=line.note,
+        note=line.note or found.note,
     )

@@ -145,6 +145,8 @@ class Table(Description):
     protocol: str | None = None
     decimals: int = 2
     views: Views = "single"
+    note: str | None = None
+    """What a reader of any of its numbers should know; a row's own note stands in its place."""
     no_experiment: str | None = None
     """Why no shipped experiment has the table's nets."""
     rows: dict[str, Line]

@@ -120,11 +120,15 @@ def _normalization(variant: Variant, training: Training | None) -> Iterator[str]
 def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
     """Fields that differ, and those not at their default that the protocol does not mention."""
     config = variant.config
-    if config is None or training is None:
+    if config is None:
+        return
+    if training is None:
+        if variant.published is not None:
+            yield f"all of it: how {variant.published.citation} trained is not recorded here"
         return
     ours, skipped = _leaves(config), OF_THE_RUN | unread(config)
     for field, theirs in training.fields.items():
-        if field not in skipped and ours.get(field) != theirs:
+        if field not in skipped - {"data.holdout"} and ours.get(field) != theirs:
             yield f"{field}: {_ours(field, config)}; {training.cite}: {number(theirs)}"
     chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
     mentioned = training.fields.keys() | training.silent_on | skipped

@@ -177,11 +177,11 @@ def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[s
         columns[f"{VIEWS[views]} error"] = [_seen(row, row.seen, views) for row in rows]
     if references:
         columns["published"] = [_published(row.variant.published, references) for row in rows]
-        columns["Δ"] = [_delta(row.comparison) for row in rows]
+        columns["Δ"] = [_delta(row.comparison, row.variant.published) for row in rows]
     if any(row.published_five for row in rows):
         columns["top-5 error"] = [_seen(row, row.five, row.views) for row in rows]
         columns["published top-5"] = [_published(row.published_five, references) for row in rows]
-        columns["Δ top-5"] = [_delta(row.comparison_five) for row in rows]
+        columns["Δ top-5"] = [_delta(row.comparison_five, row.published_five) for row in rows]
     return columns
 
 
@@ -250,7 +250,7 @@ def _published(published: Published | None, references: Sequence[str]) -> str:
 
 
 def published_text(published: Published) -> str:
-    """A published number with its statistic: `6.61 ± 0.16, best 6.43 of 5`, `> 60`, `fail`."""
+    """A published number with its statistics: `6.61 ± 0.16, best 6.43 of 5`, `> 60`, `fail`."""
     if published.fail or published.value is None:
         return "fail"
     if published.bound:
@@ -260,16 +260,26 @@ def published_text(published: Published) -> str:
         text = percent(value, published.decimals)
         return text if published.std is None else f"{text} ± {published.std:.{published.decimals}f}"
 
-    if published.kind == "best" and published.mean is not None:
-        best = f"best {percent(published.best, published.decimals)}"
+    others = {"best": published.best, "median": published.median}
+    if published.mean is not None and any(value is not None for value in others.values()):
+        stated = [
+            f"{name} {percent(value, published.decimals)}"
+            for name, value in others.items()
+            if value is not None
+        ]
         of = f" of {published.n}" if published.n else ""
-        return f"{spread(published.mean)}, {best}{of}"
+        return ", ".join([spread(published.mean), *stated]) + of
     statistic = "unstated" if published.kind == "unstated" else published.statistic
     return f"{spread(published.value)}, {statistic}"
 
 
-def _delta(comparison: Comparison | None) -> str:
-    return NOTHING if comparison is None else f"{comparison.difference:+.2f}".replace("-", "−")
+def _delta(comparison: Comparison | None, published: Published | None) -> str:
+    """Ours minus published, and of which statistic where several are printed, not the mean."""
+    if comparison is None or published is None:
+        return NOTHING
+    difference = f"{comparison.difference:+.2f}".replace("-", "−")
+    several = published.mean is not None and comparison.statistic != "mean"
+    return f"{difference} ({comparison.statistic})" if several else difference
 
 
 def _is_held_out(variant: Variant) -> bool:
