@@ -35,6 +35,7 @@ def test_the_experiment_of_ones_own_is_planned(
     assert len(list(plan.runs())) == 9
 
 
+@pytest.mark.process
 def test_a_new_shortcut_is_a_function_a_row_a_word_and_a_line(
     blocks: list[tuple[str, str]], repository: Path, tmp_path: Path
 ) -> None:

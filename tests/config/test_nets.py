@@ -29,6 +29,7 @@ def with_fields(name: str, **fields: object) -> ResNet:
         ("fixup_resnet56", {"order": "relu_before_addition"}, "a ReLU before the addition is dead"),
         ("resnet110_1layer", {"dropout": 0.3}, "a branch has only one"),
         ("resnet20", {"kernels": (3,), "dropout": 0.3}, "a branch has only one"),
+        ("resnet20", {"kernels": (2, 2)}, "kernels: [2, 2]; only odd sizes keep the size"),
         ("resnet20", {"groups": 2}, "groups: 2 is read by nothing with branch basic"),
         ("resnet20", {"base_width": 4}, "base_width: 4 is read by nothing with branch basic"),
         ("resnet50", {"kernels": (3,)}, "is read by nothing with branch bottleneck"),

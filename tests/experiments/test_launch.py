@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from reslab import store
+from reslab.experiments.launch import _terminable
 
 pytestmark = pytest.mark.process
 
@@ -157,6 +158,21 @@ def test_ctrl_c_and_sigterm_stop_all_runs_which_resume_bit_for_bit(
     assert laboratory.processes() == []
     laboratory.run()
     assert_equal(laboratory, undisturbed_run)
+
+
+def test_a_launcher_that_is_told_to_ignore_hang_ups_does_so() -> None:
+    """As nohup does; without it a hang-up is as Ctrl-C."""
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with _terminable():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with pytest.raises(KeyboardInterrupt), _terminable():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_nothing_is_left_of_a_launcher_that_is_killed(laboratory: Laboratory) -> None:

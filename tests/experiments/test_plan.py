@@ -15,8 +15,8 @@ from reslab.experiments.plan import (
     Plan,
     as_written,
     expand,
-    matches,
     parse_experiment,
+    pick,
     read_plan_file,
     write,
 )
@@ -232,7 +232,9 @@ def test_two_variants_do_not_share_a_folder(more: dict[str, Any]) -> None:
 
 def test_only_picks_variants_by_their_label() -> None:
     assert [v.label for v in plan(only="*20*").variants] == ["plain-20", "ResNet 20"]
-    assert refusal(only="*56*").startswith("ONLY='*56*' matches none of the variants: plain-20, ")
+    assert refusal(only="*56*").startswith(
+        "ONLY='*56*' matches none of the variants:\n  plain-20\n"
+    )
 
 
 def test_a_budget_scales_every_run() -> None:
@@ -443,4 +445,19 @@ def test_only_takes_several_globs_and_excludes_with_an_exclamation_mark(
     only: str, labels: list[str]
 ) -> None:
     known = ["plain-20", "plain-110", "ResNet 20", "ResNet 110", "ResNet 1202"]
-    assert [label for label in known if matches(label, only)] == labels
+    assert pick(known, only) == labels
+
+
+@pytest.mark.parametrize(
+    ("only", "labels"),
+    [
+        ("*, CIFAR-10", ["deep, CIFAR-10", "wide, CIFAR-10"]),
+        ("wide, CIFAR-10", ["wide, CIFAR-10"]),
+        ("!wide, CIFAR-10", ["deep, CIFAR-10", "wide, CIFAR-100", "net [ours]"]),
+        ("net [ours]", ["net [ours]"]),
+        ("deep*, net [ours]", ["deep, CIFAR-10", "net [ours]"]),
+    ],
+)
+def test_only_takes_labels_as_they_stand_in_the_table(only: str, labels: list[str]) -> None:
+    known = ["deep, CIFAR-10", "wide, CIFAR-10", "wide, CIFAR-100", "net [ours]"]
+    assert pick(known, only) == labels

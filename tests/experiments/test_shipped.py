@@ -187,6 +187,7 @@ def test_every_experiment_is_planned_without_counting(monkeypatch: pytest.Monkey
     assert all(row.params > 0 and row.multiply_adds > 0 for row in costs(nets).values())
 
 
+@pytest.mark.process
 def test_nets_without_a_name_have_a_row_exactly_where_an_experiment_has_them() -> None:
     assert list(unnamed()) == nets()
 

@@ -25,6 +25,7 @@ def test_the_three_forms_of_a_block_are_equal(paths: int, width: int, channels: 
         torch.testing.assert_close(form(block, x), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.process
 def test_a_grouped_convolution_is_faster_than_paths_one_by_one() -> None:
     """By a multiple: form (a) calls 32 times as many functions for as many multiply-adds."""
     from reslab.training.bench import forms_per_second

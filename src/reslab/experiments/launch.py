@@ -164,12 +164,13 @@ def failures(failed: list[Job], lines: int = 12) -> str:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the launcher as Ctrl-C does."""
+    """SIGTERM and SIGHUP end the launcher as Ctrl-C does, unless they are ignored (nohup)."""
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = (n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN)
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ before anything starts, so that tables and figures need nothing else.
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -160,10 +160,11 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     overrides = [*experiment.variants.items(), *_grid(experiment.grid)]
     with located(where):
         _refuse_equal_slugs([label for label, _ in overrides])
-    chosen = [(k, v) for k, v in overrides if matches(k, options.only or "*")]
+    picked = pick([label for label, _ in overrides], options.only or "*")
+    chosen = [(label, override) for label, override in overrides if label in picked]
     if not chosen:
-        labels = ", ".join(label for label, _ in overrides)
-        raise UserError(f"ONLY={options.only!r} matches none of the variants: {labels}")
+        labels = "\n  ".join(label for label, _ in overrides)
+        raise UserError(f"ONLY={options.only!r} matches none of the variants:\n  {labels}")
     _refuse_idle(options.set, experiment.base, [override for _, override in chosen])
     under = f" with SET={' '.join(options.set)!r}" if options.set else ""
     variants = tuple(
@@ -233,17 +234,27 @@ def _cell(
     return cell
 
 
-def matches(label: str, only: str) -> bool:
-    """Whether a label is among those that `ONLY` picks: globs with commas between, `!` excludes.
+def pick(labels: Sequence[str], only: str) -> list[str]:
+    """The labels that `ONLY` picks: a label or a glob, or several with commas; `!` excludes.
 
-    `*20*`, `plain-*,ResNet 110`, `!*1202`.
+    `*20*`, `plain-*,ResNet 110`, `!*1202`. Labels may have commas themselves: where the whole of it
+    is a label, or matches one as a single glob, it is not divided.
     """
-    globs = [glob.strip() for glob in only.split(",")]
+
+    def match(label: str, glob: str) -> bool:
+        return label == glob or fnmatchcase(label, glob)
+
+    whole = only.removeprefix("!")
+    parts = [only] if any(match(label, whole) for label in labels) else only.split(",")
+    globs = [glob.strip() for glob in parts]
     wanted = [glob for glob in globs if not glob.startswith("!")] or ["*"]
     unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
-    return any(fnmatchcase(label, glob) for glob in wanted) and not any(
-        fnmatchcase(label, glob) for glob in unwanted
-    )
+    return [
+        label
+        for label in labels
+        if any(match(label, glob) for glob in wanted)
+        and not any(match(label, glob) for glob in unwanted)
+    ]
 
 
 def _grid(grid: dict[str, list[Any]]) -> Iterator[tuple[str, Tree]]:

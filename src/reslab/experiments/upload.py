@@ -42,9 +42,10 @@ def sync(name: str | None, dry: bool = False) -> int:
 
 def run_folders(name: str | None) -> list[Path]:
     """The folders with W&B logs of an experiment, also of former plans, or of all experiments."""
-    if name is not None:
+    folders = sorted(path.parent for path in store.runs_root().glob(f"{name or '*'}/*/wandb"))
+    if name is not None and not folders:
         store.read_plan(name)  # refuses what was not run
-    return sorted(path.parent for path in store.runs_root().glob(f"{name or '*'}/*/wandb"))
+    return folders
 
 
 def announcement(logs: Mapping[Path, Sequence[Path]], held: int) -> str:
