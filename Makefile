@@ -40,7 +40,7 @@
 #| Development
 #|
 #|   make setup        make .venv and nothing else; every target does so where it is missing
-#|   make test-fast    about a minute: without tests that train
+#|   make test-fast    under a minute: without tests that train
 #|   make test         under ten minutes: all but the slow ones; make test ARGS='-x -k resume'
 #|   make test-slow    the slow ones, under forty minutes
 #|   make check        what CI runs: lint, then every test
@@ -121,7 +121,7 @@ bench: $(READY)
 setup: $(READY)
 
 test-fast: $(READY)
-	@$(RUN) -m pytest -m 'not slow and not process' $(ARGS)
+	@$(RUN) -m pytest -m 'not slow and not process' --numprocesses=auto --maxprocesses=8 $(ARGS)
 
 test: $(READY)
 	@$(RUN) -m pytest -m 'not slow' $(ARGS)

@@ -232,9 +232,7 @@ def test_two_variants_do_not_share_a_folder(more: dict[str, Any]) -> None:
 
 def test_only_picks_variants_by_their_label() -> None:
     assert [v.label for v in plan(only="*20*").variants] == ["plain-20", "ResNet 20"]
-    assert refusal(only="*56*").startswith(
-        "ONLY='*56*' matches none of the variants:\n  plain-20\n"
-    )
+    assert refusal(only="*56*").startswith("ONLY='*56*' matches none of the variants: 'plain-20', ")
 
 
 def test_a_budget_scales_every_run() -> None:

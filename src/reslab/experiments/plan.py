@@ -163,8 +163,8 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     picked = pick([label for label, _ in overrides], options.only or "*")
     chosen = [(label, override) for label, override in overrides if label in picked]
     if not chosen:
-        labels = "\n  ".join(label for label, _ in overrides)
-        raise UserError(f"ONLY={options.only!r} matches none of the variants:\n  {labels}")
+        labels = ", ".join(repr(label) for label, _ in overrides)
+        raise UserError(f"ONLY={options.only!r} matches none of the variants: {labels}")
     _refuse_idle(options.set, experiment.base, [override for _, override in chosen])
     under = f" with SET={' '.join(options.set)!r}" if options.set else ""
     variants = tuple(
