@@ -331,6 +331,7 @@ def test_cutmix_shares_targets_by_area_and_a_coin_chooses_between_the_two() -> N
 # Normalisation
 
 
+@pytest.mark.process
 def test_cifar10s_means_are_the_published_ones(official: Callable[[str], Source]) -> None:
     """0.4914, 0.4822, 0.4465 stand in nearly every CIFAR-10 repository; deviations in airbench."""
     fitted = Normalization.fit("channel", official("cifar10").train.images)
@@ -346,6 +347,7 @@ def test_mnists_mean_and_deviation_are_the_published_ones(
     assert (round(float(fitted.mean), 4), round(float(fitted.std), 4)) == (0.1307, 0.3081)
 
 
+@pytest.mark.process
 def test_the_deviations_of_single_cifar10_images_are_those_of_much_code(
     official: Callable[[str], Source],
 ) -> None:

@@ -43,6 +43,7 @@ def test_torchruns_words_say_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert place().nodes == 2
 
 
+@pytest.mark.process
 def test_every_process_is_told_its_place_and_says_what_it_says(tmp_path: Path) -> None:
     code = RANK + "sys.stdout.write('{RANK} {WORLD_SIZE} {LOCAL_RANK}\\n'.format(**os.environ))"
     process = supervised(code, tmp_path, ranks=3)
@@ -52,6 +53,7 @@ def test_every_process_is_told_its_place_and_says_what_it_says(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_if_one_fails_the_others_are_ended_and_its_last_lines_are_shown(tmp_path: Path) -> None:
     code = RANK + "rank and sys.exit('no more'); print(os.getpid(), flush=True); time.sleep(2);"
     process = supervised(code, tmp_path)
@@ -60,6 +62,7 @@ def test_if_one_fails_the_others_are_ended_and_its_last_lines_are_shown(tmp_path
     assert "rank 1 ended with exit code 1; its last lines:\n    no more" in output
 
 
+@pytest.mark.process
 def test_one_that_is_killed_is_recorded(tmp_path: Path) -> None:
     code = RANK + "time.sleep(0.3); os.kill(os.getpid(), 9) if rank else sys.exit('lost my peer')"
     process = supervised(code, tmp_path)
@@ -69,6 +72,7 @@ def test_one_that_is_killed_is_recorded(tmp_path: Path) -> None:
     assert error["message"] == "rank 1 was killed by signal 9"
 
 
+@pytest.mark.process
 def test_one_that_hangs_after_another_has_failed_is_killed(tmp_path: Path) -> None:
     code = RANK + "rank and sys.exit(1); print(os.getpid(), flush=True); time.sleep(600)"
     process = supervised(code, tmp_path)
@@ -77,6 +81,7 @@ def test_one_that_hangs_after_another_has_failed_is_killed(tmp_path: Path) -> No
     assert not Path(f"/proc/{output.split()[0]}").exists()
 
 
+@pytest.mark.process
 def test_a_signal_to_stop_is_passed_on_and_is_no_failure(tmp_path: Path) -> None:
     code = (
         RANK + "import signal; signal.signal(15, lambda *_: sys.exit(1));"
@@ -92,6 +97,7 @@ def test_a_signal_to_stop_is_passed_on_and_is_no_failure(tmp_path: Path) -> None
     assert not (tmp_path / store.ERROR).exists()
 
 
+@pytest.mark.process
 def test_all_end_with_their_supervisor(tmp_path: Path) -> None:
     process = supervised(
         FOLLOW + RANK + "print(os.getpid(), flush=True); time.sleep(600)", tmp_path
