@@ -7,6 +7,7 @@ tree does not say yet what lies in it.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,16 @@ def _named_net(model: Tree) -> Tree:
 
 
 def _named_recipe(recipe: Tree) -> Tree:
-    return load_yaml(config_file("recipes", str(recipe["name"]))) if "name" in recipe else {}
+    if "name" not in recipe:
+        return {}
+    path = config_file("recipes", str(recipe["name"]))
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _read(path: Path, changed: int) -> Tree:
+    """A file as it was when it was last changed: a plan's variants share their recipe."""
+    return load_yaml(path)
 
 
 def _without_name(part: Tree) -> Tree:
