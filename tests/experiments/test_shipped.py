@@ -12,16 +12,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.experiments.shipped import NAMES, plan
 
 from reslab.config import Recipe, config_file, config_names, input_size, load_yaml
 from reslab.config.complexities import costs, count, unnamed
 from reslab.config.datasets import DATASETS
-from reslab.experiments.plan import Options, Plan, as_written, read_plan_file
+from reslab.experiments.plan import Options, as_written, read_plan_file
 from reslab.experiments.unnamed import nets
 from reslab.papers import cell, paper_names, protocol_of, read_paper, table
 from reslab.report.table import render
 
-NAMES = config_names("experiments")
 NOT_HERE = {
     "vgg16_bn",
     "bn_inception",
@@ -39,17 +39,13 @@ Cell = tuple[str, str]
 
 
 @cache
-def plan(name: str) -> Plan:
-    return read_plan_file(name, Options(seeds=1))
-
-
-@cache
 def header(name: str) -> str:
     """The comment that a file opens with."""
     lines = config_file("experiments", name).read_text(encoding="utf-8").splitlines()
     return "\n".join(lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))])
 
 
+@cache
 def claims() -> dict[str, dict[str, list[Cell]]]:
     """Table → experiment → the rows and columns that its variants point at."""
     claimed: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))

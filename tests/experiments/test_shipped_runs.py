@@ -17,12 +17,14 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.experiments import shipped
+from tests.experiments.shipped import NAMES
 from torch.nn import functional
 
-from reslab.config import DenseNet, Described, Recipe, ResNet, RunConfig, config_names
+from reslab.config import DenseNet, Described, Recipe, ResNet, RunConfig
 from reslab.data import modules
 from reslab.data.sources import Source, open_source
-from reslab.experiments.plan import Options, Plan, Variant, as_written, read_plan_file, write
+from reslab.experiments.plan import Plan, Variant, as_written, write
 from reslab.models import build, draw_depths
 from reslab.report.table import render
 from reslab.training.schedule import build_optimizer
@@ -30,7 +32,6 @@ from reslab.training.start import start
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
-NAMES = config_names("experiments")
 AT_HAND = ("digits", "mnist", "cifar10")
 TRAIN, TEST = 64, 32
 """Images that are left of each data set."""
@@ -41,7 +42,7 @@ LARGE = 5e8
 @cache
 def plan(name: str) -> Plan:
     """The experiment with one seed, batches of 8 and a budget of three steps or little more."""
-    whole = read_plan_file(name, Options(seeds=1))
+    whole = shipped.plan(name)
     variants = (dataclasses.replace(v, configs=(shortened(v.configs[0]),)) for v in whole.variants)
     return dataclasses.replace(whole, variants=tuple(variants))
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 
 import pytest
-import timm
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -46,6 +45,8 @@ def test_logits_are_torchvisions(name: str, randomised: Randomised) -> None:
 
 
 def timms(name: str) -> nn.Module:
+    import timm  # takes seconds
+
     with torch.device("meta"):
         return timm.create_model(name)
 
