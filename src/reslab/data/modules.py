@@ -20,7 +20,7 @@ from reslab.config.schema import RunConfig
 from reslab.data import files
 from reslab.data.augment import Draws, Normalization, augmented, mixed
 from reslab.data.order import Order, Rows, mix_seed
-from reslab.data.sources import Split, hold_out, open_source
+from reslab.data.sources import Split, in_use, open_source
 
 Images = TypeVar("Images", bound=Sized)
 Batch = tuple[Tensor, Tensor]
@@ -215,9 +215,7 @@ class ResidentData(ImageData[Split]):
         if hasattr(self, "train"):
             return
         source = open_source(self.config.data.name)
-        train, test = source.train, source.test
-        if self.config.data.holdout:
-            train, test = hold_out(train, self.config.data.holdout)
+        train, test = in_use(source.train, source.test, self.config.data.holdout)
         device = self.device()
         fitted = Normalization.fit(self.config.recipe.normalization, train.images)
         self.normalization = fitted.to(device)

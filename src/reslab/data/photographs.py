@@ -40,7 +40,7 @@ from reslab.data.modules import (
 )
 from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared
-from reslab.data.sources import hold_out
+from reslab.data.sources import in_use
 from reslab.data.survey import Survey, kept, once, survey
 from reslab.data.workers import default_workers, in_workers, one_thread
 from reslab.errors import UserError
@@ -293,9 +293,7 @@ class PhotographData(ImageData[Pictures]):
     def _open(self) -> None:
         data, workers = self.config.data, self._workers()
         opened = open_photographs(data, workers)
-        train, test = opened.train, opened.test
-        if data.holdout:
-            train, test = hold_out(train, data.holdout)
+        train, test = in_use(opened.train, opened.test, data.holdout)
         key = [opened.digest, data.holdout, data.prepared]
         kind = self.config.recipe.normalization
         self.normalization = fit_normalization(kind, train, self.photographs, key, workers)

@@ -98,6 +98,11 @@ def hold_out(split: S, count: int) -> tuple[S, S]:
     return split[rest], split[those]
 
 
+def in_use(train: S, test: S, holdout: int) -> tuple[S, S]:
+    """What a run trains on and is tested on: with a hold-out, both parts of the training split."""
+    return hold_out(train, holdout) if holdout else (train, test)
+
+
 def _validated(name: str, source: Source) -> Source:
     facts = DATASETS[name]
     for part, split, count in (

@@ -25,7 +25,7 @@ from reslab.config.resolve import problems
 from reslab.data.augment import Kind, Normalization
 from reslab.data.modules import EvaluationBatches
 from reslab.data.photographs import fit_normalization, open_photographs
-from reslab.data.sources import hold_out, open_source
+from reslab.data.sources import in_use, open_source
 from reslab.data.views import Seen, View, Views, assumed, of_any_size
 from reslab.data.workers import default_workers, in_workers
 from reslab.errors import UserError
@@ -212,9 +212,7 @@ def _device() -> torch.device:
 
 def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
     source = open_source(data.name)
-    train, test = source.train, source.test
-    if data.holdout:
-        train, test = hold_out(train, data.holdout)
+    train, test = in_use(source.train, source.test, data.holdout)
     if not isinstance(normalize, Normalization):
         normalize = Normalization.fit(normalize, train.images)
     batches = EvaluationBatches(test, normalize, net.dtype)
@@ -242,9 +240,7 @@ def _photographs(
 ) -> Evaluation:
     workers = default_workers()
     opened = open_photographs(data, workers)
-    train, test = opened.train, opened.test
-    if data.holdout:
-        train, test = hold_out(train, data.holdout)
+    train, test = in_use(opened.train, opened.test, data.holdout)
     if not isinstance(normalize, Normalization):
         key = [opened.digest, data.holdout, data.prepared]
         normalize = fit_normalization(normalize, train, crops, key, workers)
