@@ -194,6 +194,10 @@ class ImageData(LightningDataModule, ABC, Generic[Images]):
         """The training split as it is, un-augmented, and the test split."""
         return [self.evaluation(self.train), self.evaluation(self.test)]
 
+    def _rows(self, step: int, micro_batch: int) -> Rows:
+        part = own_share(self.trainer).part(micro_batch)
+        return rows_of(self.config, self.train_examples, step, *part)
+
     def first_step(self) -> int:
         """The step that training starts at, or goes on at."""
         return self.trainer.global_step if self.trainer else 0
@@ -224,8 +228,7 @@ class ResidentData(ImageData[Split]):
 
     def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
         """See `ImageData`."""
-        part = own_share(self.trainer).part(micro_batch)
-        rows = rows_of(self.config, self.train_examples, step, *part)
+        rows = self._rows(step, micro_batch)
         examples, draws = drawn(rows, self.train.targets.device)
         images = self.train.images.index_select(0, examples)
         targets = self.train.targets.index_select(0, examples)

@@ -36,7 +36,6 @@ from reslab.data.modules import (
     dtype_of,
     finished,
     own_share,
-    rows_of,
 )
 from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared
@@ -317,10 +316,6 @@ class PhotographData(ImageData[Pictures]):
             self._workers(),
             self._pin_memory(),
         )
-
-    def _rows(self, step: int, micro_batch: int) -> Rows:
-        part = own_share(self.trainer).part(micro_batch)
-        return rows_of(self.config, self.train_examples, step, *part)
 
     def _finish(self, step: int, rows: Rows, crops: Tensor) -> TrainingBatch:
         device = self.normalization.mean.device
