@@ -111,6 +111,11 @@ def test_counts_are_the_printed_ones() -> None:
         "gmacs": 3.6,
         "source": "torchvision, weights metadata (third party); He 2015, Table 1",
     }
+    assert counts("resnet152") == {  # He 2015's 11.3 is of the net that strides in its first 1×1
+        "params_m": 60.192808,
+        "gmacs": 11.514,
+        "source": "torchvision, weights metadata (third party)",
+    }
     assert counts("plain8") is None
 
 
