@@ -28,8 +28,6 @@ NOT_HERE = {
     "inception_resnet_v2",
     "shake_shake_26_2x96d",
     "shake_even_29_2x4x64d",
-    "gated_resnet56",
-    "gated_resnet110",
 }
 """Nets of claimed tables that the zoo does not have; their experiments say so."""
 OTHER_MEASURES = ("top5", "10crop", "320_299", "train_error")

@@ -404,11 +404,11 @@ def test_skipinit_nets_have_biases_in_place_of_norms_and_one_scalar_a_unit(depth
 
 
 @pytest.mark.parametrize("depth", [56, 110])
-def test_rezero_nets_have_one_scalar_a_unit(depth: int) -> None:
+def test_rezero_and_gated_nets_have_one_scalar_a_unit(depth: int) -> None:
     n = (depth - 2) // 6
     batch = basic_cifar(n, 16)
     expected = Complexity(batch.params + 3 * n, batch.multiply_adds)
-    assert golden()[f"rezero_resnet{depth}"] == expected
+    assert golden()[f"rezero_resnet{depth}"] == golden()[f"gated_resnet{depth}"] == expected
 
 
 def test_resnet101_gn_counts_as_torchvisions_resnet101() -> None:
@@ -443,7 +443,7 @@ def test_every_golden_row_is_held_against_a_source_here() -> None:
         r"wide_resnet\d+_2", r"wrn_imagenet_\d+_\d\.\d",
         r"se_(preact_resnet\d+|wrn_16_8)", r"seresne[x]?t\d+(_32x4d)?",
         r"densenet(_bc)?_\d+_\d+", r"densenet\d+", r"xception", r"fixup_resnet\d+",
-        r"skipinit_wrn_\d+_4", r"rezero_resnet\d+", r"(preact_)?resnet\d+_cifar_w64",
+        r"skipinit_wrn_\d+_4", r"(rezero|gated)_resnet\d+", r"(preact_)?resnet\d+_cifar_w64",
     ]  # fmt: skip
     assert [n for n in ZOO if not any(re.fullmatch(p, n) for p in patterns)] == []
 

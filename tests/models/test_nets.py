@@ -112,6 +112,7 @@ TINY = {
                                            "shortcut": "B", "projection_reads": "x"}),
     "scaled": ("resnet20", {"shortcut": "scaled", "scale": (0.5, 0.5)}),
     "gated": ("resnet20", {"shortcut": "gated", "gate_bias": -6.0}),
+    "scalar gated": ("resnet20", {"shortcut": "scalar_gated"}),
     "gated shortcut": ("resnet20", {"shortcut": "gated", "gate": "shortcut_only"}),
     "dropped": ("resnet20", {"shortcut": "dropout"}),
 }  # fmt: skip

@@ -109,6 +109,14 @@ def test_gates_are_he_2016_sec_3_1(bias: float) -> None:
         torch.testing.assert_close(join(x, fx), (1 - g) * x + factor(g) * fx)
 
 
+def test_a_scalar_gate_is_the_identity_until_its_scalar_is_learned() -> None:
+    join = shortcut(net("scalar_gated"), STAYS)
+    x, fx = torch.randn(2, 2, 3, 4, 4).unbind()
+    assert torch.equal(join(x, fx), x)
+    join.alpha.data.fill_(0.25)
+    torch.testing.assert_close(join(x, fx), 0.75 * x + 0.25 * fx)
+
+
 def test_a_gates_initial_bias_survives_the_nets_initialisation() -> None:
     built = build(net("gated", gate_bias=-6.0, stem_width=16))
     assert (built.layer1[0].downsample.gate.bias == -6).all()

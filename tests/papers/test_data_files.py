@@ -104,8 +104,7 @@ def test_a_protocol_names_fields_of_a_run(name: str) -> None:
 ELSEWHERE = {
     "vgg", "vgg16", "vgg19", "vgg16_bn", "googlenet", "prelu_net", "bn_inception", "inception_v3",
     "inception_v4", "inception_resnet_v2", "fitnet19", "highway19", "highway32", "se_bn_inception",
-    "senet154", "shake_shake_26_2x96d", "shake_even_29_2x4x64d", "gated_resnet56",
-    "gated_resnet110",
+    "senet154", "shake_shake_26_2x96d", "shake_even_29_2x4x64d",
 }  # fmt: skip
 """Nets in the papers' tables that the zoo does not have."""
 

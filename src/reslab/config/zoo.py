@@ -289,6 +289,9 @@ def _no_norm() -> Named:
     for depth in (56, 110):
         net = cifar(depth, scaling="rezero")
         yield f"rezero_resnet{depth}", net, 32, "Bachlechner 2020, Sec. 5"
+        gated: Fields = {"shortcut": "scalar_gated", "zeros": "after"}
+        net = cifar(depth, order="relu_before_addition", **gated)
+        yield f"gated_resnet{depth}", net, 32, "Bachlechner 2020, Sec. 5"
 
 
 def _others() -> Named:

@@ -74,6 +74,18 @@ class Gated(nn.Module):
         return (1 - g) * carried + self.factor(g) * fx
 
 
+class ScalarGated(nn.Module):
+    """y = (1 − α) c(x) + α F(x), one learned α for all channels and pixels; 0 at first."""
+
+    def __init__(self, carry: nn.Module) -> None:
+        super().__init__()
+        self.carry, self.alpha = carry, nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor, fx: Tensor) -> Tensor:
+        carried: Tensor = self.carry(x)
+        return (1 - self.alpha) * carried + self.alpha * fx
+
+
 class PadZeros(nn.Module):
     """c of option A: x[::stride, ::stride] with zero channels before and after the copied ones.
 
@@ -146,6 +158,11 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
 """What F(x) is multiplied by, a function of g."""
 
 
+def scalar_gated(net: ResNet, change: Change) -> nn.Module:
+    """ReZero's comparison (Bachlechner 2020, arXiv 2003.04887): the highway nets of its code."""
+    return ScalarGated(carry(net, change))
+
+
 def dropped(net: ResNet, change: Change) -> nn.Module:
     """Dropout on the shortcut."""
     return Add(*carry(net, change), nn.Dropout(net.shortcut_dropout))
@@ -166,6 +183,7 @@ SHORTCUTS: dict[str, tuple[Row, Row]] = {
     "D": (add, pool_project),
     "scaled": (scaled, scaled),
     "gated": (gated, gated),
+    "scalar_gated": (scalar_gated, scalar_gated),
     "dropout": (dropped, dropped),
 }
 
