@@ -52,6 +52,14 @@ def test_the_citation_stands_under_the_table(lab: Lab) -> None:
     assert "[1] He 2015, Table 6: K. He, X. Zhang, S. Ren, J. Sun" in rendered(lab).markdown
 
 
+def test_numbers_that_no_variant_is_of_stand_under_the_table_with_their_reason(lab: Lab) -> None:
+    lab.variant(
+        "ResNet-164", {"model": "preact_resnet164"}, 1, ("hu2018/table4", "WRN-16-8", "senet")
+    )
+    text = rendered(lab).markdown
+    assert "- Hu 2018, Table 4, Shake-Shake 26 2x96d + Cutout: shake-shake regularisation" in text
+
+
 def test_one_seed_has_no_standard_deviation(lab: Lab) -> None:
     lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 0.5, [9.0])
     assert row(lab, "ResNet 20")["test error"] == "9.00 ± –"

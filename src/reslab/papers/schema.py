@@ -89,13 +89,14 @@ Fields = Annotated[dict[str, Any], BeforeValidator(flatten)]
 class Column(Description):
     """What a column's numbers are. `model` and `run` hold for all of its cells, `run` beside the
     protocol's. A column of accuracies says of how many (100 or 1); they are looked up as errors.
-    `views` are the table's unless the column has its own."""
+    `views` are the table's unless the column has its own. `no_variant`: as in `Line`."""
 
     metric: str
     model: str | None = None
     run: Fields = Field(default_factory=dict)
     accuracy_of: PositiveFloat | None = None
     views: Views | None = None
+    no_variant: str | None = None
 
 
 def _column(printed: Any) -> Any:
@@ -119,6 +120,8 @@ class Line(Description):
     quoted: bool | tuple[str, ...] = False
     verified: Verified | None = None
     note: str | None = None
+    no_variant: str | None = None
+    """Why no variant of a shipped experiment is (all of) the numbers here."""
 
     def quotes(self, column: str) -> bool:
         """Whether the number in a column is printed from elsewhere."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reslab import store
-from reslab.papers import Views
+from reslab.papers import Views, table
+from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped
 from reslab.report.runs import Plan, Run, Variant
 from reslab.report.text import bullets, listed
@@ -21,6 +22,7 @@ def notes(plan: Plan, variants: Sequence[Variant]) -> Iterator[str]:
     for cite, lines in assumptions(plan, variants).items():
         yield bullets(f"Assumed where {cite} is silent:", lines)
     yield bullets("Notes:", grouped(_remarks(variants), [v.label for v in variants]))
+    yield bullets("Published numbers without a variant:", list(_without_variant(variants)))
     yield bullets("Runs:", list(_history([run for v in variants for run in v.runs])))
 
 
@@ -38,6 +40,17 @@ def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
         yield from ((f"{VIEWS[published.views]}: {line}", variant.label) for line in assumed)
         if published.note:
             yield f"{published.citation}: {published.note}", variant.label
+
+
+def _without_variant(variants: Sequence[Variant]) -> Iterator[str]:
+    """The rows and columns of the variants' tables that the data files leave out, and why."""
+    citations = {v.published.table: v.published.citation for v in variants if v.published}
+    for ref, citation in citations.items():
+        printed = table(ref)
+        parts: dict[str, Line | Column] = {**printed.rows, **printed.columns}
+        for place, part in parts.items():
+            if part.no_variant:
+                yield f"{citation}, {place}: {part.no_variant}"
 
 
 def options_line(options: dict[str, Any]) -> str:
