@@ -18,7 +18,7 @@ def main() -> int:
     )
     parser.add_argument("name", help="an experiment: one that was run, or a file's name")
     arguments = parser.parse_args()
-    from reslab.experiments.upload import dashboard
+    from reslab.commands import dashboard
 
     return dashboard(arguments.name)
 

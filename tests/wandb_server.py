@@ -5,13 +5,17 @@ sent twice to one place are there once.
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -165,3 +169,18 @@ def wandb_server() -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+
+
+def call(script: Path, server: Server) -> "subprocess.CompletedProcess[str]":
+    """Call a script for the quickstart, in a process of its own: wandb keeps its settings."""
+    environment = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"}
+    done = subprocess.run(
+        [sys.executable, str(script), "quickstart"],
+        env={**environment, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "0" * 40},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done

@@ -23,6 +23,7 @@ from reslab.experiments.plan import (
     Variant,
     as_written,
     expand,
+    question,
     read_plan_file,
     write,
 )
@@ -109,6 +110,16 @@ def compare(names: Sequence[str]) -> int:
     plans = [store.read_plan(name) for name in dict.fromkeys(names)]
     table = render_together([(plan, store.experiment_folder(plan["experiment"])) for plan in plans])
     print(f"{table.markdown}\n{_keep(table, store.runs_root() / 'compare')}")
+    return 0
+
+
+def dashboard(name: str) -> int:
+    """Save an experiment's dashboard in W&B: of its last plan, or of its file before the first."""
+    from reslab.report.dashboard import publish
+
+    folder = store.experiment_folder(name)
+    plan = store.read_json(folder / store.PLAN) or as_written(read_plan_file(name, Options()))
+    print("\n".join(publish(plan, folder, question(name) or plan["title"])))
     return 0
 
 

@@ -1,4 +1,5 @@
-"""The dashboard's specification is one that W&B's own library reads back."""
+"""The dashboard's specification is one that W&B's own library reads back; it is saved, or kept for
+later."""
 
 import json
 from collections.abc import Iterator
@@ -7,12 +8,15 @@ from typing import Any
 
 import pytest
 from tests.report.conftest import TABLE6, Lab
+from tests.wandb_server import call, wandb_server
 
 from reslab import store
+from reslab.commands import dashboard
 from reslab.config import config_names
+from reslab.errors import UserError
 from reslab.experiments import plan as planning
 from reslab.experiments.plan import Options, as_written, question, read_plan_file
-from reslab.report.dashboard import COLUMNS, FINAL, STEP, build
+from reslab.report.dashboard import COLUMNS, DASHBOARD, FINAL, STEP, build
 
 
 def read_back(specification: dict[str, Any]) -> tuple[Any, Any]:
@@ -102,3 +106,55 @@ def test_only_the_last_plans_runs_are_shown(lab: Lab) -> None:
     assert all(repr(run) in workspace.runset_settings.filters for run in ids)
     assert block(report, "PanelGrid").runsets[0].filters == workspace.runset_settings.filters
     assert "8.50 ± 0.71" in block(report, "MarkdownBlock").text
+
+
+def test_offline_the_dashboard_is_written_down_and_how_to_send_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dashboard("quickstart") == 0
+    file = tmp_path / "runs" / "quickstart" / DASHBOARD
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    assert kept["workspace"]["displayName"] == "quickstart"
+    said = capsys.readouterr().out
+    assert f"{file}: what W&B would be sent" in said
+    assert "WANDB_MODE is disabled" in said and "make dashboard NAME=quickstart" in said
+
+
+def test_without_a_key_the_dashboard_is_written_down_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE")
+    assert dashboard("quickstart") == 0
+    assert "not sent, since there is no key for https://" in capsys.readouterr().out
+
+
+def test_a_dashboard_of_nothing_that_is_known_is_refused() -> None:
+    with pytest.raises(UserError, match="has no 'quickstrat'; did you mean quickstart"):
+        dashboard("quickstrat")
+
+
+def test_a_server_that_finds_something_wrong_is_quoted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse() -> str:
+        raise ValueError("the key is not known here")
+
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setattr("reslab.account.obstacle", lambda: None)
+    monkeypatch.setattr("reslab.account.default_entity", refuse)
+    with pytest.raises(UserError, match=r"the dashboard: the key is not known here$"):
+        dashboard("quickstart")
+    assert not (tmp_path / "runs" / "quickstart" / DASHBOARD).exists()
+
+
+@pytest.mark.process
+def test_with_a_key_workspace_and_report_are_saved_renewed_and_their_addresses_said(
+    repository: Path,
+) -> None:
+    with wandb_server() as server:
+        first, second = (call(repository / "scripts" / "dashboard.py", server) for _ in range(2))
+        report, workspace = server.views.values()
+        assert first.stdout.count(f"{server.url}/somebody/reslab") == 2
+        assert first.stdout == second.stdout
+    assert report["description"].startswith("Does a plain net get worse with depth")
+    assert (workspace["displayName"], workspace["projectName"]) == ("quickstart", "reslab")

@@ -6,12 +6,13 @@ as bars; what the runs' descriptions differ in; parameters and multiply-adds. Th
 are those that training logs. wandb-workspaces is the extra `dashboard`, imported when one is built.
 """
 
+import os
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reslab import store
+from reslab import account, store
 from reslab.errors import UserError
 from reslab.report.runs import Plan
 from reslab.report.table import render
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import Report
     from wandb_workspaces.workspaces import Workspace
 
+DASHBOARD = "dashboard.json"
 STEP = "trainer/global_step"
 CURVES = {"Test error": "test_top1_error", "Training error": "train_top1_error"}
 FINAL = "final.test.top1_error"
@@ -88,6 +90,55 @@ def build(plan: Plan, folder: Path, question: str, project: str, entity: str = "
     return Dashboard(
         _workspace(plan, folder, table, where), _report(plan, folder, table, question, where)
     )
+
+
+def publish(plan: Plan, folder: Path, question: str) -> list[str]:
+    """Save a plan's workspace and report in W&B, or write down what would be sent; what to say.
+
+    What was saved before is renewed. `UserError` if the server does not take it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mode, entity = os.environ.get("WANDB_MODE"), os.environ.get("WANDB_ENTITY") or ""
+    offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.obstacle()
+    if not offline:
+        return _save(plan, folder, question, entity)
+    _keep(build(plan, folder, question, _project(), entity), folder, _saved(folder))
+    return [
+        f"{folder / DASHBOARD}: what W&B would be sent",
+        f"not sent, since {offline}; where that is mended: "
+        f"make dashboard NAME={plan['experiment']}",
+    ]
+
+
+def _save(plan: Plan, folder: Path, question: str, entity: str) -> list[str]:
+    """Save workspace and report, in place of those that were saved before; their addresses."""
+    saved = _saved(folder)
+    try:
+        entity = entity or account.default_entity()
+        board = build(plan, folder, question, _project(), entity)
+        where = f"{account.base_url()}/{entity}/{_project()}"
+        saved[where] = board.send(saved.get(where, {}))
+        addresses = board.addresses()
+    except UserError:
+        raise
+    except Exception as error:  # whatever wandb or the server finds wrong
+        hint = f"\n       without {folder / DASHBOARD} new ones are made" if saved else ""
+        raise UserError(f"W&B has not saved the dashboard: {error}{hint}") from error
+    _keep(board, folder, saved)
+    return addresses
+
+
+def _project() -> str:
+    return os.environ.get("WANDB_PROJECT") or "reslab"
+
+
+def _keep(board: Dashboard, folder: Path, saved: dict[str, dict[str, str]]) -> None:
+    store.write_json(folder / DASHBOARD, {**board.specification(), "saved": saved})
+
+
+def _saved(folder: Path) -> dict[str, dict[str, str]]:
+    """For each project, by its address, the ids of what was saved there before."""
+    return dict((store.read_json(folder / DASHBOARD) or {}).get("saved", {}))
 
 
 def _workspace(plan: Plan, folder: Path, table: str, where: dict[str, str]) -> "Workspace":

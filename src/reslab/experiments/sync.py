@@ -1,4 +1,4 @@
-"""What goes to W&B after the runs: logs that it has not got, and an experiment's dashboard."""
+"""Logs that W&B has not got are sent after the runs: whole, in order, and once."""
 
 import os
 import struct
@@ -11,13 +11,6 @@ from tqdm import tqdm
 
 from reslab import account, store
 from reslab.errors import UserError
-from reslab.experiments.plan import Options, as_written, question, read_plan_file
-from reslab.report.dashboard import Dashboard, build
-from reslab.report.runs import Plan
-
-DASHBOARD = "dashboard.json"
-
-# ---- logs ---------------------------------------------------------------------------------------
 
 
 def sync(name: str | None, dry: bool = False) -> int:
@@ -106,64 +99,3 @@ def _size(files: Sequence[Path]) -> str:
     """`2 logs, 0.1 MB`."""
     megabytes = sum(file.stat().st_size for file in files) / 1e6
     return f"{len(files)} log{'s' * (len(files) != 1)}, {megabytes:.1f} MB"
-
-
-# ---- the dashboard ------------------------------------------------------------------------------
-
-
-def dashboard(name: str) -> int:
-    """Save an experiment's workspace and report in W&B, or write down what would be sent.
-
-    The plan is the last one, or that of the file where there was none yet. What was saved before is
-    renewed. `UserError` if the server does not take it.
-    """
-    folder = store.experiment_folder(name)
-    plan = store.read_json(folder / store.PLAN) or as_written(read_plan_file(name, Options()))
-    folder.mkdir(parents=True, exist_ok=True)
-    mode, entity = os.environ.get("WANDB_MODE"), os.environ.get("WANDB_ENTITY") or ""
-    offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.obstacle()
-    if offline:
-        _keep(_board(plan, folder, entity), folder, _saved(folder))
-        print(
-            f"{folder / DASHBOARD}: what W&B would be sent\n"
-            f"not sent, since {offline}; where that is mended: make dashboard NAME={name}"
-        )
-    else:
-        print("\n".join(_save(plan, folder, entity)))
-    return 0
-
-
-def _save(plan: Plan, folder: Path, entity: str) -> list[str]:
-    """Save workspace and report, in place of those that were saved before; their addresses."""
-    saved = _saved(folder)
-    try:
-        entity = entity or account.default_entity()
-        board = _board(plan, folder, entity)
-        where = f"{account.base_url()}/{entity}/{_project()}"
-        saved[where] = board.send(saved.get(where, {}))
-        addresses = board.addresses()
-    except UserError:
-        raise
-    except Exception as error:  # whatever wandb or the server finds wrong
-        hint = f"\n       without {folder / DASHBOARD} new ones are made" if saved else ""
-        raise UserError(f"W&B has not saved the dashboard: {error}{hint}") from error
-    _keep(board, folder, saved)
-    return addresses
-
-
-def _board(plan: Plan, folder: Path, entity: str) -> Dashboard:
-    asked = question(plan["experiment"]) or plan["title"]
-    return build(plan, folder, asked, _project(), entity)
-
-
-def _project() -> str:
-    return os.environ.get("WANDB_PROJECT") or "reslab"
-
-
-def _keep(board: Dashboard, folder: Path, saved: dict[str, dict[str, str]]) -> None:
-    store.write_json(folder / DASHBOARD, {**board.specification(), "saved": saved})
-
-
-def _saved(folder: Path) -> dict[str, dict[str, str]]:
-    """For each project, by its address, the ids of what was saved there before."""
-    return dict((store.read_json(folder / DASHBOARD) or {}).get("saved", {}))

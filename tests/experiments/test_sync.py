@@ -1,6 +1,5 @@
-"""Logs reach W&B whole, in order and once; the dashboard is saved, or kept for later."""
+"""Logs reach W&B whole, in order and once."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.wandb_server import Server, wandb_server
+from tests.wandb_server import call, wandb_server
 
 from reslab import store
 from reslab.errors import UserError
 from reslab.experiments.plan import Options, as_written, read_plan_file, write
-from reslab.experiments.upload import DASHBOARD, dashboard, mend, sync
+from reslab.experiments.sync import mend, sync
 
 START = """
 import os, sys, time
@@ -59,7 +58,7 @@ class Wandb:
         self.calls: list[list[str]] = []
         self.refuses = ""
         monkeypatch.setattr("reslab.account.obstacle", lambda: None)
-        monkeypatch.setattr("reslab.experiments.upload.subprocess.run", self.run)
+        monkeypatch.setattr("reslab.experiments.sync.subprocess.run", self.run)
 
     def run(self, command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
         files = [word for word in command if word.endswith(".wandb")]
@@ -74,24 +73,6 @@ class Wandb:
 @pytest.fixture
 def wandb(monkeypatch: pytest.MonkeyPatch) -> Wandb:
     return Wandb(monkeypatch)
-
-
-def call(script: Path, server: Server) -> "subprocess.CompletedProcess[str]":
-    """Call a script for the quickstart, in a process of its own: wandb keeps its settings."""
-    environment = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"}
-    done = subprocess.run(
-        [sys.executable, str(script), "quickstart"],
-        env={**environment, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "0" * 40},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-# ---- logs ---------------------------------------------------------------------------------------
 
 
 def test_a_runs_logs_are_sent_together_in_the_order_of_their_starts_and_once(
@@ -230,58 +211,3 @@ def test_starts_of_one_run_are_one_curve_in_wandb(planned: list[Path], repositor
     assert [row["_step"] for row in run.history.values()] == list(range(15))
     assert run.summary["final.test.top1_error"] == 1.0
     assert run.described["groupName"] == "quickstart"
-
-
-# ---- the dashboard ------------------------------------------------------------------------------
-
-
-def test_offline_the_dashboard_is_written_down_and_how_to_send_it_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert dashboard("quickstart") == 0
-    file = tmp_path / "runs" / "quickstart" / DASHBOARD
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    assert kept["workspace"]["displayName"] == "quickstart"
-    said = capsys.readouterr().out
-    assert f"{file}: what W&B would be sent" in said
-    assert "WANDB_MODE is disabled" in said and "make dashboard NAME=quickstart" in said
-
-
-def test_without_a_key_the_dashboard_is_written_down_too(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("WANDB_MODE")
-    assert dashboard("quickstart") == 0
-    assert "not sent, since there is no key for https://" in capsys.readouterr().out
-
-
-def test_a_dashboard_of_nothing_that_is_known_is_refused() -> None:
-    with pytest.raises(UserError, match="has no 'quickstrat'; did you mean quickstart"):
-        dashboard("quickstrat")
-
-
-def test_a_server_that_finds_something_wrong_is_quoted(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def refuse() -> str:
-        raise ValueError("the key is not known here")
-
-    monkeypatch.delenv("WANDB_MODE")
-    monkeypatch.setattr("reslab.account.obstacle", lambda: None)
-    monkeypatch.setattr("reslab.account.default_entity", refuse)
-    with pytest.raises(UserError, match=r"the dashboard: the key is not known here$"):
-        dashboard("quickstart")
-    assert not (tmp_path / "runs" / "quickstart" / DASHBOARD).exists()
-
-
-@pytest.mark.process
-def test_with_a_key_workspace_and_report_are_saved_renewed_and_their_addresses_said(
-    repository: Path,
-) -> None:
-    with wandb_server() as server:
-        first, second = (call(repository / "scripts" / "dashboard.py", server) for _ in range(2))
-        report, workspace = server.views.values()
-        assert first.stdout.count(f"{server.url}/somebody/reslab") == 2
-        assert first.stdout == second.stdout
-    assert report["description"].startswith("Does a plain net get worse with depth")
-    assert (workspace["displayName"], workspace["projectName"]) == ("quickstart", "reslab")
