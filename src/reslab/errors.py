@@ -8,7 +8,7 @@ import contextlib
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 
 class UserError(Exception):
@@ -49,10 +49,16 @@ def located(where: str) -> Iterator[None]:
         raise UserError(f"{where}: {error}") from None
 
 
+def listed(items: Collection[str], most: int) -> str:
+    """The first `most` of sorted items, and how many more there are."""
+    more = f" and {len(items) - most:,} more" if len(items) > most else ""
+    return ", ".join(sorted(items)[:most]) + more
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean a or b?` to end a message with, or all known names where none is near."""
+    """`; did you mean a or b?` to end a message with, or known names where none is near."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; there are {', '.join(known)}" if known else ""
+    return f"; there are {listed(known, 20)}" if known else ""

@@ -94,6 +94,7 @@ def test_counts_follow_from_the_description(
         ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
         ({"name": "imagefolder"}, "imagefolder needs data.folder"),
         ({"name": "imagefolder", "folder": "x", "test_fraction": 1.0}, "less than 1"),
+        ({"name": "imagefolder", "folder": "x", "files": "abc"}, "files and counts are found tog"),
     ],
     ids=str,
 )
@@ -107,6 +108,8 @@ def test_data_that_do_not_exist_are_refused(fields: dict[str, Any], reason: str)
     [
         (0, "here: data: classes: got 0; imagenet has 1 to 1000"),
         ("no-such-file", "here: data: classes: no-such-file: No such file"),
+        ("~no.such.user/x", "here: data: classes: ~no.such.user/x: Could not determine"),
+        (True, "here: data: classes: got true; expected a number, ids, or a file"),
         (["n01440764", 3], "data.classes.1: got 3; expected a valid string"),
         (["n01440764", "n01440764"], "classes: expected sorted ids, each once"),
     ],
@@ -115,6 +118,16 @@ def test_data_that_do_not_exist_are_refused(fields: dict[str, Any], reason: str)
 def test_classes_that_cannot_be_read_are_named(classes: Any, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         run(data={"name": "imagenet", "classes": classes})
+
+
+def test_a_file_of_classes_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "classes").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=f"classes: {tmp_path}/classes: .* can't decode byte"):
+        run(data={"name": "imagenet", "classes": str(tmp_path / "classes")})
+
+
+def test_the_smallest_class_does_not_bound_a_larger_one_that_is_chosen() -> None:
+    assert Data(name="imagenet", classes=("n01440764",), per_class=1000).per_class == 1000
 
 
 # ---- a folder of one's own ----------------------------------------------------------------------

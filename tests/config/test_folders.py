@@ -47,6 +47,13 @@ def test_classes_and_images_are_sorted_by_name(make: Make) -> None:
     assert found.test == (("val/cat/3.jpg", 0), ("val/dog/2.jpg", 1))
 
 
+def test_two_folders_of_one_name_are_refused(make: Make) -> None:
+    """é as one character and as two: other file systems would have one folder."""
+    doubled = [f"train/{name}/1.jpg" for name in ("\u00e9", "e\u0301", "b")]
+    refused = refusal(make(doubled), test_fraction=0.5)
+    assert refused.endswith("has two folders that are both called \u00e9")
+
+
 def test_test_is_another_name_of_val_but_not_beside_it(make: Make) -> None:
     root = make(name.replace("val/", "test/") for name in SPLIT)
     assert [path for path, _ in list_folder(root).test] == ["test/cat/3.jpg", "test/dog/2.jpg"]

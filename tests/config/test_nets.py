@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from reslab.config import ResNet, describe, resolve
+from reslab.config import DenseNet, ResNet, describe, resolve
 from reslab.errors import UserError
 
 RUN = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}
@@ -52,6 +52,14 @@ def test_what_cannot_work_is_refused_with_its_reason(
     with pytest.raises(ValidationError) as caught:
         with_fields(name, **fields)
     assert reason in str(caught.value)
+
+
+def test_a_compression_that_leaves_no_channels_is_refused() -> None:
+    dense = describe("densenet_bc_100_12").model_dump()
+    with pytest.raises(
+        ValidationError, match=r"compression: 0\.01 leaves a transition no channels"
+    ):
+        DenseNet.model_validate(dense | {"compression": 0.01})
 
 
 def test_a_scalar_that_does_not_begin_with_zero_leaves_a_plain_net_alive() -> None:

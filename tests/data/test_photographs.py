@@ -239,6 +239,16 @@ def test_too_many_of_them_are_refused(photographs: Path, monkeypatch: pytest.Mon
         PhotographData(config).prepare_data()
 
 
+def test_a_split_of_which_nothing_can_be_decoded_is_refused(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "1")
+    for file in (photographs / "val").rglob("*.*"):
+        file.write_bytes(b"")
+    with pytest.raises(UserError, match="none of the 9 files of a split can be decoded"):
+        PhotographData(run(photographs)).prepare_data()
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_file_that_breaks_in_mid_run_ends_it_by_name(
     photographs: Path, monkeypatch: pytest.MonkeyPatch, workers: int

@@ -87,6 +87,13 @@ def test_links_to_nowhere_and_trees_without_a_split_are_prepared_as_they_are_tra
     assert list(expected) == [b"train/chat/gone.jpg"]
 
 
+def test_a_class_may_be_called_val_where_there_is_no_split(photographs: Path) -> None:
+    tree = photographs / "train"
+    (tree / "chat").rename(tree / "val")
+    prepare(tree, SIDE, 0)
+    assert "val" in at(run(tree, data={"test_fraction": 0.5, "prepared": SIDE})).class_names
+
+
 def test_batches_from_the_store_are_those_of_the_resized_images(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

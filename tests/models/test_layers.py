@@ -9,12 +9,12 @@ from torch import nn
 from reslab.config import ResNet, describe
 from reslab.models import build, draw_depths
 from reslab.models.layers import (
+    NORMS,
     Bias,
     Scale,
     SqueezeExcitation,
     StochasticDepth,
     group_norm,
-    layer_norm,
 )
 from reslab.models.units import Unit
 
@@ -109,7 +109,7 @@ def test_squeeze_excitation_rescales_channels() -> None:
 @pytest.mark.parametrize(("channels", "groups"), [(1, 1), (3, 1), (16, 8), (24, 4), (64, 32)])
 def test_group_norm_has_groups_of_two_channels_or_more(channels: int, groups: int) -> None:
     assert group_norm(channels).num_groups == groups
-    assert layer_norm(channels).num_groups == 1
+    assert NORMS["layer"](channels).num_groups == 1
 
 
 def test_zero_gamma_begins_every_branch_with_a_scale_of_zero() -> None:

@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from reslab.config import ZOO, Described, describe
 from reslab.config.complexities import golden
+from reslab.config.words import ORDERS
 from reslab.errors import UserError
-from reslab.models import ORDERS, build, draw_depths
-from reslab.models.shortcuts import SHORTCUTS
+from reslab.models import build, draw_depths
+from reslab.models.shortcuts import SHORTCUTS, ScalarGated
 
 pytestmark = pytest.mark.process
 
@@ -147,6 +148,9 @@ def test_every_combination_trains_all_its_parameters(
     torch.manual_seed(0)
     fields = {"order": order, "shortcut": shortcut, "branch": branch, "units": (2, 2, 1)}
     net = build(changed("resnet8_w8", **fields))
+    for layer in net.modules():
+        if isinstance(layer, ScalarGated):
+            layer.alpha.data.fill_(0.5)  # at 0, where it begins, branches have no gradient
     net(torch.randn(4, 1, 8, 8)).square().sum().backward()
     untrained = [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()]
     assert untrained == []

@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn import functional
 
 from reslab.config import ResNet
-from reslab.models import ORDERS, build
+from reslab.config.words import ORDERS
+from reslab.models import build
 from reslab.models.shortcuts import SHORTCUTS, Add, Change, Drop, PadZeros, shortcut
 
 

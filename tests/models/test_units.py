@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reslab.config import describe
-from reslab.config.nets import Order, ResNet
+from reslab.config.nets import EXPANSION, Order, ResNet
 from reslab.config.words import ORDERS, word
 from reslab.models.branches import BRANCHES
 from reslab.models.ends import STEMS
@@ -38,8 +38,14 @@ def net(
 
 
 def one_unit(description: ResNet, inputs: int = 16, stride: int = 1, first: bool = False) -> Unit:
+    """A net's first unit, or the first of a second stage."""
     torch.manual_seed(0)
-    return unit(description, 0, inputs, stride, first)[0]
+    width = inputs // EXPANSION[description.branch]
+    shape = {"units": (1, 1), "widths": (width, *description.widths), "strides": (1, stride)}
+    if first:
+        shape = {"strides": (stride,)}
+    net = description.model_copy(update={**shape, "stem_width": inputs})
+    return unit(net, 0 if first else 1, 0)
 
 
 def letters_run(made: Unit, x: Tensor) -> str:
@@ -91,7 +97,7 @@ def test_where_an_xception_unit_shrinks_it_ends_with_a_pooling() -> None:
     """Chollet 2017, Fig. 5; the first unit has no activation before it."""
     described = describe("xception")
     assert str(word(described, 2, pooled=True)) == "a c n a c n m +"
-    made = unit(described, 1, 128, 2, first=False)[0]
+    made = unit(described, 1, 0)
     assert made.enter == ()  # the projection reads x
     assert made(torch.randn(2, 128, 9, 9)).shape == (2, 256, 5, 5)
 

@@ -58,7 +58,7 @@ def test_weights_that_do_not_fit_are_listed_and_change_nothing() -> None:
 
 
 def test_weights_of_another_net_are_listed_briefly() -> None:
-    with pytest.raises(UserError, match=r"unexpected keys: .* … and \d+ more"):
+    with pytest.raises(UserError, match=r"unexpected keys: .* and \d+ more"):
         fit(build("resnet8"), build("resnet20").state_dict())
 
 

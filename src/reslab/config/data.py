@@ -59,10 +59,12 @@ class Data(Description):
             self._check_classes()
         if self.name == "imagefolder" and self.folder is None:
             raise ValueError("imagefolder needs data.folder: where the images lie")
+        if (self.files is None) != (self.counts is None):
+            raise ValueError("files and counts are found together; leave both out")
         if self.name == "imagefolder" and self.counts is None:
             return self  # not read yet
         smallest = DATASETS[self.name].smallest_class if self.name in DATASETS else None
-        if self.per_class and smallest and self.per_class > smallest:
+        if not self.classes and self.per_class and smallest and self.per_class > smallest:
             raise ValueError(
                 f"per_class: {self.per_class}; the smallest class of {self.name} has {smallest}"
             )
@@ -148,15 +150,12 @@ class Photographs(Description):
     components of ImageNet's colours (Krizhevsky 2012, Sec. 4.1: 0.1). 0 is none."""
     test_shorter_side: PositiveInt = 256
 
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that are not read, whatever their value."""
-        read = {
+    def _reads(self) -> dict[str, bool]:
+        return {
             "shorter_side": self.crop == "scale",
             "area": self.crop == "area",
             "aspect_ratio": self.crop == "area",
         }
-        return frozenset(field for field, is_read in read.items() if not is_read)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

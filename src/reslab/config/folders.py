@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 from reslab.config.data import Data, facts_of, folder_of
 from reslab.config.datasets import data_root
-from reslab.errors import UserError, located
+from reslab.errors import UserError, listed, located
 
 Image = tuple[str, int]
 """A file's path relative to the folder, with slashes, and the index of its class."""
@@ -166,14 +166,16 @@ def _classes(root: Path, tree: str, wanted: frozenset[str]) -> _Classes:
                 loose.append(name)
                 continue
             files = _files(entry.path, f"{tree}/{entry.name}" if tree else entry.name)
-            found[name] = sorted(files, key=lambda file: _composed(file[0]))
+            if name in found:
+                raise UserError(f"{root / tree} has two folders that are both called {name}")
+            found[name] = sorted(files, key=lambda file: (_composed(file[0]), file[0]))
     _refuse_loose(root / tree, loose)
     for what, names in (
         ("no such class", wanted - found.keys()),
         ("no file of the class", {name for name, files in found.items() if not files}),
     ):
         if names:
-            raise UserError(f"{root / tree} has {what} {_listed(names)}")
+            raise UserError(f"{root / tree} has {what} {listed(names, 5)}")
     if not found:
         raise UserError(f"{root / tree} holds no folder of a class; {_shape(root)}")
     return dict(sorted(found.items()))
@@ -182,7 +184,7 @@ def _classes(root: Path, tree: str, wanted: frozenset[str]) -> _Classes:
 def _refuse_loose(folder: Path, names: list[str]) -> None:
     if names:
         raise UserError(
-            f"{folder} holds files that belong to no class: {_listed(names)}; "
+            f"{folder} holds files that belong to no class: {listed(names, 5)}; "
             "put each into its class's folder, or away"
         )
 
@@ -232,7 +234,7 @@ def _refuse_different_classes(
     root: Path, trees: list[str], train: _Classes, test: _Classes
 ) -> None:
     only = [(trees[0], train.keys() - test.keys()), (trees[-1], test.keys() - train.keys())]
-    told = [f"only {tree}/ has {_listed(names)}" for tree, names in only if names]
+    told = [f"only {tree}/ has {listed(names, 5)}" for tree, names in only if names]
     if told:
         raise UserError(f"the splits of {root} have different classes: {'; '.join(told)}")
 
@@ -261,8 +263,3 @@ def _bytes(name: str) -> bytes:
 
 def _composed(name: str) -> str:
     return normalize("NFC", name)
-
-
-def _listed(names: Collection[str]) -> str:
-    shown = sorted(names)[:5]
-    return ", ".join(shown) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")

@@ -6,7 +6,7 @@ module. What cannot work is refused here, with its reason. He et al. 2015 (arXiv
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
@@ -43,6 +43,21 @@ class Description(BaseModel):
     """A frozen value without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def _reads(self) -> dict[str, bool]:
+        """Of fields that are read only beside some values of others: whether they are."""
+        return {}
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Fields that are not read, whatever their value."""
+        return frozenset(field for field, is_read in self._reads().items() if not is_read)
+
+
+def described(annotation: Any) -> list[type[Description]]:
+    """The descriptions that an annotated field may hold: of `X | None` X, of a union all."""
+    parts = (annotation, *get_args(annotation))
+    return [t for t in parts if isinstance(t, type) and issubclass(t, Description)]
 
 
 class ResNet(Description):
@@ -123,9 +138,14 @@ class ResNet(Description):
         return stem + sum(convolutions) + len(self.exit) + 1
 
     @property
+    def outputs(self) -> tuple[int, ...]:
+        """Channels that the stem puts out, and then each stage."""
+        return self.stem_width, *(width * EXPANSION[self.branch] for width in self.widths)
+
+    @property
     def features(self) -> int:
         """Channels that the linear layer reads."""
-        return (*(w * EXPANSION[self.branch] for w in self.widths), *self.exit)[-1]
+        return (*self.outputs, *self.exit)[-1]
 
     def convolutions(self, stage: int) -> int:
         """How many convolutions a branch in a stage has."""
@@ -133,11 +153,9 @@ class ResNet(Description):
         basic = len(self.kernels)
         return {"basic": basic, "bottleneck": 3, "separable": separable, "single": 1}[self.branch]
 
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that this net does not read, whatever their value."""
+    def _reads(self) -> dict[str, bool]:
         bottleneck = self.branch == "bottleneck"
-        read = {
+        return {
             "stride_on": bottleneck,
             "groups": bottleneck,
             "base_width": bottleneck,
@@ -151,7 +169,6 @@ class ResNet(Description):
             "shortcut_dropout": self.shortcut == "dropout",
             "scale_init": self.scaling in ("skipinit", "rezero"),
         }
-        return frozenset(field for field, is_read in read.items() if not is_read)
 
     @property
     def _pads(self) -> bool:
@@ -186,7 +203,7 @@ class ResNet(Description):
 
     def _impossible(self) -> Iterator[str]:
         """Why these fields do not go together."""
-        outputs = [self.stem_width, *(w * EXPANSION[self.branch] for w in self.widths)]
+        outputs = list(self.outputs)
         if self._pads and outputs != sorted(outputs):
             yield (
                 f"shortcut: {self.shortcut} pads with zero channels and cannot shrink the width; "
@@ -257,10 +274,11 @@ class DenseNet(Description):
             channels = int(channels * self.compression) + units * self.growth
         return channels
 
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that this net does not read: none."""
-        return frozenset()
+    @model_validator(mode="after")
+    def _keeps_channels(self) -> Self:
+        if int(self.stem_width * self.compression) < 1:
+            raise ValueError(f"compression: {self.compression} leaves a transition no channels")
+        return self
 
 
 class Foreign(Description):
@@ -277,11 +295,6 @@ class Foreign(Description):
 
     layers: ClassVar[int] = 50
     """Not known without building it; a middling number for estimates of time."""
-
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that this net does not read: none."""
-        return frozenset()
 
     @model_validator(mode="after")
     def _colour(self) -> Self:

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from reslab.config.data import Counts, Data, facts_of
 from reslab.config.datasets import imagenet_wnids, read_words
 from reslab.config.folders import list_folder
-from reslab.config.nets import FAMILIES
+from reslab.config.nets import FAMILIES, described
 from reslab.config.schema import Description, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge
 from reslab.config.zoo import describe
@@ -111,6 +111,8 @@ def _absolute(folder: str) -> Path:
 
 def _wnids(classes: int | str | list[Any]) -> list[Any]:
     """Ids from a number (the first ones), a text file, or a list; sorted where they are words."""
+    if isinstance(classes, bool):
+        raise UserError(f"classes: got {str(classes).lower()}; expected a number, ids, or a file")
     if isinstance(classes, int):
         if not 0 < classes <= len(imagenet_wnids()):
             raise UserError(f"classes: got {classes}; imagenet has 1 to {len(imagenet_wnids())}")
@@ -118,9 +120,10 @@ def _wnids(classes: int | str | list[Any]) -> list[Any]:
     if isinstance(classes, str):
         try:
             return sorted(read_words(Path(classes).expanduser()))
-        except OSError as error:
+        except (OSError, RuntimeError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise UserError(
-                f"classes: {classes}: {error.strerror}; expected a number, a list of WordNet ids, "
+                f"classes: {classes}: {reason}; expected a number, a list of WordNet ids, "
                 "or a text file of them"
             ) from None
     return sorted(classes) if all(isinstance(wnid, str) for wnid in classes) else classes
@@ -197,5 +200,6 @@ EXPECTED = {
 def _fields(description: Any, parents: list[str]) -> list[str]:
     """Field names of the description at a path into another; a union's member by its family."""
     for parent in parents:
-        description = FAMILIES.get(parent) or description.model_fields[parent].annotation
+        family = FAMILIES.get(parent)
+        description = family or described(description.model_fields[parent].annotation)[0]
     return list(description.model_fields)

@@ -55,10 +55,9 @@ class Optimizer(Description):
     """Times the rate, for all but the weights of convolutions and linear layers. Fixup's code
     trains all biases and scales at a tenth (Zhang 2019, arXiv 1901.09321)."""
 
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that this optimiser does not read, whatever their value."""
-        return frozenset(["betas"] if self.name == "sgd" else ["momentum", "nesterov"])
+    def _reads(self) -> dict[str, bool]:
+        sgd = self.name == "sgd"
+        return {"betas": not sgd, "momentum": sgd, "nesterov": sgd}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -91,17 +90,14 @@ class Schedule(Description):
     """During the first `warmup_steps` the rate is `warmup_lr`, or rises in a line from `warmup_lr`
     at step 0 to the optimiser's at step `warmup_steps`."""
 
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that this schedule does not read, whatever their value."""
-        read = {
+    def _reads(self) -> dict[str, bool]:
+        return {
             "milestones": self.name == "step",
             "gamma": self.name == "step",
             "pct_start": self.name == "one_cycle",
             "warmup_lr": self.warmup_steps > 0,
             "warmup": self.warmup_steps > 0,
         }
-        return frozenset(field for field, is_read in read.items() if not is_read)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -163,15 +159,12 @@ class Augmentation(Description):
         """Whether the images of a batch are mixed, and with them their targets."""
         return self.mixup > 0 or self.cutmix > 0
 
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that are not read, whatever their value."""
-        return frozenset(
-            [
-                *(["padding", "fill"] if not self.crop_padding else []),
-                *(["randaugment_magnitude"] if not self.randaugment else []),
-            ]
-        )
+    def _reads(self) -> dict[str, bool]:
+        return {
+            "padding": self.crop_padding > 0,
+            "fill": self.crop_padding > 0,
+            "randaugment_magnitude": self.randaugment > 0,
+        }
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

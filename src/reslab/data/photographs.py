@@ -126,6 +126,8 @@ def open_photographs(data: Data, workers: int | None = None) -> Opened:
 def _pictures(images: Iterable[Image], read: Callable[[bytes], Tensor], found: Survey) -> Pictures:
     encoded = [(os.fsencode(name), target) for name, target in images]
     good = [(name, target) for name, target in encoded if name not in found.undecodable]
+    if not good:
+        raise UserError(f"none of the {len(encoded):,} files of a split can be decoded")
     names, targets = zip(*good, strict=True)
     return Pictures(np.array(names, np.bytes_), torch.tensor(targets), read)
 

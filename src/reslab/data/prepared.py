@@ -178,7 +178,7 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
 
 def _files(root: Path) -> tuple[Names, Ints]:
     """Names of all files of a folder, whatever their split, and their sizes; sorted."""
-    split = any((root / name).is_dir() for name in ("val", "test"))
+    split = (root / "train").is_dir() and any((root / name).is_dir() for name in ("val", "test"))
     listing = list_folder(root, test_fraction=None if split else 0.5)
     names = np.sort(np.array([os.fsencode(name) for name, _ in listing.train + listing.test]))
     return names, np.array([size_of(root / os.fsdecode(name)) for name in names])

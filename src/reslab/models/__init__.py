@@ -1,17 +1,7 @@
 """Nets as plain `nn.Module`s, residual ones built from an algebra. Torch and descriptions only."""
 
-from reslab.config.words import ORDERS, word
 from reslab.models.layers import draw_depths
 from reslab.models.nets import build
 from reslab.models.weights import fit, from_torchvision, to_torchvision, translate
 
-__all__ = [
-    "ORDERS",
-    "build",
-    "draw_depths",
-    "fit",
-    "from_torchvision",
-    "to_torchvision",
-    "translate",
-    "word",
-]
+__all__ = ["build", "draw_depths", "fit", "from_torchvision", "to_torchvision", "translate"]

@@ -20,8 +20,7 @@ def convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
     """A convolution without bias that keeps the image size (divided by `stride`, rounded up)."""
-    padding = kernel // 2
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
 
 
 def separable_convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -29,12 +28,6 @@ def separable_convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequ
     return nn.Sequential(
         convolution(inputs, inputs, 3, stride, groups=inputs), convolution(inputs, outputs, 1)
     )
-
-
-def outputs_of(convolution: nn.Module) -> int:
-    """The channels that a convolution of any kind puts out."""
-    *_, last = (layer for layer in convolution.modules() if isinstance(layer, nn.Conv2d))
-    return last.out_channels
 
 
 def basic(net: ResNet, stage: int, inputs: int, stride: int) -> list[nn.Module]:

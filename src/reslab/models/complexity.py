@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.config.complexities import Complexity
+from reslab.errors import UserError
 
 
 def complexity(net: nn.Module, shape: tuple[int, int, int]) -> Complexity:
@@ -23,6 +24,9 @@ def evaluate(net: nn.Module, shape: tuple[int, int, int]) -> FlopCounterMode:
     """What torch counts while `net`, on the meta device, evaluates one image of `shape`."""
     dtype = next(net.parameters()).dtype
     counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        net.eval()(torch.empty(1, *shape, dtype=dtype, device="meta"))
+    try:
+        with counter, torch.no_grad():
+            net.eval()(torch.empty(1, *shape, dtype=dtype, device="meta"))
+    except (AssertionError, RuntimeError) as error:
+        raise UserError(f"the net cannot take images of shape {shape}: {error}") from None
     return counter

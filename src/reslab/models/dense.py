@@ -30,19 +30,17 @@ STEM_WORDS = {"3x3": "c", "7x7_pool": "c n a"}
 
 def dense(net: DenseNet) -> nn.Sequential:
     """A dense net; children are stem, block1, transition1, block2, …, closing, head."""
-    layers, channels = stem(net, alphabet(net), STEM_WORDS[net.stem]), net.stem_width
-    for i, units in enumerate(net.units, start=1):
-        block = nn.Sequential()
-        for _ in range(units):
-            block.append(_layer(net, channels))
-            channels += net.growth
-        layers.append((f"block{i}", block))
-        if i < len(net.units):
+    layers, channels = stem(net, STEM_WORDS[net.stem]), net.stem_width
+    for i, units in enumerate(net.units):
+        if i:
             kept = int(channels * net.compression)
             layers.append((f"transition{i}", _transition(net, channels, kept)))
             channels = kept
+        block = [_layer(net, channels + j * net.growth) for j in range(units)]
+        layers.append((f"block{i + 1}", nn.Sequential(*block)))
+        channels += units * net.growth
     closing = spell("n a", channels, (), alphabet(net))
-    module = nn.Sequential(OrderedDict([*layers, *head(closing, channels, net.classes)]))
+    module = nn.Sequential(OrderedDict([*layers, *head(net, closing)]))
     initialize(module, net.init)
     return module
 

@@ -5,13 +5,12 @@ Table 1; He et al. 2019 (arXiv 1812.01187), Fig. 2 (ResNet-C's stem); Chollet 20
 1610.02357), Fig. 5; initialisation of He et al. 2015 (arXiv 1502.01852).
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import nn
 
 from reslab.config.nets import DenseNet, Init, ResNet
-from reslab.models.units import Factory, Layers, spell
+from reslab.models.units import Layers, alphabet, spell
 
 
 class Stem(NamedTuple):
@@ -30,7 +29,7 @@ STEMS: dict[str, Stem] = {
 }  # fmt: skip
 
 
-def stem(net: ResNet | DenseNet, letters: Mapping[str, Factory], word: str = "c n a") -> Layers:
+def stem(net: ResNet | DenseNet, word: str) -> Layers:
     """From images to `net.stem_width` channels; `word` is written once per convolution."""
     row, inputs, convolutions = STEMS[net.stem], net.in_channels, []
     for kernel, stride, padding, part in row.convolutions:
@@ -38,29 +37,26 @@ def stem(net: ResNet | DenseNet, letters: Mapping[str, Factory], word: str = "c 
         convolutions.append(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False))
         inputs = outputs
     pool = [("maxpool", nn.MaxPool2d(3, 2, padding=1))] if row.pooled else []
-    return [*spell(" ".join([word] * len(convolutions)), inputs, convolutions, letters), *pool]
+    text = " ".join([word] * len(convolutions))
+    return [*spell(text, net.in_channels, convolutions, alphabet(net)), *pool]
 
 
-def head(closing: Layers, channels: int, classes: int) -> Layers:
+def head(net: ResNet | DenseNet, closing: Layers) -> Layers:
     """`closing`, then an average over the image and a linear layer: logits (N, classes)."""
     return [
         *((f"closing_{name}", layer) for name, layer in closing),
         ("avgpool", nn.AdaptiveAvgPool2d(1)),
         ("flatten", nn.Flatten()),
-        ("fc", nn.Linear(channels, classes)),
+        ("fc", nn.Linear(net.features, net.classes)),
     ]
 
 
 def initialize(net: nn.Module, mode: Init) -> None:
-    """He initialisation in place: convolutions normal with variance 2 / fan, norms 1 and 0.
+    """He initialisation in place: convolutions normal with variance 2 / fan.
 
-    Convolutions with a bias (gates, squeeze-and-excitation) and the linear layer keep torch's own
-    initialisation, as in torchvision.
+    Norms (1 and 0), convolutions with a bias (gates, squeeze-and-excitation) and the linear layer
+    keep torch's own initialisation, as in torchvision.
     """
     for layer in net.modules():
-        match layer:
-            case nn.Conv2d(bias=None):
-                nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
-            case nn.BatchNorm2d():
-                nn.init.ones_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        if isinstance(layer, nn.Conv2d) and layer.bias is None:
+            nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")

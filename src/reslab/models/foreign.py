@@ -18,7 +18,7 @@ def from_timm(net: Foreign) -> nn.Module:
     import timm  # takes seconds, and few runs need it
 
     if not timm.is_model(net.architecture):
-        raise _unknown(net, timm.list_models())
+        raise UserError(_unknown(net, timm.list_models()))
     made: nn.Module = timm.create_model(
         net.architecture, pretrained=False, in_chans=net.in_channels, num_classes=net.classes
     )
@@ -31,8 +31,11 @@ def from_torchvision(net: Foreign) -> nn.Module:
 
     known = models.list_models(module=models)
     if net.architecture not in known:
-        raise _unknown(net, known)
-    made: nn.Module = models.get_model(net.architecture, weights=None, num_classes=net.classes)
+        raise UserError(_unknown(net, known))
+    own: dict[str, bool] = {}
+    if net.architecture in ("googlenet", "inception_v3"):  # no further logits beside the net's
+        own = {"aux_logits": False, "init_weights": True}
+    made: nn.Module = models.get_model(net.architecture, num_classes=net.classes, **own)
     return made
 
 
@@ -42,8 +45,5 @@ LIBRARIES: dict[str, Callable[[Foreign], nn.Module]] = {
 }
 
 
-def _unknown(net: Foreign, known: list[str]) -> UserError:
-    near = nearest(net.architecture, known)
-    if len(near) > 200:  # all of them
-        near = f"; {net.library} has {len(known)}, for example {known[0]}"
-    return UserError(f"{net.library} has no net {net.architecture!r}{near}")
+def _unknown(net: Foreign, known: list[str]) -> str:
+    return f"{net.library} has no net {net.architecture!r}{nearest(net.architecture, known)}"

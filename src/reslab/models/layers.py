@@ -7,6 +7,7 @@ ReZero (arXiv 2003.04887). All read and return images (N, C, H, W).
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -78,8 +79,8 @@ def draw_depths(net: nn.Module, key: Sequence[int]) -> None:
     `key` (for instance a stream, the seed and the step) decides alone: the same on every rank.
     """
     units = [layer for layer in net.modules() if isinstance(layer, StochasticDepth)]
-    draws = np.random.Generator(np.random.Philox(np.random.SeedSequence(key))).random(len(units))
-    for unit, draw in zip(units, draws, strict=True):
+    bits = np.random.Philox(np.random.SeedSequence(key)).random_raw(len(units)) >> np.uint64(11)
+    for unit, draw in zip(units, bits * 2.0**-53, strict=True):
         unit.kept.fill_(float(draw < unit.survival))
 
 
@@ -88,15 +89,10 @@ def group_norm(channels: int) -> nn.Module:
     return nn.GroupNorm(math.gcd(32, channels // 2, channels), channels)
 
 
-def layer_norm(channels: int) -> nn.Module:
-    """One group: over channels and positions."""
-    return nn.GroupNorm(1, channels)
-
-
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     "group": group_norm,
-    "layer": layer_norm,
+    "layer": partial(nn.GroupNorm, 1),  # over channels and positions
     "none": Bias,
 }
 

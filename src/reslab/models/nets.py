@@ -15,7 +15,7 @@ from torch import nn
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.words import ORDERS, rewritten
 from reslab.config.zoo import describe
-from reslab.models.branches import outputs_of, separable_convolution
+from reslab.models.branches import separable_convolution
 from reslab.models.dense import dense
 from reslab.models.ends import head, initialize, stem
 from reslab.models.foreign import foreign
@@ -34,10 +34,9 @@ def build(description: Described | str) -> nn.Module:
 
 def residual(net: ResNet) -> nn.Sequential:
     """A residual net."""
-    stages, outputs = _stages(net)
-    closing, outputs = _closing(net, outputs)
-    first = stem(net, alphabet(net), rewritten(net, "c n a"))
-    module = nn.Sequential(OrderedDict([*first, *stages, *head(closing, outputs, net.classes)]))
+    stages = [(f"layer{stage + 1}", _stage(net, stage)) for stage in range(len(net.units))]
+    closing, first = _closing(net), stem(net, rewritten(net, "c n a"))
+    module = nn.Sequential(OrderedDict([*first, *stages, *head(net, closing)]))
     initialize(module, net.init)
     if net.zero_gamma:
         zero_gamma(module)
@@ -53,35 +52,18 @@ BUILDERS: dict[type, Callable[[Any], nn.Module]] = {
 }
 
 
-def _stages(net: ResNet) -> tuple[Layers, int]:
-    """layer1, layer2, …, and the channels that the last one puts out.
-
-    The l-th of L units survives with probability 1 − l/L (1 − p_L) (Huang 2016, Eqn. 4).
-    """
-    stages: Layers = []
-    channels, count, total = net.stem_width, itertools.count(1), sum(net.units)
-    for stage, (units, stride) in enumerate(zip(net.units, net.strides, strict=True)):
-        made = nn.Sequential()
-        for i in range(units):
-            position = next(count)
-            survival = 1 - position / total * (1 - net.survival)
-            one, channels = unit(
-                net, stage, channels, 1 if i else stride, first=position == 1, survival=survival
-            )
-            made.append(one)
-        stages.append((f"layer{stage + 1}", made))
-    return stages, channels
+def _stage(net: ResNet, stage: int) -> nn.Sequential:
+    return nn.Sequential(*(unit(net, stage, place) for place in range(net.units[stage])))
 
 
-def _closing(net: ResNet, channels: int) -> tuple[Layers, int]:
-    """What closes the net, and its channels: what would stand before one more unit, or convolutions
-    of their own (Xception's exit). Fixup adds a bias before the linear layer."""
+def _closing(net: ResNet) -> Layers:
+    """What closes the net: what would stand before one more unit, or convolutions of their own
+    (Xception's exit). Fixup adds a bias before the linear layer."""
+    channels = net.outputs[-1]
     exits = [separable_convolution(*step) for step in itertools.pairwise((channels, *net.exit))]
     words = ["c n a"] * len(exits) or [ORDERS[net.order].closing]
     bias = ["b"] if net.scaling == "fixup" else []
-    text = " ".join([*(rewritten(net, word) for word in words), *bias])
-    closing = spell(text, channels, exits, alphabet(net))
-    return closing, outputs_of(exits[-1]) if exits else channels
+    return spell(rewritten(net, " ".join([*words, *bias])), channels, exits, alphabet(net))
 
 
 def zero_gamma(net: nn.Module) -> None:

@@ -132,9 +132,7 @@ def project(net: ResNet, change: Change) -> nn.Module:
 
 def pool_project(net: ResNet, change: Change) -> nn.Module:
     """Option D: an average over stride × stride pixels, then a 1×1 convolution that reads all."""
-    pool: nn.Module = nn.Identity()
-    if change.stride > 1:
-        pool = nn.AvgPool2d(change.stride, ceil_mode=True, count_include_pad=False)
+    pool = nn.AvgPool2d(change.stride, ceil_mode=True, count_include_pad=False)
     return Add(pool, convolution(change.inputs, change.outputs, 1), *_norm(net, change))
 
 

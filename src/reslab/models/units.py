@@ -11,16 +11,9 @@ from torch import Tensor, nn
 
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.words import ORDERS, Word, word
-from reslab.models.branches import BRANCHES, outputs_of
-from reslab.models.layers import (
-    ACTIVATIONS,
-    NORMS,
-    Bias,
-    Scale,
-    SqueezeExcitation,
-    StochasticDepth,
-)
-from reslab.models.shortcuts import Change, add, pool_project, project, row, shortcut
+from reslab.models.branches import BRANCHES
+from reslab.models.layers import ACTIVATIONS, NORMS, Bias, Scale, SqueezeExcitation, StochasticDepth
+from reslab.models.shortcuts import Change, pool_project, project, row, shortcut
 
 Layers = list[tuple[str, nn.Module]]
 
@@ -62,7 +55,7 @@ def spell(
     for i, letter in enumerate(spelled):
         if letter == "c":
             layer = next(remaining)
-            channels = outputs_of(layer)
+            channels = [c.out_channels for c in layer.modules() if isinstance(c, nn.Conv2d)][-1]
         else:
             layer = letters[letter](channels)
         if isinstance(layer, nn.ReLU):
@@ -99,22 +92,21 @@ class Unit(nn.Module):
         return x
 
 
-def unit(
-    net: ResNet, stage: int, inputs: int, stride: int, first: bool, survival: float = 1.0
-) -> tuple[Unit, int]:
-    """One unit of `net`, and its output channels; `survival` is its own p of stochastic depth.
+def unit(net: ResNet, stage: int, place: int) -> Unit:
+    """The unit at a place in a stage of `net`, both counted from 0; a stage's first one strides.
 
     The net's first unit has no `before`: the stem ends with a norm and an activation already, and
-    both paths read them (He 2016, appendix).
+    both paths read them (He 2016, appendix). The l-th of L units survives with probability
+    1 − l/L (1 − p_L) (Huang 2016, Eqn. 4).
     """
-    order, pooled = ORDERS[net.order], net.downsample == "max_pool" and stride > 1
+    inputs, stride = net.outputs[stage + (place > 0)], 1 if place else net.strides[stage]
+    survival = 1 - (sum(net.units[:stage]) + place + 1) / sum(net.units) * (1 - net.survival)
+    pooled = net.downsample == "max_pool" and stride > 1
     convolutions = BRANCHES[net.branch](net, stage, inputs, 1 if pooled else stride)
-    outputs = outputs_of(convolutions[-1])
-    ends_with_norm = "n" in order.end and net.scaling != "fixup"
-    change = Change(inputs, outputs, stride, ends_with_norm)
-    join = shortcut(net, change)
-
     parts = word(net, len(convolutions), pooled)
+    ends_with_norm = "n" in parts.branch.rpartition("c")[2]
+    change = Change(inputs, net.outputs[stage + 1], stride, ends_with_norm)
+    join = shortcut(net, change)
     letters = alphabet(
         net,
         m=lambda _: nn.MaxPool2d(3, stride, padding=1),
@@ -123,18 +115,17 @@ def unit(
         p=lambda _: StochasticDepth(survival),
     )
     layers = spell(str(parts), inputs, convolutions, letters)
-    start = len(parts.before.split()) if first else 0
+    start = 0 if stage or place else len(parts.before.split())
     fork = max(start, _shared(net, parts, change))
     end = len(layers) - len(parts.after.split())
-    return Unit(layers[start:fork], layers[fork:end], join, layers[end:]), outputs
+    return Unit(layers[start:fork], layers[fork:end], join, layers[end:])
 
 
 def _shared(net: ResNet, parts: Word, change: Change) -> int:
     """How many letters at the beginning are before the fork: both paths read what they return."""
-    if net.projection_reads == "x":
+    before, projects = len(parts.before.split()), row(net, change) in (project, pool_project)
+    if net.projection_reads == "x" or (change.stays and not projects):
         return 0
-    before, joins = len(parts.before.split()), row(net, change)
-    if net.scaling == "fixup" and not (joins is add and change.stays):
+    if net.scaling == "fixup":
         return before + 1  # Fixup's code: the first bias stands before both convolutions
-    projects = joins in (project, pool_project)
     return before if projects and ORDERS[net.order].projects_before else 0

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from reslab.errors import UserError
+from reslab.errors import UserError, listed
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -81,7 +81,7 @@ def fit(net: Net, state_dict: Mapping[str, Tensor]) -> Net:
         ],
     }
     if any(problems.values()):
-        lines = [f"  {kind}: {_listed(found)}" for kind, found in problems.items() if found]
+        lines = [f"  {kind}: {listed(found, 8)}" for kind, found in problems.items() if found]
         raise UserError("\n".join(["the weights do not fit the net", *lines]))
     net.load_state_dict(dict(state_dict))  # a plain dict: torch fills in num_batches_tracked
     return net
@@ -91,8 +91,3 @@ def _shape(value: object) -> str:
     if not isinstance(value, Tensor):
         return "no tensor"
     return "×".join(map(str, value.shape)) or "a scalar"
-
-
-def _listed(items: list[str], most: int = 8) -> str:
-    more = f" … and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more

@@ -7,11 +7,12 @@ field names of `RunConfig`; its values may be sentences where the paper's rule i
 import json
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeGuard, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
-from reslab.config.schema import Description, PositiveFloat, RunConfig
+from reslab.config.nets import Description, described
+from reslab.config.schema import PositiveFloat, RunConfig
 from reslab.config.strict_yaml import flatten, load_yaml
 from reslab.errors import UserError, nearest
 
@@ -194,17 +195,13 @@ def run_fields() -> frozenset[str]:
     def leaves(description: type[Description], prefix: str) -> list[str]:
         names = []
         for name, field in description.model_fields.items():
-            inner = [t for t in (field.annotation, *get_args(field.annotation)) if _is_described(t)]
+            inner = described(field.annotation)
             for part in inner:
                 names += leaves(part, f"{prefix}{name}.")
             names += [] if inner else [prefix + name]
         return names
 
     return frozenset(leaves(RunConfig, ""))
-
-
-def _is_described(annotation: Any) -> TypeGuard[type[Description]]:
-    return isinstance(annotation, type) and issubclass(annotation, Description)
 
 
 def _check_fields(where: str, fields: tuple[str, ...]) -> None:

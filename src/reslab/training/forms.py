@@ -27,7 +27,7 @@ def form_c(paths: int, width: int, channels: int) -> nn.Module:
             "stem_width": channels,
         }
     )
-    return unit(net, 0, channels, 1, first=False)[0]
+    return unit(net, 0, 0)
 
 
 def form_a(block: nn.Module, x: Tensor) -> Tensor:

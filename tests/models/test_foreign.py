@@ -1,0 +1,27 @@
+"""Nets of other libraries: any that is called so there, with our channels and classes."""
+
+import pytest
+import torch
+
+from reslab.config import describe
+from reslab.errors import UserError
+from reslab.models import build
+from reslab.models.foreign import LIBRARIES
+
+pytestmark = pytest.mark.process
+
+
+@pytest.mark.parametrize("name", ["torchvision:googlenet", "torchvision:inception_v3"])
+def test_nets_with_further_logits_return_their_own_alone(name: str) -> None:
+    with torch.device("meta"):
+        net = build(describe(name).model_copy(update={"classes": 7}))
+        assert net.train()(torch.empty(2, 3, 299, 299)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_an_unknown_name_is_refused_with_a_few_that_there_are(library: str) -> None:
+    with pytest.raises(
+        UserError, match=rf"^{library} has no net 'zzz'; there are .* more$"
+    ) as said:
+        build(f"{library}:zzz")
+    assert len(str(said.value)) < 700
