@@ -1,6 +1,7 @@
 """Where W&B is and whether there is a key for it."""
 
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +23,18 @@ def test_a_key_is_found_in_the_environment_or_in_a_netrc(
     assert not account.has_key("https://other.example.org")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert account.has_key("https://other.example.org")
+
+
+def test_a_name_that_is_looked_up_for_ever_is_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(account, "PATIENCE", 0.3)
+    found = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found.wait(30))
+    began = time.monotonic()
+    assert not account.reachable("http://wandb.example.org")
+    assert time.monotonic() - began < 20
+    found.set()
 
 
 def test_an_address_that_does_not_answer_is_given_up_in_time(

@@ -2,10 +2,11 @@
 
 import netrc
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+
+from reslab.web import ask
 
 PATIENCE = 5.0
 """Seconds that the server has for its first answer."""
@@ -51,8 +52,8 @@ def has_key(base_url: str) -> bool:
 def reachable(base_url: str) -> bool:
     """Whether anything answers at the address, through the proxy if one is configured."""
     try:
-        urllib.request.urlopen(base_url, timeout=PATIENCE).close()
-    except urllib.error.HTTPError:  # an answer
+        ask(base_url, PATIENCE, PATIENCE).close()
+    except HTTPError:  # an answer
         return True
     except OSError:
         return False

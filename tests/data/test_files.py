@@ -260,7 +260,7 @@ def test_without_a_network_the_error_says_which_files_belong_where(
     def unreachable(*_: object, **__: object) -> None:
         raise URLError("Name or service not known")
 
-    monkeypatch.setattr(files, "urlopen", unreachable)
+    monkeypatch.setattr("reslab.web.urlopen", unreachable)
     with pytest.raises(UserError) as error:
         files.fetch("cifar10")
     message = str(error.value)
@@ -275,7 +275,7 @@ def test_a_server_that_never_answers_is_given_up_soon(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "CONNECT_SECONDS", 0.1)
-    monkeypatch.setattr(files, "urlopen", lambda *_, **__: time.sleep(1))
+    monkeypatch.setattr("reslab.web.urlopen", lambda *_, **__: time.sleep(1))
     begin = time.monotonic()
     with pytest.raises(UserError, match="did not answer within"):
         files.fetch("mnist")

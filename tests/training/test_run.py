@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     assert entry["code"] == result["code"] == store.code_version()
     assert (entry["devices"], entry["threads"], entry["resumed"]) == (1, 1, False)
     assert entry["run_id"] == read_run(config).run_id
+    assert entry["timm"] == version("timm")  # nets and optimisers may be its
 
 
 def test_the_net_that_is_loaded_makes_the_errors_of_the_result(make_run: MakeRun) -> None:

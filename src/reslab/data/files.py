@@ -10,24 +10,21 @@ import gzip
 import hashlib
 import http.client
 import os
-import queue
 import secrets
 import sys
 import tarfile
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-from urllib.error import HTTPError
-from urllib.request import urlopen
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from reslab import web
 from reslab.config.datasets import data_root
 from reslab.errors import UserError
 
@@ -260,7 +257,10 @@ def _download(download: Download, target: IO[bytes]) -> None:
     digest, size = hashlib.sha256(), 0
     expected = download.archive
     print(f"downloading {download.url} to {folder()}", file=sys.stderr, flush=True)
-    with _answer(download.url) as response, _progress(expected) as advance:
+    with (
+        web.ask(download.url, CONNECT_SECONDS, STALL_SECONDS) as response,
+        _progress(expected) as advance,
+    ):
         while size <= expected.size and (block := response.read(1 << 16)):
             target.write(block)
             digest.update(block)
@@ -269,31 +269,6 @@ def _download(download: Download, target: IO[bytes]) -> None:
     if size < expected.size:
         raise OSError(f"the server sent {size:,} of {expected.size:,} bytes of {expected.path}")
     _compare(size, digest.hexdigest(), expected, download.url, "it was altered on the way or there")
-
-
-def _answer(url: str) -> Any:
-    """urlopen with one deadline for everything before the first byte.
-
-    Its own timeout counts for each of a name's addresses and not at all for looking up the name.
-    """
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(urlopen(url, timeout=STALL_SECONDS))
-        except Exception as error:  # handed over and raised there
-            if isinstance(error, HTTPError):
-                error.close()
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = answers.get(timeout=CONNECT_SECONDS)
-    except queue.Empty:
-        raise TimeoutError(f"{url} did not answer within {CONNECT_SECONDS} s") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 @contextmanager

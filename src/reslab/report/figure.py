@@ -18,6 +18,7 @@ from reslab.report.runs import Plan, Run, Variant, read_variants
 from reslab.report.text import percent
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -121,10 +122,9 @@ def _draw_variant(axes: "Axes", variant: Variant, colour: str) -> None:
         for runs in _groups(variant):
             curve = _curve(runs, key)
             axes.plot(curve.steps, curve.mean, color=colour, **style)
-            if key == "test_top1_error" and curve.steps:
-                axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.2, lw=0)
-                if runs[0].state == "diverged":
-                    axes.plot(curve.steps[-1], curve.mean[-1], "x", color=colour)
+            axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.15, lw=0)
+            if key == "test_top1_error" and curve.steps and runs[0].state == "diverged":
+                axes.plot(curve.steps[-1], curve.mean[-1], "x", color=colour)
     mark = _published_mark(variant.published)
     if mark is not None:
         axes.plot(
@@ -224,12 +224,14 @@ def _line_label(variant: Variant, end: float | None, top: float) -> str:
 def _legend(figure: "Figure", variants: Sequence[Variant]) -> None:
     """What bold, dashed and the marks mean."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
-    band = " (band: worst to best seed)" if any(len(v.runs) > 1 for v in variants) else ""
-    handles = [
-        Line2D([], [], color="0.3", label=f"test{band}", **LINES["test_top1_error"]),
+    handles: list[Artist] = [
+        Line2D([], [], color="0.3", label="test", **LINES["test_top1_error"]),
         Line2D([], [], color="0.3", label="training batches", **LINES["train_top1_error"]),
     ]
+    if any(len(v.runs) > 1 for v in variants):
+        handles.append(Patch(color="0.3", alpha=0.3, lw=0, label="worst to best seed"))
     mark: Any = {"color": "0.3", "fillstyle": "none", "linestyle": "", "markersize": 5}
     marked = {_is_third_party(v) for v in variants if _published_mark(v.published) is not None}
     for marker, label in (MARKS[third_party] for third_party in sorted(marked)):

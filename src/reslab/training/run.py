@@ -33,7 +33,7 @@ from reslab.training.ranks import place
 from reslab.training.schedule import evaluation_interval
 from reslab.training.tracking import finish, open_logger
 
-LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
+LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
 """Their versions are recorded with every start."""
 
 
