@@ -66,6 +66,7 @@ CHANGES = (
     ("resnet20", {"shortcut": "scaled", "scale": (0.5, 0.5)}),
     ("resnet20", {"shortcut": "dropout", "shortcut_dropout": 0.3}),
     ("resnet20", {"shortcut": "none"}),
+    ("resnet20", {"shortcut": "A_pooled"}),
     ("resnet20", {"zero_gamma": True}),
     ("skipinit_wrn_16_4", {"scale_init": 1.0}),
     ("wrn_16_4", {"projection_reads": "x"}),

@@ -111,6 +111,7 @@ TINY = {
     "one-layer skips": ("resnet110_1layer", {"units": (2, 1, 1)}),
     "pyramid's unit": ("preact_resnet20", {"order": "no_first_activation_last_norm",
                                            "shortcut": "B", "projection_reads": "x"}),
+    "pooled A": ("resnet20", {"shortcut": "A_pooled"}),
     "scaled": ("resnet20", {"shortcut": "scaled", "scale": (0.5, 0.5)}),
     "gated": ("resnet20", {"shortcut": "gated", "gate_bias": -6.0}),
     "scalar gated": ("resnet20", {"shortcut": "scalar_gated"}),

@@ -64,8 +64,15 @@ def test_option_a_subsamples_and_pads_with_zero_channels(
     torch.testing.assert_close(added, expected)
 
 
+def test_pooled_option_a_averages_before_it_pads() -> None:
+    x, fx = torch.randn(2, 3, 8, 8), torch.randn(2, 8, 4, 4)
+    added = shortcut(net("A_pooled", zeros="after"), WIDENS)(x, fx) - fx
+    torch.testing.assert_close(added[:, :3], functional.avg_pool2d(x, 2))
+    assert (added[:, 3:].abs() < 1e-6).all()
+
+
 def test_option_a_and_a_plain_net_have_no_parameters_in_their_shortcuts() -> None:
-    for option in ("none", "A"):
+    for option in ("none", "A", "A_pooled"):
         for change in (STAYS, WIDENS, STRIDES):
             assert not list(shortcut(net(option), change).parameters())
 

@@ -63,7 +63,7 @@ def alike(net: Described) -> Described:
     """The net with every field that costs nothing at its default."""
     fields = type(net).model_fields
     same = {name: fields[name].default for name in COSTS_NOTHING & set(fields)}
-    if isinstance(net, ResNet) and net.shortcut in ("none", "scaled", "dropout"):
+    if isinstance(net, ResNet) and net.shortcut in ("none", "A_pooled", "scaled", "dropout"):
         same["shortcut"] = "A"  # none of them has parameters
     return net.model_copy(update=same)
 

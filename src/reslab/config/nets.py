@@ -72,9 +72,9 @@ class ResNet(Description):
     widths: Stages
     strides: Stages
     branch: Literal["basic", "bottleneck", "separable", "single"] = "basic"
-    shortcut: Literal["none", "A", "B", "C", "D", "scaled", "gated", "scalar_gated", "dropout"] = (
-        "A"
-    )
+    shortcut: Literal[
+        "none", "A", "B", "C", "D", "A_pooled", "scaled", "gated", "scalar_gated", "dropout"
+    ] = "A"  # fmt: skip
     zeros: Literal["both", "after"] = "both"
     """Where option A puts its zero channels: on both sides or after the copied ones."""
     order: Order = "original"
@@ -173,7 +173,7 @@ class ResNet(Description):
     @property
     def _pads(self) -> bool:
         """Where the shape changes, x arrives by option A."""
-        return self.shortcut in ("A", "scaled", "gated", "scalar_gated", "dropout")
+        return self.shortcut in ("A", "A_pooled", "scaled", "gated", "scalar_gated", "dropout")
 
     @property
     def _starts_at_zero(self) -> bool:

@@ -251,7 +251,7 @@ def _wide() -> Named:
 
 def _stochastic_depth() -> Named:
     for depth in (110, 1202):
-        net = cifar(depth, survival=0.5)
+        net = cifar(depth, survival=0.5, shortcut="A_pooled", zeros="after")
         yield f"stochdepth_resnet{depth}", net, 32, "Huang 2016, Sec. 4"
 
 

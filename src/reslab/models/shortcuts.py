@@ -125,6 +125,12 @@ def add(net: ResNet, change: Change) -> nn.Module:
     return Add(*carry(net, change))
 
 
+def pool_pad(net: ResNet, change: Change) -> nn.Module:
+    """Option A with an average over stride × stride pixels (the code of Huang 2016)."""
+    pool = nn.AvgPool2d(change.stride, ceil_mode=True)
+    return Add(pool, *carry(net, change._replace(stride=1)))
+
+
 def project(net: ResNet, change: Change) -> nn.Module:
     """Options B and C: a strided 1×1 convolution, with a norm exactly where F(x) ends with one."""
     return Add(convolution(change.inputs, change.outputs, 1, change.stride), *_norm(net, change))
@@ -176,6 +182,7 @@ SHORTCUTS: dict[str, tuple[Row, Row]] = {
     # option: (where the shape stays, where it changes)
     "none": (drop, drop),
     "A": (add, add),
+    "A_pooled": (add, pool_pad),
     "B": (add, project),
     "C": (project, project),
     "D": (add, pool_project),
