@@ -36,7 +36,7 @@ def test_the_experiment_of_ones_own_is_planned(
 
 
 @pytest.mark.process
-def test_a_new_shortcut_is_a_function_a_row_a_word_and_a_line(
+def test_a_new_shortcut_is_a_function_a_row_and_a_line(
     blocks: list[tuple[str, str]], repository: Path, tmp_path: Path
 ) -> None:
     """Follows the README in a copy of the sources: the net computes what its equation says."""
@@ -44,15 +44,12 @@ def test_a_new_shortcut_is_a_function_a_row_a_word_and_a_line(
     shutil.copytree(repository / "src", copy)
     shutil.copytree(repository / "configs", tmp_path / "configs")
     function, row = of("python", blocks)[:2]
-    shortcuts = copy / "reslab" / "models" / "shortcuts.py"
-    text = shortcuts.read_text(encoding="utf-8")
-    text = text.replace('    "A": (add, add),\n', f'    "A": (add, add),\n{row}')
-    shortcuts.write_text(text.replace("Row = Callable", f"{function}\n\nRow = Callable"))
-    nets = copy / "reslab" / "config" / "nets.py"
-    text = nets.read_text(encoding="utf-8")
-    nets.write_text(
-        text.replace('shortcut: Literal["none", "A",', 'shortcut: Literal["none", "A", "average",')
-    )
+    with (copy / "reslab" / "models" / "shortcuts.py").open("a", encoding="utf-8") as shortcuts:
+        shortcuts.write(f"\n\n{function}")
+    words = copy / "reslab" / "config" / "words.py"
+    text, table = words.read_text(encoding="utf-8"), "SHORTCUTS: dict[str, Shortcut] = {\n"
+    assert table in text
+    words.write_text(text.replace(table, table + row), encoding="utf-8")
     line = of("yaml", blocks)[1].strip()
     program = f"""
 import torch, yaml

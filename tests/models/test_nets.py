@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from reslab.config import ZOO, Described, describe
 from reslab.config.complexities import golden
-from reslab.config.words import ORDERS
+from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.errors import UserError
 from reslab.models import build, draw_depths
-from reslab.models.shortcuts import SHORTCUTS, ScalarGated
+from reslab.models.shortcuts import ScalarGated
 
 pytestmark = pytest.mark.process
 

@@ -6,11 +6,11 @@ module. What cannot work is refused here, with its reason. He et al. 2015 (arXiv
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
-from reslab.config.words import ORDERS
+from reslab.config.words import ORDERS, SHORTCUTS
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
@@ -21,19 +21,18 @@ NonNegativeInt = Annotated[int, Field(ge=0)]
 Stages = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
 Sizes = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
 
-Order = Literal[
-    "original",
-    "bn_after_addition",
-    "relu_before_addition",
-    "relu_only_preactivation",
-    "full_preactivation",
-    "no_first_activation",
-    "last_norm",
-    "no_first_activation_last_norm",
-]
+if TYPE_CHECKING:
+    Order = str
+    Shortcut = str
+else:  # a table's rows are its words
+    Order = Literal[*ORDERS]
+    Shortcut = Literal[*SHORTCUTS]
 Norm = Literal["batch", "group", "layer", "none"]
 Activation = Literal["relu", "silu", "gelu"]
 Init = Literal["fan_out", "fan_in"]
+
+PROJECTIONS = ("project", "pool_project")
+"""Functions of models/shortcuts.py that make a projecting shortcut."""
 
 EXPANSION = {"basic": 1, "bottleneck": 4, "separable": 1, "single": 1}
 """Output channels of a branch per channel of its width (He 2015, Fig. 5)."""
@@ -72,9 +71,7 @@ class ResNet(Description):
     widths: Stages
     strides: Stages
     branch: Literal["basic", "bottleneck", "separable", "single"] = "basic"
-    shortcut: Literal[
-        "none", "A", "B", "C", "D", "A_pooled", "scaled", "gated", "scalar_gated", "dropout"
-    ] = "A"  # fmt: skip
+    shortcut: Shortcut = "A"
     zeros: Literal["both", "after"] = "both"
     """Where option A puts its zero channels: on both sides or after the copied ones."""
     order: Order = "original"
@@ -161,19 +158,14 @@ class ResNet(Description):
             "base_width": bottleneck,
             "kernels": self.branch == "basic",
             "inner": self.branch == "separable",
-            "zeros": self._pads,
-            "projection_reads": self.shortcut in ("B", "C", "D"),
+            "zeros": SHORTCUTS[self.shortcut].pads,
+            "projection_reads": SHORTCUTS[self.shortcut].changes in PROJECTIONS,
             "scale": self.shortcut == "scaled",
             "gate": self.shortcut == "gated",
             "gate_bias": self.shortcut == "gated",
             "shortcut_dropout": self.shortcut == "dropout",
             "scale_init": self.scaling in ("skipinit", "rezero"),
         }
-
-    @property
-    def _pads(self) -> bool:
-        """Where the shape changes, x arrives by option A."""
-        return self.shortcut in ("A", "A_pooled", "scaled", "gated", "scalar_gated", "dropout")
 
     @property
     def _starts_at_zero(self) -> bool:
@@ -204,7 +196,7 @@ class ResNet(Description):
     def _impossible(self) -> Iterator[str]:
         """Why these fields do not go together."""
         outputs = list(self.outputs)
-        if self._pads and outputs != sorted(outputs):
+        if SHORTCUTS[self.shortcut].pads and outputs != sorted(outputs):
             yield (
                 f"shortcut: {self.shortcut} pads with zero channels and cannot shrink the width; "
                 f"the stages put out {outputs} channels (the stem first); use B or C"

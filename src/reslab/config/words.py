@@ -1,4 +1,4 @@
-"""Residual units as words: the order of layers in a unit is a string.
+"""Residual units as words: the order of layers in a unit is a string; and the table of shortcuts.
 
 A unit computes y = after(shortcut(u, F(u))) with u = enter(x). Its layers, read along the branch,
 are a word over c (convolution), n (norm) and a (activation):
@@ -43,6 +43,30 @@ ORDERS: dict[str, Order] = {
     "no_first_activation":    Order("n",    "",    "",    True),
     "last_norm":              Order("n a",  "n",   "",    True),
     "no_first_activation_last_norm": Order("n", "n", "",  True),
+}  # fmt: skip
+
+
+class Shortcut(NamedTuple):
+    """Which functions of models/shortcuts.py make a shortcut, where F(x) has the shape of x and
+    where it has not, and whether x then comes by option A, padded with zero channels."""
+
+    stays: str
+    changes: str
+    pads: bool
+
+
+SHORTCUTS: dict[str, Shortcut] = {
+    #                        shape stays     shape changes   pads
+    "none":         Shortcut("drop",         "drop",         False),
+    "A":            Shortcut("add",          "add",          True),
+    "B":            Shortcut("add",          "project",      False),
+    "C":            Shortcut("project",      "project",      False),
+    "D":            Shortcut("add",          "pool_project", False),
+    "A_pooled":     Shortcut("add",          "pool_pad",     True),
+    "scaled":       Shortcut("scaled",       "scaled",       True),
+    "gated":        Shortcut("gated",        "gated",        True),
+    "scalar_gated": Shortcut("scalar_gated", "scalar_gated", True),
+    "dropout":      Shortcut("dropped",      "dropped",      True),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reslab.config.nets import ResNet
+from reslab.config.words import SHORTCUTS
 from reslab.models.branches import convolution
 from reslab.models.layers import NORMS
 
@@ -176,29 +177,13 @@ def _norm(net: ResNet, change: Change) -> list[nn.Module]:
     return [NORMS[net.norm](change.outputs)] if change.norm else []
 
 
-Row = Callable[[ResNet, Change], nn.Module]
-
-SHORTCUTS: dict[str, tuple[Row, Row]] = {
-    # option: (where the shape stays, where it changes)
-    "none": (drop, drop),
-    "A": (add, add),
-    "A_pooled": (add, pool_pad),
-    "B": (add, project),
-    "C": (project, project),
-    "D": (add, pool_project),
-    "scaled": (scaled, scaled),
-    "gated": (gated, gated),
-    "scalar_gated": (scalar_gated, scalar_gated),
-    "dropout": (dropped, dropped),
-}
-
-
-def row(net: ResNet, change: Change) -> Row:
-    """The row for one unit's shape."""
-    stays, changes = SHORTCUTS[net.shortcut]
-    return stays if change.stays else changes
+def maker(net: ResNet, change: Change) -> str:
+    """The name of the function here that makes the shortcut of a unit (config/words.py)."""
+    option = SHORTCUTS[net.shortcut]
+    return option.stays if change.stays else option.changes
 
 
 def shortcut(net: ResNet, change: Change) -> nn.Module:
     """The shortcut of one unit."""
-    return row(net, change)(net, change)
+    make: Callable[[ResNet, Change], nn.Module] = globals()[maker(net, change)]
+    return make(net, change)

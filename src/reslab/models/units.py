@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor, nn
 
-from reslab.config.nets import DenseNet, ResNet
+from reslab.config.nets import PROJECTIONS, DenseNet, ResNet
 from reslab.config.words import ORDERS, Word, word
 from reslab.models.branches import BRANCHES
 from reslab.models.layers import ACTIVATIONS, NORMS, Bias, Scale, SqueezeExcitation, StochasticDepth
-from reslab.models.shortcuts import Change, pool_project, project, row, shortcut
+from reslab.models.shortcuts import Change, maker, shortcut
 
 Layers = list[tuple[str, nn.Module]]
 
@@ -123,7 +123,7 @@ def unit(net: ResNet, stage: int, place: int) -> Unit:
 
 def _shared(net: ResNet, parts: Word, change: Change) -> int:
     """How many letters at the beginning are before the fork: both paths read what they return."""
-    before, projects = len(parts.before.split()), row(net, change) in (project, pool_project)
+    before, projects = len(parts.before.split()), maker(net, change) in PROJECTIONS
     if net.projection_reads == "x" or (change.stays and not projects):
         return 0
     if net.scaling == "fixup":
