@@ -17,7 +17,7 @@ from reslab.models.units import Layers, alphabet, spell
 
 
 class Dense(nn.Sequential):
-    """y = [x, F(x)], concatenated along channels."""
+    """y = [x, F(x)], concatenated along channels: (N, C, H, W) → (N, C + k, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
         fx: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
@@ -29,7 +29,8 @@ STEM_WORDS = {"3x3": "c", "7x7_pool": "c n a"}
 
 
 def dense(net: DenseNet) -> nn.Sequential:
-    """A dense net; children are stem, block1, transition1, block2, …, closing, head."""
+    """Images (N, in_channels, H, W) → logits (N, classes); children are stem, block1, transition1,
+    block2, …, closing, head."""
     layers, channels = stem(net, STEM_WORDS[net.stem]), net.stem_width
     for i, units in enumerate(net.units):
         if i:

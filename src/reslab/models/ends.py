@@ -52,7 +52,8 @@ def head(net: ResNet | DenseNet, closing: Layers) -> Layers:
 
 
 def initialize(net: nn.Module, mode: Init) -> None:
-    """He initialisation in place: convolutions normal with variance 2 / fan.
+    """He initialisation in place: convolutions normal with variance 2 / fan, the fan as torch (and
+    torchvision) counts it, whatever the groups.
 
     Norms (1 and 0), convolutions with a bias (gates, squeeze-and-excitation) and the linear layer
     keep torch's own initialisation, as in torchvision.

@@ -33,7 +33,7 @@ def build(description: Described | str) -> nn.Module:
 
 
 def residual(net: ResNet) -> nn.Sequential:
-    """A residual net."""
+    """Images (N, in_channels, H, W) → logits (N, classes); children as torchvision's."""
     stages = [(f"layer{stage + 1}", _stage(net, stage)) for stage in range(len(net.units))]
     closing, first = _closing(net), stem(net, rewritten(net, "c n a"))
     module = nn.Sequential(OrderedDict([*first, *stages, *head(net, closing)]))
