@@ -15,7 +15,7 @@ from tests.experiments.shipped import NAMES, plan
 
 from reslab.config import Foreign, Recipe, config_file, config_names, input_size, load_yaml
 from reslab.config.complexities import costs, count, unnamed
-from reslab.experiments.plan import Options, as_written, read_plan_file
+from reslab.experiments.plan import Options, as_written, read_plan_file, write
 from reslab.experiments.unnamed import nets
 from reslab.papers import cell, paper_names, protocol_of, read_paper, table
 from reslab.papers.schema import Table
@@ -153,6 +153,14 @@ def test_what_he_2016_leaves_open_stands_under_the_table(tmp_path: Path) -> None
     for said in ("the gate's convolution strides", "x is scaled", "x is dropped"):
         assert said in notes
     assert notes.count("where the shape changes the paper says nothing") == 3
+
+
+@pytest.mark.parametrize("name", ["residual_unit_details", "resnext_cifar"])
+def test_where_the_code_is_released_a_recipe_follows_it_and_assumes_nothing(name: str) -> None:
+    written = as_written(plan(name))
+    write(plan(name), written)
+    text = render(written, plan(name).folder).markdown
+    assert "recipe." not in text and "Assumed" not in text
 
 
 def test_a_number_that_fails_is_a_row_too() -> None:
