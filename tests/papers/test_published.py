@@ -3,7 +3,7 @@
 import pytest
 
 from reslab.errors import UserError
-from reslab.papers import cell, counts, protocol_of, top5
+from reslab.papers import cell, counts, protocol_of, table, top5
 
 TABLE6 = "he2015/table6"
 
@@ -120,10 +120,15 @@ def test_counts_are_the_printed_ones() -> None:
 
 
 def test_an_accuracy_is_looked_up_as_an_error() -> None:
-    skipinit = cell("de2020/table1", "SkipInit alpha=0, 16-4 WRN")
-    assert (skipinit.value, skipinit.mean, skipinit.std) == (6.7, 6.7, 0.1)
-    assert cell("chollet2017/table1", "Xception").value == 21.0
-    assert cell("he2019/table5", "ResNet-50-D").value == 22.84
+    assert cell("chollet2017/table1", "Xception").value == 21.0  # printed as 0.790
+    assert cell("torchvision/v1", "ResNet50_Weights.IMAGENET1K_V1").value == 23.87  # as 76.13 %
+
+
+def test_the_spread_of_accuracies_is_that_of_the_errors() -> None:
+    ref, row = "de2020/table1", "SkipInit alpha=0, 16-4 WRN"
+    found, printed = cell(ref, row), table(ref).rows[row].values["test_accuracy"]
+    assert printed is not None and printed.mean is not None
+    assert (found.mean, found.std) == (round(100 - printed.mean, 1), printed.std)
 
 
 def test_a_column_has_a_net_and_fields_of_its_own() -> None:
@@ -153,9 +158,14 @@ def test_he_2016_prints_fail_for_a_net_that_did_not_train() -> None:
 
 
 def test_what_a_table_says_of_all_its_numbers_goes_with_each() -> None:
-    published = cell("de2020/table1", "Batch norm, 16-4 WRN")
-    assert (published.statistic, published.mean, published.n) == ("mean of 5", 6.5, 5)
-    assert published.note == "the mean of the best five of seven runs, which flatters"
+    ref = "de2020/table1"
+    assert "flatters" in str(table(ref).note)
+    assert {cell(ref, row).note for row in table(ref).rows} == {table(ref).note}
+
+
+def test_a_tables_statistic_is_that_of_each_number() -> None:
+    published = cell("xie2017/table7", "ResNeXt-29 8x64d")
+    assert (published.statistic, published.mean, published.n) == ("mean of 10", 3.65, 10)
 
 
 def test_counts_are_neither_quoted_nor_remembered_nor_of_changed_nets() -> None:
