@@ -8,8 +8,9 @@ from reslab.errors import exit_code
 
 HELP = """\
 Lists the nets that have a name, with parameters, multiply-adds (convolutions and linear layers,
-one image of the size shown) and what the papers print. Any of these names can stand in
-`make train MODEL=…`, in an experiment's YAML (`model: resnet20`), and in `reslab.build("…")`.
+one image of the size shown), the paper that each is from, and the counts that were printed and by
+whom. Any of these names can stand in `make train MODEL=…`, in an experiment's YAML
+(`model: resnet20`), and in `reslab.build("…")`.
 
   python scripts/models.py                    all of them
   python scripts/models.py resnet56           one

@@ -43,6 +43,29 @@ def test_the_table_has_a_line_for_every_net(capsys: pytest.CaptureFixture[str]) 
     assert [line.split()[1] for line in lines] == list(ZOO)
 
 
+@pytest.mark.parametrize(
+    ("name", "paper", "printed_by"),
+    [
+        ("plain56", "He 2015, Sec. 4.2", "plain_net_replication, table of the write-up"),
+        ("resnet101", "He 2015, Table 1", "torchvision, weights metadata"),
+        ("plain110", "He 2015, Sec. 4.2", "–"),
+    ],
+)
+def test_a_net_stands_beside_its_paper_whoever_printed_its_counts(
+    name: str, paper: str, printed_by: str
+) -> None:
+    *_, row = models.as_table(name).splitlines()
+    cells = [cell.strip().removesuffix(" (third party)") for cell in row.strip("|").split("|")]
+    assert (cells[4], cells[7]) == (paper, printed_by)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "check"])
+def test_another_librarys_net_is_answered_with_how_to_show_it(form: models.Form) -> None:
+    with pytest.raises(UserError, match=r"models\.py torchvision:mobilenet_v2 --layers") as caught:
+        models.show("torchvision:mobilenet_v2", form)
+    assert len(str(caught.value)) < 200
+
+
 def test_a_net_without_a_golden_row_says_how_to_count_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "golden", dict)
     with pytest.raises(UserError, match=r"scripts/models\.py resnet20 --write"):
@@ -75,6 +98,11 @@ def test_a_unit_is_drawn_as_he_2016_fig_4_draws_it() -> None:
         "relu         │",
     ]
     assert "◀" not in models.as_drawing("plain20")
+
+
+def test_what_is_left_of_a_norm_is_drawn_as_what_it_is() -> None:
+    drawn = models.as_drawing("skipinit_wrn_16_4")
+    assert "bias per channel" in drawn and "norm" not in drawn
 
 
 @pytest.mark.parametrize("name", ["timm:resnet18", "torchvision:resnet18"])

@@ -1,4 +1,4 @@
-"""The zoo as a table: parameters, multiply-adds, and what the papers print beside them.
+"""The zoo as a table: parameters, multiply-adds, each net's paper, and counts as printed somewhere.
 
 Reads the golden counts; torch is only asked, in a process of its own, to check or renew them.
 """
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from reslab.config.complexities import GOLDEN, Complexity, count, golden, layers
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.words import Word, word
-from reslab.config.zoo import ZOO, describe
+from reslab.config.zoo import LIBRARIES, ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers import counts
 from reslab.text import markdown_table
@@ -20,19 +20,28 @@ Row = dict[str, Any]
 
 
 def matching(pattern: str) -> list[str]:
-    """Names that a glob matches or that contain a string; `UserError` if there are none."""
+    """Names of the zoo that a glob matches or that contain a string; `UserError` if there are none.
+
+    Nets of other libraries are none of them; one at a time can be shown as layers.
+    """
     if pattern in ZOO:
         return [pattern]
     is_glob = any(sign in pattern for sign in "*?[")
     glob = pattern if is_glob else f"*{pattern}*"
     names = [name for name in ZOO if fnmatch(name, glob)]
+    if not names and pattern.partition(":")[0] in LIBRARIES:
+        raise UserError(
+            f"{pattern} is another library's net and not among those listed here; its layers: "
+            f"python scripts/models.py {pattern} --layers"
+        )
     if not names:
         raise UserError(f"no net's name matches {pattern!r}{nearest(pattern, ZOO)}")
     return names
 
 
 def rows(pattern: str = "*") -> list[Row]:
-    """One row per matching name; `published` is what a paper prints, or None."""
+    """One row per matching name; `source` is the net's paper, `published` the counts that were
+    printed and who printed them, or None."""
     return [_row(name) for name in matching(pattern)]
 
 
@@ -59,8 +68,11 @@ def as_json(pattern: str = "*") -> str:
 
 def as_table(pattern: str = "*") -> str:
     """The rows as Markdown."""
-    head = ["name", "params", "multiply-adds", "image", "printed params", "printed M-A", "from"]
-    return markdown_table(head, [_cells(row) for row in rows(pattern)], numeric=range(1, 6))
+    head = [
+        "name", "params", "multiply-adds", "image", "from", "printed params", "printed M-A",
+        "printed by",
+    ]  # fmt: skip
+    return markdown_table(head, [_cells(row) for row in rows(pattern)], numeric={1, 2, 3, 5, 6})
 
 
 def _cells(row: Row) -> list[str]:
@@ -70,9 +82,10 @@ def _cells(row: Row) -> list[str]:
         f"{row['params']:,}",
         f"{row['multiply_adds']:,}",
         f"{row['image_size']}²",
+        row["source"],
         _printed(published.get("params_m"), "M"),
         _printed(published.get("gmacs"), "G"),
-        published.get("source") or row["source"],
+        published.get("source", "–"),
     ]
 
 
@@ -164,7 +177,8 @@ def _kernels(net: ResNet) -> list[str]:
 
 def _layer_names(net: ResNet | DenseNet) -> dict[str, str]:
     """What the letters of a word mean in this net."""
-    return WORDS | {"n": f"{net.norm} norm", "a": net.activation}
+    norm = "bias per channel" if net.norm == "none" else f"{net.norm} norm"
+    return WORDS | {"n": norm, "a": net.activation}
 
 
 def _drawn(
