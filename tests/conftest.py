@@ -81,6 +81,19 @@ def require_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     return require
 
 
+@pytest.fixture
+def mini(
+    require_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """imagenette-mini, under a data folder of the test's own: what is found out stays there."""
+    data = tmp_path / "data"
+    data.mkdir()
+    real = require_data("imagenette_mini") / "imagenette-mini"
+    (data / "imagenette-mini").symlink_to(real)
+    monkeypatch.setenv("RESLAB_DATA", str(data))
+    return data / "imagenette-mini"
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with packed data sets and foreign weights that lies beside the checkout."""

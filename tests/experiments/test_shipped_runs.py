@@ -1,9 +1,9 @@
 """Every experiment that ships runs: its smallest members through everything, its other nets a step.
 
 Where the data are small enough to be at hand, one member for each of an experiment's recipes goes
-from the plan to the table: on its real data set, of which a few images are left, at batches of 8
-and a budget of some steps, in one process. Every other net takes one training step of its recipe's
-optimiser on random images, at reduced width.
+from the plan to the table: on its real data set, of which a few images are left (photographs are
+small), at batches of 8 and a budget of some steps, in one process. Every other net takes one
+training step of its recipe's optimiser on random images, at reduced width.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from reslab.training.start import start
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
-AT_HAND = ("digits", "mnist", "cifar10")
+AT_HAND = ("digits", "mnist", "cifar10", "imagenette_mini")
 TRAIN, TEST = 64, 32
 """Images that are left of each data set."""
 LARGE = 5e8
@@ -64,11 +64,32 @@ def smallest(name: str) -> list[Variant]:
     return [variant for variant in plan(name).variants if variant in chosen.values()]
 
 
+def small(variant: Variant) -> Variant:
+    """A variant on photographs with eight of each class, at half their size; others as they are."""
+    config = variant.configs[0]
+    photographs = config.recipe.photographs
+    if photographs is None:
+        return variant
+    sides = {
+        name: tuple(x // 2 for x in side) if isinstance(side, tuple) else side // 2
+        for name, side in photographs.model_dump(
+            include={"size", "shorter_side", "test_shorter_side"}
+        ).items()
+    }
+    recipe = config.recipe.model_copy(update={"photographs": photographs.model_copy(update=sides)})
+    data = config.data.model_copy(update={"per_class": 8})
+    few = config.model_copy(update={"data": data, "recipe": recipe})
+    return dataclasses.replace(variant, configs=(few,))
+
+
 @pytest.fixture
 def few_images(
-    require_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    require_data: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], None]:
-    """`few_images("cifar10")`: runs in this process see the first images of the real data set."""
+    """`few_images("cifar10")`: runs in this process see the first images of the real data set, and
+    all test photographs."""
 
     def open_few(name: str) -> Source:
         whole = opened(name)
@@ -76,6 +97,9 @@ def few_images(
         return dataclasses.replace(whole, train=train, test=test)
 
     def see_few(name: str) -> None:
+        if name == "imagenette_mini":
+            request.getfixturevalue("mini")
+            return
         require_data(name)
         monkeypatch.setattr(modules, "open_source", open_few)
 
@@ -89,7 +113,7 @@ opened = cache(open_source)
 def test_an_experiment_runs_from_its_plan_to_its_table(
     name: str, few_images: Callable[[str], None]
 ) -> None:
-    members = dataclasses.replace(plan(name), variants=tuple(smallest(name)))
+    members = dataclasses.replace(plan(name), variants=tuple(map(small, smallest(name))))
     few_images(members.variants[0].configs[0].data.name)
     written = as_written(members)
     write(members, written)

@@ -1,6 +1,5 @@
 """Training on real photographs: a hundred of imagenette-mini at 32 × 32 pixels."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +26,6 @@ TREE = {
         "photographs.test_shorter_side": 36,
     },
 }
-
-
-@pytest.fixture
-def mini(
-    require_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """imagenette-mini, under a data folder of the test's own."""
-    data = tmp_path / "data"
-    data.mkdir()
-    real = require_data("imagenette_mini") / "imagenette-mini"
-    (data / "imagenette-mini").symlink_to(real)
-    monkeypatch.setenv("RESLAB_DATA", str(data))
-    return data / "imagenette-mini"
 
 
 def final_weights(config: Path) -> dict[str, Any]:
