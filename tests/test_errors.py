@@ -71,12 +71,21 @@ def test_other_exceptions_pass_a_place_unchanged() -> None:
         ("resnet65", ["resnet56", "plain20"], "; did you mean resnet56?"),
         ("xyz", ["b", "a"], "; there are a, b"),
         ("xyz", [], ""),
+        ("xyz", [f"a{i:02}" for i in range(13)], "; there are 13, for example a00, a04, a08"),
     ],
 )
-def test_near_names_are_suggested_and_else_all_are_listed(
+def test_near_names_are_suggested_and_else_a_dozen_is_listed(
     name: str, known: list[str], hint: str
 ) -> None:
     assert nearest(name, known) == hint
+
+
+def test_many_names_are_counted_and_left_to_the_command_that_lists_them() -> None:
+    names = [f"a{i:04}" for i in range(1371)]
+    assert nearest("xyz", names, "make models") == (
+        "; there are 1,371, for example a0000, a0457, a0914; to list them: make models"
+    )
+    assert nearest("a0457", names, "make models").startswith("; did you mean a0457")
 
 
 def test_at_most_three_names_are_suggested() -> None:

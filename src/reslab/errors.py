@@ -55,10 +55,21 @@ def listed(items: Collection[str], most: int) -> str:
     return ", ".join(sorted(items)[:most]) + more
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean a or b?` to end a message with, or known names where none is near."""
+MOST = 12
+"""Names that a message lists; of more it tells how many there are."""
+
+
+def nearest(name: str, known: Iterable[str], lister: str | None = None) -> str:
+    """`; did you mean a or b?` to end a message with, or the known names where none is near.
+
+    Of many names it has three, and `lister`, the command that lists them all.
+    """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; there are {listed(known, 20)}" if known else ""
+    if len(known) <= MOST:
+        return f"; there are {', '.join(known)}" if known else ""
+    examples = ", ".join(known[:: len(known) // 3][:3])
+    told = f"; there are {len(known):,}, for example {examples}"
+    return f"{told}; to list them: {lister}" if lister else told

@@ -323,7 +323,7 @@ def describe(name: str) -> Described:
         return ZOO[name].description
     library, colon, architecture = name.partition(":")
     if not colon:
-        raise UserError(f"no net is called {name!r}{nearest(name, ZOO)}")
+        raise UserError(f"no net is called {name!r}{nearest(name, ZOO, 'make models')}")
     if library not in LIBRARIES or not architecture:
         raise UserError(f"no net is called {name!r}; expected timm:<name> or torchvision:<name>")
     return Foreign(family="foreign", library=LIBRARIES[library], architecture=architecture)

@@ -43,7 +43,13 @@ LIBRARIES: dict[str, Callable[[Foreign], nn.Module]] = {
     "timm": from_timm,
     "torchvision": from_torchvision,
 }
+LISTERS = {
+    "timm": 'python -c "import timm; print(*timm.list_models())"',
+    "torchvision": 'python -c "import torchvision; print(*torchvision.models.list_models())"',
+}
+"""Commands that list what there is."""
 
 
 def _unknown(net: Foreign, known: list[str]) -> str:
-    return f"{net.library} has no net {net.architecture!r}{nearest(net.architecture, known)}"
+    near = nearest(net.architecture, known, LISTERS[net.library])
+    return f"{net.library} has no net {net.architecture!r}{near}"

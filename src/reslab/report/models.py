@@ -35,7 +35,7 @@ def matching(pattern: str) -> list[str]:
             f"python scripts/models.py {pattern} --layers"
         )
     if not names:
-        raise UserError(f"no net's name matches {pattern!r}{nearest(pattern, ZOO)}")
+        raise UserError(f"no net's name matches {pattern!r}{nearest(pattern, ZOO, 'make models')}")
     return names
 
 
