@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reslab.config import dump_yaml, flatten, load_yaml, merge, parse_assignment
+from reslab.config.strict_yaml import spelled
 from reslab.errors import UserError
 
 few = settings(max_examples=30)
@@ -81,9 +82,10 @@ def test_a_key_is_the_text_that_stands_there(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("a: 1\nb: 2\na: 3", ", line 3: the key 'a' stands here twice"),
-        ("a:\n  b: 1\n  b: 1", ", line 3: the key 'b' stands here twice"),
-        ("1: a\n'1': b", ", line 2: the key '1' stands here twice"),
+        ("a: 1\nb: 2\na: 3", ", line 3: a: stands here twice, as 1 and as 3"),
+        ("a:\n  b: 1\n  b: x", ", line 3: a.b: stands here twice, as 1 and as 'x'"),
+        ("a: {b: 1, d: {c: 1, c: [true]}}", ", line 1: a.d.c: stands here twice, as 1 and as [t"),
+        ("1: a\n'1': b", ", line 2: 1: stands here twice"),
         ("? [a]\n: 1", ", line 1: a key must be a word"),
         ("a: 1\nb: [1", ", line 2: expected ',' or ']'"),
         ("a: 1\n\tb: 2", ", line 2: found character '\\t'"),
@@ -93,11 +95,13 @@ def test_a_key_is_the_text_that_stands_there(file: Path) -> None:
         ("a: 1\nb: !!int x", ", line 2: tags are not read, found tag:yaml.org,2002:int"),
         ("a: !!python/object/apply:os.getcwd []", ", line 1: tags are not read"),
         ("a: \0", ": unacceptable character #x0000"),
+        ("a: " + 3000 * "[" + 3000 * "]", ": nested too deeply to be read"),
         ("- a", ": expected a mapping (key: value), found a list"),
         ("word", ": expected a mapping (key: value), found 'word'"),
         ("", ": expected a mapping (key: value), found nothing"),
         ("# nothing but a comment\n", ": expected a mapping (key: value), found nothing"),
     ],
+    ids=lambda text: text[:40],
 )
 def test_a_mistake_is_named_with_file_and_line(file: Path, text: str, error: str) -> None:
     file.write_text(text)
@@ -156,6 +160,45 @@ def test_a_dotted_key_is_a_path_wherever_it_stands() -> None:
     assert merge({}, {"recipe.optimizer.lr": 0.01}) == nested
     assert merge({}, {"recipe": {"optimizer.lr": 0.01}}) == nested
     assert merge({"recipe.optimizer.lr": 0.01}, {}) == nested
+
+
+@pytest.mark.parametrize(
+    ("tree", "twice"),
+    [
+        ({"a.b.c": 0.1, "a.b": {"c": 0.2}}, "a.b.c: stands here twice, as 0.1 and as 0.2"),
+        ({"a": {"b": 1}, "a.b": 1}, "a.b: stands here twice, as 1 and as 1"),
+        ({"x": {"a": {"b.c": 1}, "a.b": {"c": 2}}}, "x.a.b.c: stands here twice, as 1 and as 2"),
+        ({"m": {"name": "x"}, "m.name": "y"}, "m.name: stands here twice, as 'x' and as 'y'"),
+        ({"m": "x", "m.name": "y"}, "m.name: stands here twice, as 'x' and as 'y'"),
+        ({"a": None, "a.b": 1}, "a: stands here twice, as null and as {b: 1}"),
+        ({"a": [1], "a.b": True}, "a: stands here twice, as [1] and as {b: true}"),
+    ],
+    ids=str,
+)
+def test_the_same_key_both_dotted_and_nested_is_refused(tree: dict[str, Any], twice: str) -> None:
+    for base, override in ((tree, {}), ({}, tree)):
+        with pytest.raises(UserError) as caught:
+            merge(base, override)
+        assert str(caught.value) == twice
+
+
+def test_keys_of_one_mapping_that_share_a_part_of_their_path_are_one_mapping() -> None:
+    tree = {"m": "x", "m.a.b": 1, "m.a": {"c": 2}, "m.d": {}}
+    assert merge(tree, {}) == {"m": {"name": "x", "a": {"b": 1, "c": 2}, "d": {}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        ({"a": [True, "on", 0.1], "b": {}}, "{a: [true, 'on', 0.1], b: {}}"),
+        (list(range(100)), "[0, 1, 2,"),
+    ],
+    ids=str,
+)
+def test_a_value_in_a_message_is_spelled_as_in_yaml_and_not_long(value: Any, text: str) -> None:
+    assert spelled(value).startswith(text)
+    assert len(spelled(value)) <= 121
 
 
 def test_an_override_wins_over_a_dotted_key_of_the_base() -> None:
