@@ -3,12 +3,14 @@
     python -m reslab.counting < nets.json
 
 reads a list of {"description": {…}, "image_size": n} and prints a list of {"params": …,
-"multiply_adds": …}, with `--layers` a list of layers for each; config/complexities.py asks it for
-nets that have no golden row.
+"multiply_adds": …}, with `--layers` a list of layers for each, or in words why a net is impossible;
+config/complexities.py asks it for nets that have no golden row.
 """
 
+import contextlib
 import json
 import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 
 from reslab.config.complexities import Complexity
 from reslab.config.nets import Described, Net
-from reslab.errors import exit_code
+from reslab.errors import UserError, exit_code
 from reslab.models import build
 from reslab.models.complexity import complexity, evaluate
 
@@ -27,16 +29,13 @@ NET: TypeAdapter[Described] = TypeAdapter(Net)
 
 def count(description: Described, image_size: int) -> Complexity:
     """Costs of the net that a description stands for, at square images of `image_size` pixels."""
-    with torch.device("meta"):
-        net = build(description)
-    return complexity(net, (description.in_channels, image_size, image_size))
+    return complexity(_built(description), (description.in_channels, image_size, image_size))
 
 
 def layers(description: Described, image_size: int) -> list[list[str | int]]:
     """Name, class, output shape for one image (without N), parameters and multiply-adds of each
     layer in the order in which they run; parameters are a layer's own, not its children's."""
-    with torch.device("meta"):
-        net = build(description)
+    net = _built(description)
     ran: list[tuple[str, nn.Module, str]] = []
 
     def record(name: str, layer: nn.Module, _: Any, output: Any) -> None:
@@ -60,6 +59,32 @@ def layers(description: Described, image_size: int) -> list[list[str | int]]:
     ]
 
 
+def answer(ask: Callable[[Described, int], Any], description: Described, image_size: int) -> Any:
+    """`count` or `layers` of a net as JSON has it, or in words why there is no such net."""
+    try:
+        with _refused(f"the net cannot take images of {image_size} × {image_size} pixels"):
+            found = ask(description, image_size)
+    except UserError as error:
+        return str(error)
+    return vars(found) if isinstance(found, Complexity) else found
+
+
+def _built(description: Described) -> nn.Module:
+    """The net on torch's meta device: nothing is allocated."""
+    with torch.device("meta"), _refused("the net cannot be built"):
+        return build(description)
+
+
+@contextlib.contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """A `UserError` in place of what torch or a library raises where sizes do not fit."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        reason = str(e).strip().partition("\n")[0] or type(e).__name__
+        raise UserError(f"{what}: {reason}") from None
+
+
 def _own_params(layer: nn.Module) -> int:
     return sum(parameter.numel() for parameter in layer.parameters(recurse=False))
 
@@ -68,8 +93,8 @@ def main() -> None:
     """Answer the nets on standard input."""
     asked = json.load(sys.stdin)
     nets = [(NET.validate_json(json.dumps(a["description"])), a["image_size"]) for a in asked]
-    answer = layers if "--layers" in sys.argv else lambda *net: vars(count(*net))
-    json.dump([answer(*net) for net in nets], sys.stdout)
+    ask = layers if "--layers" in sys.argv else count
+    json.dump([answer(ask, *net) for net in nets], sys.stdout)
 
 
 if __name__ == "__main__":

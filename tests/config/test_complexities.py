@@ -9,12 +9,12 @@ from reslab.config import ZOO, describe
 from reslab.config.complexities import (
     COSTS_NOTHING,
     Complexity,
+    Impossible,
     costs,
     count,
     golden,
     known,
 )
-from reslab.errors import UserError
 
 
 def test_a_golden_row_is_found_by_description_and_size() -> None:
@@ -97,8 +97,10 @@ def test_other_nets_are_counted_in_one_process() -> None:
 
 @pytest.mark.process
 def test_a_net_that_a_library_does_not_have_is_refused_with_its_nearest() -> None:
-    with pytest.raises(UserError, match="torchvision has no net 'resnet51'; did you mean resnet"):
-        count([(describe("torchvision:resnet51"), 32)])
+    good, unknown = (describe("resnet20"), 32), (describe("torchvision:resnet51"), 32)
+    with pytest.raises(Impossible, match="torchvision has no net 'resnet51'; did you m") as caught:
+        count([good, unknown])
+    assert caught.value.net == unknown
 
 
 def test_a_failing_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,15 +84,27 @@ def test_counts_follow_from_the_description(
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"name": "imagenette", "classes": ("n01440764",)}, "classes belongs to imagenet, not to"),
-        ({"name": "cifar10", "per_class": 5}, "per_class belongs to photographs, not to cifar10"),
-        ({"name": "cifar10", "prepared": 64}, "prepared belongs to photographs, not to cifar10"),
-        ({"name": "imagenet", "folder": "/x"}, "folder belongs to imagefolder, not to imagenet"),
+        (
+            {"name": "imagenette", "classes": ("n01440764",)},
+            "belongs to imagenet, not to imagenette",
+        ),
+        (
+            {"name": "cifar10", "per_class": 5},
+            "per_class: 5 belongs to photographs, not to cifar10",
+        ),
+        (
+            {"name": "cifar10", "prepared": 64},
+            "prepared: 64 belongs to photographs, not to cifar10",
+        ),
+        (
+            {"name": "imagenet", "folder": "/x"},
+            "folder: '/x' belongs to imagefolder, not to imagenet",
+        ),
         ({"name": "imagenet", "per_class": 733}, "733; the smallest class of imagenet has 732"),
         ({"name": "imagenet", "classes": ("n1",)}, "imagenet has no n1; expected WordNet ids"),
         ({"name": "imagenet", "classes": ("n01443537", "n01440764")}, "expected sorted ids"),
         ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
-        ({"name": "imagefolder"}, "imagefolder needs data.folder"),
+        ({"name": "imagefolder"}, "folder: is missing; imagefolder needs it"),
         ({"name": "imagefolder", "folder": "x", "test_fraction": 1.0}, "less than 1"),
         ({"name": "imagefolder", "folder": "x", "files": "abc"}, "files and counts are found tog"),
     ],
@@ -106,10 +118,10 @@ def test_data_that_do_not_exist_are_refused(fields: dict[str, Any], reason: str)
 @pytest.mark.parametrize(
     ("classes", "reason"),
     [
-        (0, "here: data: classes: got 0; imagenet has 1 to 1000"),
-        ("no-such-file", "here: data: classes: no-such-file: No such file"),
-        ("~no.such.user/x", "here: data: classes: ~no.such.user/x: Could not determine"),
-        (True, "here: data: classes: got true; expected a number, ids, or a file"),
+        (0, "here: data.classes: got 0; imagenet has 1 to 1000"),
+        ("no-such-file", "here: data.classes: no-such-file: No such file"),
+        ("~no.such.user/x", "here: data.classes: ~no.such.user/x: Could not determine"),
+        (True, "here: data.classes: got true; expected a number, ids, or a file"),
         (["n01440764", 3], "data.classes.1: got 3; expected a valid string"),
         (["n01440764", "n01440764"], "classes: expected sorted ids, each once"),
     ],
@@ -165,7 +177,7 @@ def test_a_description_that_says_what_lies_in_its_folder_is_read_without_it(
     (tmp_path / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json")))
     photos.rename(tmp_path / "gone")
     assert read_run(tmp_path / "config.yaml") == config
-    with pytest.raises(UserError, match="here: data: there is no folder"):
+    with pytest.raises(UserError, match=r"here: data\.folder: there is no folder"):
         own(photos)
 
 
@@ -205,8 +217,11 @@ def test_a_net_takes_squares_of_the_recipes_size_or_the_data_sets() -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"crop": "area", "shorter_side": (256, 300)}, "shorter_side is not read with crop: area"),
-        ({"crop": "scale", "area": (0.5, 1.0)}, "area is not read with crop: scale"),
+        (
+            {"crop": "area", "shorter_side": (256, 300)},
+            "shorter_side: .* is not read with crop: area",
+        ),
+        ({"crop": "scale", "area": (0.5, 1.0)}, "area: .* is not read with crop: scale"),
         ({"crop": "scale", "shorter_side": (480, 256)}, r"expected \[from, to\], got \[480, 256\]"),
         ({"crop": "scale", "shorter_side": (128, 256)}, "128 pixels have no square of size: 224"),
         ({"crop": "area", "area": (0.5, 2.0)}, "parts of the image up to 1"),
@@ -224,11 +239,11 @@ def test_crops_that_cannot_be_are_refused(fields: dict[str, Any], reason: str) -
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [
-        ({"recipe": "he2015_cifar"}, "recipe.photographs is missing: the images of imagenet have"),
+        ({"recipe": "he2015_cifar"}, "recipe.photographs: is missing; the images of imagenet have"),
         ({"data": "cifar10"}, "the images of cifar10 are all of 32 × 32 pixels"),
-        ({"recipe__augmentation__crop_padding": 4}, "crop_padding is for images of one size"),
+        ({"recipe__augmentation__crop_padding": 4}, "crop_padding: 4 is for images of one size"),
         ({"data__prepared": 128}, "shorter side 128 have no square of recipe.photographs.size 224"),
-        ({"data__name": "imagefolder"}, "imagefolder needs data.folder"),
+        ({"data__name": "imagefolder"}, "folder: is missing; imagefolder needs it"),
     ],
     ids=str,
 )

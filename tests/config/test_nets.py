@@ -30,6 +30,8 @@ def with_fields(name: str, **fields: object) -> ResNet:
         ("resnet110_1layer", {"dropout": 0.3}, "a branch has only one"),
         ("resnet20", {"kernels": (3,), "dropout": 0.3}, "a branch has only one"),
         ("resnet20", {"kernels": (2, 2)}, "kernels: [2, 2]; only odd sizes keep the size"),
+        ("resnet20", {"stem": "deep", "stem_width": 1}, "stem_width: 1; stem deep begins with hal"),
+        ("xception", {"stem_width": 1}, "stem_width: 1; stem xception begins with half of it"),
         ("resnet20", {"groups": 2}, "groups: 2 is read by nothing with branch basic"),
         ("resnet20", {"base_width": 4}, "base_width: 4 is read by nothing with branch basic"),
         ("resnet50", {"kernels": (3,)}, "is read by nothing with branch bottleneck"),
@@ -43,7 +45,7 @@ def with_fields(name: str, **fields: object) -> ResNet:
         ("resnet20", {"widths": (16, 32, 16)}, "A pads with zero channels and cannot shrink"),
         ("resnet20", {"widths": (16, 32, 16), "shortcut": "gated"}, "gated pads with zero chan"),
         ("resnet164", {"base_width": 6}, "base_width: 6 of 64 times width 16 is no whole number"),
-        ("xception", {"inner": ((128,),)}, "inner needs one entry per stage: 5"),
+        ("xception", {"inner": ((128,),)}, "inner: needs one entry per stage: 5"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_reason(
@@ -67,7 +69,7 @@ def test_a_scalar_that_does_not_begin_with_zero_leaves_a_plain_net_alive() -> No
 
 
 def test_torchvisions_nets_read_three_channels() -> None:
-    with pytest.raises(UserError, match="model: in_channels: torchvision's nets read 3 channels"):
+    with pytest.raises(UserError, match=r"model\.in_channels: torchvision's nets read 3 chan"):
         resolve({**RUN, "model": "torchvision:resnet18", "data": "mnist", "recipe": "mnist"}, "x")
 
 
@@ -80,7 +82,10 @@ def test_run_ids_are_those_of_before_there_were_other_families() -> None:
     [
         ({"name": "resnet20", "shortcut": "E"}, "model.shortcut: got 'E'; expected 'none', 'A'"),
         ({"name": "resnet20", "growth": 3}, "model.growth: no such field"),
-        ({"name": "densenet_40_12", "growht": 3}, "model.growht: no such field; did you mean gr"),
+        (
+            {"name": "densenet_40_12", "growht": 3},
+            "model.growht: no such field (got 3); did you mean gr",
+        ),
         ({"family": "densnet"}, "model.family: got 'densnet'; expected 'resnet', 'densenet', 'f"),
         ({"name": "timm:resnet18", "depth": 3}, "model.depth: no such field"),
     ],

@@ -97,22 +97,26 @@ def test_what_is_written_to_a_run_folder_is_read_back(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ({"model.shortcut": "E"}, "model.shortcut: got 'E'; expected 'none', 'A', 'B'"),
-        ({"model.shortcu": "C"}, "model.shortcu: no such field; did you mean shortcut"),
-        ({"modle": "resnet20"}, "modle: no such field; did you mean model?"),
+        ({"model.shortcu": "C"}, "model.shortcu: no such field (got 'C'); did you mean shortcut"),
+        ({"modle": "resnet20"}, "modle: no such field (got 'resnet20'); did you mean model?"),
         ({"model": "resnet21"}, "model: no net is called 'resnet21'; did you mean"),
-        ({"model": {"name": 20}}, "model: no net is called '20'"),
-        ({"model": None}, "model: got None; expected a name or a mapping"),
+        ({"model": {"name": 20}}, "model.name: got 20; expected a word"),
+        ({"model": None}, "model: got null; expected a name or a mapping"),
         ({"model": ["resnet20"]}, "model: got ['resnet20']; expected a name or a mapping"),
         ({"model.units": 3}, "model.units: got 3; expected a list"),
         ({"model.units": [3, 3, "x"]}, "model.units.2: got 'x'; expected a valid integer"),
-        ({"model.units": [1, 2]}, "model: units, widths and strides need one entry per stage"),
+        (
+            {"model.units": [1, 2]},
+            "model.units: units, widths and strides need one entry per stage",
+        ),
         ({"data": "cifra10"}, "data.name: got 'cifra10'; expected 'digits', 'mnist'"),
-        ({"data.name": ["x"]}, "data.name: got ['x']; expected 'digits', 'mnist'"),
-        ({"data.holdout": 60_000}, "data: holdout must leave training images; cifar10 has 50000"),
+        ({"data.name": ["x"]}, "data.name: got ['x']; expected a word"),
+        ({"data.holdout": 60_000}, "data.holdout: 60000 must leave training images; cifar10"),
         (
             {"recipe": "he2015"},
             "recipe: configs/recipes has no 'he2015'; did you mean he2015_cifar",
         ),
+        ({"recipe.name": True}, "recipe.name: got true; expected a word"),
         ({"recipe": "../x"}, "recipe: configs/recipes has no '../x'"),
         ({"recipe.optimizer": 5}, "recipe.optimizer: got 5; expected a mapping"),
         (
@@ -125,10 +129,14 @@ def test_what_is_written_to_a_run_folder_is_read_back(tmp_path: Path) -> None:
             "recipe.augmentation.flip: got 'yes'; expected a valid",
         ),
         ({"recipe.schedule.name": "linear"}, "recipe.schedule.name: got 'linear'; expected 'step'"),
-        ({"recipe.steps": 100}, "recipe: milestones and warm-up must end before the last step"),
+        ({"recipe.steps": 100}, "recipe.schedule.milestones: 48000 is not before the last"),
+        ({"recipe.steps": 10**26}, "recipe.steps: got 100000000000000000000000000; expected less"),
+        ({"budget": 1e300}, "budget: 1e+300 times 64,000 steps; expected at most 1,000,000,000"),
+        ({"recipe.augmentation.crop_padding": 300}, "recipe.augmentation.crop_padding: 300; expec"),
+        ({"recipe.optimizer.betas": [0.9, None]}, "recipe.optimizer.betas.1: got null; expected"),
         ({"recipe.steps": 1e5}, "recipe.steps: got 100000.0; expected a valid integer"),
-        ({"recipe.batch_size": 60_000}, "recipe.batch_size 60000 exceeds the 50000 training"),
-        ({"seed": True}, "seed: got True; expected a valid integer"),
+        ({"recipe.batch_size": 60_000}, "recipe.batch_size: 60000 exceeds the 50000 training"),
+        ({"seed": True}, "seed: got true; expected a valid integer"),
         ({"budget": float("inf")}, "budget: got inf; expected a finite number"),
     ],
     ids=str,
@@ -166,6 +174,31 @@ def test_a_mistake_in_a_recipes_file_names_that_file(
     (tmp_path / "recipes" / "own.yaml").write_text("steps: 1\nsteps: 2\n")
     module = importlib.import_module("reslab.config.resolve")
     monkeypatch.setattr(module, "CONFIGS", tmp_path)
-    assert "own.yaml, line 2: the key 'steps' stands here twice" in refusal(
+    assert "own.yaml, line 2: steps: stands here twice, as 1 and as 2" in refusal(
         {**RUN, "recipe": "own"}
     )
+
+
+def test_a_recipe_is_checked_by_itself_and_told_with_its_own_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recipes").mkdir()
+    file, shipped = tmp_path / "recipes" / "own.yaml", load_yaml(config_file("recipes", "digits"))
+    monkeypatch.setattr(importlib.import_module("reslab.config.resolve"), "CONFIGS", tmp_path)
+    for mistake, message in (
+        ({"stepps": 3}, "stepps: no such field (got 3); did you mean steps?"),
+        ({"optimizer.lr": 0}, "optimizer.lr: got 0; expected greater than 0"),
+        ({"steps": 200}, "schedule.milestones: 300 is not before the last step (steps: 200)"),
+    ):
+        file.write_text(dump_yaml(merge(shipped, mistake)))
+        assert refusal({**RUN, "recipe": "own"}) == f"configs/recipes/own.yaml: {message}"
+    file.write_text("{steps: 3, schedule.name: constant, schedule: {name: cosine}}")
+    text = refusal({**RUN, "recipe": "own"})
+    assert text.startswith("configs/recipes/own.yaml: schedule.name: stands here twice")
+
+
+def test_the_same_key_both_dotted_and_nested_is_refused() -> None:
+    tree = {**RUN, "recipe.steps": 5, "seed": 1}
+    assert resolve({**tree, "recipe.steps": 64_001}, "here").recipe.steps == 64_001
+    text = refusal({**tree, "recipe": {"name": "he2015_cifar", "steps": 4}})
+    assert text == "file.yaml: recipe.steps: stands here twice, as 4 and as 5"

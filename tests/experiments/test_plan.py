@@ -37,6 +37,9 @@ TREE: dict[str, Any] = {
 """Small enough to read, with all that an experiment's file can say but a grid."""
 
 
+LR = "recipe.optimizer.lr=0.5"
+
+
 def plan(tree: dict[str, Any] = TREE, **options: Any) -> Plan:
     return expand("depth", parse_experiment(tree, "file.yaml"), Options(**options), "file.yaml")
 
@@ -156,9 +159,9 @@ def test_without_a_table_nothing_is_published() -> None:
         ({"table": "he2015/table66"}, "he2015 has no table 'table66'; did you mean table6"),
         ({"table": "plain_net/table"}, "no paper is called 'plain_net'; did you mean plain_net_"),
         ({"table": "table6"}, "expected paper/table, for example he2015/table6, got 'table6'"),
-        ({"tabel": "he2015/table6"}, "got {'tabel': 'he2015/table6'}; expected none, or a mapping"),
+        ({"tabel": "he2015/table6"}, "got {tabel: 'he2015/table6'}; expected none, or a mapping"),
         ("ResNet 20", "got 'ResNet 20'; expected none, or a mapping of table, row, column"),
-        (False, "got False; expected none, or a mapping of table, row, column"),
+        (False, "got false; expected none, or a mapping of table, row, column"),
     ],
     ids=str,
 )
@@ -186,19 +189,21 @@ def test_a_label_that_is_no_row_is_refused_with_the_nearest() -> None:
         ({"base": BASE}, "variants: is missing; an experiment compares at least one"),
         (one({}, variants={}), "variants: is missing; an experiment compares at least one"),
         (one({}, variants=["a"]), "variants: got ['a']; expected a mapping"),
-        (one({}, variants={"a": None}), "variants.a: got None; expected a mapping"),
+        (one({}, variants={"a": None}), "variants.a: got null; expected a mapping"),
         (one({}, variants={"???": {}}), "the label '???' has no letter or digit"),
-        (one({}, varaints={}), "varaints: no such field; did you mean variants?"),
+        (one({}, varaints={}), "varaints: no such field (got {}); did you mean variants?"),
         (one({}, base=5), "base: got 5; expected a mapping"),
         (one({}, title=5), "title: got 5; expected a valid string"),
         (one({}, seeds="five"), "seeds: got 'five'; expected how many (5) or which ([0, 3])"),
-        (one({}, seeds=True), "seeds: got True; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=True), "seeds: got true; expected how many (5) or which ([0, 3])"),
         (one({}, seeds=0), "seeds: got 0; expected how many (5) or which ([0, 3])"),
         (one({}, seeds=-1), "seeds: got -1; expected how many (5) or which ([0, 3])"),
         (one({}, seeds=[]), "seeds: got []; expected how many (5) or which ([0, 3])"),
         (one({}, seeds=[0, "x"]), "seeds: got [0, 'x']; expected whole numbers from 0, each once"),
         (one({}, seeds=[1, 1]), "seeds: got [1, 1]; expected whole numbers from 0, each once"),
         (one({}, seeds=[-1]), "seeds: got [-1]; expected whole numbers from 0, each once"),
+        (one({}, seeds=10**9), "seeds: got 1000000000; expected at most 1,000"),
+        (one({}, seeds=list(range(100_000))), "seeds: got [0, 1, 2, "),
         (one({}, published="he2051/table6"), "published: no paper is called 'he2051'; did you"),
         (one({}, published="he2015/x"), "published: he2015 has no table 'x'"),
         (one({}, grid={"model": []}), "grid.model: got []; expected at least one entry"),
@@ -214,6 +219,61 @@ def test_a_mistake_is_named_with_file_place_and_what_is_allowed(
     tree: dict[str, Any], message: str
 ) -> None:
     assert refusal(tree).startswith(f"file.yaml: {message}")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"base": {**BASE, "recpie": 1}},
+            "base.recpie: no such field (got 1); did you mean recipe",
+        ),
+        ({"base": {**BASE, "recpie": {"steps": 1}}}, "base.recpie: no such field (got {steps: 1})"),
+        ({"base": {**BASE, "recipe": "he2051"}}, "base.recipe: configs/recipes has no 'he2051'"),
+        ({"base": {**BASE, "data": "cifar11"}}, "base.data.name: got 'cifar11'; expected 'digits'"),
+        ({"base": {**BASE, "model.units": [1, "x", 1]}}, "base.model.units.1: got 'x'; expected"),
+        ({"base": {**BASE, "seed": 1}}, "base.seed: stands in the experiment's seeds"),
+        (
+            {"base": {**BASE, "data.name": "mnist"}},
+            "base: data.name: stands here twice, as 'cifar10'",
+        ),
+        (
+            {"base": {**BASE, "model.shortcut": "C"}, "set": ("model.shortcut=E",)},
+            "variants.only wi",
+        ),
+        (
+            {"base": {**BASE, "recipe.steps": 5}},
+            "variants.only: recipe.schedule.milestones: 48000 is",
+        ),
+        ({"override": {"recpie": 1}}, "variants.only: recpie: no such field"),
+        (
+            {"override": {"model": "resnet21"}, "base": {**BASE, "model": "x"}},
+            "variants.only: model: ",
+        ),
+        (
+            {"override": {"model.name": "x"}},
+            "variants.only: model.name: stands here twice, as 'resn",
+        ),
+        (
+            {"variants": {}, "grid": {"model": ["resnet20"], "seeds": [1]}},
+            "grid.seeds: no such field",
+        ),
+        (
+            {"variants": {}, "grid": {"model": ["resnet20", "x"]}},
+            "grid.model: no net is called 'x'",
+        ),
+        (
+            {"variants": {}, "grid": {"precision": ["tf32"]}},
+            "grid (precision tf32): model: is missing",
+        ),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told_where_it_stands(more: dict[str, Any], message: str) -> None:
+    """In the base where no variant says it, in the grid by its path, else in the variant."""
+    options = {"set": more.pop("set", ())}
+    tree = {**one(more.pop("override", {})), **more}
+    assert refusal(tree, **options).startswith(f"file.yaml: {message}")
 
 
 @pytest.mark.parametrize(
@@ -251,6 +311,10 @@ def test_seeds_of_the_command_line_count_for_every_variant() -> None:
     assert [c.seed for _, _, c in plan({**TREE, "seeds": [7, 8]}, seeds=1).runs()] == [0, 0, 0]
 
 
+def test_seeds_of_the_command_line_are_not_too_many() -> None:
+    assert refusal(seeds=100_000) == "SEEDS=100000: expected at most 1,000"
+
+
 @pytest.mark.parametrize("number", [0, -2])
 def test_seeds_are_above_zero(number: int) -> None:
     assert refusal(seeds=number) == f"SEEDS={number}: expected a whole number above 0"
@@ -281,6 +345,26 @@ def test_a_set_that_no_variant_sees_is_refused() -> None:
     assert text == "SET='model=resnet56' changes nothing: every variant has its own value"
 
 
+def test_a_set_is_not_seen_in_a_variant_that_happens_to_say_the_same() -> None:
+    changes_nothing = "changes nothing: every variant has its own value"
+    assert refusal(set=("model=resnet20",)) == f"SET='model=resnet20' {changes_nothing}"
+    assert changes_nothing in refusal(set=("model=resnet20",), only="ResNet 20")
+    assert changes_nothing in refusal(one({"recipe": {"optimizer": {"lr": 1}}}), set=(LR,))
+
+
+def test_a_set_that_some_variant_sees_is_allowed() -> None:
+    tree = {
+        "base": {**BASE, "model": "resnet110"},
+        "variants": {"a": {}, "b": {"model": "plain20"}},
+    }
+    seen, own = plan(tree, set=("model=resnet20",)).variants
+    assert (seen.configs[0].model, own.configs[0].model) == (
+        describe("resnet20"),
+        describe("plain20"),
+    )
+    assert plan(one({}), set=("model={name: resnet56, shortcut: C}",))
+
+
 def test_a_set_to_what_the_base_says_is_allowed() -> None:
     assert plan(set=("data=cifar10",)).variants == plan().variants
 
@@ -309,7 +393,7 @@ def test_a_net_without_a_published_value_has_none_to_lose() -> None:
         ("data={", "data: '{' is no YAML value"),
         ("seed=3", "seed: stands in the experiment's seeds, or in SEEDS="),
         ("model.shortcut=E", "with SET='model.shortcut=E': model.shortcut: got 'E'; expected"),
-        ("moodel.shortcut=E", "moodel: no such field; did you mean model?"),
+        ("moodel.shortcut=E", "moodel: no such field (got {shortcut: 'E'}); did you mean model?"),
     ],
 )
 def test_a_mistake_in_set_is_named(assignment: str, message: str) -> None:
@@ -364,6 +448,20 @@ def test_a_plan_says_all_that_tables_and_figures_need() -> None:
         "runs": [name for name, _ in plan(budget=0.02, seeds=2).variants[1].runs()],
     }
     assert second["difference"] == {"model": "resnet110", "recipe.schedule.warmup_steps": 400}
+
+
+@pytest.mark.process
+def test_a_net_that_cannot_take_its_images_is_refused_with_its_variant() -> None:
+    """Five halvings leave nothing of 8 pixels."""
+    tree = {
+        "base": {"recipe": "digits", "data": "digits"},
+        "variants": {"small": {"model": "plain8_w8"}, "dense": {"model": "densenet121"}},
+    }
+    with pytest.raises(UserError) as caught:
+        as_written(plan(tree))
+    assert str(caught.value).startswith(
+        "file.yaml: variants.dense: model: the net cannot take images of 8 × 8 pixels: "
+    )
 
 
 def test_costs_are_those_of_the_variants_own_data() -> None:

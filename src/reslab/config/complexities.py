@@ -29,6 +29,14 @@ Net = tuple[Described, int]
 """A description and the side of its square images in pixels."""
 
 
+class Impossible(UserError):
+    """A net that cannot be built, or that cannot take its images."""
+
+    def __init__(self, net: Net, reason: str) -> None:
+        super().__init__(reason)
+        self.net = net
+
+
 @dataclass(frozen=True)
 class Complexity:
     """Parameters, and multiply-adds of convolutions and linear layers for one image."""
@@ -123,7 +131,7 @@ def costs(nets: Sequence[Net]) -> dict[Net, Complexity]:
 def count(nets: Sequence[Net]) -> list[Complexity]:
     """Costs of nets in their order, counted with torch in a process of its own.
 
-    `UserError` for a net that another library does not have.
+    `Impossible` for a net that another library does not have, or that cannot take such images.
     """
     return [Complexity(**row) for row in _ask(nets)]
 
@@ -143,9 +151,10 @@ def _ask(nets: Sequence[Net], *options: str) -> list[Any]:
     done = subprocess.run(
         command, input=json.dumps(asked), capture_output=True, text=True, check=False
     )
-    if done.returncode == 2:
-        raise UserError(done.stderr.strip().removeprefix("error: "))
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
     answers: list[Any] = json.loads(done.stdout)
+    for net, answer in zip(nets, answers, strict=True):
+        if isinstance(answer, str):
+            raise Impossible(net, answer)
     return answers

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from reslab.config.datasets import DATASETS, FOLDERS, DatasetName, Facts, imagenet_wnids
 from reslab.config.nets import Description, Fraction, NonNegativeInt
+from reslab.config.strict_yaml import spelled
 
 PositiveFraction = Annotated[float, Field(gt=0, lt=1)]
 Side = tuple[PositiveInt, PositiveInt]
@@ -58,9 +59,9 @@ class Data(Description):
         if self.classes:
             self._check_classes()
         if self.name == "imagefolder" and self.folder is None:
-            raise ValueError("imagefolder needs data.folder: where the images lie")
+            raise ValueError("folder: is missing; imagefolder needs it: where the images lie")
         if (self.files is None) != (self.counts is None):
-            raise ValueError("files and counts are found together; leave both out")
+            raise ValueError("files: files and counts are found together; leave both out")
         if self.name == "imagefolder" and self.counts is None:
             return self  # not read yet
         smallest = DATASETS[self.name].smallest_class if self.name in DATASETS else None
@@ -70,7 +71,9 @@ class Data(Description):
             )
         train = facts_of(self).train
         if self.holdout >= train:
-            raise ValueError(f"holdout must leave training images; {self.name} has {train}")
+            raise ValueError(
+                f"holdout: {self.holdout} must leave training images; {self.name} has {train}"
+            )
         return self
 
     def _refuse_what_belongs_to_others(self) -> None:
@@ -86,7 +89,8 @@ class Data(Description):
         )
         for field, (is_read, whose) in readers.items():
             if not is_read and getattr(self, field) not in (None, ()):
-                raise ValueError(f"{field} belongs to {whose}, not to {self.name}")
+                value = spelled(getattr(self, field))
+                raise ValueError(f"{field}: {value} belongs to {whose}, not to {self.name}")
 
     def _check_classes(self) -> None:
         unknown = sorted(set(self.classes) - set(imagenet_wnids()))
@@ -161,7 +165,10 @@ class Photographs(Description):
     def _possible(self) -> Self:
         for field in sorted(self.unread):
             if getattr(self, field) != type(self).model_fields[field].default:
-                raise ValueError(f"{field} is not read with crop: {self.crop}; leave it out")
+                value = spelled(getattr(self, field))
+                raise ValueError(
+                    f"{field}: {value} is not read with crop: {self.crop}; leave it out"
+                )
         for field in ("shorter_side", "area", "aspect_ratio"):
             low, high = getattr(self, field)
             if low > high:

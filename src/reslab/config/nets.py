@@ -177,11 +177,13 @@ class ResNet(Description):
     def _possible(self) -> Self:
         if not len(self.units) == len(self.widths) == len(self.strides):
             raise ValueError(
-                "units, widths and strides need one entry per stage each; they have "
+                "units: units, widths and strides need one entry per stage each; they have "
                 f"{len(self.units)}, {len(self.widths)} and {len(self.strides)}"
             )
         if self.inner and len(self.inner) != len(self.units):
-            raise ValueError(f"inner needs one entry per stage: {len(self.units)}")
+            raise ValueError(
+                f"inner: needs one entry per stage: {len(self.units)}, got {len(self.inner)}"
+            )
         for field in sorted(self.unread):
             if getattr(self, field) != type(self).model_fields[field].default:
                 raise ValueError(
@@ -201,10 +203,14 @@ class ResNet(Description):
                 f"shortcut: {self.shortcut} pads with zero channels and cannot shrink the width; "
                 f"the stages put out {outputs} channels (the stem first); use B or C"
             )
+        if self.stem in ("deep", "xception") and self.stem_width < 2:
+            yield f"stem_width: {self.stem_width}; stem {self.stem} begins with half of it"
         if any(kernel % 2 == 0 for kernel in self.kernels):
             yield f"kernels: {list(self.kernels)}; only odd sizes keep the size of the images"
         if self.shortcut == "none" and self.survival < 1:
-            yield "survival: a dropped unit without a shortcut lets nothing through"
+            yield (
+                f"survival: {self.survival}; a dropped unit without a shortcut lets nothing through"
+            )
         if self.shortcut == "none" and self._starts_at_zero:
             yield (
                 "shortcut: none with branches that begin as zero is a dead net: its logits and "
@@ -220,7 +226,9 @@ class ResNet(Description):
         if self.scaling == "fixup" and ORDERS[self.order].end.endswith("a"):
             yield "scaling: fixup begins with F(x) = 0, where a ReLU before the addition is dead"
         if self.dropout and any(self.convolutions(s) < 2 for s in range(len(self.units))):
-            yield "dropout: stands between two convolutions, but a branch has only one"
+            yield (
+                f"dropout: {self.dropout} stands between convolutions, but a branch has only one"
+            )
         if self.branch == "bottleneck":
             yield from (
                 f"base_width: {self.base_width} of 64 times width {width} is no whole number of "

@@ -7,6 +7,8 @@ tree does not say yet what lies in it.
 """
 
 import json
+import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,14 @@ from reslab.config.data import Counts, Data, facts_of
 from reslab.config.datasets import imagenet_wnids, read_words
 from reslab.config.folders import list_folder
 from reslab.config.nets import FAMILIES, described
-from reslab.config.schema import Description, RunConfig
-from reslab.config.strict_yaml import Tree, load_yaml, merge
+from reslab.config.schema import Description, Recipe, RunConfig
+from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.zoo import describe
 from reslab.errors import UserError, located, nearest
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+LISTERS = {"experiments": "make", "recipes": "ls configs/recipes"}
+"""The commands that list a folder's names."""
 
 
 def config_names(kind: str) -> list[str]:
@@ -35,69 +39,90 @@ def config_file(kind: str, name: str) -> Path:
     """configs/<kind>/<name>.yaml; `UserError` with the nearest names if there is none."""
     known = config_names(kind)
     if name not in known:
-        raise UserError(f"configs/{kind} has no {name!r}{nearest(name, known)}")
+        near = nearest(name, known, LISTERS[kind])
+        raise UserError(f"configs/{kind} has no {name!r}{near}")
     return CONFIGS / kind / f"{name}.yaml"
 
 
-def resolve(tree: Tree, where: str) -> RunConfig:
-    """The run that a tree describes. `where` (a file, or a file and a path) begins every error."""
-    tree = merge(tree, {})
-    with located(where):
-        model, data, recipe = (_part(tree, name) for name in ("model", "data", "recipe"))
-    with located(f"{where}: data"):
-        data = _filled_in(data)
-    with located(f"{where}: model"):
+Place = Callable[[str], str]
+"""Where a dotted path stands, for people: a file and a path in it; of "" where the tree does."""
+
+
+def _place(where: str | Place) -> Place:
+    """The place of every path of a tree that stands in one place."""
+    if callable(where):
+        return where
+    return lambda path: f"{where}: {path}" if path else where
+
+
+def resolve(tree: Tree, where: str | Place) -> RunConfig:
+    """The run that a tree describes; `where` it stands (a file, or a place for each path) begins
+    every error."""
+    place = _place(where)
+    with located(place("")):
+        tree = nested(tree)
+    model, data, recipe = (_part(tree, name, place) for name in ("model", "data", "recipe"))
+    data = _filled_in(data, place)
+    with located(place("model")):
         model = _named_net(model) | _shape(data) | _without_name(model)
-    with located(f"{where}: recipe"):
-        recipe = merge(_named_recipe(recipe), _without_name(recipe))
-    return validate({**tree, "model": model, "data": data, "recipe": recipe}, where)
+    with located(place("recipe")):
+        file = config_file("recipes", recipe["name"]) if "name" in recipe else None
+    named = _read_recipe(file, file.stat().st_mtime_ns) if file else {}
+    recipe = merge(named, _without_name(recipe))
+    return validate({**tree, "model": model, "data": data, "recipe": recipe}, place)
 
 
-def _part(tree: Tree, key: str) -> Tree:
+def _part(tree: Tree, key: str, place: Place) -> Tree:
     part = tree.get(key)
     if isinstance(part, str):
         return {"name": part}
     if not isinstance(part, dict):
-        found = f"got {part!r}" if key in tree else "is missing"
-        raise UserError(f"{key}: {found}; expected a name or a mapping")
+        found = f"got {spelled(part)}" if key in tree else "is missing"
+        raise UserError(f"{place(key)}: {found}; expected a name or a mapping")
+    if not isinstance(part.get("name", ""), str):
+        found = spelled(part["name"])
+        raise UserError(f"{place(f'{key}.name')}: got {found}; expected a word")
     return part
 
 
 def _named_net(model: Tree) -> Tree:
     if "name" not in model:
         return {}
-    return describe(str(model["name"])).model_dump(mode="json", exclude_defaults=True)
-
-
-def _named_recipe(recipe: Tree) -> Tree:
-    if "name" not in recipe:
-        return {}
-    path = config_file("recipes", str(recipe["name"]))
-    return _read(path, path.stat().st_mtime_ns)
+    return describe(model["name"]).model_dump(mode="json", exclude_defaults=True)
 
 
 @cache
-def _read(path: Path, changed: int) -> Tree:
-    """A file as it was when it was last changed: a plan's variants share their recipe."""
-    return load_yaml(path)
+def _read_recipe(file: Path, changed: int) -> Tree:
+    """A recipe as it was when it was last changed: a plan's variants share it."""
+    where = f"configs/recipes/{file.name}"
+    tree = load_yaml(file)
+    with located(where):
+        tree = nested(tree)
+    try:
+        Recipe.model_validate_json(json.dumps(tree))
+    except ValidationError as error:
+        raise UserError(problems(error, where, Recipe)) from None
+    return tree
 
 
 def _without_name(part: Tree) -> Tree:
     return {key: value for key, value in part.items() if key != "name"}
 
 
-def _filled_in(data: Tree) -> Tree:
+def _filled_in(data: Tree, place: Place) -> Tree:
     """The data's tree with classes as ids, and with what lies in a folder of one's own."""
     if data.get("name") == "imagenet" and isinstance(data.get("classes"), int | str | list):
-        data = {**data, "classes": _wnids(data["classes"])}
+        with located(place("data.classes")):
+            data = {**data, "classes": _wnids(data["classes"])}
     described = _described(data)
     if described is None or described.folder is None:
         return data
-    folder = _absolute(described.folder)
-    data = {**data, "folder": str(folder)}
-    if described.files is not None:
-        return data
-    found = list_folder(folder, (), described.per_class, described.test_fraction)
+    with located(place("data.folder")):
+        folder = _absolute(described.folder)
+        data = {**data, "folder": str(folder)}
+        if described.files is not None:
+            return data
+        found = list_folder(folder, (), described.per_class, described.test_fraction)
     counts = Counts(classes=len(found.classes), train=len(found.train), test=len(found.test))
     return {**data, "files": found.digest, "counts": counts.model_dump()}
 
@@ -106,16 +131,16 @@ def _absolute(folder: str) -> Path:
     try:
         return Path(folder).expanduser().absolute()
     except RuntimeError as error:  # ~nobody
-        raise UserError(f"folder: got {folder!r}: {error}") from None
+        raise UserError(f"got {folder!r}: {error}") from None
 
 
 def _wnids(classes: int | str | list[Any]) -> list[Any]:
     """Ids from a number (the first ones), a text file, or a list; sorted where they are words."""
     if isinstance(classes, bool):
-        raise UserError(f"classes: got {str(classes).lower()}; expected a number, ids, or a file")
+        raise UserError(f"got {spelled(classes)}; expected a number, ids, or a file")
     if isinstance(classes, int):
         if not 0 < classes <= len(imagenet_wnids()):
-            raise UserError(f"classes: got {classes}; imagenet has 1 to {len(imagenet_wnids())}")
+            raise UserError(f"got {classes}; imagenet has 1 to {len(imagenet_wnids())}")
         return list(imagenet_wnids()[:classes])
     if isinstance(classes, str):
         try:
@@ -123,7 +148,7 @@ def _wnids(classes: int | str | list[Any]) -> list[Any]:
         except (OSError, RuntimeError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UserError(
-                f"classes: {classes}: {reason}; expected a number, a list of WordNet ids, "
+                f"{classes}: {reason}; expected a number, a list of WordNet ids, "
                 "or a text file of them"
             ) from None
     return sorted(classes) if all(isinstance(wnid, str) for wnid in classes) else classes
@@ -146,7 +171,7 @@ def _shape(data: Tree) -> Tree:
     return {"in_channels": facts.in_channels, "classes": facts.classes}
 
 
-def validate(tree: Tree, where: str) -> RunConfig:
+def validate(tree: Tree, where: str | Place) -> RunConfig:
     """The run that a tree without names describes; one line per problem otherwise."""
     try:
         return RunConfig.model_validate_json(json.dumps(tree))
@@ -159,31 +184,40 @@ def read_run(path: Path) -> RunConfig:
     return resolve(load_yaml(path), str(path))
 
 
-def problems(error: ValidationError, where: str, description: type[Description]) -> str:
+def problems(error: ValidationError, where: str | Place, description: type[Description]) -> str:
     """One line per problem that pydantic found: file, dotted path, value, what is allowed."""
-    lines = [_problem(detail, description) for detail in error.errors(include_url=False)]
-    return "\n       ".join(f"{where}: {line}" for line in lines)
+    place = _place(where)
+    told = (_problem(detail, description) for detail in error.errors(include_url=False))
+    return "\n       ".join(f"{place(path)}: {text}" for path, text in told)
 
 
-def _problem(detail: ErrorDetails, description: type[Description]) -> str:
+def _problem(detail: ErrorDetails, description: type[Description]) -> tuple[str, str]:
+    """The path of a problem, and what it is."""
     # pydantic names the member of a union in the path; nobody wrote it.
-    location = ".".join(part for part in map(str, detail["loc"]) if part not in FAMILIES)
-    location = f"{location}: " if location else ""
+    path = ".".join(part for part in map(str, detail["loc"]) if part not in FAMILIES)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match detail["type"]:
         case "value_error":
-            return f"{location}{message}"
+            return _checked(path, message)
         case "missing":
-            return f"{location}is missing"
+            return path, "is missing"
         case "extra_forbidden":
             *parents, key = map(str, detail["loc"])
-            return f"{location}no such field{nearest(key, _fields(description, parents))}"
+            near = nearest(key, _fields(description, parents))
+            return path, f"no such field (got {spelled(detail['input'])}){near}"
         case "union_tag_invalid":
             told = detail["ctx"]
-            path = ".".join(map(str, (*detail["loc"], "family")))
-            return f"{path}: got {told['tag']!r}; expected {told['expected_tags']}"
+            return f"{path}.family", f"got {spelled(told['tag'])}; expected {told['expected_tags']}"
         case kind:
-            return f"{location}got {detail['input']!r}; expected {EXPECTED.get(kind, message)}"
+            return path, f"got {spelled(detail['input'])}; expected {EXPECTED.get(kind, message)}"
+
+
+def _checked(path: str, message: str) -> tuple[str, str]:
+    """Path and text of what a description's own check says, `field: text`."""
+    field, colon, text = message.partition(": ")
+    if not colon or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", field):
+        return path, message
+    return f"{path}.{field}" if path else field, text
 
 
 EXPECTED = {

@@ -23,6 +23,9 @@ from reslab.config.nets import ResNet as ResNet
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+MOST_STEPS = 10**9
+"""A run's; 90 epochs of ImageNet in batches of one image are a tenth of it."""
+
 Normalizing = Literal[
     "pixel_mean",
     "pixel_mean_global_std",
@@ -62,11 +65,11 @@ class Optimizer(Description):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.name != "sgd" and (self.momentum or self.nesterov):
-            raise ValueError(f"{self.name} has betas; momentum and nesterov belong to sgd")
+            raise ValueError(f"name: {self.name} has betas; momentum and nesterov belong to sgd")
         if self.name == "sgd" and self.betas != (0.9, 0.999):
-            raise ValueError("sgd has a momentum; betas belong to adam, adamw and lamb")
+            raise ValueError("name: sgd has a momentum; betas belong to adam, adamw and lamb")
         if self.nesterov and not self.momentum:
-            raise ValueError("nesterov needs a momentum above 0")
+            raise ValueError("nesterov: true needs a momentum above 0")
         return self
 
 
@@ -105,20 +108,24 @@ class Schedule(Description):
             raise ValueError("name: step needs milestones, for example [32000, 48000]")
         if self.name != "step" and self.milestones:
             raise ValueError(
-                f"milestones belong to name: step, got {list(self.milestones)} with name: "
+                f"milestones: {list(self.milestones)} belong to name: step, not to name: "
                 f"{self.name}; beside it write milestones: []"
             )
         if self.name == "one_cycle" and self.warmup_steps:
-            raise ValueError("one_cycle rises by itself; leave out warmup_steps, set pct_start")
+            raise ValueError(
+                "name: one_cycle rises by itself; leave out warmup_steps, set pct_start"
+            )
         if self.name != "one_cycle" and self.pct_start != 0.3:
-            raise ValueError(f"pct_start belongs to name: one_cycle, got {self.name}")
+            raise ValueError(
+                f"pct_start: {self.pct_start} belongs to name: one_cycle, not to {self.name}"
+            )
         if self.warmup == "linear" and not self.warmup_steps:
             raise ValueError("warmup: linear needs warmup_steps above 0")
         points = (self.warmup_steps, *self.milestones)
         if any(later <= earlier for earlier, later in itertools.pairwise(points)):
             raise ValueError(
-                f"milestones must rise and come after the warm-up, got warmup_steps "
-                f"{self.warmup_steps} and milestones {list(self.milestones)}"
+                f"milestones: {list(self.milestones)} must rise and come after the warm-up "
+                f"(warmup_steps: {self.warmup_steps})"
             )
         return self
 
@@ -171,14 +178,16 @@ class Augmentation(Description):
         if self.fill == "reflect" and not self.crop_padding:
             raise ValueError("fill: reflect needs crop_padding above 0")
         if self.randaugment_magnitude != 9 and not self.randaugment:
-            raise ValueError("randaugment_magnitude needs randaugment above 0")
+            raise ValueError(
+                f"randaugment_magnitude: {self.randaugment_magnitude} needs randaugment above 0"
+            )
         return self
 
 
 class Recipe(Description):
     """How a net is trained. Steps are optimiser steps, the batch is the global one."""
 
-    steps: PositiveInt
+    steps: Annotated[int, Field(gt=0, le=MOST_STEPS)]
     batch_size: PositiveInt
     optimizer: Optimizer
     schedule: Schedule
@@ -211,8 +220,9 @@ class Recipe(Description):
     def _schedule_fits(self) -> Self:
         last = max((self.schedule.warmup_steps, *self.schedule.milestones))
         if last >= self.steps:
+            field = "milestones" if self.schedule.milestones else "warmup_steps"
             raise ValueError(
-                f"milestones and warm-up must end before the last step: {last} of {self.steps}"
+                f"schedule.{field}: {last} is not before the last step (steps: {self.steps})"
             )
         return self
 
@@ -220,8 +230,8 @@ class Recipe(Description):
     def _crops_once(self) -> Self:
         if self.photographs and self.augmentation.crop_padding:
             raise ValueError(
-                "augmentation.crop_padding is for images of one size; photographs are cropped as "
-                "photographs.crop says"
+                f"augmentation.crop_padding: {self.augmentation.crop_padding} is for images of one "
+                "size; photographs are cropped as photographs.crop says"
             )
         return self
 
@@ -268,13 +278,13 @@ class RunConfig(Description):
         for field in ("in_channels", "classes"):
             if getattr(self.model, field) != getattr(facts, field):
                 raise ValueError(
-                    f"model.{field} is {getattr(self.model, field)}, but {self.data.name} has "
+                    f"model.{field}: {getattr(self.model, field)}, but {self.data.name} has "
                     f"{getattr(facts, field)}"
                 )
         train = facts.train - self.data.holdout
         if self.recipe.batch_size > train:
             raise ValueError(
-                f"recipe.batch_size {self.recipe.batch_size} exceeds the {train} "
+                f"recipe.batch_size: {self.recipe.batch_size} exceeds the {train} "
                 f"training images of {self.data.name}"
             )
         if self.recipe.normalization == "imagenet" and facts.in_channels != 3:
@@ -288,7 +298,7 @@ class RunConfig(Description):
         facts, photographs = facts_of(self.data), self.recipe.photographs
         if facts.photographs and photographs is None:
             raise ValueError(
-                f"recipe.photographs is missing: the images of {self.data.name} have any size; "
+                f"recipe.photographs: is missing; the images of {self.data.name} have any size; "
                 "for example recipe.photographs.crop: area"
             )
         if photographs and not facts.photographs:
@@ -302,11 +312,20 @@ class RunConfig(Description):
                 f"data.prepared: images of shorter side {self.data.prepared} have no square of "
                 f"recipe.photographs.size {photographs.size}"
             )
-        augmentation = self.recipe.augmentation
-        if augmentation.fill == "reflect" and augmentation.crop_padding >= facts.image_size:
+        padding = self.recipe.augmentation.crop_padding
+        if padding >= facts.image_size:
             raise ValueError(
-                f"recipe.augmentation.fill: reflect mirrors at most {facts.image_size - 1} pixels "
-                f"of {self.data.name}, got crop_padding {augmentation.crop_padding}"
+                f"recipe.augmentation.crop_padding: {padding}; expected at most "
+                f"{facts.image_size - 1}, since a crop of {self.data.name} must meet the image"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.recipe.steps * self.budget > MOST_STEPS:
+            raise ValueError(
+                f"budget: {self.budget:g} times {self.recipe.steps:,} steps; expected at most "
+                f"{MOST_STEPS:,} steps"
             )
         return self
 

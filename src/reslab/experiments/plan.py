@@ -18,7 +18,6 @@ from pydantic import Field, ValidationError, field_validator
 
 from reslab import papers, store
 from reslab.config import (
-    Described,
     Description,
     RunConfig,
     config_file,
@@ -31,11 +30,14 @@ from reslab.config import (
     parse_assignment,
     resolve,
 )
-from reslab.config.complexities import costs
+from reslab.config.complexities import Impossible, costs
 from reslab.config.execution import Execution
-from reslab.config.resolve import problems
-from reslab.config.strict_yaml import Tree
+from reslab.config.resolve import Place, problems
+from reslab.config.strict_yaml import Tree, nested, spelled
 from reslab.errors import UserError, located
+
+MOST_SEEDS = 1000
+"""Of an experiment; the papers have ten at most."""
 
 
 class Experiment(Description):
@@ -54,11 +56,13 @@ class Experiment(Description):
     @field_validator("seeds", mode="before")
     @classmethod
     def _listed(cls, seeds: Any) -> list[int]:
-        which = list(range(seeds)) if type(seeds) is int else seeds
+        which = list(range(min(seeds, MOST_SEEDS + 1))) if type(seeds) is int else seeds
         if not isinstance(which, list) or not which:
-            raise ValueError(f"got {seeds!r}; expected how many (5) or which ([0, 3])")
-        if any(type(seed) is not int or seed < 0 or which.count(seed) > 1 for seed in which):
-            raise ValueError(f"got {seeds!r}; expected whole numbers from 0, each once")
+            raise ValueError(f"got {spelled(seeds)}; expected how many (5) or which ([0, 3])")
+        if len(which) > MOST_SEEDS:
+            raise ValueError(f"got {spelled(seeds)}; expected at most {MOST_SEEDS:,}")
+        if any(type(seed) is not int or seed < 0 for seed in which) or len({*which}) < len(which):
+            raise ValueError(f"got {spelled(seeds)}; expected whole numbers from 0, each once")
         return which
 
 
@@ -80,6 +84,8 @@ class Options:
             raise UserError(f"BUDGET={self.budget:g}: expected a number above 0, for example 0.02")
         if self.seeds is not None and self.seeds < 1:
             raise UserError(f"SEEDS={self.seeds}: expected a whole number above 0")
+        if self.seeds is not None and self.seeds > MOST_SEEDS:
+            raise UserError(f"SEEDS={self.seeds}: expected at most {MOST_SEEDS:,}")
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,8 @@ class Plan:
     published: str | None
     options: Options
     variants: tuple[Variant, ...]
+    file: str
+    """Where it stands, for messages."""
 
     @property
     def folder(self) -> Path:
@@ -157,47 +165,98 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     with located(f"{where}: published"):
         if experiment.published is not None:
             papers.table(experiment.published)
-    overrides = [*experiment.variants.items(), *_grid(experiment.grid)]
+    with located(f"{where}: base"):
+        base = nested(experiment.base)
+    overrides = list(_overrides(experiment, where))
+    labels = [override.label for override in overrides]
     with located(where):
-        _refuse_equal_slugs([label for label, _ in overrides])
-    picked = pick([label for label, _ in overrides], options.only or "*")
-    chosen = [(label, override) for label, override in overrides if label in picked]
+        _refuse_equal_slugs(labels)
+    picked = pick(labels, options.only or "*")
+    chosen = [override for override in overrides if override.label in picked]
     if not chosen:
-        labels = ", ".join(repr(label) for label, _ in overrides)
-        raise UserError(f"ONLY={options.only!r} matches none of the variants: {labels}")
-    _refuse_idle(options.set, experiment.base, [override for _, override in chosen])
-    under = f" with SET={' '.join(options.set)!r}" if options.set else ""
+        raise UserError(
+            f"ONLY={options.only!r} matches none of the variants: {', '.join(map(repr, labels))}"
+        )
+    _refuse_idle(options.set, [override.tree for override in chosen])
     variants = tuple(
-        _variant(label, override, experiment, options, f"{where}: variants.{label}{under}")
-        for label, override in chosen
+        _variant(override, base, experiment, options, _places(override, base, options.set, where))
+        for override in chosen
     )
-    return Plan(name, experiment.title or name, experiment.published, options, variants)
+    return Plan(name, experiment.title or name, experiment.published, options, variants, where)
+
+
+@dataclass(frozen=True)
+class Override:
+    """What a variant says in the file, or a combination of the grid."""
+
+    label: str
+    tree: Tree
+    of_grid: bool
+
+
+def _overrides(experiment: Experiment, where: str) -> Iterator[Override]:
+    for label, tree in experiment.variants.items():
+        with located(f"{where}: variants.{label}"):
+            yield Override(label, nested(tree), False)
+    for label, tree in _grid(experiment.grid):
+        with located(f"{where}: grid"):
+            yield Override(label, nested(tree), True)
+
+
+def _places(override: Override, base: Tree, assignments: tuple[str, ...], where: str) -> Place:
+    """Where a path of a variant stands: in the variant, the grid or the base.
+
+    A path that SET has, and one that nobody has written, is told as the variant's.
+    """
+    label, grid = override.label, override.of_grid
+    under = f" with SET={' '.join(assignments)!r}" if assignments else ""
+    variant = f"{where}: {f'grid ({label})' if grid else f'variants.{label}'}{under}"
+    by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
+    own, below = _leaves(override.tree), _leaves(base) - by_set
+
+    def place(path: str) -> str:
+        key = _leaf(path)
+        for holds in (key.__eq__, lambda leaf: leaf.startswith(f"{key}.")):
+            if any(map(holds, own)):
+                return f"{where}: grid.{path}" if grid else f"{variant}: {path}"
+            if any(map(holds, below)):
+                return f"{where}: base.{path}"
+        return f"{variant}: {path}" if path else variant
+
+    return place
+
+
+def _leaves(tree: Tree) -> set[str]:
+    """The paths of what a tree says; `model` and `model.name` are one."""
+    return {_leaf(path) for path in flatten(nested(tree))}
+
+
+def _leaf(path: str) -> str:
+    """The path as `_leaves` has it; that of a list for one of its entries."""
+    return re.sub(r"(\.[0-9]+)+$", "", path).removesuffix(".name")
 
 
 def _variant(
-    label: str, override: Tree, experiment: Experiment, options: Options, where: str
+    override: Override, base: Tree, experiment: Experiment, options: Options, place: Place
 ) -> Variant:
-    difference = {k: v for k, v in override.items() if k not in ("published", "note")}
-    tree = merge(_changed(experiment.base, options.set), difference)
+    label, own = override.label, override.tree
+    difference = {k: v for k, v in own.items() if k not in ("published", "note")}
+    tree = merge(_changed(base, options.set), difference)
     if "seed" in tree:
-        raise UserError(f"{where}: seed: stands in the experiment's seeds, or in SEEDS=")
+        raise UserError(f"{place('seed')}: stands in the experiment's seeds, or in SEEDS=")
     if options.budget is not None:
         tree["budget"] = options.budget
     seeds = experiment.seeds if options.seeds is None else range(options.seeds)
-    config = resolve(tree, where)
+    config = resolve(tree, place)
     configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
-    with located(where):
+    with located(place("")):
         execution = options.execution
         execution.micro_batches(config.recipe.batch_size, execution.devices)
-    cell = _cell(label, override.get("published"), experiment.published, f"{where}: published")
-    note = str(override["note"]) if "note" in override else None
-    if cell and options.set and _net(experiment.base, difference, where) != config.model:
+    cell = _cell(label, own.get("published"), experiment.published, place("published"))
+    note = str(own["note"]) if "note" in own else None
+    if cell and options.set and resolve(merge(base, difference), place).model != config.model:
         cell, note = None, "the net is changed by SET and loses its published value"
     return Variant(label, flatten(difference), configs, cell, note)
-
-
-def _net(base: Tree, difference: Tree, where: str) -> Described:
-    return resolve(merge(base, difference), where).model
 
 
 def _changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
@@ -206,11 +265,11 @@ def _changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
     return base
 
 
-def _refuse_idle(assignments: tuple[str, ...], base: Tree, overrides: list[Tree]) -> None:
+def _refuse_idle(assignments: tuple[str, ...], overrides: list[Tree]) -> None:
     """Refuse a SET that is seen in no variant because each has a value of its own."""
-    trees = [merge(_changed(base, assignments), override) for override in overrides]
     for assignment in assignments:
-        if all(merge(tree, parse_assignment(assignment)) != tree for tree in trees):
+        wanted = _leaves(parse_assignment(assignment))
+        if all(wanted <= _leaves(override) for override in overrides):
             raise UserError(f"SET={assignment!r} changes nothing: every variant has its own value")
 
 
@@ -223,7 +282,7 @@ def _cell(
     pointer = {} if published is None else published
     if not isinstance(pointer, dict) or not pointer.keys() <= {"table", "row", "column"}:
         raise UserError(
-            f"{where}: got {published!r}; expected none, or a mapping of table, row, column"
+            f"{where}: got {spelled(published)}; expected none, or a mapping of table, row, column"
         )
     cell = {"row": label} | ({"table": default_table} if default_table else {})
     cell |= {key: str(value) for key, value in pointer.items()}
@@ -283,7 +342,11 @@ def _refuse_equal_slugs(labels: list[str]) -> None:
 def as_written(plan: Plan) -> dict[str, Any]:
     """The plan as `plan.json` holds it; costs are per image of the variant's data set."""
     nets = [(v.configs[0].model, input_size(v.configs[0])) for v in plan.variants]
-    found = costs(nets)
+    try:
+        found = costs(nets)
+    except Impossible as error:
+        label = plan.variants[nets.index(error.net)].label
+        raise UserError(f"{plan.file}: variants.{label}: model: {error}") from None
     return {
         "experiment": plan.experiment,
         "title": plan.title,
