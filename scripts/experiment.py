@@ -14,7 +14,13 @@ Experiments are files in configs/experiments; runs, tables and figures go to run
 import argparse
 import sys
 
+from reslab.arguments import number, whole
 from reslab.errors import exit_code
+
+DATA = (
+    "digits, mnist, cifar10, cifar100, imagenet, imagenette, imagenette_mini, or imagefolder with "
+    "--set data.folder=FOLDER"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("name", help="a file of configs/experiments, without .yaml")
     train = commands.add_parser("train", help="train one net: an experiment of one variant")
     train.add_argument("--model", required=True, help="a net's name; scripts/models.py lists them")
-    train.add_argument("--data", required=True, help="digits, mnist, cifar10 or cifar100")
+    train.add_argument("--data", required=True, help=DATA)
     train.add_argument("--recipe", required=True, help="a file of configs/recipes, without .yaml")
     for command in (run, train):
         add_options(command)
@@ -42,11 +48,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """What `run` and `train` have in common."""
     command.add_argument(
         "--budget",
-        type=float,
+        type=number("BUDGET", 0.02),
         metavar="X",
         help="train X times the steps, milestones in proportion",
     )
-    command.add_argument("--seeds", type=int, metavar="N", help="seeds 0 … N-1")
+    command.add_argument("--seeds", type=whole("SEEDS"), metavar="N", help="seeds 0 … N-1")
     command.add_argument(
         "--only", metavar="GLOB", help="variants by label: '*20*', 'a*,b*', '!*1202'"
     )
@@ -57,10 +63,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change the base under every variant, e.g. model.shortcut=C (repeatable)",
     )
-    command.add_argument("--devices", type=int, default=1, metavar="N", help="processes per run")
+    command.add_argument(
+        "--devices", type=whole("DEVICES"), default=1, metavar="N", help="processes per run"
+    )
     command.add_argument(
         "--micro-batch",
-        type=int,
+        type=whole("MICRO_BATCH"),
         metavar="N",
         help="examples that a process takes at once, where memory is short",
     )
@@ -68,7 +76,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--sync-batchnorm", action="store_true", help="normalise over the examples of all GPUs"
     )
     command.add_argument(
-        "--slots-per-gpu", type=int, default=1, metavar="N", help="runs at once on the same GPUs"
+        "--slots-per-gpu",
+        type=whole("SLOTS_PER_GPU"),
+        default=1,
+        metavar="N",
+        help="runs at once on the same GPUs",
     )
     command.add_argument("--dry", action="store_true", help="show the plan; write nothing")
 

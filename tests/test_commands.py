@@ -6,11 +6,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from reslab import commands, store
+from reslab.config.datasets import DatasetName
 from reslab.errors import UserError
 from reslab.experiments.plan import Experiment, Options, as_written, expand, write
 from reslab.experiments.slots import Slot
@@ -73,6 +74,16 @@ def test_a_dry_run_shows_runs_costs_steps_and_what_is_about_to_happen(
     ]
     assert each.endswith("s")
     assert "3 of 3 runs to do" in text.splitlines()[-1]
+
+
+def test_a_dry_run_says_the_same_of_a_run_and_of_all_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are corrected by what runs took here."""
+    for module in ("commands", "experiments.jobs"):
+        monkeypatch.setattr(f"reslab.{module}.correction", lambda _: 30.0)
+    text = dry(capsys, only="plain-20", seeds=1)
+    assert text.splitlines()[-1].endswith(f"estimated {cells(text, 'plain-20')[-1]}")
 
 
 def test_a_dry_run_counts_states_per_variant(capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,6 +261,11 @@ def test_help_says_what_there_is(script: Script) -> None:
         assert word in output
 
 
+def test_the_help_of_train_lists_every_data_set(script: Script) -> None:
+    _, output, _ = script("train", "--help")
+    assert all(name in output.replace(",", " ").split() for name in get_args(DatasetName))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -277,7 +293,24 @@ def test_a_mistake_ends_with_2_and_a_few_lines(
     assert len(errors.splitlines()) <= 3
 
 
-@pytest.mark.parametrize("words", [(), ("run",), ("run", "quickstart", "--seeds=two"), ("walk",)])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("seeds=x", "SEEDS=x: expected a whole number above 0"),
+        ("seeds=1.5", "SEEDS=1.5: expected a whole number above 0"),
+        ("budget=abc", "BUDGET=abc: expected a number above 0, for example 0.02"),
+        ("devices=two", "DEVICES=two: expected a whole number above 0"),
+        ("micro-batch=", "MICRO_BATCH=: expected a whole number above 0"),
+        ("slots-per-gpu=x", "SLOTS_PER_GPU=x: expected a whole number above 0"),
+    ],
+)
+def test_what_is_no_number_is_told_by_the_word_of_make(
+    script: Script, option: str, message: str
+) -> None:
+    assert script("run", "quickstart", f"--{option}") == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize("words", [(), ("run",), ("run", "quickstart", "--seed"), ("walk",)])
 def test_words_that_are_not_understood_end_with_2_and_the_usage(
     script: Script, words: tuple[str, ...]
 ) -> None:
