@@ -128,9 +128,10 @@ def test_json_is_read_back_and_a_missing_file_is_none(tmp_path: Path) -> None:
 
 
 def test_the_last_plan_is_the_plan() -> None:
+    plan = {"experiment": "mnist", "title": "MNIST", "published": None, "variants": []}
     for seeds in (5, 1):
-        store.write_plan({"experiment": "mnist", "seeds": seeds})
-    assert store.read_plan("mnist") == {"experiment": "mnist", "seeds": 1}
+        store.write_plan({**plan, "options": {"seeds": seeds}})
+    assert store.read_plan("mnist") == {**plan, "options": {"seeds": 1}}
 
 
 def test_an_experiment_that_was_never_run_is_named_with_its_nearest_and_its_command() -> None:
@@ -379,3 +380,21 @@ def test_logs_that_the_server_has_not_got_are_in_the_order_of_their_starts(tmp_p
     for log in (first, second):
         log.with_name(f"{log.name}.synced").touch()
     assert store.unsent_logs(tmp_path) == [third]
+
+
+@pytest.mark.parametrize("text", ['{"exper', "[]", "{}", "", "\x00", 10_000 * "["])
+def test_a_damaged_plan_is_refused_with_its_path(text: str) -> None:
+    folder = store.experiment_folder("quickstart")
+    folder.mkdir(parents=True)
+    (folder / store.PLAN).write_text(text)
+    with pytest.raises(UserError) as caught:
+        store.read_plan("quickstart")
+    assert str(caught.value).startswith(f"{folder / store.PLAN} is damaged: ")
+
+
+def test_any_other_damaged_file_of_a_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / store.RESULT).write_text('{"status": "do')
+    with pytest.raises(
+        UserError, match=r"result\.json is damaged: .*; bring it back, or remove it"
+    ):
+        store.state(tmp_path)

@@ -30,6 +30,7 @@ State = Literal["pending", "running", "done", "diverged", "crashed", "interrupte
 FINAL: frozenset[State] = frozenset({"done", "diverged"})
 
 PLAN = "plan.json"
+PLAN_KEYS = frozenset({"experiment", "title", "options", "published", "variants"})
 CONFIG = "config.yaml"
 TRACKING = "tracking.json"
 ENV = "env.json"
@@ -100,11 +101,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file, None if there is no such file."""
+    """The value in a JSON file, None if there is no such file; `UserError` for a damaged one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error}; bring it back, or remove it") from None
 
 
 # ---- plans ------------------------------------------------------------------------------------
@@ -118,8 +121,9 @@ def write_plan(plan: dict[str, Any]) -> None:
 
 
 def read_plan(experiment: str) -> dict[str, Any]:
-    """The last plan of an experiment; `UserError` if it was never run."""
-    plan = read_json(experiment_folder(experiment) / PLAN)
+    """The last plan of an experiment; `UserError` if it was never run, or is no plan."""
+    file = experiment_folder(experiment) / PLAN
+    plan = read_json(file)
     if plan is None:
         known = [path.parent.name for path in runs_root().glob(f"*/{PLAN}")]
         near = nearest(experiment, known)
@@ -127,7 +131,12 @@ def read_plan(experiment: str) -> dict[str, Any]:
             f"{experiment!r} has not been run in {runs_root()}{near}\n"
             f"       to run it: make experiment NAME={experiment}"
         )
-    return dict(plan)
+    if not isinstance(plan, dict) or not plan.keys() >= PLAN_KEYS:
+        raise UserError(
+            f"{file} is damaged: expected {', '.join(sorted(PLAN_KEYS))}\n"
+            f"       to write it anew: make experiment NAME={experiment}"
+        )
+    return plan
 
 
 # ---- one run ----------------------------------------------------------------------------------

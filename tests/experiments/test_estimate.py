@@ -76,4 +76,6 @@ def test_resumed_diverged_and_unreadable_runs_say_nothing() -> None:
     diverged = {"status": "diverged", "multiply_adds": COST, "seconds": 1.0}
     store.write_json(store.runs_root() / "experiment" / "c" / store.RESULT, diverged)
     finished("d", 2.0)
+    finished("e", 5.0)
+    (store.runs_root() / "experiment" / "e" / store.RESULT).write_text("{torn")
     assert correction("cpu") == pytest.approx(2.0)
