@@ -13,7 +13,7 @@ from reslab.config.execution import Execution
 from reslab.config.folders import refuse_missing
 from reslab.errors import located
 from reslab.experiments import unnamed
-from reslab.experiments.estimate import seconds
+from reslab.experiments.estimate import correction
 from reslab.experiments.jobs import Job, announce, jobs_of
 from reslab.experiments.launch import failures, launch
 from reslab.experiments.plan import (
@@ -137,11 +137,15 @@ def preview(plan: Plan, jobs: list[Job], slot: Slot) -> str:
     of_variant = defaultdict[str, list[Job]](list)
     for (variant, _, _), job in zip(plan.runs(), jobs, strict=True):
         of_variant[variant.label].append(job)
-    rows = [_preview_row(variant, of_variant[variant.label], slot) for variant in plan.variants]
+    factor = correction(slot.device)
+    rows = [
+        _preview_row(variant, mine := of_variant[variant.label], mine[0].seconds(slot) * factor)
+        for variant in plan.variants
+    ]
     return markdown_table(head, rows, numeric=range(2, 6))
 
 
-def _preview_row(variant: Variant, jobs: list[Job], slot: Slot) -> list[str]:
+def _preview_row(variant: Variant, jobs: list[Job], each: float) -> list[str]:
     first, states = jobs[0], Counter(store.state(job.folder) for job in jobs)
     data, recipe = first.config.data, first.config.scaled_recipe
     epochs = recipe.steps * recipe.batch_size / (facts_of(data).train - data.holdout)
@@ -153,7 +157,7 @@ def _preview_row(variant: Variant, jobs: list[Job], slot: Slot) -> list[str]:
         f"{recipe.steps:,}",
         f"{epochs:.1f}",
         ", ".join(f"{count} {state}" for state, count in states.items()),
-        duration(seconds(first.config, first.multiply_adds, slot.device, slot.threads)),
+        duration(each),
     ]
 
 

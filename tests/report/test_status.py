@@ -27,3 +27,8 @@ def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
     ]
     assert lines[0][4:] == ["9.50", "12 s"]
     assert "6 runs: 1 done, 1 diverged, 1 running, 1 crashed, 1 interrupted, 1 pending" in text
+
+
+def test_one_run_is_one_run(lab: Lab) -> None:
+    lab.variant("ResNet 20", {"model": "resnet20"})
+    assert render(lab.plan(), lab.folder).endswith("\n1 run: 1 pending\n")

@@ -70,7 +70,7 @@ def test_a_half_finished_experiment_shows_what_is_missing(lab: Lab) -> None:
     lab.all_done(folders[:2], 0.5, [8.0, 9.0])
     lab.start(folders[2], until=0.5)
     lab.start(folders[3], until=0.2)
-    store.write_error(folders[3], "Traceback\nRuntimeError: no memory")
+    store.write_error(folders[3], "RuntimeError: no memory\nTry a smaller batch")
     lab.variant("ResNet 32", {"model": "resnet32"}, 2, (TABLE6, "ResNet 32"))
     with store.lock(folders[2]):
         shown = row(lab, "ResNet 20")

@@ -1,5 +1,6 @@
 """A plan's runs as jobs: how much of each is done, and what is left is estimated to take."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ DAY = 86_400
 class Job:
     """One run to do."""
 
+    label: str
+    """The variant's."""
     folder: Path
     config: RunConfig
     params: int
@@ -28,6 +31,10 @@ class Job:
     def pending(self) -> bool:
         """Whether there is anything left to do."""
         return store.state(self.folder) not in store.FINAL
+
+    def seconds(self, slot: Slot) -> float:
+        """What the whole of it would take by the model, without `correction`."""
+        return seconds(self.config, self.multiply_adds, slot.device, slot.threads)
 
     def fraction(self) -> float:
         """How much of the run is done, from its metrics."""
@@ -40,16 +47,13 @@ class Job:
 def jobs_of(plan: Plan, written: dict[str, Any]) -> list[Job]:
     """The plan's runs in the order in which they are started."""
     costs = {row["slug"]: (row["params"], row["multiply_adds"]) for row in written["variants"]}
-    return [Job(folder, config, *costs[v.slug]) for v, folder, config in plan.runs()]
+    return [Job(v.label, folder, config, *costs[v.slug]) for v, folder, config in plan.runs()]
 
 
 def total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
     """Estimated time for what is left of `jobs`: shared among the slots, or that of the longest."""
     slot = slots[0]
-    left = [
-        seconds(job.config, job.multiply_adds, slot.device, slot.threads) * (1 - job.fraction())
-        for job in jobs
-    ]
+    left = [job.seconds(slot) * (1 - job.fraction()) for job in jobs]
     return max(sum(left) / len(slots), *left) * correction(slot.device)
 
 
@@ -65,7 +69,7 @@ def announce(jobs: list[Job], slots: list[Slot]) -> str:
     )
     estimated = total_seconds(pending, slots)
     text = f"{len(pending)} of {len(jobs)} runs to do, {where}; estimated {duration(estimated)}"
-    return f"{text}\n{_advice(pending, estimated)}" if estimated > DAY else text
+    return f"{text}\n{_advice(pending, estimated, slots[0])}" if estimated > DAY else text
 
 
 def _shared(slots: list[Slot]) -> str:
@@ -74,10 +78,15 @@ def _shared(slots: list[Slot]) -> str:
     return f", {runs} runs on each" if runs > 1 else ""
 
 
-def _advice(pending: list[Job], estimated: float) -> str:
+def _advice(pending: list[Job], estimated: float, slot: Slot) -> str:
     budget = max(job.config.budget for job in pending) * DAY / 2 / estimated
-    seeds = "SEEDS=1 trains one seed, " if len({job.config.seed for job in pending}) > 1 else ""
-    return (
-        f"that is long: BUDGET={budget:.1g} would take about half a day, {seeds}"
-        "ONLY='*20*' the variants that match, ONLY='!*1202' the others"
+    advice = [f"BUDGET={budget:.1g} would take about half a day"]
+    if len({job.config.seed for job in pending}) > 1:
+        advice.append("SEEDS=1 trains one seed")
+    longest, shortest = (
+        choose(pending, key=lambda job: job.seconds(slot)) for choose in (max, min)
     )
+    if longest.label != shortest.label:
+        advice.append(f"ONLY={shlex.quote(shortest.label)} one variant")
+        advice.append(f"ONLY={shlex.quote(f'!{longest.label}')} all but the longest")
+    return f"that is long: {', '.join(advice)}"

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def launch(jobs: list[Job], slots: list[Slot], execution: Execution) -> list[Job
     if not pending:
         return []
     free, running, failed = list(slots), list[Running](), list[Job]()
-    with _terminable(), Overview(jobs) as overview:
+    with _terminable(), Overview(jobs, slots[0]) as overview:
         try:
             while pending or running:
                 for run in [run for run in running if run.process.poll() is not None]:
@@ -152,14 +152,20 @@ def _numbers(folder: Path) -> str:
 
 
 def failures(failed: list[Job], lines: int = 12) -> str:
-    """Failed runs with the last lines of their logs."""
-    parts = []
+    """Why runs failed, each reason once, with the last lines of a log that says more than it."""
+    runs = defaultdict[str, list[Path]](list)
     for job in failed:
         error = (store.read_json(job.folder / store.ERROR) or {}).get("message", "")
-        log = (job.folder / store.LOG).read_text(encoding="utf-8", errors="replace")
-        tail = "\n".join(f"    {line}" for line in log.splitlines()[-lines:])
-        parts.append(f"{job.folder} failed: {error}\n{tail}")
-    return "\n".join(parts)
+        runs[error].append(job.folder)
+    return "\n".join(_failure(error, folders, lines) for error, folders in runs.items())
+
+
+def _failure(error: str, folders: list[Path], lines: int) -> str:
+    first, *others = folders
+    more = f" and {len(others)} other run{'s' * (len(others) > 1)}" if others else ""
+    log = (first / store.LOG).read_text(encoding="utf-8", errors="replace").rstrip()
+    tail = [] if log.endswith(f"error: {error}") else log.splitlines()[-lines:]
+    return "\n".join([f"{first}{more} failed: {error}", *(f"    {line}" for line in tail)])
 
 
 @contextlib.contextmanager

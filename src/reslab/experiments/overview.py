@@ -7,16 +7,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from reslab.experiments.estimate import work
 from reslab.experiments.jobs import Job
+from reslab.experiments.slots import Slot
 from reslab.text import duration
 
 
 class Overview:
     """Progress of the whole experiment: a bar on a terminal, a line per finished run otherwise."""
 
-    def __init__(self, jobs: list[Job]) -> None:
-        self.costs = {job: work(job.config, job.multiply_adds) for job in jobs}
+    def __init__(self, jobs: list[Job], slot: Slot) -> None:
+        self.costs = {job: job.seconds(slot) for job in jobs}
         self.finished = sum(not job.pending for job in jobs)
         self.fractions = {job: job.fraction() for job in jobs}
         self.began, self.looked = time.monotonic(), 0.0

@@ -80,7 +80,7 @@ def _history(runs: Sequence[Run]) -> Iterator[str]:
             yield f"{run.folder.name} diverged at step {run.result['step']:,}{rate}"
         if run.state == "crashed":
             message = (store.read_json(run.folder / store.ERROR) or {}).get("message", "")
-            yield f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[-1]}"
+            yield f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[0]}"
     yield from grouped(_left_out(runs), [run.folder.name for run in runs])
     codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})
     if len(codes) > 1:

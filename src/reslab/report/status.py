@@ -16,7 +16,8 @@ def render(plan: Plan, folder: Path) -> str:
     grid = markdown_table(head, [_line(run) for run in runs], numeric=range(2, 6))
     states = Counter(run.state for run in runs)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    return f"{plan['title']}\n\n{grid}\n\n{len(runs)} runs: {counts or 'none'}\n"
+    many = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    return f"{plan['title']}\n\n{grid}\n\n{many}: {counts or 'none'}\n"
 
 
 def _line(run: Run) -> list[str]:

@@ -23,7 +23,7 @@ from reslab import store
 from reslab.config import RunConfig
 from reslab.config.resolve import problems
 from reslab.data.augment import Normalization
-from reslab.errors import UserError
+from reslab.errors import UserError, located
 from reslab.models import build
 from reslab.models.weights import fit, translate
 
@@ -159,7 +159,8 @@ def trained(path: Path) -> tuple[nn.Module, About]:
             f"{path} does not say which net it belongs to; "
             "name one: scripts/evaluate.py --weights FILE --model NAME"
         )
-    return fit(build(weights.about.config.model), weights.tensors).eval(), weights.about
+    with located(str(path)):
+        return fit(build(weights.about.config.model), weights.tensors).eval(), weights.about
 
 
 def load(path: str | Path) -> nn.Module:

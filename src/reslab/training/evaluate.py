@@ -28,7 +28,7 @@ from reslab.data.photographs import fit_normalization, open_photographs
 from reslab.data.sources import in_use, open_source
 from reslab.data.views import Seen, View, Views, assumed, of_any_size
 from reslab.data.workers import default_workers, in_workers
-from reslab.errors import UserError
+from reslab.errors import UserError, located
 from reslab.models import build, fit
 from reslab.training.checkpoint import About, read_weights
 from reslab.training.metrics import Score, Tally
@@ -139,7 +139,8 @@ def evaluate_file(
         )
     precision = config.precision if config else "32-true"
     set_precision(precision)
-    module = fit(build(description), weights.tensors).to(_device()).eval()
+    with located(str(path)):
+        module = fit(build(description), weights.tensors).to(_device()).eval()
     if views == "multi_scale" and facts.photographs:
         refuse_one_size(module)
     net = Net(module, precision)
