@@ -83,10 +83,9 @@ def _advice(pending: list[Job], estimated: float, slot: Slot) -> str:
     advice = [f"BUDGET={budget:.1g} would take about half a day"]
     if len({job.config.seed for job in pending}) > 1:
         advice.append("SEEDS=1 trains one seed")
-    longest, shortest = (
-        choose(pending, key=lambda job: job.seconds(slot)) for choose in (max, min)
-    )
-    if longest.label != shortest.label:
-        advice.append(f"ONLY={shlex.quote(shortest.label)} one variant")
-        advice.append(f"ONLY={shlex.quote(f'!{longest.label}')} all but the longest")
+    labels = [job.label for job in sorted(pending, key=lambda job: job.seconds(slot))]
+    shortest, longest = labels[0], labels[-1]
+    if longest != shortest:
+        advice.append(f"ONLY={shlex.quote(shortest)} one variant")
+        advice.append(f"ONLY={shlex.quote(f'!{longest}')} all but the longest")
     return f"that is long: {', '.join(advice)}"
