@@ -7,10 +7,9 @@ reads a list of {"description": {…}, "image_size": n} and prints a list of {"p
 config/complexities.py asks it for nets that have no golden row.
 """
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,13 +28,16 @@ NET: TypeAdapter[Described] = TypeAdapter(Net)
 
 def count(description: Described, image_size: int) -> Complexity:
     """Costs of the net that a description stands for, at square images of `image_size` pixels."""
-    return complexity(_built(description), (description.in_channels, image_size, image_size))
+    with torch.device("meta"):
+        net = build(description)
+    return complexity(net, (description.in_channels, image_size, image_size))
 
 
 def layers(description: Described, image_size: int) -> list[list[str | int]]:
     """Name, class, output shape for one image (without N), parameters and multiply-adds of each
     layer in the order in which they run; parameters are a layer's own, not its children's."""
-    net = _built(description)
+    with torch.device("meta"):
+        net = build(description)
     ran: list[tuple[str, nn.Module, str]] = []
 
     def record(name: str, layer: nn.Module, _: Any, output: Any) -> None:
@@ -59,30 +61,24 @@ def layers(description: Described, image_size: int) -> list[list[str | int]]:
     ]
 
 
+REFUSALS = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+"""What torch and other libraries raise where sizes do not fit."""
+
+
 def answer(ask: Callable[[Described, int], Any], description: Described, image_size: int) -> Any:
-    """`count` or `layers` of a net as JSON has it, or in words why there is no such net."""
+    """`count` or `layers` of a net as JSON has it, or in one line why there is no such net."""
     try:
-        with _refused(f"the net cannot take images of {image_size} × {image_size} pixels"):
-            found = ask(description, image_size)
+        found = ask(description, image_size)
     except UserError as error:
-        return str(error)
+        return _first_line(error)
+    except REFUSALS as error:
+        size = f"{image_size} × {image_size}"
+        return f"the net cannot be built for images of {size} pixels: {_first_line(error)}"
     return vars(found) if isinstance(found, Complexity) else found
 
 
-def _built(description: Described) -> nn.Module:
-    """The net on torch's meta device: nothing is allocated."""
-    with torch.device("meta"), _refused("the net cannot be built"):
-        return build(description)
-
-
-@contextlib.contextmanager
-def _refused(what: str) -> Iterator[None]:
-    """A `UserError` in place of what torch or a library raises where sizes do not fit."""
-    try:
-        yield
-    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as e:
-        reason = str(e).strip().partition("\n")[0] or type(e).__name__
-        raise UserError(f"{what}: {reason}") from None
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _own_params(layer: nn.Module) -> int:

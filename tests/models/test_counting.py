@@ -9,12 +9,27 @@ from reslab.counting import answer, count, layers
 @pytest.mark.parametrize(
     ("name", "size", "fields", "reason"),
     [
-        ("densenet121", 8, {}, "the net cannot take images of 8 × 8 pixels: Given input size"),
-        ("torchvision:alexnet", 32, {}, "the net cannot take images of 32 × 32 pixels: Given inp"),
-        ("timm:vit_tiny_patch16_224", 32, {}, "the net cannot take images of 32 × 32 pixels: Inp"),
+        ("densenet121", 8, {}, "the net cannot take images of shape (3, 8, 8): Given"),
+        ("torchvision:alexnet", 32, {}, "the net cannot take images of shape (3, 32, 32): Giv"),
+        (
+            "timm:vit_tiny_patch16_224",
+            32,
+            {},
+            "the net cannot take images of shape (3, 32, 32): Inp",
+        ),
         ("torchvision:resnet51", 32, {}, "torchvision has no net 'resnet51'; did you mean resnet"),
-        ("resnet20", 32, {"widths": (16, 32, 10**10)}, "the net cannot be built: "),
-        ("resnet20", 32, {"widths": (16, 32, 10**20)}, "the net cannot be built: "),
+        (
+            "resnet20",
+            32,
+            {"widths": (16, 32, 10**10)},
+            "the net cannot be built for images of 32 × 32 pixels: ",
+        ),
+        (
+            "resnet20",
+            32,
+            {"widths": (16, 32, 10**20)},
+            "the net cannot be built for images of 32 × 32 pixels: ",
+        ),
     ],
 )
 def test_a_net_that_is_impossible_is_answered_with_the_reason(
