@@ -190,7 +190,10 @@ def warn_of_other_code(jobs: list[Job]) -> None:
 
 
 def say_how_to_sync(folder: Path) -> None:
-    """Print the command that sends what W&B has not got, if there is anything."""
+    """Print the commands that send what W&B has not got, if there is anything."""
     logs = [log for run in folder.glob("*") for log in store.unsent_logs(run)]
     if logs:
-        print(f"\nW&B has not got {len(logs)} log(s); to send them: make sync NAME={folder.name}")
+        print(
+            f"\nW&B has not got {len(logs)} log(s); to send them: make sync NAME={folder.name}\n"
+            f"or, where no run was killed: wandb sync --include-online {folder}/*/wandb/*run-*"
+        )

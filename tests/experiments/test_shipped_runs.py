@@ -125,18 +125,26 @@ def test_an_experiment_runs_from_its_plan_to_its_table(
         assert any(" 1/1 " in row for row in rows), variant.label
 
 
-def test_an_experiment_runs_through_the_front_door(repository: Path) -> None:
+def test_an_experiment_runs_through_the_front_door_and_a_second_call_trains_nothing(
+    repository: Path,
+) -> None:
     """The launcher and a process for the run, at 1 % of the quickstart's budget."""
     words = ["run", "quickstart", "--budget=0.01", "--seeds=1", "--only=plain-8"]
-    done = subprocess.run(
-        [sys.executable, "scripts/experiment.py", *words],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=False,
+    first, second = (
+        subprocess.run(
+            [sys.executable, "scripts/experiment.py", *words],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for _ in range(2)
     )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^\| plain-8 .* 1/1 ", done.stdout, flags=re.MULTILINE)
+    for done in (first, second):
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"^\| plain-8 .* 1/1 ", done.stdout, flags=re.MULTILINE)
+    assert "1 of 1 runs to do" in first.stdout
+    assert "all 1 runs are final: nothing to train" in second.stdout
 
 
 def narrow(net: Described) -> Described:
