@@ -12,7 +12,12 @@ import pytest
 import torch
 
 from reslab import store
+from reslab.config import resolve
+from reslab.config.execution import Execution
+from reslab.experiments import launch
+from reslab.experiments.jobs import Job
 from reslab.experiments.launch import _terminable
+from reslab.experiments.slots import Slot
 
 pytestmark = pytest.mark.process
 
@@ -158,6 +163,22 @@ def test_ctrl_c_and_sigterm_stop_all_runs_which_resume_bit_for_bit(
     assert laboratory.processes() == []
     laboratory.run()
     assert_equal(laboratory, undisturbed_run)
+
+
+@pytest.mark.parametrize(("devices", "threads"), [(1, "4"), (2, "1")])
+def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: int, threads: str
+) -> None:
+    """Begun on one device with four threads; the slot has one for each process."""
+    store.append_start(tmp_path, {"devices": 1, "threads": 4})
+    script = tmp_path / "train.py"
+    script.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
+    monkeypatch.setattr(launch, "TRAIN", script)
+    config = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "the test")
+    run = launch.start(Job(tmp_path, config, 0, 0), Slot((), 1), Execution(devices))
+    run.process.wait(60)
+    run.close()
+    assert (tmp_path / store.LOG).read_text().split() == [threads]
 
 
 def test_a_launcher_that_is_told_to_ignore_hang_ups_does_so() -> None:

@@ -84,17 +84,20 @@ def start(job: Job, slot: Slot, execution: Execution) -> Running:
         stdin=reading,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **slot.environment(_threads_before(job.folder))},
+        env={**os.environ, **slot.environment(_threads_before(job.folder, execution.devices))},
         start_new_session=True,
     )
     os.close(reading)
     return Running(job, slot, process, writing, log)
 
 
-def _threads_before(folder: Path) -> int | None:
-    """The threads that an interrupted run was trained with: the same sums need the same number."""
-    starts = store.read_json(folder / store.ENV)
-    return int(starts[-1]["threads"]) if starts else None
+def _threads_before(folder: Path, devices: int) -> int | None:
+    """The threads that an interrupted run was trained with: the same sums need the same number.
+
+    On other devices the sums are others, and so is each process's share of the cores.
+    """
+    last = (store.read_json(folder / store.ENV) or [{}])[-1]
+    return int(last["threads"]) if last.get("devices") == devices else None
 
 
 def stop(running: list[Running]) -> None:
