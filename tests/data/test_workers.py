@@ -63,7 +63,7 @@ def test_workers_are_one_fewer_than_the_share_of_the_cores(monkeypatch: pytest.M
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         assert default_workers() == workers
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")  # torchrun: OMP_NUM_THREADS is 1 for all
-    monkeypatch.setattr(os, "cpu_count", lambda: 24)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(24)), raising=False)
     assert default_workers(processes=4) == 5
     monkeypatch.setenv("RESLAB_WORKERS", "0")
     assert default_workers() == 0

@@ -1,10 +1,11 @@
 """Where runs go: one per GPU, else CPU cores, each core used once."""
 
+import os
+
 import pytest
 
 from reslab.config.execution import Execution
 from reslab.errors import UserError
-from reslab.experiments import slots
 from reslab.experiments.slots import Slot, make_slots
 
 
@@ -14,7 +15,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
 
     def build(gpus: str = "", cores: int = 8) -> None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
-        monkeypatch.setattr(slots, "available_cores", lambda: cores)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
 
     return build
 
@@ -34,7 +35,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
 )
 def test_cores_are_shared_among_slots(machine, cores, pending, devices, count, threads) -> None:  # type: ignore[no-untyped-def]
     machine(cores=cores)
-    assert make_slots(pending, Execution(devices)) == [Slot((), threads)] * count
+    assert make_slots(pending, Execution(devices)) == [Slot((), threads, devices)] * count
 
 
 @pytest.mark.parametrize(

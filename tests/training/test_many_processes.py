@@ -125,9 +125,14 @@ def test_any_number_of_processes_makes_the_same_updates_from_the_same_examples(
 ) -> None:
     whole = make_run("whole", EXACT)
     machine.run(machine.probe, whole, "--devices=1")
-    for words in (["--devices=2"], ["--devices=3"], ["--devices=2", "--micro-batch=6"]):
-        shared = make_run("-".join(words).strip("-"), EXACT)
-        machine.run(machine.probe, shared, *words)
+    three = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3"]
+    for name, launcher, words in (
+        ("two", [], ["--devices=2"]),
+        ("micro-batches", [], ["--devices=2", "--micro-batch=6"]),
+        ("three", three, ["--devices=1"]),  # more than two cores are needed otherwise
+    ):
+        shared = make_run(name, EXACT)
+        machine.run(*launcher, machine.probe, shared, *words)
         assert batches(shared.parent) == batches(whole.parent)
         assert distance(weights(whole), weights(shared)) < 1e-12
         ours, theirs = (store.read_metrics(run.parent) for run in (whole, shared))

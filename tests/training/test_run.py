@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,17 @@ def test_memory_that_runs_out_names_the_batch_and_a_smaller_one(
         "MICRO_BATCH=8 (--micro-batch 8) needs less",
         "       CUDA out of memory. Tried to allocate 2.00 GiB.",
     ]
+
+
+def test_more_devices_than_there_are_are_refused(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    config = make_run("a")
+    with pytest.raises(UserError, match=r"DEVICES=8, .* has no GPU, and 2 CPU core\(s\)"):
+        start(config, Execution(8))
+    assert store.state(config.parent) == "pending"
 
 
 def test_synchronised_batchnorm_is_refused_on_a_cpu(make_run: MakeRun) -> None:

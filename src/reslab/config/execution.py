@@ -6,6 +6,7 @@ Not part of a run's description: a run that was begun in one way can go on in an
 from dataclasses import dataclass
 
 from reslab.errors import UserError
+from reslab.machine import available_cores, visible_gpus
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Execution:
                 f"which has no parts of {self.micro_batch}: micro_batch can be {_divisors(share)}"
             )
         return share // (self.micro_batch or share)
+
+
+def gpus_for(devices: int) -> list[str]:
+    """This machine's GPUs, if it has any; `UserError` for more devices than it has."""
+    gpus, cores = visible_gpus(), available_cores()
+    if devices > (len(gpus) or cores):
+        there = f"{len(gpus)} GPU(s)" if gpus else f"no GPU, and {cores} CPU core(s)"
+        raise UserError(f"DEVICES={devices}, but this machine has {there}")
+    return gpus
 
 
 def share_of(batch_size: int, ranks: int) -> int:

@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from reslab.errors import UserError
+from reslab.machine import available_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,7 +39,7 @@ def default_workers(processes: int = 1) -> int:
         return int(wish)
     share = torch.get_num_threads()
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        share = (os.cpu_count() or 1) // processes
+        share = available_cores() // processes
     return max(0, min(share - 1, MOST_WORKERS))
 
 

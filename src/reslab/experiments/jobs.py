@@ -34,7 +34,7 @@ class Job:
 
     def seconds(self, slot: Slot) -> float:
         """What the whole of it would take by the model, without `correction`."""
-        return seconds(self.config, self.multiply_adds, slot.device, slot.threads)
+        return seconds(self.config, self.multiply_adds, slot.device, slot.cores)
 
     def fraction(self) -> float:
         """How much of the run is done, from its metrics."""
@@ -65,11 +65,16 @@ def announce(jobs: list[Job], slots: list[Slot]) -> str:
     where = f"{len(slots)} at once on " + (
         f"{len(slots[0].gpus)} GPU(s) each{_shared(slots)}"
         if slots[0].gpus
-        else f"CPU, {slots[0].threads} thread(s) each"
+        else f"CPU, {_processes(slots[0])}{slots[0].threads} thread(s) each"
     )
     estimated = total_seconds(pending, slots)
     text = f"{len(pending)} of {len(jobs)} runs to do, {where}; estimated {duration(estimated)}"
     return f"{text}\n{_advice(pending, estimated, slots[0])}" if estimated > DAY else text
+
+
+def _processes(slot: Slot) -> str:
+    """How many processes a run has, if more than one."""
+    return f"{slot.processes} processes for each run, " if slot.processes > 1 else ""
 
 
 def _shared(slots: list[Slot]) -> str:

@@ -5,22 +5,28 @@ Two processes that each take all cores are several times slower than two that sh
 
 from dataclasses import dataclass
 
-from reslab.config.execution import Execution
+from reslab.config.execution import Execution, gpus_for
 from reslab.errors import UserError
-from reslab.machine import available_cores, visible_gpus
+from reslab.machine import available_cores
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The devices and the CPU threads (per process) of one run at a time."""
+    """The devices, the CPU threads per process and the processes of one run at a time."""
 
     gpus: tuple[str, ...]
     threads: int
+    processes: int = 1
 
     def environment(self, threads: int | None = None) -> dict[str, str]:
         """What a process in this slot is started with; `threads` if not the slot's number."""
         shared = {"OMP_NUM_THREADS": str(threads or self.threads), "PYTHONUNBUFFERED": "1"}
         return shared | ({"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {})
+
+    @property
+    def cores(self) -> int:
+        """CPU cores that a run has for all its processes."""
+        return self.threads * self.processes
 
     @property
     def device(self) -> str:
@@ -33,19 +39,18 @@ def make_slots(pending: int, execution: Execution, per_gpu: int = 1) -> list[Slo
 
     `UserError` for more devices than there are, and for what only GPUs can do.
     """
-    gpus, cores, devices = visible_gpus(), available_cores(), execution.devices
+    devices, cores = execution.devices, available_cores()
+    gpus = gpus_for(devices)
     if per_gpu < 1:
         raise UserError(f"SLOTS_PER_GPU={per_gpu}; expected a whole number, 1 or more")
-    if devices > (len(gpus) or cores):
-        there = f"{len(gpus)} GPU(s)" if gpus else f"no GPU, and {cores} CPU core(s)"
-        raise UserError(f"DEVICES={devices}, but this machine has {there}")
     if not gpus:
         if per_gpu > 1:
             raise UserError(f"SLOTS_PER_GPU={per_gpu}, but this machine has no GPU")
         if execution.sync_batchnorm:
             raise UserError("SYNC_BATCHNORM=1 needs GPUs: torch's SyncBatchNorm has no CPU form")
         count = max(1, min(cores // devices, pending))
-        return [Slot((), max(1, cores // (count * devices)))] * count
+        return [Slot((), max(1, cores // (count * devices)), devices)] * count
     groups = [tuple(gpus[i : i + devices]) for i in range(0, len(gpus) - devices + 1, devices)]
     groups = (groups * per_gpu)[: max(1, pending)]
-    return [Slot(group, max(1, cores // (len(groups) * devices))) for group in groups]
+    threads = max(1, cores // (len(groups) * devices))
+    return [Slot(group, threads, devices) for group in groups]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
+from reslab.machine import available_cores
 
 SUPERVISED = "RESLAB_SUPERVISED"
 """Set for processes that `supervise` has started."""
@@ -123,7 +124,7 @@ def _environment(ranks: int) -> dict[str, str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    threads = max(1, (os.cpu_count() or 1) // ranks)
+    threads = max(1, available_cores() // ranks)
     return {
         SUPERVISED: "1",
         "WORLD_SIZE": str(ranks),

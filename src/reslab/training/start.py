@@ -12,9 +12,8 @@ from pathlib import Path
 
 from reslab import store
 from reslab.config import RunConfig, read_run
-from reslab.config.execution import Execution
+from reslab.config.execution import Execution, gpus_for
 from reslab.errors import UserError
-from reslab.machine import visible_gpus
 from reslab.training.ranks import SUPERVISED, place, supervise
 from reslab.training.tether import follow_supervisor
 
@@ -27,7 +26,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
 
     With more than one device this process starts as many, unless torchrun has done so. Returns an
     exit code: 0 for a final run, 1 for an interrupted one, `BUSY`. `UserError` for a batch that
-    cannot be divided as `execution` asks.
+    cannot be divided as `execution` asks, and for more devices than there are.
     """
     execution = execution or Execution()
     config, folder = read_run(config_file), config_file.resolve().parent
@@ -45,9 +44,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
         return 0 if _is_final(folder) else train()
     if here.ranks > 1 or execution.devices == 1:
         return _held(folder, train)
-    gpus = visible_gpus()
-    if 0 < len(gpus) < execution.devices:
-        raise UserError(f"DEVICES={execution.devices}, but this machine has {len(gpus)} GPU(s)")
+    gpus_for(execution.devices)
     command = [sys.executable, sys.argv[0], str(config_file), *execution.words()]
     return _held(folder, lambda: supervise(command, execution.devices, folder))
 
