@@ -1,5 +1,6 @@
 """A deviation is computed from what was run; a choice where the paper is silent is assumed."""
 
+import pytest
 from tests.report.conftest import TABLE6, Lab
 
 from reslab.report.deviations import assumptions, deviations, grouped
@@ -73,6 +74,23 @@ def test_examples_per_normalisation_are_those_that_the_runs_recorded(lab: Lab) -
     assert deviations_of(lab) == []
     lab.done(folders[1], 1, 9, normalization_batch=128)
     assert deviations_of(lab) == ["examples per BatchNorm normalisation: 128; He 2015: 64"]
+
+
+@pytest.mark.parametrize("how", [{"devices": 2}, {"micro_batch": 32}], ids=str)
+def test_where_no_paper_states_them_they_are_held_against_the_recipes_batch(
+    lab: Lab, how: dict[str, int]
+) -> None:
+    """The quickstart: two runs, one of them in two processes or in micro-batches of 32."""
+    lab.base, lab.published = {"data": "digits", "recipe": "digits"}, None
+    folders = lab.variant("residual-20", {"model": "resnet20_w8"}, seeds=2)
+    lab.done(folders[0], 1, 9, normalization_batch=64)
+    assert deviations_of(lab) == []
+    lab.start(folders[1], normalization_batch=32, **how)
+    assert deviations_of(lab) == []  # as long as it goes on
+    lab.done(folders[1], 1, 9, normalization_batch=32)
+    assert deviations_of(lab) == [
+        "examples per BatchNorm normalisation: 32; the recipe's batch: 64"
+    ]
 
 
 def test_another_net_than_the_rows_is_named(lab: Lab) -> None:

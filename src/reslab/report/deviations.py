@@ -107,14 +107,20 @@ def _seeds(variant: Variant) -> Iterator[str]:
 
 
 def _normalization(variant: Variant, training: Training | None) -> Iterator[str]:
-    """Another number of examples per BatchNorm normalisation, as the runs have recorded it."""
-    if training is None or training.normalization_batch is None:
+    """Another number of examples per BatchNorm normalisation, as the runs have recorded it.
+
+    Than the paper's; where none is stated, than the recipe's batch.
+    """
+    if variant.config is None:
         return
-    expected = training.normalization_batch
+    if training is None or training.normalization_batch is None:
+        expected, whose = variant.config.recipe.batch_size, "the recipe's batch"
+    else:
+        expected, whose = training.normalization_batch, training.cite
     recorded = [r for run in variant.runs if run.result for r in (*run.starts, run.result)]
     batches = (record.get("normalization_batch") for record in recorded)
     for batch in sorted({batch for batch in batches if batch not in (None, expected)}):
-        yield f"examples per BatchNorm normalisation: {batch}; {training.cite}: {expected}"
+        yield f"examples per BatchNorm normalisation: {batch}; {whose}: {expected}"
 
 
 def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
