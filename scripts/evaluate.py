@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from reslab.config.schema import Recipe
-from reslab.errors import UserError, exit_code
+from reslab.errors import INTERRUPTED, UserError, exit_code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,7 +52,12 @@ def main() -> int:
         raise UserError("--confusion is for one run or file")
     if arguments.confusion and not arguments.confusion.absolute().parent.is_dir():
         raise UserError(f"--confusion: there is no folder {arguments.confusion.parent}")
-    return max(exit_code(partial(evaluate, path, arguments)) for path in paths)
+    codes = []
+    for path in paths:
+        codes.append(exit_code(partial(evaluate, path, arguments)))
+        if codes[-1] == INTERRUPTED:
+            break
+    return max(codes)
 
 
 def evaluate(path: Path, arguments: argparse.Namespace) -> None:

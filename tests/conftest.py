@@ -4,6 +4,7 @@ A test that needs a large data set is skipped where it is not at hand, and fails
 """
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -24,22 +25,29 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+OTHERS = re.compile(r"(WANDB|RESLAB|LOCAL|MASTER|SLURM|TORCHELASTIC)_.*|RANK|WORLD_SIZE")
+"""Words of the environment that the code heeds. WANDB_SERVICE, for one, is wandb's process of an
+earlier test, which would know of that one's runs."""
+
+
 @pytest.fixture(autouse=True)
-def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def undisturbed(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the user's reaches a test, and nothing of a test reaches the user's folders."""
+    for word in filter(OTHERS.fullmatch, list(os.environ)):
+        monkeypatch.delenv(word)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-    # WANDB_SERVICE: wandb's process of an earlier test, which would know of that one's runs.
-    for key in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL", "WANDB_SERVICE"):
-        monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("RESLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "src"), prepend=os.pathsep)
+    if "torch" in sys.modules:  # whatever tests came before
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Bit-equality on a CPU needs equal thread counts, in this process and in those it starts."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # what is asserted bit for bit is so on a CPU
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reslab import account
+from reslab.errors import UserError
 
 
 def test_a_key_is_found_in_the_environment_or_in_a_netrc(
@@ -35,6 +36,31 @@ def test_a_name_that_is_looked_up_for_ever_is_given_up_in_time(
     assert not account.reachable("http://wandb.example.org")
     assert time.monotonic() - began < 20
     found.set()
+
+
+@pytest.mark.parametrize("answer", [b"220 a mail server\r\n", b""])
+def test_a_port_that_speaks_no_http_is_no_server(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def greet() -> None:
+            with other.accept()[0] as asked:
+                asked.recv(1)
+                asked.sendall(answer)
+
+        threading.Thread(target=greet, daemon=True).start()
+        assert not account.reachable(f"http://127.0.0.1:{other.getsockname()[1]}")
+
+
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "localhost:8080")
+    with pytest.raises(UserError, match=r"W&B's settings \(WANDB_BASE_URL\?\) are refused"):
+        account.base_url()
+
+
+def test_an_empty_project_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, expected in (("", "reslab"), ("mine", "mine")):
+        monkeypatch.setenv("WANDB_PROJECT", name)
+        assert account.project() == expected
 
 
 def test_an_address_that_does_not_answer_is_given_up_in_time(

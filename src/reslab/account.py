@@ -2,10 +2,12 @@
 
 import netrc
 import os
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+from reslab.errors import UserError
 from reslab.web import ask
 
 PATIENCE = 5.0
@@ -16,7 +18,15 @@ def base_url() -> str:
     """The server that W&B's own settings name: WANDB_BASE_URL, a settings file, or the cloud's."""
     import wandb  # costs a second, so only now
 
-    return str(wandb.setup().settings.base_url)
+    try:
+        return str(wandb.setup().settings.base_url)
+    except ValueError as error:  # pydantic's
+        raise UserError(f"W&B's settings (WANDB_BASE_URL?) are refused: {error}") from None
+
+
+def project() -> str:
+    """The project that runs and dashboards are in: WANDB_PROJECT, else reslab."""
+    return os.environ.get("WANDB_PROJECT") or "reslab"
 
 
 def default_entity() -> str:
@@ -55,6 +65,6 @@ def reachable(base_url: str) -> bool:
         ask(base_url, PATIENCE, PATIENCE).close()
     except HTTPError:  # an answer
         return True
-    except OSError:
+    except (OSError, HTTPException, ValueError):  # nobody, or nobody who speaks HTTP
         return False
     return True

@@ -10,6 +10,9 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 
 class UserError(Exception):
     """Bad input that the user can mend: a file, a name, a value, a missing data set."""
@@ -29,7 +32,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # `… | head`: the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -21,7 +21,7 @@ from reslab.experiments.slots import Slot
 
 pytestmark = pytest.mark.process
 
-STEPS = 600
+STEPS = 900
 """Some seconds of training: long enough to be stopped in the middle."""
 
 
@@ -137,7 +137,7 @@ def test_a_run_killed_in_the_middle_is_reported_and_resumes_bit_for_bit(
     laboratory: Laboratory, undisturbed_run: Laboratory
 ) -> None:
     launcher = laboratory.start()
-    laboratory.wait_for_step(200)
+    laboratory.wait_for_step(60)
     victim = laboratory.folders()[0]
     os.kill(store.read_json(victim / store.ENV)[-1]["pid"], signal.SIGKILL)
     output = laboratory.finish(launcher)
@@ -155,7 +155,7 @@ def test_ctrl_c_and_sigterm_stop_all_runs_which_resume_bit_for_bit(
     laboratory: Laboratory, undisturbed_run: Laboratory, number: int
 ) -> None:
     launcher = laboratory.start()
-    laboratory.wait_for_step(200)
+    laboratory.wait_for_step(60)
     launcher.send_signal(number)
     output = laboratory.finish(launcher)
     assert launcher.returncode == 130, output
@@ -169,16 +169,18 @@ def test_ctrl_c_and_sigterm_stop_all_runs_which_resume_bit_for_bit(
 def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: int, threads: str
 ) -> None:
-    """Begun on one device with four threads; the slot has one for each process."""
+    """Begun on one device with four threads; the slot has one for each process. A place that the
+    launcher has among others is not the run's."""
+    monkeypatch.setenv("WORLD_SIZE", "8")
     store.append_start(tmp_path, {"devices": 1, "threads": 4})
     script = tmp_path / "train.py"
-    script.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
+    script.write_text("import os; print(os.environ['OMP_NUM_THREADS'], 'WORLD_SIZE' in os.environ)")
     monkeypatch.setattr(launch, "TRAIN", script)
     config = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "the test")
-    run = launch.start(Job(tmp_path, config, 0, 0), Slot((), 1), Execution(devices))
+    run = launch.start(Job("a", tmp_path, config, 0, 0), Slot((), 1), Execution(devices))
     run.process.wait(60)
     run.close()
-    assert (tmp_path / store.LOG).read_text().split() == [threads]
+    assert (tmp_path / store.LOG).read_text().split() == [threads, "False"]
 
 
 def test_a_launcher_that_is_told_to_ignore_hang_ups_does_so() -> None:
@@ -198,7 +200,7 @@ def test_a_launcher_that_is_told_to_ignore_hang_ups_does_so() -> None:
 
 def test_nothing_is_left_of_a_launcher_that_is_killed(laboratory: Laboratory) -> None:
     launcher = laboratory.start()
-    laboratory.wait_for_step(200)
+    laboratory.wait_for_step(60)
     assert len(laboratory.processes()) == 2
     launcher.kill()
     laboratory.wait_until(lambda: not laboratory.processes(), "all processes gone", 20)

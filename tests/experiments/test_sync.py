@@ -27,7 +27,7 @@ run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
 for step in range(first, last):
     run.log({"test_top1_error": 100 / step, "trainer/global_step": step})
 if fate == "killed":
-    time.sleep(1.5)
+    time.sleep(5)
     os.kill(os.getpid(), 9)
 run.summary["final.test.top1_error"] = 1.0
 run.finish()

@@ -107,10 +107,10 @@ def test_one_views_score_is_its_log_softmax() -> None:
 @pytest.mark.parametrize("name", ["resnet8_w8", "preact_resnet20", "densenet_40_12"])
 def test_on_a_large_image_our_nets_average_the_logits_of_all_places(name: str) -> None:
     """Fully convolutional testing: the class scores of every place of the last map, averaged."""
-    net = build(describe(name).model_copy(update={"in_channels": 3})).eval()
+    net = build(describe(name).model_copy(update={"in_channels": 3})).double().eval()
     layers = dict(net.named_children())
     places = list(layers).index("avgpool")
-    images = torch.rand(2, 3, 40, 56)
+    images = torch.rand(2, 3, 40, 56, dtype=torch.float64)
     maps = nn.Sequential(*list(layers.values())[:places])(images)
     assert min(maps.shape[2:]) > 1
     scores = layers["fc"](maps.movedim(1, -1)).mean((1, 2))

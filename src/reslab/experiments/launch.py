@@ -84,11 +84,17 @@ def start(job: Job, slot: Slot, execution: Execution) -> Running:
         stdin=reading,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **slot.environment(_threads_before(job.folder, execution.devices))},
+        env=_own() | slot.environment(_threads_before(job.folder, execution.devices)),
         start_new_session=True,
     )
     os.close(reading)
     return Running(job, slot, process, writing, log)
+
+
+def _own() -> dict[str, str]:
+    """This process's environment, without a place among processes that others may have given it."""
+    places = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    return {word: value for word, value in os.environ.items() if word not in places}
 
 
 def _threads_before(folder: Path, devices: int) -> int | None:

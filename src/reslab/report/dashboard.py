@@ -102,7 +102,7 @@ def publish(plan: Plan, folder: Path, question: str) -> list[str]:
     offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.obstacle()
     if not offline:
         return _save(plan, folder, question, entity)
-    _keep(build(plan, folder, question, _project(), entity), folder, _saved(folder))
+    _keep(build(plan, folder, question, account.project(), entity), folder, _saved(folder))
     return [
         f"{folder / DASHBOARD}: what W&B would be sent",
         f"not sent, since {offline}; where that is mended: "
@@ -115,8 +115,8 @@ def _save(plan: Plan, folder: Path, question: str, entity: str) -> list[str]:
     saved = _saved(folder)
     try:
         entity = entity or account.default_entity()
-        board = build(plan, folder, question, _project(), entity)
-        where = f"{account.base_url()}/{entity}/{_project()}"
+        board = build(plan, folder, question, account.project(), entity)
+        where = f"{account.base_url()}/{entity}/{account.project()}"
         saved[where] = board.send(saved.get(where, {}))
         addresses = board.addresses()
     except UserError:
@@ -126,10 +126,6 @@ def _save(plan: Plan, folder: Path, question: str, entity: str) -> list[str]:
         raise UserError(f"W&B has not saved the dashboard: {error}{hint}") from error
     _keep(board, folder, saved)
     return addresses
-
-
-def _project() -> str:
-    return os.environ.get("WANDB_PROJECT") or "reslab"
 
 
 def _keep(board: Dashboard, folder: Path, saved: dict[str, dict[str, str]]) -> None:

@@ -59,7 +59,7 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
         mode=mode,  # type: ignore[arg-type]
         dir=folder,
         resume="allow",
-        project=os.environ.get("WANDB_PROJECT", "reslab"),
+        project=account.project(),
         config={**flatten(config.model_dump(mode="json")), "run_id": config.run_id, **costs},
         settings=wandb.Settings(
             silent=True,
