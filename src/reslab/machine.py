@@ -1,9 +1,15 @@
-"""What this machine has: CPU cores and GPUs. Asks no torch."""
+"""What this machine has (CPU cores and GPUs), and what only Linux does. Asks no torch."""
 
+import ctypes
 import itertools
 import os
 import shutil
+import signal
 import subprocess
+import sys
+
+PR_SET_PDEATHSIG = 1
+"""Linux: which signal a process gets when its parent ends."""
 
 
 def available_cores() -> int:
@@ -26,3 +32,9 @@ def visible_gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     return listed.stdout.split() if listed.returncode == 0 else []
+
+
+def die_with_parent() -> None:
+    """From now on this process is killed when the one that started it ends. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -13,6 +13,7 @@ from reslab.data.modules import ResidentData
 from reslab.models import build, fit
 from reslab.training.checkpoint import read_weights
 from reslab.training.classifier import Classifier
+from reslab.training.group import leave_together
 from reslab.training.run import make_trainer, quiet_lightning
 
 
@@ -28,6 +29,7 @@ def main(weights: Path, counts: Path) -> None:
     score = module.test_tally.score()
     if trainer.is_global_zero:
         counts.write_text(json.dumps({"examples": score.examples, "wrong": score.wrong}))
+    leave_together()
 
 
 if __name__ == "__main__":

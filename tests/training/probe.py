@@ -20,7 +20,12 @@ def main() -> int:
     config = Path(sys.argv[1])
     words = dict(word.lstrip("-").split("=") for word in sys.argv[2:])
     record(config.parent)
-    return start(config, Execution(int(words["devices"]), int(words.get("micro-batch", 0)) or None))
+    execution = Execution(int(words["devices"]), int(words.get("micro-batch", 0)) or None)
+    code = start(config, execution)
+    from torch import distributed
+
+    assert not distributed.is_initialized()  # the process has left its group
+    return code
 
 
 def record(folder: Path) -> None:

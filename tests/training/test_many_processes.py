@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import torch
 from tests.training.conftest import MakeRun
 
 from reslab import store
+from reslab.training import ranks
 
 pytestmark = pytest.mark.process
 
@@ -116,6 +118,25 @@ def processes(config: Path) -> list[int]:
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if str(config) in line]
 
 
+def in_rank_1(config: Path, does: str) -> Path:
+    """A script that trains a run in two processes; the second does that after its 51st step."""
+    script = config.with_name("broken.py")
+    script.write_text(
+        "import itertools, os, pathlib, sys\n"
+        "from reslab.config.execution import Execution\n"
+        "from reslab.training.start import start\n"
+        "def broken(self, steps=itertools.count()):\n"
+        "    if next(steps) == 50:\n"
+        f"        {does}\n"
+        "    return wish(self)\n"
+        "if os.environ.get('RANK') == '1':\n"
+        "    from reslab.training.callbacks import Checkpoint\n"
+        "    wish, Checkpoint._wish = Checkpoint._wish, broken\n"
+        "sys.exit(start(pathlib.Path(sys.argv[1]), Execution(devices=2)))\n"
+    )
+    return script
+
+
 # ---- the same run -------------------------------------------------------------------------------
 
 
@@ -188,7 +209,9 @@ def test_torchrun_starts_the_same_run_on_one_machine_and_on_two(
     torchrun = ["-m", "torch.distributed.run"]
     one, two = make_run("one", EXACT), make_run("two", EXACT)
     machine.run(*torchrun, "--standalone", "--nproc-per-node=2", machine.train, one)
-    place = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", "--master-port=29731"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}"]
     nodes = [
         machine.start(*torchrun, *place, f"--node-rank={node}", machine.train, two)
         for node in (1, 0)
@@ -223,28 +246,32 @@ def test_a_process_that_is_killed_ends_the_run_as_crashed(
 
 @pytest.mark.slow
 def test_a_process_that_fails_says_why(machine: Machine, make_run: MakeRun) -> None:
-    """Rank 1 fails in a step; rank 0, which waits for it, is not the one to be named."""
+    """Rank 1 fails after a step; rank 0, which waits for it, is not the one to be named."""
     config = make_run("a", LONG)
-    broken = config.with_name("broken.py")
-    broken.write_text(
-        "import os, pathlib, sys\n"
-        "from reslab.config.execution import Execution\n"
-        "from reslab.training.start import start\n"
-        "def training_step(self, batch, batch_idx):\n"
-        "    if batch_idx == 5:\n"
-        "        raise ValueError('a cosmic ray')\n"
-        "    return step(self, batch, batch_idx)\n"
-        "if os.environ.get('RANK') == '1':\n"
-        "    from reslab.training.classifier import Classifier\n"
-        "    step, Classifier.training_step = Classifier.training_step, training_step\n"
-        "sys.exit(start(pathlib.Path(sys.argv[1]), Execution(devices=2)))\n"
-    )
-    process = machine.start(broken, config)
-    output, _ = process.communicate(timeout=300)
+    broken = in_rank_1(config, "raise ValueError('a cosmic ray')")
+    output, _ = (process := machine.start(broken, config)).communicate(timeout=300)
     assert process.returncode == 1
     message = store.read_json(config.with_name(store.ERROR))["message"]
     assert message == "rank 1: ValueError: a cosmic ray"
     assert output.count("ValueError: a cosmic ray") == 2  # as it happens, and at the end
+    assert processes(config) == []
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_between_two_steps_ends_the_run(
+    machine: Machine, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RESLAB_DDP_TIMEOUT after it has stopped; it is killed, though it takes no notice."""
+    monkeypatch.setenv("RESLAB_DDP_TIMEOUT", "30")
+    config = make_run("a", LONG)
+    hanging = in_rank_1(config, "os.kill(os.getpid(), 19)")
+    process = machine.start(hanging, config)
+    wait_until(lambda: store.last_step(config.parent) > 0, "a step")
+    began = time.monotonic()
+    process.communicate(timeout=100)
+    assert time.monotonic() - began < 30 + ranks.PATIENCE + 30  # for a machine that is busy
+    assert process.returncode == 1
+    assert store.state(config.parent) == "crashed"
     assert processes(config) == []
 
 
@@ -259,21 +286,34 @@ def test_nobody_outlives_who_started_them(machine: Machine, make_run: MakeRun) -
     assert store.state(config.parent) == "interrupted"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_nobody_outlives_a_torchrun_that_is_killed(machine: Machine, make_run: MakeRun) -> None:
+    config = make_run("a", LONG)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    process = machine.start(*torchrun, machine.train, config)
+    wait_until(lambda: store.last_step(config.parent) > 0, "a step")
+    assert len(processes(config)) == 3
+    process.kill()
+    wait_until(lambda: processes(config) == [], "the end of all processes", patience=10)
+    wait_until(lambda: store.state(config.parent) == "interrupted", "the lock is free", patience=10)
+
+
 # ---- weights of others --------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, 3])
 def test_weights_that_err_827_times_do_so_in_any_number_of_processes(
     machine: Machine,
     shared_data: Path,
     require_data: Callable[[str], Path],
     tmp_path: Path,
-    ranks: int,
+    count: int,
 ) -> None:
     require_data("cifar10")
     counts, script = tmp_path / "counts.json", Path(__file__).with_name("count_wrong.py")
     weights = shared_data / "weights" / "resnet20-12fca82f.th"
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     machine.run(*torchrun, script, weights, counts)
     assert json.loads(counts.read_text()) == {"examples": 10_000, "wrong": 827}

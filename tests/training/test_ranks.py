@@ -54,6 +54,25 @@ def test_every_process_is_told_its_place_and_says_what_it_says(tmp_path: Path) -
 
 
 @pytest.mark.process
+def test_nobody_else_can_take_the_place_where_they_meet(tmp_path: Path) -> None:
+    """From before the first process begins until rank 0 listens, seconds later."""
+    code = RANK + (
+        "import socket; place = ('127.0.0.1', int(os.environ['MASTER_PORT']))\n"
+        "if rank:\n"
+        "    socket.create_connection(place).recv(1)\n"
+        "else:\n"
+        "    assert socket.socket().connect_ex(place) == 0\n"
+        "    try: socket.socket().bind(place)\n"
+        "    except OSError: print('taken', flush=True)\n"
+        "    listening = socket.socket(fileno=int(os.environ['RESLAB_MEETING']))\n"
+        "    for _ in range(2): listening.accept()[0].send(b'x')\n"
+    )
+    process = supervised(code, tmp_path)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "taken\n")
+
+
+@pytest.mark.process
 def test_if_one_fails_the_others_are_ended_and_its_last_lines_are_shown(tmp_path: Path) -> None:
     code = RANK + "rank and sys.exit('no more'); print(os.getpid(), flush=True); time.sleep(2);"
     process = supervised(code, tmp_path)

@@ -17,7 +17,8 @@ from reslab.config.execution import Execution
 from reslab.errors import UserError
 from reslab.models import build
 from reslab.training.evaluate import evaluate_file
-from reslab.training.run import refuse_fused_norms, timeout
+from reslab.training.group import refuse_fused_norms
+from reslab.training.ranks import timeout
 from reslab.training.start import BUSY, start
 
 pytestmark = pytest.mark.process
@@ -129,13 +130,24 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
     assert store.state(config.parent) == "done"
 
 
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("CUDA error: out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes."),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 64 bytes."),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=str)
 def test_memory_that_runs_out_names_the_batch_and_a_smaller_one(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
 ) -> None:
     from reslab.training.classifier import Classifier
 
     def run_out(*_: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        raise error
 
     monkeypatch.setattr(Classifier, "training_step", run_out)
     with pytest.raises(UserError) as refusal:
@@ -143,8 +155,22 @@ def test_memory_that_runs_out_names_the_batch_and_a_smaller_one(
     assert str(refusal.value).splitlines() == [
         "out of memory with 16 of the 32 examples of a batch at once in each of 1 process(es); "
         "MICRO_BATCH=8 (--micro-batch 8) needs less",
-        "       CUDA out of memory. Tried to allocate 2.00 GiB.",
+        f"       {error}",
     ]
+
+
+@pytest.mark.parametrize("step", ["validation_step", "test_step"])
+def test_memory_that_runs_out_in_an_evaluation_is_not_the_batchs_fault(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    from reslab.training.classifier import Classifier
+
+    def run_out(*_: Any) -> None:
+        raise OUT_OF_MEMORY[0]
+
+    monkeypatch.setattr(Classifier, step, run_out)
+    with pytest.raises(UserError, match="out of memory in an evaluation, which a smaller batch"):
+        start(make_run("a"))
 
 
 def test_more_devices_than_there_are_are_refused(
@@ -176,18 +202,25 @@ def test_micro_batches_change_what_batchnorm_normalises_over_and_that_is_recorde
 
 
 @pytest.mark.parametrize(
-    "step",
-    [100, pytest.param(150, marks=pytest.mark.slow), pytest.param(342, marks=pytest.mark.slow)],
+    ("step", "execution"),
+    [
+        (100, Execution()),
+        (100, Execution(micro_batch=8)),
+        pytest.param(150, Execution(), marks=pytest.mark.slow),
+        pytest.param(342, Execution(), marks=pytest.mark.slow),
+        pytest.param(342, Execution(micro_batch=8), marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_a_run_stopped_anywhere_resumes_bit_for_bit(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, step: int
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, step: int, execution: Execution
 ) -> None:
     """Between two rows, whose sums a checkpoint keeps; at a row; and where an evaluation is due."""
     from reslab.training import callbacks
 
     steps = {"recipe.steps": 450, "recipe.schedule.milestones": [200, 300]}  # a row every 3 steps
     whole, cut = make_run("whole", steps), make_run("cut", steps)
-    start(whole)
+    start(whole, execution)
     saved = callbacks.Checkpoint.on_train_batch_end
 
     def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
@@ -197,9 +230,9 @@ def test_a_run_stopped_anywhere_resumes_bit_for_bit(
 
     with monkeypatch.context() as patched:
         patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
-        assert start(cut) == 1
+        assert start(cut, execution) == 1
     assert store.state(cut.parent) == "interrupted"
-    assert start(cut) == 0
+    assert start(cut, execution) == 0
     assert same(weights(whole), weights(cut))
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
     starts = store.read_json(cut.with_name(store.ENV))

@@ -3,10 +3,8 @@
 Nothing may depend on which process computes an item, or on how many there are.
 """
 
-import ctypes
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +14,12 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from reslab.errors import UserError
-from reslab.machine import available_cores
+from reslab.machine import available_cores, die_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_WORKERS = 16
-PR_SET_PDEATHSIG = 1
-"""Linux: which signal a process gets when its parent ends."""
 
 
 def default_workers(processes: int = 1) -> int:
@@ -101,5 +97,4 @@ def _begin(worker: int) -> None:
     """Leave signals to the parent, which ends its workers, and do not outlive it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tqdm import tqdm
 from reslab import store
 from reslab.training.classifier import Classifier
 from reslab.training.metrics import Score, Tally
+from reslab.training.ranks import timeout
 from reslab.training.schedule import learning_rate, log_interval
 
 SAVE_EVERY = 60.0
@@ -170,7 +172,8 @@ class Checkpoint(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From now on a signal to stop waits for the end of the step."""
         if trainer.world_size > 1:  # on CPU tensors, so that no GPU is waited for
-            self.talk = torch.distributed.new_group(backend="gloo")
+            wait = timedelta(seconds=timeout())
+            self.talk = torch.distributed.new_group(backend="gloo", timeout=wait)
         self._catch_signals()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

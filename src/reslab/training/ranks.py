@@ -18,10 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
+from reslab.errors import UserError
 from reslab.machine import available_cores
 
 SUPERVISED = "RESLAB_SUPERVISED"
 """Set for processes that `supervise` has started."""
+
+MEETING = "RESLAB_MEETING"
+"""Set for them, too: rank 0's file descriptor of the socket that listens at MASTER_PORT."""
+
+TORCHRUN = "TORCHELASTIC_RUN_ID"
+"""Set for processes that torchrun has started."""
 
 PATIENCE = 10.0
 """Seconds that the other processes have to end by themselves after one has failed."""
@@ -48,11 +55,23 @@ def place() -> Place:
     return Place(rank, ranks, int(os.environ.get("LOCAL_WORLD_SIZE", ranks)))
 
 
+def timeout() -> float:
+    """Seconds that processes wait for one another: RESLAB_DDP_TIMEOUT, else half an hour."""
+    wish = os.environ.get("RESLAB_DDP_TIMEOUT") or "1800"
+    try:
+        seconds = float(wish)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < 1e9:
+        raise UserError(f"RESLAB_DDP_TIMEOUT is {wish!r}; expected seconds, such as 600")
+    return seconds
+
+
 class Rank:
     """A started process; its lines are printed behind its number, rank 0's as they are."""
 
     def __init__(
-        self, rank: int, command: list[str], environment: dict[str, str], tie: int
+        self, rank: int, command: list[str], environment: dict[str, str], tie: int, meeting: int
     ) -> None:
         self.rank = rank
         piped = subprocess.PIPE if rank else None
@@ -61,6 +80,7 @@ class Rank:
             stdin=tie,
             stdout=piped,
             stderr=subprocess.STDOUT if rank else None,
+            pass_fds=() if rank else (meeting,),
             env={**os.environ, **environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
         )
         self.last_lines = deque[str](maxlen=12)
@@ -100,10 +120,11 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
     they are killed; the one that was killed by a signal is named in the folder's `error.json`.
     """
     reading, writing = os.pipe()  # the processes end with this one: see tether
-    environment = _environment(ranks)
-    started = [Rank(rank, command, environment, reading) for rank in range(ranks)]
+    with socket.create_server(("127.0.0.1", 0)) as meeting:  # rank 0 listens on
+        told = _environment(ranks, meeting)
+        started = [Rank(rank, command, told, reading, meeting.fileno()) for rank in range(ranks)]
     os.close(reading)
-    told = _pass_on_signals(started)
+    signals = _pass_on_signals(started)
     try:
         first = _wait(started)
     finally:
@@ -113,24 +134,22 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
         os.close(writing)
     if first is None:
         return 0
-    if not told:
+    if not signals:
         print(first.end(), file=sys.stderr, flush=True)
         if first.process.returncode < 0:
             store.write_error(folder, first.end().partition(";")[0])
     return max(1, first.process.returncode)
 
 
-def _environment(ranks: int) -> dict[str, str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def _environment(ranks: int, meeting: socket.socket) -> dict[str, str]:
     threads = max(1, available_cores() // ranks)
     return {
         SUPERVISED: "1",
         "WORLD_SIZE": str(ranks),
         "LOCAL_WORLD_SIZE": str(ranks),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(meeting.getsockname()[1]),
+        MEETING: str(meeting.fileno()),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
 

@@ -6,16 +6,12 @@ import platform
 import subprocess
 import time
 import warnings
-from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning import Trainer
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.pytorch.plugins import TorchSyncBatchNorm
-from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import nn
 
 from reslab import store
@@ -27,14 +23,17 @@ from reslab.errors import UserError
 from reslab.models import build
 from reslab.models.complexity import complexity
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
-from reslab.training.checkpoint import AtomicCheckpointIO
 from reslab.training.classifier import Classifier
+from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
 from reslab.training.ranks import place
 from reslab.training.schedule import evaluation_interval
 from reslab.training.tracking import finish, open_logger
 
 LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
 """Their versions are recorded with every start."""
+
+OUT_OF_MEMORY = "out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed"
+"""torch's messages have one: the driver's, the CPU's on Linux and Windows, cuBLAS's and cuDNN's."""
 
 
 def run(config: RunConfig, folder: Path, execution: Execution) -> int:
@@ -78,9 +77,9 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
             leave()
             return 1
         if is_out_of_memory(error):
-            raise UserError(advice(config, execution, error)) from error
+            raise UserError(advice(config, execution, error, not net.training)) from error
         raise
-    leave()
+    leave_together()
     result = {
         **outcome,
         **costs,
@@ -93,15 +92,6 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         store.write_json(folder / store.RESULT, result)
     finish(trainer, result)
     return 0
-
-
-def leave() -> None:
-    """Leave the other processes of the run, at whose side all work is done.
-
-    Not after an error: with nccl it waits for what they are still computing together.
-    """
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 def fit_and_test(
@@ -152,61 +142,12 @@ def make_trainer(
             Progress(record, recipe.batch_size),
             Checkpoint(folder, interval),
         ],
-        plugins=plugins(execution, here.ranks),
+        plugins=plugins(execution.sync_batchnorm, here.ranks),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
     )
-
-
-def strategy(ranks: int) -> Strategy | Literal["auto"]:
-    """DDP for several processes.
-
-    Running statistics are not sent around at every step: nobody reads them before the next
-    evaluation, which takes rank 0's (`Classifier.on_validation_start`).
-    """
-    if ranks == 1:
-        return "auto"
-    return DDPStrategy(timeout=timedelta(seconds=timeout()), broadcast_buffers=False)
-
-
-def timeout() -> float:
-    """Seconds that processes wait for one another: RESLAB_DDP_TIMEOUT, else half an hour."""
-    wish = os.environ.get("RESLAB_DDP_TIMEOUT") or "1800"
-    try:
-        seconds = float(wish)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < 1e9:
-        raise UserError(f"RESLAB_DDP_TIMEOUT is {wish!r}; expected seconds, such as 600")
-    return seconds
-
-
-def plugins(execution: Execution, ranks: int) -> list[Any]:
-    """How checkpoints are written, where processes are told their places, what BatchNorm sees."""
-    chosen: list[Any] = [AtomicCheckpointIO()]
-    if ranks > 1:
-        chosen.append(TorchElasticEnvironment())
-    if execution.sync_batchnorm:
-        if not torch.cuda.is_available():
-            raise UserError("--sync-batchnorm needs GPUs: torch's SyncBatchNorm has no CPU form")
-        chosen.append(TorchSyncBatchNorm())
-    return chosen
-
-
-def refuse_fused_norms(net: nn.Module) -> None:
-    """`UserError` for BatchNorms of others that do more than normalise.
-
-    torch's SyncBatchNorm would take their place and leave that out: timm's have an activation.
-    """
-    norms = {type(m) for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
-    others = sorted(norm.__name__ for norm in norms if not norm.__module__.startswith("torch."))
-    if others:
-        raise UserError(
-            f"--sync-batchnorm: torch's SyncBatchNorm does not replace the net's {others[0]}, "
-            "which does more than normalise"
-        )
 
 
 def is_told_to_stop(trainer: Trainer) -> bool:
@@ -217,11 +158,18 @@ def is_told_to_stop(trainer: Trainer) -> bool:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether a GPU or the CPU has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    words = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(part in words for part in OUT_OF_MEMORY)
 
 
-def advice(config: RunConfig, execution: Execution, error: RuntimeError) -> str:
-    """What to do where memory is short."""
+def advice(config: RunConfig, execution: Execution, error: RuntimeError, evaluates: bool) -> str:
+    """What to do where memory is short, in training or in an evaluation."""
+    found = str(error).splitlines()[0]
+    if evaluates:
+        return (
+            "out of memory in an evaluation, which a smaller batch does not change: it needs a "
+            f"device with more free memory, or a smaller net\n       {found}"
+        )
     share = config.recipe.batch_size // place().ranks
     at_once = execution.micro_batch or share
     smaller = max((n for n in range(1, at_once) if share % n == 0), default=None)
@@ -229,7 +177,7 @@ def advice(config: RunConfig, execution: Execution, error: RuntimeError) -> str:
     return (
         f"out of memory with {at_once} of the {config.recipe.batch_size} examples of a batch at "
         f"once in each of {place().ranks} process(es); {hint} needs less\n       "
-        f"{str(error).splitlines()[0]}"
+        f"{found}"
     )
 
 

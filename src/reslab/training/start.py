@@ -14,7 +14,8 @@ from reslab import store
 from reslab.config import RunConfig, read_run
 from reslab.config.execution import Execution, gpus_for
 from reslab.errors import UserError
-from reslab.training.ranks import SUPERVISED, place, supervise
+from reslab.machine import die_with_parent
+from reslab.training.ranks import SUPERVISED, TORCHRUN, place, supervise
 from reslab.training.tether import follow_supervisor
 
 BUSY = 3
@@ -40,6 +41,8 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     if SUPERVISED in os.environ:
         follow_supervisor()
         return train()
+    if TORCHRUN in os.environ:
+        die_with_parent()
     if here.rank > 0:  # of torchrun's: rank 0 holds the lock for all
         return 0 if _is_final(folder) else train()
     if here.ranks > 1 or execution.devices == 1:

@@ -1,0 +1,97 @@
+"""A run's processes as torch knows them: how they meet, what they share, and how they part."""
+
+import os
+from datetime import timedelta
+from typing import Any, Literal
+
+import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.plugins import TorchSyncBatchNorm
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+from torch import distributed, nn
+
+from reslab.errors import UserError
+from reslab.training.checkpoint import AtomicCheckpointIO
+from reslab.training.ranks import MEETING, place, timeout
+
+
+class Supervised(DDPStrategy):
+    """DDP whose processes meet at the socket that their supervisor has opened for them."""
+
+    def setup_distributed(self) -> None:
+        """Meet; Lightning leaves a process group that is there as it is."""
+        if MEETING in os.environ and not distributed.is_initialized():
+            self._meet()
+        super().setup_distributed()
+
+    def _meet(self) -> None:
+        here, wait = place(), timedelta(seconds=timeout())
+        store = distributed.TCPStore(  # type: ignore[attr-defined]
+            os.environ["MASTER_ADDR"],
+            int(os.environ["MASTER_PORT"]),
+            here.ranks,
+            is_master=here.rank == 0,
+            timeout=wait,
+            master_listen_fd=int(os.environ[MEETING]) if here.rank == 0 else None,
+        )
+        distributed.init_process_group(
+            self._get_process_group_backend(),
+            store=store,
+            rank=here.rank,
+            world_size=here.ranks,
+            timeout=wait,
+            device_id=self.root_device if self.root_device.type == "cuda" else None,
+        )
+
+
+def strategy(ranks: int) -> Strategy | Literal["auto"]:
+    """DDP for several processes.
+
+    Running statistics are not sent around at every step: nobody reads them before the next
+    evaluation, which takes rank 0's (`Classifier.on_validation_start`).
+    """
+    if ranks == 1:
+        return "auto"
+    return Supervised(timeout=timedelta(seconds=timeout()), broadcast_buffers=False)
+
+
+def plugins(sync_batchnorm: bool, ranks: int) -> list[Any]:
+    """How checkpoints are written, where processes are told their places, what BatchNorm sees."""
+    chosen: list[Any] = [AtomicCheckpointIO()]
+    if ranks > 1:
+        chosen.append(TorchElasticEnvironment())
+    if sync_batchnorm:
+        if not torch.cuda.is_available():
+            raise UserError("--sync-batchnorm needs GPUs: torch's SyncBatchNorm has no CPU form")
+        chosen.append(TorchSyncBatchNorm())
+    return chosen
+
+
+def refuse_fused_norms(net: nn.Module) -> None:
+    """`UserError` for BatchNorms of others that do more than normalise.
+
+    torch's SyncBatchNorm would take their place and leave that out: timm's have an activation.
+    """
+    norms = {type(m) for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
+    others = sorted(norm.__name__ for norm in norms if not norm.__module__.startswith("torch."))
+    if others:
+        raise UserError(
+            f"--sync-batchnorm: torch's SyncBatchNorm does not replace the net's {others[0]}, "
+            "which does more than normalise"
+        )
+
+
+def leave_together() -> None:
+    """Leave when all are done: one that is gone may cut off another that still reads."""
+    if distributed.is_initialized():
+        distributed.barrier()
+    leave()
+
+
+def leave() -> None:
+    """Leave the other processes of the run, whatever they do.
+
+    Not after an error: with nccl it waits for what they are still computing together.
+    """
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
