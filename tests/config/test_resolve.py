@@ -149,6 +149,11 @@ def test_a_mistake_is_named_with_its_place_its_value_and_what_is_allowed(
     assert "\n" not in text
 
 
+def test_a_word_that_is_near_one_of_those_allowed_is_told_which() -> None:
+    assert "; did you mean imagenette_mini" in refusal(merge(RUN, {"data": "imagenette-mini"}))
+    assert "did you mean" not in refusal(merge(RUN, {"data": "svhn"}))
+
+
 @pytest.mark.parametrize("part", ["model", "data", "recipe"])
 def test_a_part_that_is_missing_is_named_once(part: str) -> None:
     tree = {key: value for key, value in RUN.items() if key != part}

@@ -208,6 +208,9 @@ def _problem(detail: ErrorDetails, description: type[Description]) -> tuple[str,
         case "union_tag_invalid":
             told = detail["ctx"]
             return f"{path}.family", f"got {spelled(told['tag'])}; expected {told['expected_tags']}"
+        case "literal_error":
+            near = _near(str(detail["input"]), detail["ctx"]["expected"])
+            return path, f"got {spelled(detail['input'])}; expected {message}{near}"
         case kind:
             return path, f"got {spelled(detail['input'])}; expected {EXPECTED.get(kind, message)}"
 
@@ -218,6 +221,12 @@ def _checked(path: str, message: str) -> tuple[str, str]:
     if not colon or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", field):
         return path, message
     return f"{path}.{field}" if path else field, text
+
+
+def _near(word: str, expected: str) -> str:
+    """`; did you mean a?` where one of the words that pydantic lists in quotes is near."""
+    near = nearest(word, re.findall("'([^']+)'", expected))
+    return near if near.startswith("; did") else ""
 
 
 EXPECTED = {
