@@ -12,7 +12,7 @@ from tests.training.conftest import Script, write_weights
 from torch import Tensor, nn
 
 from reslab import build, store
-from reslab.config import describe, dump_yaml, resolve
+from reslab.config import RunConfig, describe, dump_yaml, resolve
 from reslab.data.augment import Normalization
 from reslab.data.decode import decode
 from reslab.data.views import VIEWS, Views
@@ -55,15 +55,31 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 shape = (33 + 7 * label, 40 + 10 * place, 3)
                 pixels = random.integers(0, 256, shape, np.uint8)
                 Image.fromarray(pixels).save(folder / f"{place}.png")
-    data = {"name": "imagefolder", "folder": str(tmp_path / "images")}
-    tree = {"model": "resnet8_w8", "data": data, "recipe": RECIPE}
-    config = resolve(tree, "a run on six classes")
+    config = described(tmp_path / "images")
     folder = tmp_path / "runs" / "test" / "net-s0"
     store.prepare(folder, dump_yaml(config.model_dump(mode="json")), {})
     mean = Normalization("pixel_mean", torch.rand(3, 24, 24), torch.ones(3, 1, 1))
     write_weights(folder / store.CHECKPOINT, config, mean, NAMES)
     store.write_json(folder / store.RESULT, {"status": "done", "step": 10})
     return folder
+
+
+def described(images: Path) -> RunConfig:
+    data = {"name": "imagefolder", "folder": str(images)}
+    return resolve({"model": "resnet8_w8", "data": data, "recipe": RECIPE}, "a run on six classes")
+
+
+def test_files_that_cannot_be_decoded_are_told_and_counted(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
+    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
+    (tmp_path / "images" / "val" / "dog" / "bad.png").write_bytes(b"")
+    config = described(tmp_path / "images")
+    (run / store.CONFIG).write_text(dump_yaml(config.model_dump(mode="json")))
+    code, printed, told = script("evaluate.py", run, "--json")
+    found = json.loads(printed)
+    assert (code, found["examples"], found["undecodable"]) == (0, 12, 1)
+    assert "imagefolder: 1 of 25 files cannot be decoded" in told
 
 
 def one_by_one(net: nn.Module, views: Views, normalization: Normalization) -> Tensor:

@@ -7,7 +7,6 @@
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -282,8 +281,7 @@ class PhotographData(ImageData[Pictures]):
         if hasattr(self, "train"):
             return
         self._open()
-        if self.survey.undecodable:
-            print(f"{self.config.data.name}: {self.survey.told()}", file=sys.stderr, flush=True)
+        self.survey.tell(self.config.data.name)
 
     def setup(self, stage: str | None = None) -> None:
         """Open what `prepare_data` has made sure of, in every process."""

@@ -7,6 +7,7 @@ are too many, nothing starts.
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,11 @@ class Survey:
                 "% that are left out without being asked; mend or remove them, or set "
                 "RESLAB_MAX_UNDECODABLE to a larger part, such as 0.05"
             )
+
+    def tell(self, whose: str) -> None:
+        """Say on stderr what is left out of somebody's files, if anything is."""
+        if self.undecodable:
+            print(f"{whose}: {self.told()}", file=sys.stderr, flush=True)
 
     def told(self) -> str:
         """A few lines: how many, the first by name, and where to read of all."""

@@ -57,6 +57,8 @@ class Evaluation:
     confusion: Tensor
     """int64 (classes, classes): how many images of a row's class were taken for a column's."""
     assumed: tuple[str, ...] = ()
+    undecodable: int = 0
+    """Files that are in no split because they cannot be decoded."""
 
     def class_errors(self) -> dict[str, float]:
         """Top-1 error in per cent of each class that has test images."""
@@ -76,6 +78,7 @@ class Evaluation:
             "split": self.split,
             "views": self.views,
             **self.score.as_dict(),
+            "undecodable": self.undecodable,
             "assumed": list(self.assumed),
             "class_errors": self.class_errors(),
             "confusion": dict(wrong),
@@ -241,6 +244,7 @@ def _photographs(
 ) -> Evaluation:
     workers = default_workers()
     opened = open_photographs(data, workers)
+    opened.survey.tell(data.name)
     train, test = in_use(opened.train, opened.test, data.holdout)
     if not isinstance(normalize, Normalization):
         key = [opened.digest, data.holdout, data.prepared]
@@ -260,8 +264,16 @@ def _photographs(
         for part, examples in bar
     )
     score, confusion = count(answers, len(opened.class_names))
-    names, split = opened.class_names, _split(data)
-    return Evaluation(data.name, split, views, score, names, confusion, tuple(lines))
+    return Evaluation(
+        data.name,
+        _split(data),
+        views,
+        score,
+        opened.class_names,
+        confusion,
+        tuple(lines),
+        len(opened.survey.undecodable),
+    )
 
 
 @torch.no_grad()
