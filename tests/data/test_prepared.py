@@ -135,9 +135,9 @@ def test_the_disk_it_takes_is_said_before_and_refused_where_it_lacks(
             prepare(photographs, SIDE, 0)
     capsys.readouterr()
     folder = prepare(photographs, SIDE, 0)
-    told = re.search(r"27 files.*\n.*about (\S+) GB more, judged by 27", capsys.readouterr().out)
+    told = re.search(r"27 files.*\n.*about (\S+) MB more, judged by 27", capsys.readouterr().out)
     assert told
-    assert float(told[1]) == round((folder / PIXELS).stat().st_size / 1e9, 2)
+    assert float(told[1]) == float(f"{(folder / PIXELS).stat().st_size / 1e6:.3g}")
 
 
 def interrupted(at_flush: int) -> Callable[[Any], None]:
@@ -239,6 +239,53 @@ def test_a_store_that_is_cut_off_is_refused(photographs: Path, name: str) -> Non
     path.unlink()
     with pytest.raises(UserError, match=f"{path} has 0 bytes"):
         open_pictures(described(photographs, SIDE))
+
+
+def test_pixels_that_were_altered_are_found_when_the_store_is_prepared_again(
+    photographs: Path, small_chunks: None
+) -> None:
+    """Not when it is opened, which reads none of them."""
+    path = prepare(photographs, SIDE, 0) / PIXELS
+    assert prepare(photographs, SIDE, 0) == path.parent
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(bytes(9_000))
+    open_pictures(described(photographs, SIDE))
+    with pytest.raises(UserError, match=f"{path} is damaged between bytes .* remove {path.parent}"):
+        prepare(photographs, SIDE, 0)
+
+
+def test_a_store_of_another_version_is_refused(photographs: Path) -> None:
+    path = prepare(photographs, SIDE, 0) / ABOUT
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(UserError, match="was made by another version of reslab; remove"):
+        open_pictures(described(photographs, SIDE))
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (3_600_000, "3.6 MB"),
+        (999_400_000, "999 MB"),
+        (1_000_000_000, "1 GB"),
+        (147_300_000_000, "147 GB"),
+        (3_210_000_000_000, "3,210 GB"),
+        (0, "0 MB"),
+    ],
+)
+def test_sizes_have_three_digits(size: int, text: str) -> None:
+    assert prepared._size(size) == text
+
+
+def test_files_without_an_image_are_told_when_they_are_prepared(
+    photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photographs / "val" / "chat" / "empty.jpg").write_bytes(b"")
+    for _ in ("made", "checked"):
+        prepare(photographs, SIDE, 0)
+        told = capsys.readouterr().err
+        assert f"{photographs}: 1 of 28 files cannot be decoded" in told
+        assert "val/chat/empty.jpg: the file is empty" in told
 
 
 def test_an_altered_index_is_refused(photographs: Path) -> None:

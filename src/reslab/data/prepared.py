@@ -2,8 +2,13 @@
 
     RESLAB_DATA/.reslab/prepared/<folder>-<shorter side>/
       pixels.bin     the images' pixels, uint8 (H, W, 3), one after another in the order of names
-      index.npz      of every file its name, its size, and its image's height and width (0: none)
-      store.json     how it was made, the files without an image, the sizes and sums of the above
+      index.npz      of every file its name, its size, and its image's height and width (0: none);
+                     of every few images the end of their pixels, and their sum
+      store.json     how it was made, the files without an image, the sizes of the above, and the
+                     index's sum
+
+A store that is opened is held against sizes and the index's sum only; `prepare` reads all pixels
+of one that is there and checks their sums.
 
 An image whose shorter side is longer than asked is resized to it (bilinear, antialiased); others
 are kept as they are. While it is made the store is a folder `.….partial` with a journal, a line for
@@ -15,6 +20,7 @@ import json
 import os
 import shutil
 import warnings
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -37,7 +43,7 @@ from reslab.data.survey import Survey, kept, once, printable
 from reslab.data.workers import in_workers
 from reslab.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 PIXELS, INDEX, ABOUT, JOURNAL = "pixels.bin", "index.npz", "store.json", "journal.jsonl"
 CHUNK = 64
 """Files between two lines of the journal."""
@@ -48,6 +54,15 @@ Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.bytes_]
 Entry = tuple[int, int] | str
 """Of a file: its image's height and width, or why it has none."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A few files: where the pixels of their images end, those pixels' sum, and the entries."""
+
+    end: int
+    sum: int
+    entries: list[Entry]
 
 
 def folder_of(root: Path, shorter_side: int) -> Path:
@@ -117,7 +132,7 @@ def open_prepared(data: Data, listing: Listing) -> Prepared:
             f"and make it again: {_command(data)}"
         )
     lengths = 3 * shapes[:, 0] * shapes[:, 1]
-    reasons = {names[bad["place"]]: bad["reason"] for bad in about["undecodable"]}
+    reasons = _survey(folder, names).undecodable
     bad = {name: reasons[name] for name in used.tolist() if name in reasons}
     survey = Survey(len(used), bad, folder / ABOUT)
     return Prepared(str(folder / PIXELS), names, np.cumsum(lengths) - lengths, shapes, survey)
@@ -125,13 +140,15 @@ def open_prepared(data: Data, listing: Listing) -> Prepared:
 
 def _checked(folder: Path, about: dict[str, Any], advice: str) -> dict[str, Any]:
     """The index, if both files have the sizes that they were written with, and it has its sum."""
+    if about["format"] != FORMAT:
+        raise UserError(f"{folder} was made by another version of reslab; {advice}")
     for name, size in about["bytes"].items():
         path = folder / name
         found = path.stat().st_size if path.exists() else 0
         if found != size:
             raise UserError(f"{path} has {found:,} bytes, expected {size:,}; {advice}")
     content = (folder / INDEX).read_bytes()
-    if about["format"] != FORMAT or about["index"] != _sum(content):
+    if about["index"] != _sum(content):
         raise UserError(f"{folder / INDEX} is not what was written there; {advice}")
     with np.load(folder / INDEX, allow_pickle=False) as arrays:
         return dict(arrays)
@@ -154,10 +171,10 @@ def _command(data: Data) -> str:
 
 
 def prepare(root: Path, shorter_side: int, workers: int) -> Path:
-    """Make the store of a folder of photographs, or go on with it; its folder.
+    """Make the store of a folder of photographs, or go on with it, or check it; its folder.
 
-    Says first what disk it takes. `UserError` if there is less, or if the store is there but the
-    photographs were changed since.
+    Says first what disk it takes, and in the end which files have no image. `UserError` if there is
+    less, or if the store is there but damaged, or the photographs were changed since.
     """
     folder = folder_of(root, shorter_side)
     folder.parent.mkdir(exist_ok=True)
@@ -168,12 +185,35 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
             index = _checked(folder, about, "remove the folder to have it made again")
             if not all(map(np.array_equal, (index["names"], index["sizes"]), (names, sizes))):
                 raise UserError(f"{root} has changed since {folder} was made; remove that folder")
-            return folder
-        unfinished = folder.with_name(f".{folder.name}.partial")
-        _make(root, names, sizes, shorter_side, workers, unfinished)
-        unfinished.rename(folder)
-        (folder / JOURNAL).unlink()
+            _check_pixels(folder, index["ends"], index["sums"])
+        else:
+            unfinished = folder.with_name(f".{folder.name}.partial")
+            _make(root, names, sizes, shorter_side, workers, unfinished)
+            unfinished.rename(folder)
+            (folder / JOURNAL).unlink()
+    _survey(folder, names).tell(str(root))
     return folder
+
+
+def _survey(folder: Path, names: Names) -> Survey:
+    """Of all files that were prepared those without an image."""
+    rows = store.read_json(folder / ABOUT)["undecodable"]
+    return Survey(len(names), {names[row["place"]]: row["reason"] for row in rows}, folder / ABOUT)
+
+
+def _check_pixels(folder: Path, ends: Ints, sums: Ints) -> None:
+    """`UserError` if some pixels are not those that were written."""
+    path, start = folder / PIXELS, 0
+    bar = tqdm(total=path.stat().st_size, desc="checking", unit="B", unit_scale=True, disable=None)
+    with path.open("rb") as pixels, bar:
+        for end, expected in zip(ends.tolist(), sums.tolist(), strict=True):
+            if zlib.crc32(pixels.read(end - start)) != expected:
+                raise UserError(
+                    f"{path} is damaged between bytes {start:,} and {end:,}; remove "
+                    f"{folder} to have it made again"
+                )
+            bar.update(end - start)
+            start = end
 
 
 def _files(root: Path) -> tuple[Names, Ints]:
@@ -189,23 +229,24 @@ def _make(
 ) -> None:
     folder.mkdir(exist_ok=True)
     made = {"format": FORMAT, "shorter_side": shorter_side, "source": _source(names, sizes)}
-    entries = _resumed(folder, made)
-    _refuse_full_disk(root, names, shorter_side, len(entries), folder)
-    left = names[len(entries) :]
+    done = _resumed(folder, made)
+    files = sum(len(chunk.entries) for chunk in done)
+    _refuse_full_disk(root, names, shorter_side, files, folder)
+    left = names[files:]
     chunks = [left[start : start + CHUNK] for start in range(0, len(left), CHUNK)]
     pictures = in_workers(partial(_prepared, root, shorter_side), chunks, workers)
-    with tqdm(total=len(names), initial=len(entries), unit="image", disable=None) as bar:
-        for new in _appended(folder, pictures):
-            entries += new
-            bar.update(len(new))
-    _finish(folder, names, sizes, entries, made)
+    with tqdm(total=len(names), initial=files, unit="image", disable=None) as bar:
+        for chunk in _appended(folder, pictures):
+            done.append(chunk)
+            bar.update(len(chunk.entries))
+    _finish(folder, names, sizes, done, made)
 
 
 def _source(names: Names, sizes: Ints) -> str:
     return _sum(b"\0".join(names.tolist()) + sizes.astype("<i8").tobytes())
 
 
-def _resumed(folder: Path, made: dict[str, Any]) -> list[Entry]:
+def _resumed(folder: Path, made: dict[str, Any]) -> list[Chunk]:
     """What an interrupted preparation of the same files has left; pixels after it are cut off."""
     journal, pixels = folder / JOURNAL, folder / PIXELS
     lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []  # the last is torn
@@ -213,14 +254,10 @@ def _resumed(folder: Path, made: dict[str, Any]) -> list[Entry]:
         pixels.write_bytes(b"")
         store.write_text(journal, json.dumps(made) + "\n")
         return []
-    chunks = [json.loads(line) for line in lines[1:]]
+    chunks = [Chunk(**json.loads(line)) for line in lines[1:]]
     journal.write_bytes(b"".join(line + b"\n" for line in lines))
-    os.truncate(pixels, chunks[-1]["end"] if chunks else 0)
-    return [_entry(entry) for chunk in chunks for entry in chunk["entries"]]
-
-
-def _entry(value: Any) -> Entry:
-    return value if isinstance(value, str) else (value[0], value[1])
+    os.truncate(pixels, chunks[-1].end if chunks else 0)
+    return chunks
 
 
 def _refuse_full_disk(root: Path, names: Names, shorter_side: int, done: int, folder: Path) -> None:
@@ -231,8 +268,7 @@ def _refuse_full_disk(root: Path, names: Names, shorter_side: int, done: int, fo
     begun = f" ({done:,} of them are there)" if done else ""
     print(
         f"{root}: {len(names):,} files{begun}, shorter side {shorter_side} at most:\n"
-        f"about {needed / 1e9:.2f} GB more, judged by {len(entries)} of them; "
-        f"{free / 1e9:.1f} GB are free",
+        f"about {_size(needed)} more, judged by {len(entries)} of them; {_size(free)} are free",
         flush=True,
     )
     if needed > free:
@@ -240,6 +276,12 @@ def _refuse_full_disk(root: Path, names: Names, shorter_side: int, done: int, fo
             f"{folder.parent} lacks the disk for it; take a smaller --shorter-side, or set "
             "RESLAB_DATA to a folder on another disk"
         )
+
+
+def _size(size: int) -> str:
+    """`3.6 MB`, `147 GB`: three digits."""
+    unit, name = (1e9, "GB") if size >= 1e9 else (1e6, "MB")
+    return f"{float(f'{size / unit:.3g}'):,g} {name}"
 
 
 def _prepared(root: Path, shorter_side: int, names: Names) -> tuple[list[Entry], Tensor]:
@@ -259,18 +301,16 @@ def _prepared(root: Path, shorter_side: int, names: Names) -> tuple[list[Entry],
     return entries, torch.cat(pixels)
 
 
-def _appended(
-    folder: Path, pictures: Iterable[tuple[list[Entry], Tensor]]
-) -> Iterator[list[Entry]]:
-    """Each chunk's entries, after its pixels and then a line of the journal are safe on disk."""
+def _appended(folder: Path, pictures: Iterable[tuple[list[Entry], Tensor]]) -> Iterator[Chunk]:
+    """Each chunk, after its pixels and then its line of the journal are safe on disk."""
     with (folder / PIXELS).open("ab") as pixels, (folder / JOURNAL).open("ab") as journal:
         for entries, content in pictures:
             pixels.write(content.numpy().data)
             _flush(pixels)
-            line = {"end": pixels.tell(), "entries": entries}
-            journal.write(json.dumps(line).encode() + b"\n")
+            chunk = Chunk(pixels.tell(), zlib.crc32(content.numpy().data), entries)
+            journal.write(json.dumps(vars(chunk)).encode() + b"\n")
             _flush(journal)
-            yield entries
+            yield chunk
 
 
 def _flush(file: Any) -> None:
@@ -279,11 +319,13 @@ def _flush(file: Any) -> None:
 
 
 def _finish(
-    folder: Path, names: Names, sizes: Ints, entries: list[Entry], made: dict[str, Any]
+    folder: Path, names: Names, sizes: Ints, chunks: list[Chunk], made: dict[str, Any]
 ) -> None:
+    entries = [entry for chunk in chunks for entry in chunk.entries]
+    ends, sums = (np.array([vars(c)[key] for c in chunks], np.int64) for key in ("end", "sum"))
     shapes = np.array([(0, 0) if isinstance(entry, str) else entry for entry in entries], np.int64)
     with store.replacing(folder / INDEX) as temporary, temporary.open("wb") as file:
-        np.savez(file, names=names, sizes=sizes, shapes=shapes)
+        np.savez(file, names=names, sizes=sizes, shapes=shapes, ends=ends, sums=sums)
     bad = [
         {"place": place, "file": printable(os.fsdecode(names[place])), "reason": entry}
         for place, entry in enumerate(entries)
