@@ -8,7 +8,7 @@ from unicodedata import normalize
 import pytest
 
 from reslab.config import Data
-from reslab.config.folders import Listing, list_folder, listing_of, refuse_missing
+from reslab.config.folders import PREPARED, Listing, list_folder, listing_of, refuse_missing
 from reslab.errors import UserError
 
 Make = Callable[[Iterable[str]], Path]
@@ -238,6 +238,22 @@ def test_a_data_set_by_name_lies_under_the_data_folder_and_is_complete(
     refuse_missing(data)
     with pytest.raises(UserError, match=r"expected 10 classes in .*imagenette-mini, found 2"):
         listing_of(data)
+
+
+def test_a_prepared_store_that_is_missing_is_told_with_the_command_that_makes_it(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESLAB_DATA", str(tmp_path))
+    make(SPLIT).rename(tmp_path / "imagenette-mini")
+    data = Data(name="imagenette_mini", prepared=160)
+    folder = tmp_path / ".reslab" / "prepared" / "imagenette-mini-160"
+    command = "python scripts/prepare.py imagenette_mini --shorter-side 160"
+    with pytest.raises(UserError) as refusal:
+        refuse_missing(data)
+    assert str(refusal.value) == f"there is no {folder}; to make it: {command}"
+    folder.mkdir(parents=True)
+    (folder / PREPARED).write_text("{}")
+    refuse_missing(data)
 
 
 def test_a_folder_that_has_changed_is_told_by_both_digests(make: Make) -> None:

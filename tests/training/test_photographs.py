@@ -9,6 +9,7 @@ from tests.training.conftest import MakeRun
 
 from reslab import store
 from reslab.data.prepared import prepare
+from reslab.errors import UserError
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -65,9 +66,9 @@ def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
 
 
-def test_a_result_says_how_many_files_were_left_out(
-    mini: Path, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def dirty(mini: Path, tmp_path: Path) -> dict[str, Any]:
+    """A run on two classes of the real photographs, two of whose 30 files are none."""
     copies = tmp_path / "copies"
     for split, count in {"train": 12, "val": 2}.items():
         for name in ("n01440764", "n02102040"):
@@ -76,8 +77,25 @@ def test_a_result_says_how_many_files_were_left_out(
                 (copies / split / name / file.name).symlink_to(file)
     for split, content in {"train": b"", "val": b"no image"}.items():
         (copies / split / "n01440764" / "bad.JPEG").write_bytes(content)
+    return {**TREE, "data": {"name": "imagefolder", "folder": str(copies)}}
+
+
+def test_a_run_that_is_refused_for_its_files_has_no_log_in_wandb(
+    dirty: dict[str, Any], make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    config = make_run("dirty", dirty)
+    with pytest.raises(UserError, match="2 of 30 files cannot be decoded"):
+        start(config)
+    assert store.state(config.parent) == "crashed"
+    assert not (config.parent / "wandb").exists()
+
+
+def test_a_result_says_how_many_files_were_left_out(
+    dirty: dict[str, Any], make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
-    config = make_run("dirty", {**TREE, "data": {"name": "imagefolder", "folder": str(copies)}})
+    config = make_run("dirty", dirty)
     assert start(config) == 0
     result = store.read_result(config.parent)
     assert result is not None

@@ -22,10 +22,12 @@ from reslab.report.dashboard import COLUMNS, CURVES, FINAL, STEP
 SHORT = {"recipe.steps": 20, "recipe.schedule.milestones": [10, 15]}
 
 
-def start(repository: Path, config: Path, **environment: str) -> "subprocess.Popen[str]":
+def start(
+    repository: Path, config: Path, *words: str, **environment: str
+) -> "subprocess.Popen[str]":
     """Begin to train in a process of its own, W&B as these variables say."""
     return subprocess.Popen(
-        [sys.executable, str(repository / "scripts" / "train.py"), str(config)],
+        [sys.executable, str(repository / "scripts" / "train.py"), str(config), *words],
         env={**os.environ, "WANDB_MODE": "", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -101,6 +103,21 @@ def test_an_offline_run_holds_group_tags_config_history_and_summary(
     assert all(name in logged[section] for section, _, name in (c.partition(":") for c in COLUMNS))
     assert {STEP, *CURVES.values()} <= {key for row in history for key in row}
     assert FINAL in summary
+
+
+@pytest.mark.process
+def test_a_run_in_two_processes_has_one_log(make_run: MakeRun, repository: Path) -> None:
+    config = make_run("shared", SHORT)
+    with start(repository, config, "--devices=2", WANDB_MODE="offline") as training:
+        end(training, config)
+    steps = [
+        values(record.history.item)["trainer/global_step"]
+        for record in records(offline_file(config.parent))  # the only one
+        if record.HasField("history")
+    ]
+    rows = [row["step"] for row in store.read_metrics(config.parent)]
+    assert sorted(set(steps)) == sorted(set(rows))
+    assert len(steps) <= len(rows)
 
 
 @pytest.mark.process

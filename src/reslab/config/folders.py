@@ -20,6 +20,9 @@ from reslab.errors import UserError, listed, located
 Image = tuple[str, int]
 """A file's path relative to the folder, with slashes, and the index of its class."""
 
+PREPARED = "store.json"
+"""In the folder of a prepared store, which is whole if it has this file."""
+
 _File = tuple[str, int]
 """A file's path and its size in bytes."""
 _Classes = dict[str, list[_File]]
@@ -59,7 +62,8 @@ def listing_of(data: Data) -> Listing:
 
 
 def refuse_missing(data: Data) -> None:
-    """`UserError` if the photographs of a run, or one of their splits, are not there at all."""
+    """`UserError` if the photographs of a run, one of their splits, or the store that they are to
+    be read from, are not there at all."""
     root = root_of(data)
     with located(_whose(data)):
         if data.folder is None and not ((root / "train").is_dir() and (root / "val").is_dir()):
@@ -73,6 +77,27 @@ def refuse_missing(data: Data) -> None:
                 "experiment or in the run's config.yaml"
             )
         _trees(root, data.test_fraction)
+    folder = data.prepared and prepared_folder(root, data.prepared)
+    if folder and not (folder / PREPARED).exists():
+        raise UserError(f"there is no {folder}; to make it: {how_to_prepare(data)}")
+
+
+def prepared_folder(root: Path, shorter_side: int) -> Path:
+    """Where the prepared store of a folder lies; see `reslab.data.prepared`.
+
+    It is named by the folder, and by its path if that is not under the data's: the folders of two
+    people's photographs may have the same name.
+    """
+    path = root.resolve()
+    own = path.parent != data_root().resolve()
+    mark = f"-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}" if own else ""
+    return data_root() / ".reslab" / "prepared" / f"{path.name}{mark}-{shorter_side}"
+
+
+def how_to_prepare(data: Data) -> str:
+    """The command that makes the store that a run reads."""
+    own = f" --folder '{data.folder}'" if data.folder else ""
+    return f"python scripts/prepare.py {data.name}{own} --shorter-side {data.prepared}"
 
 
 def root_of(data: Data) -> Path:

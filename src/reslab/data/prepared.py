@@ -36,15 +36,22 @@ from tqdm import tqdm
 
 from reslab import store
 from reslab.config.data import Data
-from reslab.config.datasets import data_root
-from reslab.config.folders import Listing, list_folder, size_of
+from reslab.config.folders import (
+    PREPARED,
+    Listing,
+    how_to_prepare,
+    list_folder,
+    prepared_folder,
+    refuse_missing,
+    size_of,
+)
 from reslab.data.decode import Undecodable, decode
 from reslab.data.survey import Survey, kept, once, printable
 from reslab.data.workers import in_workers
 from reslab.errors import UserError
 
 FORMAT = 2
-PIXELS, INDEX, ABOUT, JOURNAL = "pixels.bin", "index.npz", "store.json", "journal.jsonl"
+PIXELS, INDEX, ABOUT, JOURNAL = "pixels.bin", "index.npz", PREPARED, "journal.jsonl"
 CHUNK = 64
 """Files between two lines of the journal."""
 SAMPLE = 64
@@ -63,16 +70,6 @@ class Chunk:
     end: int
     sum: int
     entries: list[Entry]
-
-
-def folder_of(root: Path, shorter_side: int) -> Path:
-    """Where the store of a folder lies: named by it, and by its path if it is not under the data's.
-
-    The folders of two people's photographs may have the same name.
-    """
-    path = root.resolve()
-    mark = "" if path.parent == data_root().resolve() else f"-{_sum(os.fsencode(path))[:8]}"
-    return kept("prepared") / f"{path.name}{mark}-{shorter_side}"
 
 
 # ---- reading ----------------------------------------------------------------------------------
@@ -118,18 +115,17 @@ def open_prepared(data: Data, listing: Listing) -> Prepared:
     changed or added since it was made.
     """
     assert data.prepared is not None
-    folder = folder_of(listing.root, data.prepared)
+    refuse_missing(data)
+    folder = prepared_folder(listing.root, data.prepared)
     about = store.read_json(folder / ABOUT)
-    if about is None:
-        raise UserError(f"there is no {folder}; to make it: {_command(data)}")
-    index = _checked(folder, about, f"remove {folder} and make it again: {_command(data)}")
+    index = _checked(folder, about, f"remove {folder} and make it again: {how_to_prepare(data)}")
     names, shapes, sizes = index["names"], index["shapes"], index["sizes"]
     used = np.array([os.fsencode(name) for name, _ in listing.train + listing.test])
     changed = _changed(listing.root, used, names, sizes)
     if changed is not None:
         raise UserError(
             f"{listing.root / changed} is not what was prepared in {folder}; remove that folder "
-            f"and make it again: {_command(data)}"
+            f"and make it again: {how_to_prepare(data)}"
         )
     lengths = 3 * shapes[:, 0] * shapes[:, 1]
     reasons = _survey(folder, names).undecodable
@@ -162,11 +158,6 @@ def _changed(root: Path, used: Names, names: Names, sizes: Ints) -> str | None:
     return os.fsdecode(used[wrong[0]]) if len(wrong) else None
 
 
-def _command(data: Data) -> str:
-    own = f" --folder '{data.folder}'" if data.folder else ""
-    return f"python scripts/prepare.py {data.name}{own} --shorter-side {data.prepared}"
-
-
 # ---- making -----------------------------------------------------------------------------------
 
 
@@ -176,8 +167,8 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
     Says first what disk it takes, and in the end which files have no image. `UserError` if there is
     less, or if the store is there but damaged, or the photographs were changed since.
     """
-    folder = folder_of(root, shorter_side)
-    folder.parent.mkdir(exist_ok=True)
+    folder = prepared_folder(root, shorter_side)
+    kept(folder.parent.name).mkdir(exist_ok=True)
     names, sizes = _files(root)
     with once(folder):
         about = store.read_json(folder / ABOUT)

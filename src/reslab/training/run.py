@@ -27,7 +27,7 @@ from reslab.training.classifier import Classifier
 from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
 from reslab.training.ranks import place
 from reslab.training.schedule import evaluation_interval
-from reslab.training.tracking import finish, open_logger
+from reslab.training.tracking import Tracking, finish
 
 LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
 """Their versions are recorded with every start."""
@@ -136,8 +136,9 @@ def make_trainer(
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        logger=open_logger(folder, config, costs) or False,
+        logger=False,  # `Tracking` opens it
         callbacks=[
+            Tracking(folder, config, costs),
             record,
             Progress(record, recipe.batch_size),
             Checkpoint(folder, interval),

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lightning import Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -18,6 +18,18 @@ from reslab.config import RunConfig, flatten
 
 FINISH = 60.0
 """Seconds that the server has for what is left at the end; WANDB_FINISH_TIMEOUT is another."""
+
+
+class Tracking(Callback):
+    """Opens the run's logger once the data are there: a run that is refused for them has no log."""
+
+    def __init__(self, folder: Path, config: RunConfig, costs: dict[str, int]) -> None:
+        self.run = folder, config, costs
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Comes after the DataModule's `setup`."""
+        if stage == "fit" and (logger := open_logger(*self.run)):
+            trainer.logger = logger
 
 
 def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> WandbLogger | None:
