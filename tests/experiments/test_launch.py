@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,15 @@ class Laboratory:
             ["ps", "-eww", "-o", "pid=,args="], capture_output=True, text=True, check=True
         )
         return [line for line in listed.stdout.splitlines() if str(self.runs) in line]
+
+    def descendants(self) -> dict[int, str]:
+        """Every process that has inherited this folder of runs, whatever its group and session."""
+        found = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"RESLAB_RUNS={self.runs}".encode() in (path / "environ").read_bytes():
+                    found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
+        return found
 
     def weights(self) -> list[dict[str, torch.Tensor]]:
         paths = [folder / store.CHECKPOINT for folder in self.folders()]
@@ -206,6 +216,25 @@ def test_nothing_is_left_of_a_launcher_that_is_killed(laboratory: Laboratory) ->
     laboratory.wait_until(lambda: not laboratory.processes(), "all processes gone", 20)
     stopped = ["interrupted", "interrupted"]
     laboratory.wait_until(lambda: laboratory.states() == stopped, "both runs interrupted", 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_of_a_run_in_two_processes(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Of its supervisor, its ranks and W&B's helper, which has a session of its own."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    launcher = laboratory.start("--devices=2", "--seeds=1", steps=6000)
+    laboratory.wait_until(
+        lambda: any(store.last_step(folder) > 0 for folder in laboratory.folders()), "a step"
+    )
+    assert len(laboratory.processes()) == 3  # of the run
+    assert any("wandb" in command for command in laboratory.descendants().values())
+    launcher.send_signal(number)
+    launcher.wait(60)
+    laboratory.wait_until(lambda: not laboratory.descendants(), "all processes gone", 30)
+    assert laboratory.states() == ["interrupted"]
 
 
 def test_two_launchers_never_train_the_same_run(laboratory: Laboratory) -> None:
