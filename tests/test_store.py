@@ -398,3 +398,11 @@ def test_any_other_damaged_file_of_a_run_is_named(tmp_path: Path) -> None:
         UserError, match=r"result\.json is damaged: .*; bring it back, or remove it"
     ):
         store.state(tmp_path)
+
+
+def test_what_a_kill_has_left_of_a_file_is_removed_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / store.CHECKPOINT
+    for name in (".last.ckpt.abc", "last.ckpt", ".result.json.abc"):
+        (tmp_path / name).touch()
+    store.remove_unfinished(path)
+    assert {file.name for file in tmp_path.iterdir()} == {"last.ckpt", ".result.json.abc"}

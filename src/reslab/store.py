@@ -41,6 +41,9 @@ LOCK = "lock"
 ERROR = "error.json"
 RESULT = "result.json"
 
+BUSY = 3
+"""Exit code of a process that leaves a run to another one, which is training it."""
+
 
 def runs_root() -> Path:
     """The folder of all experiments: `RESLAB_RUNS`, else `runs` in the current folder."""
@@ -87,6 +90,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what kills have left of attempts to write `path`; nobody else may be writing it."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

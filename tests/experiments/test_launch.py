@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from reslab.config.execution import Execution
 from reslab.experiments import launch
 from reslab.experiments.jobs import Job
 from reslab.experiments.launch import _terminable
+from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
 
 pytestmark = pytest.mark.process
@@ -191,6 +193,23 @@ def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
     run.process.wait(60)
     run.close()
     assert (tmp_path / store.LOG).read_text().split() == [threads, "False"]
+
+
+def test_a_run_that_another_launcher_has_is_tried_again_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where that one's run was stopped before this one looks: nobody holds it."""
+    script = tmp_path / "train.py"
+    script.write_text(f"import sys; sys.exit({store.BUSY})")
+    monkeypatch.setattr(launch, "TRAIN", script)
+    store.append_start(tmp_path, {"devices": 1, "threads": 1})
+    config = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "the test")
+    job, slot, pending = Job("a", tmp_path, config, 0, 0), Slot((), 1), deque[Job]()
+    run = launch.start(job, slot, Execution())
+    run.process.wait(60)
+    assert launch._close(run, pending, Overview([job], slot)) == []
+    assert list(pending) == [job]
+    assert store.state(tmp_path) == "interrupted"
 
 
 def test_a_launcher_that_is_told_to_ignore_hang_ups_does_so() -> None:

@@ -83,7 +83,13 @@ def test_if_one_fails_the_others_are_ended_and_its_last_lines_are_shown(tmp_path
 
 @pytest.mark.process
 def test_one_that_is_killed_is_recorded(tmp_path: Path) -> None:
-    code = RANK + "time.sleep(0.3); os.kill(os.getpid(), 9) if rank else sys.exit('lost my peer')"
+    """Before the one that fails for want of it."""
+    code = RANK + (
+        f"flag = {str(tmp_path / 'killed')!r}\n"
+        "if rank: open(flag, 'w').close(); os.kill(os.getpid(), 9)\n"
+        "while not os.path.exists(flag): time.sleep(0.05)\n"
+        "time.sleep(0.5); sys.exit('lost my peer')"
+    )
     process = supervised(code, tmp_path)
     process.communicate(timeout=60)
     assert process.returncode == 1

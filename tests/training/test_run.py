@@ -19,7 +19,7 @@ from reslab.models import build
 from reslab.training.evaluate import evaluate_file
 from reslab.training.group import refuse_fused_norms
 from reslab.training.ranks import timeout
-from reslab.training.start import BUSY, start
+from reslab.training.start import start
 
 pytestmark = pytest.mark.process
 
@@ -53,6 +53,15 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     assert (entry["devices"], entry["threads"], entry["resumed"]) == (1, 1, False)
     assert entry["run_id"] == read_run(config).run_id
     assert entry["timm"] == version("timm")  # nets and optimisers may be its
+
+
+def test_a_run_of_one_process_asks_nothing_of_slurm(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `sbatch -n 4`, say, whose words are about all that the job starts."""
+    for word, value in (("NTASKS", "4"), ("JOB_ID", "1"), ("JOB_NAME", "a"), ("PROCID", "2")):
+        monkeypatch.setenv(f"SLURM_{word}", value)
+    assert start(make_run("a", {"recipe.steps": 31})) == 0
 
 
 def test_the_net_that_is_loaded_makes_the_errors_of_the_result(make_run: MakeRun) -> None:
@@ -99,7 +108,7 @@ def test_a_final_run_is_left_as_it_is(
 def test_a_run_that_another_process_trains_is_left_to_it(make_run: MakeRun) -> None:
     config = make_run("a")
     with store.lock(config.parent):
-        assert start(config) == BUSY
+        assert start(config) == store.BUSY
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(make_run: MakeRun) -> None:

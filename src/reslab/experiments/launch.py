@@ -142,7 +142,7 @@ def _close(run: Running, pending: deque[Job], overview: Overview) -> list[Job]:
     run.close()
     folder, code = run.job.folder, run.process.returncode
     state = store.state(folder)
-    if state == "running":  # another launcher was faster
+    if state == "running" or code == store.BUSY:  # another launcher was faster
         pending.append(run.job)
         return []
     if state not in ("done", "diverged", "crashed"):

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from lightning.pytorch.strategies import DDPStrategy, Strategy
@@ -58,8 +59,8 @@ def strategy(ranks: int) -> Strategy | Literal["auto"]:
 def plugins(sync_batchnorm: bool, ranks: int) -> list[Any]:
     """How checkpoints are written, where processes are told their places, what BatchNorm sees."""
     chosen: list[Any] = [AtomicCheckpointIO()]
-    if ranks > 1:
-        chosen.append(TorchElasticEnvironment())
+    # Said, so that Lightning does not look for SLURM's words: they are the whole job's.
+    chosen.append(TorchElasticEnvironment() if ranks > 1 else LightningEnvironment())
     if sync_batchnorm:
         if not torch.cuda.is_available():
             raise UserError("--sync-batchnorm needs GPUs: torch's SyncBatchNorm has no CPU form")

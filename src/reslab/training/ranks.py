@@ -108,7 +108,6 @@ class Rank:
         """How it ended, in words, with its last lines."""
         code = self.process.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        self.reader.join(1.0)
         lines = "".join(f"\n    {line}" for line in self.last_lines)
         return f"rank {self.rank} {how}" + (f"; its last lines:{lines}" if lines else "")
 
@@ -131,6 +130,7 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
         for rank in started:
             rank.signal(signal.SIGKILL)
             rank.process.wait()
+            rank.reader.join(1.0)
         os.close(writing)
     if first is None:
         return 0

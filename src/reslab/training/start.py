@@ -18,16 +18,13 @@ from reslab.machine import die_with_parent
 from reslab.training.ranks import SUPERVISED, TORCHRUN, place, supervise
 from reslab.training.tether import follow_supervisor
 
-BUSY = 3
-"""Exit code of a run that another process is training."""
-
 
 def start(config_file: Path, execution: Execution | None = None) -> int:
     """Train the run in `config_file` to its end, from its last checkpoint if it has one.
 
     With more than one device this process starts as many, unless torchrun has done so. Returns an
-    exit code: 0 for a final run, 1 for an interrupted one, `BUSY`. `UserError` for a batch that
-    cannot be divided as `execution` asks, and for more devices than there are.
+    exit code: 0 for a final run, 1 for an interrupted one, `store.BUSY`. `UserError` for a batch
+    that cannot be divided as `execution` asks, and for more devices than there are.
     """
     execution = execution or Execution()
     config, folder = read_run(config_file), config_file.resolve().parent
@@ -60,10 +57,11 @@ def _held(folder: Path, train: Callable[[], int]) -> int:
                 print(f"{folder.name} is final: {store.state(folder)}")
                 return 0
             (folder / store.ERROR).unlink(missing_ok=True)
+            store.remove_unfinished(folder / store.CHECKPOINT)
             return train()
     except store.Busy as busy:
         print(busy)
-        return BUSY
+        return store.BUSY
 
 
 def _refuse_another_run(config: RunConfig, folder: Path, config_file: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
 
 from reslab import account, store
 from reslab.config import RunConfig, flatten
+from reslab.training.ranks import place
 
 FINISH = 60.0
 """Seconds that the server has for what is left at the end; WANDB_FINISH_TIMEOUT is another."""
@@ -35,7 +35,7 @@ class Tracking(Callback):
 def open_logger(folder: Path, config: RunConfig, costs: dict[str, int]) -> WandbLogger | None:
     """The run's logger, None where W&B is disabled or fails, and on all ranks but the first."""
     mode = os.environ.get("WANDB_MODE", "").lower()
-    if mode == "disabled" or getattr(rank_zero_only, "rank", None):
+    if mode == "disabled" or place().rank > 0:
         return None
     if not mode:
         os.environ.pop("WANDB_MODE", None)  # wandb refuses an empty one
