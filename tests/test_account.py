@@ -1,6 +1,8 @@
 """Where W&B is and whether there is a key for it."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -8,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from reslab import account
-from reslab.errors import UserError
 
 
 def test_a_key_is_found_in_the_environment_or_in_a_netrc(
@@ -51,10 +52,13 @@ def test_a_port_that_speaks_no_http_is_no_server(answer: bytes) -> None:
         assert not account.reachable(f"http://127.0.0.1:{other.getsockname()[1]}")
 
 
+@pytest.mark.process
 def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own: wandb reads its settings once."""
     monkeypatch.setenv("WANDB_BASE_URL", "localhost:8080")
-    with pytest.raises(UserError, match=r"W&B's settings \(WANDB_BASE_URL\?\) are refused"):
-        account.base_url()
+    code = "from reslab import account, errors; errors.exit_code(account.base_url)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("error: W&B's settings (WANDB_BASE_URL?) are refused: ")
 
 
 def test_an_empty_project_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
