@@ -54,14 +54,14 @@ def shortened(config: RunConfig) -> RunConfig:
 
 def smallest(name: str) -> list[Variant]:
     """For each recipe the variant of fewest multiply-adds, on data at hand and not large."""
-    found = as_written(plan(name))["variants"]
+    at_hand = tuple(v for v in plan(name).variants if v.configs[0].data.name in AT_HAND)
+    found = as_written(dataclasses.replace(plan(name), variants=at_hand))["variants"]
     costs = [row["multiply_adds"] for row in found]
     chosen: dict[Recipe, Variant] = {}
-    for cost, variant in sorted(zip(costs, plan(name).variants, strict=True), key=lambda v: v[0]):
-        config = variant.configs[0]
-        if config.data.name in AT_HAND and cost < LARGE:
-            chosen.setdefault(config.recipe, variant)
-    return [variant for variant in plan(name).variants if variant in chosen.values()]
+    for cost, variant in sorted(zip(costs, at_hand, strict=True), key=lambda v: v[0]):
+        if cost < LARGE:
+            chosen.setdefault(variant.configs[0].recipe, variant)
+    return [variant for variant in at_hand if variant in chosen.values()]
 
 
 def small(variant: Variant) -> Variant:
