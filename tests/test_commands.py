@@ -320,6 +320,7 @@ def test_words_that_are_not_understood_end_with_2_and_the_usage(
     assert len(errors.splitlines()) <= 6
 
 
+@pytest.mark.process
 def test_a_mistake_has_no_traceback_in_a_process_either(repository: Path) -> None:
     command = [sys.executable, str(repository / "scripts" / "experiment.py"), "run", "quickstrat"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

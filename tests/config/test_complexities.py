@@ -109,6 +109,7 @@ def test_a_failing_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         count([(describe("resnet20"), 32)])
 
 
+@pytest.mark.process
 def test_looking_up_imports_no_torch() -> None:
     code = (
         "import sys; from reslab.report.models import rows; assert rows();"

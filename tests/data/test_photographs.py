@@ -69,6 +69,7 @@ def test_a_batch_has_the_promised_shapes_and_dtypes(photographs: Path) -> None:
     assert exact.train_batch(0)[0].dtype == torch.float64
 
 
+@pytest.mark.process
 def test_batches_do_not_depend_on_the_number_of_workers_or_on_where_a_run_goes_on(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,10 +9,8 @@ import re
 from functools import cache
 
 import pytest
-import timm
 import torch
 import torchvision
-from timm.models import resnet as timm_resnet
 from torch import nn
 from torchvision.models.resnet import Bottleneck
 
@@ -356,11 +354,13 @@ WIDE_IMAGENET = [name for name in ZOO if name.startswith("wrn_imagenet_")]
 
 @pytest.mark.parametrize("name", some_slow(WIDE_IMAGENET))
 def test_wide_imagenet_nets_count_as_timms_class_with_wider_channels(name: str) -> None:
+    from timm.models import resnet  # seconds, which collecting the tests need not take
+
     depth, factor = re.match(r"wrn_imagenet_(\d+)_(.+)$", name).groups()
     units = {"18": [2, 2, 2, 2], "34": [3, 4, 6, 3]}[depth]
     channels = tuple(int(c * float(factor)) for c in (64, 128, 256, 512))
     with torch.device("meta"):
-        net = timm_resnet.ResNet(timm_resnet.BasicBlock, units, channels=channels)
+        net = resnet.ResNet(resnet.BasicBlock, units, channels=channels)
     assert golden()[name] == complexity(net, (3, 224, 224))
 
 
@@ -396,6 +396,8 @@ PREACTIVATED_ON_CIFAR = [f"preact_{name}" for name in ON_CIFAR]
 @pytest.mark.parametrize("name", some_slow(PREACTIVATED_ON_CIFAR))
 def test_preactivated_imagenet_nets_on_cifar_count_as_timms_with_another_stem(name: str) -> None:
     """timm's stem has no norm, its first unit has one."""
+    import timm
+
     theirs = TIMM_BY_ANOTHER_NAME[name.removesuffix("_cifar_w64")]
     with torch.device("meta"):
         net = timm.create_model(theirs, num_classes=10)

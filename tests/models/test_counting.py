@@ -5,6 +5,8 @@ import pytest
 from reslab.config import describe
 from reslab.counting import answer, count, layers
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(
     ("name", "size", "fields", "reason"),

@@ -12,6 +12,7 @@ from tests.data.images import encoded, gradient
 from reslab.training import bench
 
 
+@pytest.mark.process
 def test_each_reader_and_the_step_have_a_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
