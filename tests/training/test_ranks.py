@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,15 +21,36 @@ SUPERVISE = (
 )
 FOLLOW = "from reslab.training.tether import follow_supervisor; follow_supervisor();"
 RANK = "import os, sys, time; rank = int(os.environ['RANK']);"
+# In one piece, as PYTHONUNBUFFERED does not write what is printed: others write to the same pipe.
+SAY = "say = lambda word: (sys.stdout.write(f'{word}\\n'), sys.stdout.flush());"
+
+Supervised = Callable[..., "subprocess.Popen[str]"]
 
 
-def supervised(code: str, folder: Path, ranks: int = 2) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", SUPERVISE, code, str(ranks), str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Supervised]:
+    """Starts ranks that follow their supervisor and run some code; all end with the test."""
+    with ExitStack() as left:
+
+        def start(code: str, ranks: int = 2) -> "subprocess.Popen[str]":
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    SUPERVISE,
+                    FOLLOW + RANK + SAY + code,
+                    str(ranks),
+                    str(tmp_path),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            left.enter_context(process)
+            left.callback(process.kill)
+            return process
+
+        yield start
 
 
 def test_a_process_alone_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,9 +67,11 @@ def test_torchruns_words_say_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.process
-def test_every_process_is_told_its_place_and_says_what_it_says(tmp_path: Path) -> None:
-    code = RANK + "sys.stdout.write('{RANK} {WORLD_SIZE} {LOCAL_RANK}\\n'.format(**os.environ))"
-    process = supervised(code, tmp_path, ranks=3)
+def test_every_process_is_told_its_place_and_says_what_it_says(
+    supervised: Supervised, tmp_path: Path
+) -> None:
+    code = "sys.stdout.write('{RANK} {WORLD_SIZE} {LOCAL_RANK}\\n'.format(**os.environ))"
+    process = supervised(code, ranks=3)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert sorted(output.splitlines()) == ["0 3 0", "[rank 1] 1 3 1", "[rank 2] 2 3 2"]
@@ -54,43 +79,45 @@ def test_every_process_is_told_its_place_and_says_what_it_says(tmp_path: Path) -
 
 
 @pytest.mark.process
-def test_nobody_else_can_take_the_place_where_they_meet(tmp_path: Path) -> None:
+def test_nobody_else_can_take_the_place_where_they_meet(supervised: Supervised) -> None:
     """From before the first process begins until rank 0 listens, seconds later."""
-    code = RANK + (
+    code = (
         "import socket; place = ('127.0.0.1', int(os.environ['MASTER_PORT']))\n"
         "if rank:\n"
         "    socket.create_connection(place).recv(1)\n"
         "else:\n"
         "    assert socket.socket().connect_ex(place) == 0\n"
         "    try: socket.socket().bind(place)\n"
-        "    except OSError: print('taken', flush=True)\n"
+        "    except OSError: say('taken')\n"
         "    listening = socket.socket(fileno=int(os.environ['RESLAB_MEETING']))\n"
         "    for _ in range(2): listening.accept()[0].send(b'x')\n"
     )
-    process = supervised(code, tmp_path)
+    process = supervised(code)
     output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (0, "taken\n")
 
 
 @pytest.mark.process
-def test_if_one_fails_the_others_are_ended_and_its_last_lines_are_shown(tmp_path: Path) -> None:
-    code = RANK + "rank and sys.exit('no more'); print(os.getpid(), flush=True); time.sleep(2);"
-    process = supervised(code, tmp_path)
+def test_if_one_fails_the_others_are_ended_and_its_last_lines_are_shown(
+    supervised: Supervised,
+) -> None:
+    code = "rank and sys.exit('no more'); say(os.getpid()); time.sleep(2);"
+    process = supervised(code)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "rank 1 ended with exit code 1; its last lines:\n    no more" in output
 
 
 @pytest.mark.process
-def test_one_that_is_killed_is_recorded(tmp_path: Path) -> None:
+def test_one_that_is_killed_is_recorded(supervised: Supervised, tmp_path: Path) -> None:
     """Before the one that fails for want of it."""
-    code = RANK + (
+    code = (
         f"flag = {str(tmp_path / 'killed')!r}\n"
         "if rank: open(flag, 'w').close(); os.kill(os.getpid(), 9)\n"
         "while not os.path.exists(flag): time.sleep(0.05)\n"
         "time.sleep(0.5); sys.exit('lost my peer')"
     )
-    process = supervised(code, tmp_path)
+    process = supervised(code)
     process.communicate(timeout=60)
     assert process.returncode == 1
     error = store.read_json(tmp_path / store.ERROR)
@@ -98,21 +125,20 @@ def test_one_that_is_killed_is_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_one_that_hangs_after_another_has_failed_is_killed(tmp_path: Path) -> None:
-    code = RANK + "rank and sys.exit(1); print(os.getpid(), flush=True); time.sleep(600)"
-    process = supervised(code, tmp_path)
+def test_one_that_hangs_after_another_has_failed_is_killed(supervised: Supervised) -> None:
+    code = "rank and sys.exit(1); say(os.getpid()); time.sleep(600)"
+    process = supervised(code)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert not Path(f"/proc/{output.split()[0]}").exists()
 
 
 @pytest.mark.process
-def test_a_signal_to_stop_is_passed_on_and_is_no_failure(tmp_path: Path) -> None:
-    code = (
-        RANK + "import signal; signal.signal(15, lambda *_: sys.exit(1));"
-        "print('ready', flush=True); time.sleep(600)"
-    )
-    process = supervised(code, tmp_path)
+def test_a_signal_to_stop_is_passed_on_and_is_no_failure(
+    supervised: Supervised, tmp_path: Path
+) -> None:
+    code = "import signal; signal.signal(15, lambda *_: sys.exit(1));say('ready'); time.sleep(600)"
+    process = supervised(code)
     assert process.stdout is not None
     lines = [process.stdout.readline(), process.stdout.readline()]
     assert sorted(lines) == ["[rank 1] ready\n", "ready\n"]
@@ -123,10 +149,8 @@ def test_a_signal_to_stop_is_passed_on_and_is_no_failure(tmp_path: Path) -> None
 
 
 @pytest.mark.process
-def test_all_end_with_their_supervisor(tmp_path: Path) -> None:
-    process = supervised(
-        FOLLOW + RANK + "print(os.getpid(), flush=True); time.sleep(600)", tmp_path
-    )
+def test_all_end_with_their_supervisor(supervised: Supervised) -> None:
+    process = supervised("say(os.getpid()); time.sleep(600)")
     assert process.stdout is not None
     pids = [int(process.stdout.readline().split()[-1]) for _ in range(2)]
     process.kill()
