@@ -106,6 +106,12 @@ def test_squeeze_excitation_rescales_channels() -> None:
     assert w1.shape == (2, 8)
 
 
+def test_an_excitation_may_have_no_biases() -> None:
+    """Hu 2018, Table 10."""
+    names = [name for name, _ in SqueezeExcitation(8, 4, bias=False).named_parameters()]
+    assert names == ["fc1.weight", "fc2.weight"]
+
+
 @pytest.mark.parametrize(("channels", "groups"), [(1, 1), (3, 1), (16, 8), (24, 4), (64, 32)])
 def test_group_norm_has_groups_of_two_channels_or_more(channels: int, groups: int) -> None:
     assert group_norm(channels).num_groups == groups

@@ -108,6 +108,8 @@ class ResNet(Description):
     """Before a branch's last convolution (Zagoruyko 2016)."""
     se: NonNegativeInt = 0
     """Squeeze-and-excitation's reduction r (Hu 2018, arXiv 1709.01507); 0 is none."""
+    se_bias: bool = True
+    """Whether its two layers have biases (Hu 2018, Table 10: none)."""
     scaling: Literal["none", "skipinit", "rezero", "fixup"] = "none"
     """A learned scalar at the branch's end: alone (ReZero: Bachlechner 2020, arXiv 2003.04887), in
     place of all norms (SkipInit: De 2020, arXiv 2002.10444), or as Fixup's multiplier, with scalar
@@ -164,6 +166,7 @@ class ResNet(Description):
             "gate": self.shortcut == "gated",
             "gate_bias": self.shortcut == "gated",
             "shortcut_dropout": self.shortcut == "dropout",
+            "se_bias": self.se > 0,
             "scale_init": self.scaling in ("skipinit", "rezero"),
         }
 

@@ -39,11 +39,11 @@ class Scale(nn.Module):
 class SqueezeExcitation(nn.Module):
     """x σ(W₂ relu(W₁ mean(x))): a factor per image and channel; W₁ reduces channels r-fold."""
 
-    def __init__(self, channels: int, reduction: int) -> None:
+    def __init__(self, channels: int, reduction: int, bias: bool = True) -> None:
         super().__init__()
         reduced = max(1, channels // reduction)
-        self.fc1 = nn.Conv2d(channels, reduced, 1)
-        self.fc2 = nn.Conv2d(reduced, channels, 1)
+        self.fc1 = nn.Conv2d(channels, reduced, 1, bias=bias)
+        self.fc2 = nn.Conv2d(reduced, channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         squeezed: Tensor = self.fc1(x.mean((2, 3), keepdim=True))

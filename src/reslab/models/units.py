@@ -110,7 +110,7 @@ def unit(net: ResNet, stage: int, place: int) -> Unit:
     letters = alphabet(
         net,
         m=lambda _: nn.MaxPool2d(3, stride, padding=1),
-        e=lambda channels: SqueezeExcitation(channels, net.se),
+        e=lambda channels: SqueezeExcitation(channels, net.se, net.se_bias),
         s=lambda _: Scale(1.0 if net.scaling == "fixup" else net.scale_init),
         p=lambda _: StochasticDepth(survival),
     )
