@@ -104,6 +104,7 @@ def test_counts_follow_from_the_description(
         ({"name": "imagenet", "classes": ("n1",)}, "imagenet has no n1; expected WordNet ids"),
         ({"name": "imagenet", "classes": ("n01443537", "n01440764")}, "expected sorted ids"),
         ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
+        ({"name": "digits", "tested_on": "test"}, "tested_on: test is so without a holdout"),
         ({"name": "imagefolder"}, "folder: is missing; imagefolder needs it"),
         ({"name": "imagefolder", "folder": "x", "test_fraction": 1.0}, "less than 1"),
         ({"name": "imagefolder", "folder": "x", "files": "abc"}, "files and counts are found tog"),
@@ -239,6 +240,7 @@ def test_crops_that_cannot_be_are_refused(fields: dict[str, Any], reason: str) -
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [
+        ({"recipe__normalization": "gcn_zca"}, "recipe.normalization: gcn_zca is for small images"),
         ({"recipe": "he2015_cifar"}, "recipe.photographs: is missing; the images of imagenet have"),
         ({"data": "cifar10"}, "the images of cifar10 are all of 32 × 32 pixels"),
         ({"recipe__augmentation__crop_padding": 4}, "crop_padding: 4 is for images of one size"),

@@ -11,8 +11,8 @@ from tests.data.ranks import as_rank
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve
-from reslab.data.augment import Normalization
 from reslab.data.modules import ResidentData
+from reslab.data.normalize import Normalization
 from reslab.data.sources import hold_out, open_source
 
 # lightning 2.6.6 asks torch 2.14's tree specifications in a deprecated way.

@@ -12,8 +12,8 @@ from torch import Tensor
 from reslab.config import RunConfig, resolve
 from reslab.config.schema import Normalizing
 from reslab.data import crops
-from reslab.data.augment import Normalization
 from reslab.data.modules import ResidentData, data_module
+from reslab.data.normalize import Normalization
 from reslab.data.photographs import PhotographData, Pictures, open_pictures
 from reslab.data.sources import hold_out
 from reslab.errors import UserError

@@ -12,8 +12,8 @@ from torchvision import transforms
 from torchvision.transforms import v2
 
 from reslab.config import Photographs
-from reslab.data.augment import Normalization
 from reslab.data.decode import decode
+from reslab.data.normalize import Normalization
 from reslab.data.views import VIEWS, assumed, of_any_size, scales
 
 CROPS = Photographs(crop="center")

@@ -172,3 +172,14 @@ def test_images_that_the_paper_holds_out_are_named(lab: Lab) -> None:
     lab.variant("constant", {"model": "resnet110"}, published=published)
     line = "data.holdout: 0, all 50,000 training images; Huang 2016: 5,000"
     assert line in deviations_of(lab)
+    assert not any("tested_on" in line for line in deviations_of(lab))
+
+
+def test_a_run_that_holds_out_as_the_paper_does_and_tests_as_it_does_is_no_deviation(
+    lab: Lab,
+) -> None:
+    lab.base = {"data": {"name": "cifar10", "holdout": 5000}, "recipe": "huang2016_cifar"}
+    published = ("huang2016/table1", "ResNet constant depth")
+    lab.published = published[0]
+    lab.variant("a", {"model": "resnet110", "data.tested_on": "test"}, published=published)
+    assert not any("data." in line for line in deviations_of(lab))

@@ -11,7 +11,7 @@ import torch
 
 from reslab import build, store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
-from reslab.data.augment import Normalization
+from reslab.data.normalize import Normalization
 from reslab.training.checkpoint import About, write_safetensors
 
 SMALL = {

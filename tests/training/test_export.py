@@ -1,5 +1,6 @@
 """What is exported computes what the net computes, and says what it is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tests.training.conftest import write_weights
 
 from reslab import load
 from reslab.config import resolve
-from reslab.data.augment import Normalization
+from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.training import export as exporting
 from reslab.training.checkpoint import About, read_weights, trained
@@ -28,6 +29,14 @@ def test_safetensors_hold_the_weights_and_what_they_mean_bit_for_bit(digit_weigh
     images = example(about)
     assert torch.equal(same(images), net(images))
     assert not load(again).training
+
+
+def test_a_whitening_travels_bit_for_bit(digit_weights: Path) -> None:
+    images = torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8)
+    about = replace(trained(digit_weights)[1], normalization=Normalization.fit("gcn_zca", images))
+    told = About.from_json(about.as_json()).normalization
+    assert torch.equal(told(images), about.normalization(images))
+    assert told.kind == "gcn_zca"
 
 
 def test_safetensors_of_others_are_weights_that_do_not_say_what_they_are(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.training.conftest import Script, write_weights
 
 from reslab.config import resolve
-from reslab.data.augment import Normalization
+from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.training.checkpoint import trained
 from reslab.training.predict import as_input, image_files, predict

@@ -270,18 +270,21 @@ def test_rows_of_a_run_killed_before_its_first_checkpoint_are_dropped(make_run: 
     assert store.read_metrics(cut.parent) == store.read_metrics(whole.parent)
 
 
-def test_held_out_images_replace_the_test_set(make_run: MakeRun) -> None:
-    config = make_run("a", {"data.holdout": 237})
+@pytest.mark.parametrize(
+    ("override", "split", "tested"),
+    [({}, "holdout", 237), ({"data.tested_on": "test"}, "test", 360)],
+)
+def test_held_out_images_are_not_trained_on_and_may_replace_the_test_set(
+    override: dict[str, Any], split: str, tested: int, make_run: MakeRun
+) -> None:
+    config = make_run("a", {"data.holdout": 237, **override})
     start(config)
     result = store.read_result(config.parent)
     assert result is not None
-    assert (result["split"], result["train"]["examples"], result["test"]["examples"]) == (
-        "holdout",
-        1200,
-        237,
-    )
+    examples = [result[part]["examples"] for part in ("train", "test")]
+    assert (result["split"], examples) == (split, [1200, tested])
     evaluated = evaluate_file(config.parent)
-    assert (evaluated.split, evaluated.score.wrong) == ("holdout", result["test"]["wrong"])
+    assert (evaluated.split, evaluated.score.wrong) == (split, result["test"]["wrong"])
 
 
 def test_checkpoints_hold_tensors_and_plain_values_only(make_run: MakeRun) -> None:

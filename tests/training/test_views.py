@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from reslab import build, store
 from reslab.config import RunConfig, describe, dump_yaml, resolve
-from reslab.data.augment import Normalization
 from reslab.data.decode import decode
+from reslab.data.normalize import Normalization
 from reslab.data.views import VIEWS, Views
 from reslab.errors import UserError
 from reslab.training import evaluate

@@ -33,8 +33,11 @@ class Data(Description):
 
     name: DatasetName
     holdout: NonNegativeInt = 0
-    """Training images set aside and tested on instead of the test set (He 2015 chose its schedule
-    with 5,000 of CIFAR-10's). The split is fixed: it does not follow the run's seed."""
+    """Training images set aside and not trained on (He 2015 chose its schedule with 5,000 of
+    CIFAR-10's). The split is fixed: it does not follow the run's seed."""
+    tested_on: Literal["holdout", "test"] = "holdout"
+    """With a hold-out: what the run is tested on. test is for protocols that train on fewer images
+    (Huang 2016: 45,000) and still report the test set's error."""
     classes: tuple[str, ...] = ()
     """imagenet: only these classes, by their WordNet ids, sorted; their places are the labels. In
     YAML also a number (the first k in sorted order) or a text file of ids. None: all."""
@@ -53,6 +56,9 @@ class Data(Description):
     counts: Counts | None = None
     """imagefolder: found with `files`."""
 
+    def _reads(self) -> dict[str, bool]:
+        return {"tested_on": self.holdout > 0}
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         self._refuse_what_belongs_to_others()
@@ -60,6 +66,8 @@ class Data(Description):
             self._check_classes()
         if self.name == "imagefolder" and self.folder is None:
             raise ValueError("folder: is missing; imagefolder needs it: where the images lie")
+        if self.tested_on == "test" and not self.holdout:
+            raise ValueError("tested_on: test is so without a holdout; leave it out")
         if (self.files is None) != (self.counts is None):
             raise ValueError("files: files and counts are found together; leave both out")
         if self.name == "imagefolder" and self.counts is None:
@@ -75,6 +83,11 @@ class Data(Description):
                 f"holdout: {self.holdout} must leave training images; {self.name} has {train}"
             )
         return self
+
+    @property
+    def split(self) -> Literal["holdout", "test"]:
+        """What the run is tested on."""
+        return self.tested_on if self.holdout else "test"
 
     def _refuse_what_belongs_to_others(self) -> None:
         photographs = self.name not in DATASETS or DATASETS[self.name].photographs

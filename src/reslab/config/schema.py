@@ -32,6 +32,7 @@ Normalizing = Literal[
     "channel",
     "channel_mean",
     "channel_image_std",
+    "gcn_zca",
     "imagenet",
     "none",
 ]
@@ -196,8 +197,10 @@ class Recipe(Description):
     standard deviation of all their pixels (Huang 2016, the authors' code); channel: their mean and
     standard deviation per channel; channel_mean: minus the mean per channel (Hu 2018);
     channel_image_std: divided by the mean over images of each image's standard deviation per
-    channel, on CIFAR-10 the 0.2023, 0.1994, 0.2010 of much code (Zhang 2019); imagenet: ImageNet's;
-    none: pixels in [0, 1]. All on pixels divided by 255."""
+    channel, on CIFAR-10 the 0.2023, 0.1994, 0.2010 of much code (Zhang 2019); gcn_zca: each image
+    minus its mean and scaled to a norm of 55, then whitened by ZCA with 0.1 added to the variances
+    (Zagoruyko 2016, Tables 2 to 4, by pylearn2); imagenet: ImageNet's; none: pixels in [0, 1]. All
+    others on pixels divided by 255."""
     augmentation: Augmentation = Augmentation()
     photographs: Photographs | None = None
     """How photographs become square inputs; other data have none."""
@@ -287,10 +290,8 @@ class RunConfig(Description):
                 f"recipe.batch_size: {self.recipe.batch_size} exceeds the {train} "
                 f"training images of {self.data.name}"
             )
-        if self.recipe.normalization == "imagenet" and facts.in_channels != 3:
-            raise ValueError(
-                f"recipe.normalization: imagenet is for colour; {self.data.name} is grey"
-            )
+        if reason := does_not_suit(self.recipe.normalization, self.data):
+            raise ValueError(f"recipe.normalization: {reason}")
         return self
 
     @model_validator(mode="after")
@@ -342,6 +343,19 @@ class RunConfig(Description):
         )
         canonical = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def does_not_suit(normalization: Normalizing, data: Data) -> str | None:
+    """Why these images cannot be normalised so; None if they can."""
+    facts = facts_of(data)
+    if normalization == "imagenet" and facts.in_channels != 3:
+        return f"imagenet is for colour; {data.name} is grey"
+    if normalization == "gcn_zca" and facts.photographs:
+        return (
+            f"gcn_zca is for small images; a photograph of {data.name} has too many pixels to "
+            "whiten each by each"
+        )
+    return None
 
 
 def input_size(config: RunConfig) -> int:

@@ -4,7 +4,8 @@
 package works without lightning.
 """
 
-from reslab.data.augment import Normalization, augmented, crop_flip
+from reslab.data.augment import augmented, crop_flip
+from reslab.data.normalize import Normalization
 from reslab.data.order import Order, init_seed, step_seed
 from reslab.data.sources import Source, Split, hold_out, open_source
 

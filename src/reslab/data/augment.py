@@ -1,85 +1,21 @@
-"""Normalisation, and the augmentation of whole batches on the device that holds them.
+"""The augmentation of whole batches on the device that holds them.
 
 He 2015 (Sec. 3.4, 4.2) subtracts the training images' mean image, pads with zeros, crops at random
-and flips; torchvision's usual order pads first, with black. A recipe says which. Sums are over
-integers small enough to be exact, so a fit does not depend on the number of threads. RandAugment,
-mixup and cutmix are torchvision's, with torch's generator seeded for each image or step; torch does
-not promise that another version of it draws the same.
+and flips; torchvision's usual order pads first, with black. A recipe says which. RandAugment, mixup
+and cutmix are torchvision's, with torch's generator seeded for each image or step; torch does not
+promise that another version of it draws the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import reduce
-from typing import NamedTuple, TypedDict, get_args
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from reslab.config.schema import Augmentation, Normalizing
-from reslab.errors import UserError
-
-Kind = Normalizing
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""As in torchvision's reference training and its published weights."""
-
-
-class NormalizationState(TypedDict):
-    """What a checkpoint holds of a normalisation."""
-
-    kind: str
-    mean: Tensor
-    std: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Normalization:
-    """(pixels / 255 - mean) / std; mean and std are float32 and broadcast to (C, H, W)."""
-
-    kind: str
-    mean: Tensor
-    std: Tensor
-
-    @classmethod
-    def fit(cls, kind: Kind, images: Tensor) -> "Normalization":
-        """The normalisation for training images, uint8 (N, C, H, W); computed in float64.
-
-        `Recipe.normalization` says what each kind is; standard deviations divide by the number of
-        values n, those of single images by n - 1. imagenet and none do not look at the values.
-        """
-        parts = [measured(kind, part) for part in torch.split(images, 1000)]
-        return cls.of(kind, reduce(Measured.__add__, parts))
-
-    @classmethod
-    def of(cls, kind: Kind, images: "Measured") -> "Normalization":
-        """The normalisation for training images that were measured, perhaps in parts."""
-        mean, std = FITS[kind].moments(images)
-        return cls(kind, mean.float(), std.float())
-
-    @classmethod
-    def from_state(cls, state: NormalizationState) -> "Normalization":
-        """The normalisation that `state()` described; `UserError` for an unknown kind."""
-        if state["kind"] not in get_args(Kind):
-            raise UserError(
-                f"the normalization in the weights is {state['kind']!r}; expected "
-                f"{', '.join(get_args(Kind))}"
-            )
-        return cls(state["kind"], state["mean"], state["std"])
-
-    def state(self) -> NormalizationState:
-        """A plain dict of a string and tensors, on the CPU, for a checkpoint."""
-        return {"kind": self.kind, "mean": self.mean.cpu(), "std": self.std.cpu()}
-
-    def to(self, device: torch.device | str) -> "Normalization":
-        """This normalisation on a device."""
-        return Normalization(self.kind, self.mean.to(device), self.std.to(device))
-
-    def __call__(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Images, uint8 (B, C, H, W), normalised in `dtype`."""
-        return images.to(dtype).div_(255).sub_(self.mean).div_(self.std)
+from reslab.config.schema import Augmentation
+from reslab.data.normalize import Normalization
 
 
 class Draws(NamedTuple):
@@ -224,124 +160,3 @@ def generator_kept() -> Iterator[None]:
         yield
     finally:
         torch.default_generator.set_state(state)
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """What a kind of normalisation follows from, of images, uint8 (N, C, H, W).
-
-    All but the deviations are whole numbers, so that sums over parts of the images are exact.
-    """
-
-    shape: tuple[int, ...]
-    of: dict[str, Tensor]
-
-    def __add__(self, after: "Measured") -> "Measured":
-        """Of these images and of those after them."""
-        join = {name: torch.cat if name == "deviations" else _sum for name in self.of}
-        both = {name: join[name]([value, after.of[name]]) for name, value in self.of.items()}
-        return Measured((self.shape[0] + after.shape[0], *self.shape[1:]), both)
-
-
-def measured(kind: Kind, images: Tensor) -> Measured:
-    """What `Normalization.of` needs to know of at most 1,000 images, uint8 (N, C, H, W)."""
-    return Measured(
-        tuple(images.shape), {name: MEASURES[name](images) for name in FITS[kind].measures}
-    )
-
-
-def _sum(parts: list[Tensor]) -> Tensor:
-    return torch.stack(parts).sum(0)
-
-
-def _counts(images: Tensor) -> Tensor:
-    """How often each value occurs in each channel, (C, 256)."""
-    return torch.stack([torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)])
-
-
-def _sums(images: Tensor) -> Tensor:
-    """Sum of the images, (C, H, W), float64."""
-    # 1,000 · 255 < 2**24: the float32 sum is exact, and faster than an integer sum.
-    return images.float().sum(0).double()
-
-
-def _deviations(images: Tensor) -> Tensor:
-    """Square root of n Σx² - (Σx)² over the n pixels of each image and channel, (N, C), float64."""
-    values = images.flatten(2).long()
-    sums, squares = values.sum(2), (values**2).sum(2)
-    return (values.shape[2] * squares - sums**2).double().sqrt()
-
-
-MEASURES: dict[str, Callable[[Tensor], Tensor]] = {
-    "counts": _counts,
-    "sums": _sums,
-    "deviations": _deviations,
-}
-
-
-class Fit(NamedTuple):
-    """How a kind of normalisation follows from what is measured of the training images."""
-
-    measures: tuple[str, ...]
-    moments: Callable[[Measured], tuple[Tensor, Tensor]]
-    """Mean and standard deviation of pixels / 255, which broadcast to (C, H, W)."""
-
-
-def _channel(images: Measured) -> tuple[Tensor, Tensor]:
-    mean, variance = _moments(images.of["counts"])
-    return mean.view(-1, 1, 1), variance.sqrt().view(-1, 1, 1)
-
-
-def _channel_mean(images: Measured) -> tuple[Tensor, Tensor]:
-    return _channel(images)[0], _ones(images)
-
-
-def _channel_image_std(images: Measured) -> tuple[Tensor, Tensor]:
-    pixels = images.shape[2] * images.shape[3]
-    # numpy adds in one order, whatever the number of threads.
-    deviations = (images.of["deviations"] / 255).numpy(force=True)
-    mean = torch.from_numpy(np.mean(deviations, axis=0))
-    std = mean / (pixels * (pixels - 1)) ** 0.5  # an image's with n - 1: torch's default
-    return _channel(images)[0], std.view(-1, 1, 1)
-
-
-def _pixel_mean(images: Measured) -> tuple[Tensor, Tensor]:
-    return images.of["sums"] / images.shape[0] / 255, _ones(images)
-
-
-def _pixel_mean_global_std(images: Measured) -> tuple[Tensor, Tensor]:
-    _, variance = _moments(images.of["counts"].sum(0, keepdim=True))
-    channels = images.shape[1]
-    return _pixel_mean(images)[0], variance.sqrt().view(1, 1, 1).expand(channels, 1, 1)
-
-
-def _imagenet(images: Measured) -> tuple[Tensor, Tensor]:
-    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-    return mean.view(-1, 1, 1), std.view(-1, 1, 1)
-
-
-def _none(images: Measured) -> tuple[Tensor, Tensor]:
-    return torch.zeros(images.shape[1], 1, 1), _ones(images)
-
-
-FITS: dict[str, Fit] = {
-    "pixel_mean": Fit(("sums",), _pixel_mean),
-    "pixel_mean_global_std": Fit(("sums", "counts"), _pixel_mean_global_std),
-    "channel": Fit(("counts",), _channel),
-    "channel_mean": Fit(("counts",), _channel_mean),
-    "channel_image_std": Fit(("counts", "deviations"), _channel_image_std),
-    "imagenet": Fit((), _imagenet),
-    "none": Fit((), _none),
-}
-
-
-def _ones(images: Measured) -> Tensor:
-    return torch.ones(images.shape[1], 1, 1)
-
-
-def _moments(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of pixels / 255 from their counts (…, 256)."""
-    share = counts.double() / counts.sum(1, keepdim=True)
-    values = torch.arange(256, dtype=torch.float64) / 255
-    mean = share @ values
-    return mean, (share * (values - mean[:, None]) ** 2).sum(1)

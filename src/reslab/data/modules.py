@@ -18,7 +18,8 @@ from torch import Tensor
 from reslab.config.data import facts_of
 from reslab.config.schema import RunConfig
 from reslab.data import files
-from reslab.data.augment import Draws, Normalization, augmented, mixed
+from reslab.data.augment import Draws, augmented, mixed
+from reslab.data.normalize import Normalization
 from reslab.data.order import Order, Rows, mix_seed
 from reslab.data.sources import Split, in_use, open_source
 
@@ -219,7 +220,7 @@ class ResidentData(ImageData[Split]):
         if hasattr(self, "train"):
             return
         source = open_source(self.config.data.name)
-        train, test = in_use(source.train, source.test, self.config.data.holdout)
+        train, test = in_use(source.train, source.test, self.config.data)
         device = self.device()
         fitted = Normalization.fit(self.config.recipe.normalization, train.images)
         self.normalization = fitted.to(device)

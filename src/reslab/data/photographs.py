@@ -23,7 +23,6 @@ from reslab import store
 from reslab.config.data import Data, Photographs
 from reslab.config.folders import Image, listing_of
 from reslab.config.schema import RunConfig
-from reslab.data.augment import FITS, Kind, Measured, Normalization, measured
 from reslab.data.crops import test_crop, train_crop
 from reslab.data.decode import Undecodable, decode
 from reslab.data.modules import (
@@ -36,6 +35,7 @@ from reslab.data.modules import (
     finished,
     own_share,
 )
+from reslab.data.normalize import FITS, Kind, Measured, Normalization, measured
 from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared
 from reslab.data.sources import in_use
@@ -292,7 +292,7 @@ class PhotographData(ImageData[Pictures]):
     def _open(self) -> None:
         data, workers = self.config.data, self._workers()
         opened = open_photographs(data, workers)
-        train, test = in_use(opened.train, opened.test, data.holdout)
+        train, test = in_use(opened.train, opened.test, data)
         key = [opened.digest, data.holdout, data.prepared]
         kind = self.config.recipe.normalization
         self.normalization = fit_normalization(kind, train, self.photographs, key, workers)

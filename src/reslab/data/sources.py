@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from reslab.config.data import Data
 from reslab.config.datasets import DATASETS
 from reslab.data import files
 from reslab.data.order import Stream, permutation
@@ -98,9 +99,12 @@ def hold_out(split: S, count: int) -> tuple[S, S]:
     return split[rest], split[those]
 
 
-def in_use(train: S, test: S, holdout: int) -> tuple[S, S]:
-    """What a run trains on and is tested on: with a hold-out, both parts of the training split."""
-    return hold_out(train, holdout) if holdout else (train, test)
+def in_use(train: S, test: S, data: Data) -> tuple[S, S]:
+    """What a run trains on, and what it is tested on, of the two splits of its data."""
+    if data.holdout:
+        train, held = hold_out(train, data.holdout)
+        test = held if data.split == "holdout" else test
+    return train, test
 
 
 def _validated(name: str, source: Source) -> Source:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from reslab.config.data import Photographs
-from reslab.data.augment import Normalization
 from reslab.data.crops import test_crop
+from reslab.data.normalize import Normalization
 from reslab.data.photographs import Pictures
 
 View = Literal["center", "ten_crop", "multi_scale"]

@@ -71,6 +71,7 @@ def unread(config: RunConfig) -> set[str]:
     """Fields that this run does not read, whatever their value."""
     return {
         *(f"model.{field}" for field in config.model.unread),
+        *(f"data.{field}" for field in config.data.unread),
         *(f"recipe.{field}" for field in config.recipe.unread),
     }
 
@@ -92,7 +93,7 @@ def _own_choices(variant: Variant) -> Iterator[str]:
                 f"{budget}: the warm-up lasts {scaled.schedule.warmup_steps:,} of "
                 f"{full.schedule.warmup_steps:,} steps"
             )
-    if config.data.holdout:
+    if config.data.split == "holdout":
         yield (
             f"data.holdout: tested on {config.data.holdout:,} training images set aside, not on "
             "the test set"

@@ -283,7 +283,7 @@ def _delta(comparison: Comparison | None, published: Published | None) -> str:
 
 
 def _is_held_out(variant: Variant) -> bool:
-    return variant.config is not None and variant.config.data.holdout > 0
+    return variant.config is not None and variant.config.data.split == "holdout"
 
 
 # ---- below the grid ---------------------------------------------------------------------------

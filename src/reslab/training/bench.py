@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from reslab.config import Photographs, RunConfig, resolve
 from reslab.config.folders import root_of
-from reslab.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from reslab.data.photographs import PhotographData
 from reslab.data.prepared import prepare
 from reslab.data.workers import default_workers

@@ -7,11 +7,14 @@ three, as JSON, in its metadata under `reslab`.
 """
 
 import json
+import math
 import pickle
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from pydantic import ValidationError
@@ -22,7 +25,7 @@ from torch import Tensor, nn
 from reslab import store
 from reslab.config import RunConfig
 from reslab.config.resolve import problems
-from reslab.data.augment import Normalization
+from reslab.data.normalize import Normalization, NormalizationState
 from reslab.errors import UserError, located
 from reslab.models import build
 from reslab.models.weights import fit, translate
@@ -52,17 +55,13 @@ class About:
 
         Of a folder of one's own only the name is told, not where it lies.
         """
-        state, config = self.normalization.state(), self.config.model_dump(mode="json")
+        config = self.config.model_dump(mode="json")
         if config["data"]["folder"]:
             config["data"]["folder"] = Path(config["data"]["folder"]).name
         return json.dumps(
             {
                 "config": config,
-                "normalization": {
-                    "kind": state["kind"],
-                    "mean": state["mean"].tolist(),
-                    "std": state["std"].tolist(),
-                },
+                "normalization": _as_plain(self.normalization),
                 "class_names": self.class_names,
             },
             ensure_ascii=False,
@@ -72,14 +71,31 @@ class About:
     def from_json(cls, text: str) -> "About":
         """What `as_json` described."""
         about = json.loads(text)
-        kind, mean, std = (about["normalization"][key] for key in ("kind", "mean", "std"))
         return cls(
             _config(json.dumps(about["config"])),
-            Normalization.from_state(
-                {"kind": kind, "mean": torch.tensor(mean), "std": torch.tensor(std)}
-            ),
+            _from_plain(about["normalization"]),
             tuple(about["class_names"]),
         )
+
+
+def _as_plain(normalization: Normalization) -> dict[str, Any]:
+    """Numbers as lists; a whitening matrix, 38 MB for CIFAR, as its bytes in base64."""
+    state = normalization.state()
+    plain: dict[str, Any] = {"kind": state["kind"]}
+    plain |= {"mean": state["mean"].tolist(), "std": state["std"].tolist()}
+    if "whitening" in state:
+        plain["whitening"] = b64encode(state["whitening"].numpy().astype("<f4").tobytes()).decode()
+    return plain
+
+
+def _from_plain(plain: dict[str, Any]) -> Normalization:
+    state: dict[str, Any] = {"kind": plain["kind"]}
+    state |= {name: torch.tensor(plain[name]) for name in ("mean", "std")}
+    if "whitening" in plain:
+        values = np.frombuffer(b64decode(plain["whitening"]), "<f4")
+        side = math.isqrt(len(values))
+        state["whitening"] = torch.from_numpy(values.reshape(side, side).astype(np.float32))
+    return Normalization.from_state(cast(NormalizationState, state))
 
 
 def _config(text: str) -> RunConfig:

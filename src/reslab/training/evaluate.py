@@ -22,8 +22,9 @@ from tqdm import tqdm
 from reslab import store
 from reslab.config import Data, Photographs, RunConfig, describe, facts_of, read_run
 from reslab.config.resolve import problems
-from reslab.data.augment import Kind, Normalization
+from reslab.config.schema import does_not_suit
 from reslab.data.modules import EvaluationBatches
+from reslab.data.normalize import Kind, Normalization
 from reslab.data.photographs import fit_normalization, open_photographs
 from reslab.data.sources import in_use, open_source
 from reslab.data.views import Seen, View, Views, assumed, of_any_size
@@ -133,8 +134,8 @@ def evaluate_file(
     normalize: Normalizer = (
         normalization if normalization else _known(fitted, path, "normalization")
     )
-    if normalize == "imagenet" and facts.in_channels != 3:
-        raise UserError(f"--normalization imagenet is for colour; {used.name} is grey")
+    if normalization and (reason := does_not_suit(normalization, used)):
+        raise UserError(f"--normalization {reason}")
     if (description.in_channels, description.classes) != (facts.in_channels, facts.classes):
         raise UserError(
             f"the net takes {description.in_channels} channels to {description.classes} classes; "
@@ -216,7 +217,7 @@ def _device() -> torch.device:
 
 def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
     source = open_source(data.name)
-    train, test = in_use(source.train, source.test, data.holdout)
+    train, test = in_use(source.train, source.test, data)
     if not isinstance(normalize, Normalization):
         normalize = Normalization.fit(normalize, train.images)
     batches = EvaluationBatches(test, normalize, net.dtype)
@@ -225,11 +226,7 @@ def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
         for images, targets in tqdm(batches, unit="batch", disable=None)
     )
     score, confusion = count(answers, len(source.class_names))
-    return Evaluation(data.name, _split(data), "center", score, source.class_names, confusion)
-
-
-def _split(data: Data) -> Split:
-    return "holdout" if data.holdout else "test"
+    return Evaluation(data.name, data.split, "center", score, source.class_names, confusion)
 
 
 # ---- photographs ---------------------------------------------------------------------------------
@@ -245,7 +242,7 @@ def _photographs(
     workers = default_workers()
     opened = open_photographs(data, workers)
     opened.survey.tell(data.name)
-    train, test = in_use(opened.train, opened.test, data.holdout)
+    train, test = in_use(opened.train, opened.test, data)
     if not isinstance(normalize, Normalization):
         key = [opened.digest, data.holdout, data.prepared]
         normalize = fit_normalization(normalize, train, crops, key, workers)
@@ -266,7 +263,7 @@ def _photographs(
     score, confusion = count(answers, len(opened.class_names))
     return Evaluation(
         data.name,
-        _split(data),
+        data.split,
         views,
         score,
         opened.class_names,

@@ -83,7 +83,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     result = {
         **outcome,
         **costs,
-        "split": "holdout" if config.data.holdout else "test",
+        "split": config.data.split,
         "normalization_batch": normalized,
         "code": store.code_version(),
         "seconds": round(time.monotonic() - began, 1),
@@ -117,7 +117,8 @@ def make_trainer(
     """Lightning's Trainer with our records and checkpoints in place of its own."""
     recipe, here = config.scaled_recipe, place()
     micro_batches = execution.micro_batches(recipe.batch_size, here.ranks)
-    test_examples = config.data.holdout or facts_of(config.data).test
+    data = config.data
+    test_examples = data.holdout if data.split == "holdout" else facts_of(data).test
     interval = evaluation_interval(recipe, test_examples)
     record = Record(folder)
     precision: Literal["32-true", "bf16-mixed", "64-true"] = (

@@ -1,0 +1,265 @@
+"""Normalisation of pixels: what is measured of the training images, and what it does to a batch.
+
+Sums are over integers small enough to be exact, so a fit does not depend on the number of threads;
+that of `gcn_zca`, sums of real numbers, may in its last bits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import NamedTuple, NotRequired, TypedDict, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from reslab.config.schema import Normalizing
+from reslab.errors import UserError
+
+Kind = Normalizing
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""As in torchvision's reference training and its published weights."""
+
+
+class NormalizationState(TypedDict):
+    """What a checkpoint holds of a normalisation."""
+
+    kind: str
+    mean: Tensor
+    std: Tensor
+    whitening: NotRequired[Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """(pixels / 255 - mean) / std; mean and std are float32 and broadcast to (C, H, W).
+
+    With a `whitening` matrix W, float32 (C·H·W, C·H·W): (x - mean) W, where x is an image after
+    `contrast_normalized`, as a row.
+    """
+
+    kind: str
+    mean: Tensor
+    std: Tensor
+    whitening: Tensor | None = None
+
+    @classmethod
+    def fit(cls, kind: Kind, images: Tensor) -> "Normalization":
+        """The normalisation for training images, uint8 (N, C, H, W); computed in float64.
+
+        `Recipe.normalization` says what each kind is; standard deviations divide by the number of
+        values n, those of single images by n - 1. imagenet and none do not look at the values.
+        """
+        parts = tqdm(
+            torch.split(images, 1000), f"fitting {kind}", unit="part", disable=None, delay=2
+        )
+        return cls.of(kind, reduce(Measured.__add__, (measured(kind, part) for part in parts)))
+
+    @classmethod
+    def of(cls, kind: Kind, images: "Measured") -> "Normalization":
+        """The normalisation for training images that were measured, perhaps in parts."""
+        fit = FITS[kind]
+        mean, std = fit.moments(images)
+        whitening = fit.whitening(images).float() if fit.whitening else None
+        return cls(kind, mean.float(), std.float(), whitening)
+
+    @classmethod
+    def from_state(cls, state: NormalizationState) -> "Normalization":
+        """The normalisation that `state()` described; `UserError` for an unknown kind."""
+        if state["kind"] not in get_args(Kind):
+            raise UserError(
+                f"the normalization in the weights is {state['kind']!r}; expected "
+                f"{', '.join(get_args(Kind))}"
+            )
+        return cls(**state)
+
+    def state(self) -> NormalizationState:
+        """A plain dict of a string and tensors, on the CPU, for a checkpoint."""
+        state: NormalizationState = {
+            "kind": self.kind,
+            "mean": self.mean.cpu(),
+            "std": self.std.cpu(),
+        }
+        return state if self.whitening is None else {**state, "whitening": self.whitening.cpu()}
+
+    def to(self, device: torch.device | str) -> "Normalization":
+        """This normalisation on a device."""
+        whitening = None if self.whitening is None else self.whitening.to(device)
+        return Normalization(self.kind, self.mean.to(device), self.std.to(device), whitening)
+
+    def __call__(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Images, uint8 (B, C, H, W), normalised in `dtype`."""
+        if self.whitening is None:
+            return images.to(dtype).div_(255).sub_(self.mean).div_(self.std)
+        centred = contrast_normalized(images.to(dtype)).sub_(self.mean)
+        return (centred.flatten(1) @ self.whitening.to(dtype)).view_as(centred)
+
+
+def contrast_normalized(images: Tensor) -> Tensor:
+    """Images, floating (B, C, H, W), minus each one's mean, scaled to a Euclidean norm of 55.
+
+    pylearn2's `gcn=55.`, with which its CIFAR data were whitened; an even image becomes 0.
+    """
+    centred = images - images.mean((1, 2, 3), keepdim=True)
+    norms = centred.flatten(1).norm(dim=1).div(55).view(-1, 1, 1, 1)
+    scaled: Tensor = centred / norms.where(norms >= 1e-8, 1)
+    return scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a kind of normalisation follows from, of images, uint8 (N, C, H, W).
+
+    Counts and sums are whole numbers, so that adding those of parts of the images is exact.
+    """
+
+    shape: tuple[int, ...]
+    of: dict[str, Tensor]
+
+    def __add__(self, after: "Measured") -> "Measured":
+        """Of these images and of those after them."""
+        join = {name: torch.cat if name == "deviations" else _sum for name in self.of}
+        both = {name: join[name]([value, after.of[name]]) for name, value in self.of.items()}
+        return Measured((self.shape[0] + after.shape[0], *self.shape[1:]), both)
+
+
+def measured(kind: Kind, images: Tensor) -> Measured:
+    """What `Normalization.of` needs to know of at most 1,000 images, uint8 (N, C, H, W)."""
+    return Measured(
+        tuple(images.shape), {name: MEASURES[name](images) for name in FITS[kind].measures}
+    )
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    return torch.stack(parts).sum(0)
+
+
+def _counts(images: Tensor) -> Tensor:
+    """How often each value occurs in each channel, (C, 256)."""
+    return torch.stack([torch.bincount(c.flatten(), minlength=256) for c in images.unbind(1)])
+
+
+def _sums(images: Tensor) -> Tensor:
+    """Sum of the images, (C, H, W), float64."""
+    # 1,000 · 255 < 2**24: the float32 sum is exact, and faster than an integer sum.
+    return images.float().sum(0).double()
+
+
+def _deviations(images: Tensor) -> Tensor:
+    """Square root of n Σx² - (Σx)² over the n pixels of each image and channel, (N, C), float64."""
+    values = images.flatten(2).long()
+    sums, squares = values.sum(2), (values**2).sum(2)
+    return (values.shape[2] * squares - sums**2).double().sqrt()
+
+
+def _contrasts(images: Tensor) -> Tensor:
+    return contrast_normalized(images.double())
+
+
+def _contrast_sums(images: Tensor) -> Tensor:
+    """Sum of the images after `contrast_normalized`, (C, H, W), float64."""
+    return _contrasts(images).sum(0)
+
+
+def _contrast_products(images: Tensor) -> Tensor:
+    """Sum of their products of two pixels, (C·H·W, C·H·W), float64."""
+    rows = _contrasts(images).flatten(1)
+    return rows.T @ rows
+
+
+MEASURES: dict[str, Callable[[Tensor], Tensor]] = {
+    "counts": _counts,
+    "sums": _sums,
+    "deviations": _deviations,
+    "contrast_sums": _contrast_sums,
+    "contrast_products": _contrast_products,
+}
+
+
+class Fit(NamedTuple):
+    """How a kind of normalisation follows from what is measured of the training images."""
+
+    measures: tuple[str, ...]
+    moments: Callable[[Measured], tuple[Tensor, Tensor]]
+    """Mean and standard deviation of pixels / 255, which broadcast to (C, H, W)."""
+    whitening: Callable[[Measured], Tensor] | None = None
+
+
+def _channel(images: Measured) -> tuple[Tensor, Tensor]:
+    mean, variance = _moments(images.of["counts"])
+    return mean.view(-1, 1, 1), variance.sqrt().view(-1, 1, 1)
+
+
+def _channel_mean(images: Measured) -> tuple[Tensor, Tensor]:
+    return _channel(images)[0], _ones(images)
+
+
+def _channel_image_std(images: Measured) -> tuple[Tensor, Tensor]:
+    pixels = images.shape[2] * images.shape[3]
+    # numpy adds in one order, whatever the number of threads.
+    deviations = (images.of["deviations"] / 255).numpy(force=True)
+    mean = torch.from_numpy(np.mean(deviations, axis=0))
+    std = mean / (pixels * (pixels - 1)) ** 0.5  # an image's with n - 1: torch's default
+    return _channel(images)[0], std.view(-1, 1, 1)
+
+
+def _pixel_mean(images: Measured) -> tuple[Tensor, Tensor]:
+    return images.of["sums"] / images.shape[0] / 255, _ones(images)
+
+
+def _pixel_mean_global_std(images: Measured) -> tuple[Tensor, Tensor]:
+    _, variance = _moments(images.of["counts"].sum(0, keepdim=True))
+    channels = images.shape[1]
+    return _pixel_mean(images)[0], variance.sqrt().view(1, 1, 1).expand(channels, 1, 1)
+
+
+def _contrast_mean(images: Measured) -> tuple[Tensor, Tensor]:
+    return images.of["contrast_sums"] / images.shape[0], _ones(images)
+
+
+ZCA_BIAS = 0.1
+"""What pylearn2 adds to the variances before it divides by their square roots."""
+
+
+def _zca(images: Measured) -> Tensor:
+    """V (Λ + bias)^-½ Vᵀ of the covariance V Λ Vᵀ (Bell & Sejnowski 1997; pylearn2's ZCA)."""
+    mean = _contrast_mean(images)[0].flatten()
+    covariance = images.of["contrast_products"] / images.shape[0] - mean[:, None] * mean
+    variances, directions = torch.linalg.eigh(covariance)
+    whitening: Tensor = (directions * (variances + ZCA_BIAS).rsqrt()) @ directions.T
+    return whitening
+
+
+def _imagenet(images: Measured) -> tuple[Tensor, Tensor]:
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    return mean.view(-1, 1, 1), std.view(-1, 1, 1)
+
+
+def _none(images: Measured) -> tuple[Tensor, Tensor]:
+    return torch.zeros(images.shape[1], 1, 1), _ones(images)
+
+
+FITS: dict[str, Fit] = {
+    "pixel_mean": Fit(("sums",), _pixel_mean),
+    "pixel_mean_global_std": Fit(("sums", "counts"), _pixel_mean_global_std),
+    "channel": Fit(("counts",), _channel),
+    "channel_mean": Fit(("counts",), _channel_mean),
+    "channel_image_std": Fit(("counts", "deviations"), _channel_image_std),
+    "gcn_zca": Fit(("contrast_sums", "contrast_products"), _contrast_mean, _zca),
+    "imagenet": Fit((), _imagenet),
+    "none": Fit((), _none),
+}
+
+
+def _ones(images: Measured) -> Tensor:
+    return torch.ones(images.shape[1], 1, 1)
+
+
+def _moments(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of pixels / 255 from their counts (…, 256)."""
+    share = counts.double() / counts.sum(1, keepdim=True)
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = share @ values
+    return mean, (share * (values - mean[:, None]) ** 2).sum(1)
