@@ -15,6 +15,7 @@ from urllib.error import URLError
 
 import pytest
 
+from reslab.config.datasets import data_root
 from reslab.data import files
 from reslab.data.files import Download, File
 from reslab.errors import UserError
@@ -41,9 +42,9 @@ def everything_in(folder: Path) -> list[Path]:
 
 def test_the_folder_is_reslab_data_or_else_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESLAB_DATA", "elsewhere")
-    assert files.folder() == Path("elsewhere")
+    assert data_root() == Path("elsewhere")
     monkeypatch.delenv("RESLAB_DATA")
-    assert files.folder() == Path("data")
+    assert data_root() == Path("data")
 
 
 def test_the_known_sizes_are_those_of_the_formats() -> None:

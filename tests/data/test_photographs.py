@@ -151,7 +151,7 @@ def test_evaluation_shows_every_example_once_for_any_number_of_ranks(
         )
 
 
-@pytest.mark.parametrize("kind", get_args(Normalizing))
+@pytest.mark.parametrize("kind", sorted({*get_args(Normalizing)} - {"gcn_zca"}))
 def test_the_normalisation_is_that_of_the_training_images_centre_crops(
     photographs: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reslab.data.workers import default_workers, in_workers, one_thread
+from reslab.data.workers import chunks, default_workers, in_workers, one_thread
 from reslab.errors import UserError
 
 
@@ -88,7 +88,7 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
 import os, signal, time
 from itertools import count
 from pathlib import Path
-from reslab.data.workers import in_workers
+from reslab.data.workers import chunks, in_workers
 
 def note(item):
     Path({str(tmp_path)!r}, str(os.getpid())).touch()
@@ -115,3 +115,10 @@ def alive(process: Path) -> bool:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 8])
+def test_chunks_are_slices_that_have_every_item_once_in_order(count: int) -> None:
+    parts = chunks(range(3, 3 + count), 4)
+    assert [item for part in parts for item in part] == list(range(3, 3 + count))
+    assert all(isinstance(part, range) and 0 < len(part) <= 4 for part in parts)

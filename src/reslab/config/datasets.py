@@ -64,6 +64,11 @@ def data_root() -> Path:
     return Path(os.environ.get("RESLAB_DATA") or "data")
 
 
+def kept_root() -> Path:
+    """Where things are kept that were made of photographs or found out about them."""
+    return data_root() / ".reslab"
+
+
 @cache
 def imagenet_wnids() -> tuple[str, ...]:
     """ImageNet's 1,000 classes, sorted; their places are the labels."""

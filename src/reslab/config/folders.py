@@ -14,7 +14,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from reslab.config.data import Data, facts_of, folder_of
-from reslab.config.datasets import data_root
+from reslab.config.datasets import data_root, kept_root
 from reslab.errors import UserError, listed, located
 
 Image = tuple[str, int]
@@ -91,7 +91,7 @@ def prepared_folder(root: Path, shorter_side: int) -> Path:
     path = root.resolve()
     own = path.parent != data_root().resolve()
     mark = f"-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}" if own else ""
-    return data_root() / ".reslab" / "prepared" / f"{path.name}{mark}-{shorter_side}"
+    return kept_root() / "prepared" / f"{path.name}{mark}-{shorter_side}"
 
 
 def how_to_prepare(data: Data) -> str:

@@ -149,17 +149,12 @@ DOWNLOADS: dict[str, tuple[Download, ...]] = {
 """What each data set is downloaded from."""
 
 
-def folder() -> Path:
-    """The data folder: `RESLAB_DATA`, or `data` under the working directory."""
-    return data_root()
-
-
 def read(file: File) -> npt.NDArray[np.uint8]:
     """The bytes of a file under the data folder, shape (size,), checked.
 
     `UserError` if it is missing, cannot be read, or is not the file that it should be.
     """
-    path = folder() / file.path
+    path = data_root() / file.path
     try:
         content = np.fromfile(path, np.uint8)
     except OSError as error:
@@ -179,8 +174,8 @@ def fetch(name: str) -> None:
     if not _missing(name):
         return
     try:
-        folder().mkdir(parents=True, exist_ok=True)
-        with _alone(folder()):
+        data_root().mkdir(parents=True, exist_ok=True)
+        with _alone(data_root()):
             for download in DOWNLOADS[name]:
                 if any(file in _missing(name) for file in download.files):
                     _fetch(download)
@@ -191,7 +186,7 @@ def fetch(name: str) -> None:
 
 def _missing(name: str) -> list[File]:
     files = [file for download in DOWNLOADS[name] for file in download.files]
-    return [file for file in files if not (folder() / file.path).exists()]
+    return [file for file in files if not (data_root() / file.path).exists()]
 
 
 def _instructions(name: str, reason: str) -> str:
@@ -201,9 +196,9 @@ def _instructions(name: str, reason: str) -> str:
         for download in DOWNLOADS[name]
         if any(file in missing for file in download.files)
     )
-    files = "\n  ".join(f"{folder() / file.path}: {_described(file)}" for file in missing)
+    files = "\n  ".join(f"{data_root() / file.path}: {_described(file)}" for file in missing)
     return (
-        f"{name} is not complete in {folder()}, and downloading it failed: {reason}\n"
+        f"{name} is not complete in {data_root()}, and downloading it failed: {reason}\n"
         f"Try again, or put these files there yourself:\n  {files}\n"
         f"They are in\n  {urls}\n"
         "If you have them elsewhere, set RESLAB_DATA to the folder that holds these paths."
@@ -245,18 +240,18 @@ def _alone(directory: Path) -> Iterator[None]:
 
 def _fetch(download: Download) -> None:
     """Bring the files of one archive. The archive has no name, so it vanishes with the process."""
-    with tempfile.TemporaryFile(dir=folder()) as archive:
+    with tempfile.TemporaryFile(dir=data_root()) as archive:
         _download(download, archive)
         for file, content in _unpacked(download, archive):
             where = f"{file.path} in {download.url}"
             _check(content, file, where, "the archive holds another file of that name")
-            _install(folder() / file.path, content)
+            _install(data_root() / file.path, content)
 
 
 def _download(download: Download, target: IO[bytes]) -> None:
     digest, size = hashlib.sha256(), 0
     expected = download.archive
-    print(f"downloading {download.url} to {folder()}", file=sys.stderr, flush=True)
+    print(f"downloading {download.url} to {data_root()}", file=sys.stderr, flush=True)
     with (
         web.ask(download.url, CONNECT_SECONDS, STALL_SECONDS) as response,
         _progress(expected) as advance,

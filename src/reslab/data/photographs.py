@@ -40,7 +40,7 @@ from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared
 from reslab.data.sources import in_use
 from reslab.data.survey import Survey, kept, once, survey
-from reslab.data.workers import default_workers, in_workers, one_thread
+from reslab.data.workers import chunks, default_workers, in_workers, one_thread
 from reslab.errors import UserError
 
 Ints = npt.NDArray[np.int64]
@@ -212,8 +212,7 @@ class EvaluationBatches:
 
     def _indices(self) -> list[range]:
         mine = range(self.rank, len(self.crops.pictures), self.ranks)
-        starts = range(0, len(mine), EVALUATED_AT_ONCE)
-        return [mine[start : start + EVALUATED_AT_ONCE] for start in starts]
+        return chunks(mine, EVALUATED_AT_ONCE)
 
 
 # ---- normalisation ----------------------------------------------------------------------------
@@ -240,8 +239,7 @@ def fit_normalization(
 
 
 def _measured(kind: Kind, train: Pictures, photographs: Photographs, workers: int) -> Measured:
-    starts = range(0, len(train), MEASURED_AT_ONCE)
-    parts = [range(len(train))[start : start + MEASURED_AT_ONCE] for start in starts]
+    parts = chunks(range(len(train)), MEASURED_AT_ONCE)
     measure = _Measure(kind, CentreCrops(train, photographs))
     measures = in_workers(measure, parts, workers)
     bar = tqdm(measures, f"fitting {kind}", len(parts), unit="part", disable=None)

@@ -47,7 +47,7 @@ from reslab.config.folders import (
 )
 from reslab.data.decode import Undecodable, decode
 from reslab.data.survey import Survey, kept, once, printable
-from reslab.data.workers import in_workers
+from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError
 
 FORMAT = 2
@@ -223,9 +223,8 @@ def _make(
     done = _resumed(folder, made)
     files = sum(len(chunk.entries) for chunk in done)
     _refuse_full_disk(root, names, shorter_side, files, folder)
-    left = names[files:]
-    chunks = [left[start : start + CHUNK] for start in range(0, len(left), CHUNK)]
-    pictures = in_workers(partial(_prepared, root, shorter_side), chunks, workers)
+    left = chunks(names[files:], CHUNK)
+    pictures = in_workers(partial(_prepared, root, shorter_side), left, workers)
     with tqdm(total=len(names), initial=files, unit="image", disable=None) as bar:
         for chunk in _appended(folder, pictures):
             done.append(chunk)

@@ -17,10 +17,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from reslab import store
-from reslab.config.datasets import data_root
+from reslab.config.datasets import kept_root
 from reslab.config.folders import Listing
 from reslab.data.decode import Undecodable, decode
-from reslab.data.workers import in_workers
+from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError
 
 MOST_UNDECODABLE = 0.01
@@ -92,10 +92,9 @@ def survey(listing: Listing, workers: int) -> Survey:
 
 
 def _rows(root: Path, names: list[str], workers: int) -> list[dict[str, str | int]]:
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
     reasons: list[str | None] = []
     with tqdm(total=len(names), desc="decoding all once", unit="image", disable=None) as bar:
-        for found in in_workers(partial(_reasons, root), chunks, workers):
+        for found in in_workers(partial(_reasons, root), chunks(names, CHUNK), workers):
             reasons += found
             bar.update(len(found))
     return [
@@ -124,7 +123,7 @@ def printable(name: str) -> str:
 
 def kept(name: str) -> Path:
     """Where a thing that was found out about photographs is kept: RESLAB_DATA/.reslab/<name>."""
-    folder = data_root() / ".reslab"
+    folder = kept_root()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

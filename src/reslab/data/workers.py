@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -20,6 +20,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST_WORKERS = 16
+
+
+class Sliceable(Protocol):
+    """A list, a range, an array: what a slice of it is as it is."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
+Items = TypeVar("Items", bound=Sliceable)
 
 
 def default_workers(processes: int = 1) -> int:
@@ -48,6 +59,11 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def chunks(items: Items, size: int) -> list[Items]:
+    """The items in order, `size` at a time: slices of what they are given as."""
+    return [cast(Items, items[start : start + size]) for start in range(0, len(items), size)]
 
 
 def in_workers(

@@ -28,7 +28,7 @@ from reslab.data.normalize import Kind, Normalization
 from reslab.data.photographs import fit_normalization, open_photographs
 from reslab.data.sources import in_use, open_source
 from reslab.data.views import Seen, View, Views, assumed, of_any_size
-from reslab.data.workers import default_workers, in_workers
+from reslab.data.workers import chunks, default_workers, in_workers
 from reslab.errors import UserError, located
 from reslab.models import build, fit
 from reslab.training.checkpoint import About, read_weights
@@ -252,8 +252,7 @@ def _photographs(
         if data.prepared:
             lines.append(f"images are enlarged from the store of shorter side {data.prepared}")
     normalize, targets = normalize.to(_device()), test.targets
-    starts = range(0, len(targets), TOGETHER)
-    parts = [range(len(targets))[start : start + TOGETHER] for start in starts]
+    parts = chunks(range(len(targets)), TOGETHER)
     seen = in_workers(Seen(test, views, crops), parts, workers)
     bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)
     answers = (
@@ -303,8 +302,8 @@ def log_scores(
     scores: dict[tuple[int, int], Tensor] = {}
     for shape, members in of_a_size.items():
         most = max(1, PIXELS // shape[1:].numel())
-        for start in range(0, len(members), most):
-            numbers, places, images = zip(*members[start : start + most], strict=True)
+        for part in chunks(members, most):
+            numbers, places, images = zip(*part, strict=True)
             batch = torch.stack(images).to(normalization.mean.device)
             logs = log_softmax(net(normalization(batch, dtype)), 1).cpu()
             scores |= zip(zip(numbers, places, strict=True), logs, strict=True)

@@ -23,6 +23,7 @@ from reslab.config import RunConfig
 from reslab.config.data import facts_of
 from reslab.data.crops import test_crop
 from reslab.data.decode import Undecodable, decode
+from reslab.data.workers import chunks
 from reslab.errors import UserError
 from reslab.text import markdown_table
 from reslab.training.checkpoint import trained
@@ -86,8 +87,7 @@ def predict(images: Sequence[str], weights: Path, top: int) -> Predictions:
     net, normalization = net.to(device), about.normalization.to(device)
     guesses: dict[Path, Guesses] = {}
     undecodable: dict[Path, str] = {}
-    parts = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
-    for part in tqdm(parts, unit="batch", disable=None):
+    for part in tqdm(chunks(paths, AT_ONCE), unit="batch", disable=None):
         decoded = _decoded(part, undecodable)
         if decoded:
             inputs = torch.stack([as_input(image, about.config) for image in decoded.values()])
