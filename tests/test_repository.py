@@ -62,23 +62,6 @@ def test_every_config_is_strict_yaml(kind: str) -> None:
     assert [f.name for f in files if f.suffix != ".yaml" or not load_yaml(f)] == []
 
 
-SOURCE = re.compile(
-    r"Sec\. \d|Table|appendix|code|README|presets\.py|train\.py|fb\.resnet\.torch|"
-    "from memory|assumed|this repository"
-)
-"""How a recipe says where a number is stated."""
-
-
-def test_every_line_of_a_recipe_that_holds_a_number_says_where_it_is_stated() -> None:
-    unsourced = []
-    for file in sorted((REPOSITORY / "configs/recipes").iterdir()):
-        for i, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            setting, _, comment = line.partition("#")
-            if re.search(r"\d", setting.partition(":")[2]) and not SOURCE.search(comment):
-                unsourced.append(f"{file.name}, line {i}: {line}")
-    assert unsourced == []
-
-
 def test_help_names_every_target_and_every_experiment() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     targets = " ".join(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)).split()

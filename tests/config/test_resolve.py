@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from reslab.config import config_names, describe, dump_yaml, load_yaml, merge, read_run, resolve
+from reslab.config import describe, dump_yaml, load_yaml, merge, read_run, resolve
 from reslab.config.resolve import config_file
 from reslab.errors import UserError
-from reslab.experiments.plan import Options, read_plan_file
 
 RUN = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}
 
@@ -18,30 +17,6 @@ def refusal(tree: dict[str, Any]) -> str:
     with pytest.raises(UserError) as caught:
         resolve(tree, "file.yaml")
     return str(caught.value)
-
-
-# ---- what is shipped ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", config_names("recipes"))
-def test_every_recipe_resolves(name: str) -> None:
-    photographs = "photographs" in load_yaml(config_file("recipes", name))
-    data = "imagenet" if photographs else "cifar10"
-    colour = resolve({"model": "resnet20", "data": data, "recipe": name}, name)
-    assert colour.scaled_recipe == colour.recipe
-
-
-@pytest.mark.parametrize("name", config_names("experiments"))
-def test_every_experiment_expands(name: str) -> None:
-    plan = read_plan_file(name, Options())
-    assert all(variant.configs for variant in plan.variants)
-
-
-@pytest.mark.parametrize("name", config_names("experiments"))
-def test_every_experiment_says_what_it_asks_and_how_to_run_it(name: str) -> None:
-    first, *rest = config_file("experiments", name).read_text(encoding="utf-8").splitlines()
-    assert first.startswith("# ")
-    assert any(line.startswith(f"#   make experiment NAME={name}") for line in rest)
 
 
 # ---- names --------------------------------------------------------------------------------------

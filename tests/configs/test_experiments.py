@@ -4,19 +4,17 @@ One published table belongs to one experiment, and each cell that the paper meas
 variant, or the paper's data file says why not. Quoted numbers are told apart there, too.
 """
 
-import json
 import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.experiments.shipped import NAMES, plan
+from tests.configs.shipped import NAMES, plan
 
-from reslab.config import Foreign, Recipe, config_file, config_names, input_size, load_yaml
-from reslab.config.complexities import costs, count, unnamed
+from reslab.config import Foreign, config_file, config_names, input_size, load_yaml
+from reslab.config.complexities import costs
 from reslab.experiments.plan import Options, as_written, read_plan_file, write
-from reslab.experiments.unnamed import nets
 from reslab.papers import cell, paper_names, protocol_of, read_paper, table
 from reslab.papers.schema import Table
 from reslab.report.table import render
@@ -172,13 +170,6 @@ def test_a_number_that_fails_is_a_row_too() -> None:
     assert len(failed) == 9  # four rows of the paper's, one of them with six biases
 
 
-@pytest.mark.parametrize("name", config_names("recipes"))
-def test_a_recipe_is_possible_and_some_experiment_uses_it(name: str) -> None:
-    assert Recipe.model_validate_json(json.dumps(load_yaml(config_file("recipes", name))))
-    files = [config_file("experiments", other).read_text(encoding="utf-8") for other in NAMES]
-    assert any(re.search(rf"\b{name}\b", text) for text in files)
-
-
 def test_every_experiment_is_planned_without_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Golden rows tell all costs but those of other libraries' nets, which may change with them;
     where one is missing: python scripts/models.py --write."""
@@ -189,11 +180,14 @@ def test_every_experiment_is_planned_without_counting(monkeypatch: pytest.Monkey
     assert all(row.params > 0 and row.multiply_adds > 0 for row in costs(nets).values())
 
 
-@pytest.mark.process
-def test_nets_without_a_name_have_a_row_exactly_where_an_experiment_has_them() -> None:
-    assert list(unnamed()) == nets()
+@pytest.mark.parametrize("name", config_names("experiments"))
+def test_every_experiment_expands(name: str) -> None:
+    plan = read_plan_file(name, Options())
+    assert all(variant.configs for variant in plan.variants)
 
 
-@pytest.mark.slow
-def test_golden_costs_of_nets_without_a_name_are_what_torch_counts() -> None:
-    assert list(unnamed().values()) == count(list(unnamed()))
+@pytest.mark.parametrize("name", config_names("experiments"))
+def test_every_experiment_says_what_it_asks_and_how_to_run_it(name: str) -> None:
+    first, *rest = config_file("experiments", name).read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+    assert any(line.startswith(f"#   make experiment NAME={name}") for line in rest)

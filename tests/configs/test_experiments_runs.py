@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.experiments import shipped
-from tests.experiments.shipped import NAMES
+from tests.configs import shipped
+from tests.configs.shipped import NAMES
 from torch.nn import functional
 
 from reslab.config import DenseNet, Described, Foreign, Recipe, ResNet, RunConfig

@@ -1,0 +1,44 @@
+"""Every recipe that ships is possible and used, and says where its numbers are stated."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.configs.shipped import NAMES
+
+from reslab.config import Recipe, config_file, config_names, load_yaml, resolve
+
+
+@pytest.mark.parametrize("name", config_names("recipes"))
+def test_a_recipe_is_possible_and_some_experiment_uses_it(name: str) -> None:
+    assert Recipe.model_validate_json(json.dumps(load_yaml(config_file("recipes", name))))
+    files = [config_file("experiments", other).read_text(encoding="utf-8") for other in NAMES]
+    assert any(re.search(rf"\b{name}\b", text) for text in files)
+
+
+@pytest.mark.parametrize("name", config_names("recipes"))
+def test_every_recipe_resolves(name: str) -> None:
+    photographs = "photographs" in load_yaml(config_file("recipes", name))
+    data = "imagenet" if photographs else "cifar10"
+    colour = resolve({"model": "resnet20", "data": data, "recipe": name}, name)
+    assert colour.scaled_recipe == colour.recipe
+
+
+SOURCE = re.compile(
+    r"Sec\. \d|Table|appendix|code|README|presets\.py|train\.py|fb\.resnet\.torch|"
+    "from memory|assumed|this repository"
+)
+"""How a recipe says where a number is stated."""
+
+
+def test_every_line_of_a_recipe_that_holds_a_number_says_where_it_is_stated(
+    repository: Path,
+) -> None:
+    unsourced = []
+    for file in sorted((repository / "configs" / "recipes").iterdir()):
+        for i, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            setting, _, comment = line.partition("#")
+            if re.search(r"\d", setting.partition(":")[2]) and not SOURCE.search(comment):
+                unsourced.append(f"{file.name}, line {i}: {line}")
+    assert unsourced == []
