@@ -45,13 +45,6 @@ def own(folder: Path, **overrides: Any) -> RunConfig:
 # ---- parts of data sets -------------------------------------------------------------------------
 
 
-def test_the_classes_of_imagenet_are_a_thousand_sorted_ids() -> None:
-    wnids = imagenet_wnids()
-    assert len(wnids) == 1000
-    assert list(wnids) == sorted(set(wnids))
-    assert (wnids[0], wnids[217], wnids[-1]) == ("n01440764", "n02102040", "n15075141")
-
-
 def test_classes_are_a_list_a_number_or_a_file(tmp_path: Path) -> None:
     first = imagenet_wnids()[:3]
     file = tmp_path / "classes.txt"

@@ -269,9 +269,3 @@ def test_a_folder_that_has_changed_is_told_by_both_digests(make: Make) -> None:
     root.rename(root.with_name("moved"))
     with pytest.raises(UserError, match="if the photographs have moved, say where to"):
         listing_of(data)
-
-
-def test_imagenette_mini_is_what_its_facts_say(require_data: Callable[[str], Path]) -> None:
-    require_data("imagenette_mini")
-    found = listing_of(Data(name="imagenette_mini"))
-    assert (len(found.classes), len(found.train), len(found.test)) == (10, 2000, 500)

@@ -15,7 +15,6 @@ from urllib.error import URLError
 
 import pytest
 
-from reslab.config.datasets import data_root
 from reslab.data import files
 from reslab.data.files import Download, File
 from reslab.errors import UserError
@@ -38,13 +37,6 @@ def everything_in(folder: Path) -> list[Path]:
 
 
 # Where files are, and what they must be
-
-
-def test_the_folder_is_reslab_data_or_else_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RESLAB_DATA", "elsewhere")
-    assert data_root() == Path("elsewhere")
-    monkeypatch.delenv("RESLAB_DATA")
-    assert data_root() == Path("data")
 
 
 def test_the_known_sizes_are_those_of_the_formats() -> None:

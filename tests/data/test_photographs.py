@@ -1,12 +1,11 @@
-"""Photographs in batches: the same whatever reads them, and every file accounted for."""
+"""Photographs in batches: the same whatever reads them."""
 
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import torch
-from tests.data.images import UNDECODABLE
-from tests.data.ranks import as_rank
+from tests.data.photographs import assert_equal, at, first, run
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve
@@ -18,40 +17,10 @@ from reslab.data.photographs import PhotographData, Pictures, open_pictures
 from reslab.data.sources import hold_out
 from reslab.errors import UserError
 
-RECIPE = {
-    "steps": 100,
-    "batch_size": 6,
-    "optimizer": {"lr": 0.1},
-    "schedule": {"name": "constant"},
-    "normalization": "channel",
-    "augmentation": {"flip": True},
-    "photographs": {"size": 24, "crop": "area", "jitter": 0.3, "pca": 0.1, "test_shorter_side": 28},
-}
-
-
-def run(folder: Path, **fields: Any) -> RunConfig:
-    data = {"name": "imagefolder", "folder": str(folder), **fields.pop("data", {})}
-    recipe = {**RECIPE, **fields.pop("recipe", {})}
-    return resolve({"model": "resnet8_w8", "data": data, "recipe": recipe, **fields}, "test")
-
-
-def at(config: RunConfig, *rank: int, **place: int) -> PhotographData:
-    """The data as a rank sees it, at a step."""
-    return as_rank(PhotographData(config), *rank, **place)
-
-
-def first(data: PhotographData, count: int) -> list[tuple[Tensor, ...]]:
-    return [batch for batch, _ in zip(data.train_dataloader(), range(count), strict=False)]
-
 
 def centre_crops(pictures: Pictures, data: PhotographData) -> Tensor:
     images = map(pictures.image, range(len(pictures)))
     return torch.stack([crops.test_crop(image, data.photographs) for image in images])
-
-
-def assert_equal(one: list[tuple[Tensor, ...]], other: list[tuple[Tensor, ...]]) -> None:
-    for before, after in zip(one, other, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_photographs_have_a_data_module_of_their_own(photographs: Path) -> None:
@@ -200,44 +169,6 @@ def test_classes_are_the_folders_in_order(photographs: Path) -> None:
 
 
 # ---- dirt -------------------------------------------------------------------------------------
-
-
-def soil(folder: Path) -> int:
-    """Put a file of every undecodable kind into a class; how many."""
-    for name, content in UNDECODABLE.items():
-        (folder / "train" / "chat" / name).write_bytes(content)
-    return len(UNDECODABLE)
-
-
-def test_files_that_are_no_images_are_told_and_left_out(
-    photographs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clean = at(run(photographs)).train.names.tolist()
-    count = soil(photographs)
-    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.5")
-    for _ in range(2):  # the second time from what was kept
-        capsys.readouterr()
-        data = at(run(photographs))
-        assert data.train.names.tolist() == clean
-        assert (data.train_examples, data.test_examples) == (18, 9)
-        told = capsys.readouterr().err
-        assert (
-            f"imagefolder: {count} of {27 + count} files cannot be decoded and are left out" in told
-        )
-        assert "train/chat/empty.jpg: the file is empty" in told
-        kept = Path(told.strip().rpartition("all of them: ")[2])
-        assert all(name in kept.read_text() for name in UNDECODABLE)
-
-
-def test_too_many_of_them_are_refused(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    count = soil(photographs)
-    config = run(photographs)
-    part = f"{100 * count / (27 + count):.3g} %"
-    with pytest.raises(UserError, match=f"{part}, more than the 1 %.* RESLAB_MAX_UNDECODABLE"):
-        PhotographData(config).prepare_data()
-    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "a few")
-    with pytest.raises(UserError, match="RESLAB_MAX_UNDECODABLE is 'a few'; expected a part"):
-        PhotographData(config).prepare_data()
 
 
 def test_a_split_of_which_nothing_can_be_decoded_is_refused(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from tests.data.images import UNDECODABLE
-from tests.data.test_photographs import assert_equal, at, first, run
+from tests.data.photographs import assert_equal, at, first, run
 from torchvision.transforms.v2.functional import resize
 
 from reslab.config.data import Data

@@ -1,0 +1,48 @@
+"""Files that are no images are found before training, told by name, and refused if too many."""
+
+from pathlib import Path
+
+import pytest
+from tests.data.images import UNDECODABLE
+from tests.data.photographs import at, run
+
+from reslab.data.photographs import PhotographData
+from reslab.errors import UserError
+
+
+def soil(folder: Path) -> int:
+    """Put a file of every undecodable kind into a class; how many."""
+    for name, content in UNDECODABLE.items():
+        (folder / "train" / "chat" / name).write_bytes(content)
+    return len(UNDECODABLE)
+
+
+def test_files_that_are_no_images_are_told_and_left_out(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean = at(run(photographs)).train.names.tolist()
+    count = soil(photographs)
+    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.5")
+    for _ in range(2):  # the second time from what was kept
+        capsys.readouterr()
+        data = at(run(photographs))
+        assert data.train.names.tolist() == clean
+        assert (data.train_examples, data.test_examples) == (18, 9)
+        told = capsys.readouterr().err
+        assert (
+            f"imagefolder: {count} of {27 + count} files cannot be decoded and are left out" in told
+        )
+        assert "train/chat/empty.jpg: the file is empty" in told
+        kept = Path(told.strip().rpartition("all of them: ")[2])
+        assert all(name in kept.read_text() for name in UNDECODABLE)
+
+
+def test_too_many_of_them_are_refused(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = soil(photographs)
+    config = run(photographs)
+    part = f"{100 * count / (27 + count):.3g} %"
+    with pytest.raises(UserError, match=f"{part}, more than the 1 %.* RESLAB_MAX_UNDECODABLE"):
+        PhotographData(config).prepare_data()
+    monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "a few")
+    with pytest.raises(UserError, match="RESLAB_MAX_UNDECODABLE is 'a few'; expected a part"):
+        PhotographData(config).prepare_data()
