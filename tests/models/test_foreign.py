@@ -25,3 +25,15 @@ def test_an_unknown_name_is_refused_with_a_few_that_there_are(library: str) -> N
     ) as said:
         build(f"{library}:zzz")
     assert len(str(said.value)) < 700
+
+
+@pytest.mark.parametrize("name", ["timm:mobilenetv3_small_050", "torchvision:shufflenet_v2_x0_5"])
+def test_nets_of_other_libraries_are_built_for_the_run(name: str) -> None:
+    description = describe(name).model_copy(update={"classes": 7})
+    net = build(description).eval()
+    assert net(torch.randn(2, 3, 64, 64)).shape == (2, 7)
+
+
+def test_timms_nets_read_grey_images() -> None:
+    net = build(describe("timm:resnet10t").model_copy(update={"in_channels": 1, "classes": 10}))
+    assert net.eval()(torch.randn(2, 1, 32, 32)).shape == (2, 10)

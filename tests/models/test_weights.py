@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reslab.errors import UserError
-from reslab.models import build, fit, translate
+from reslab.models import build, fit, from_torchvision, to_torchvision, translate
 
 AKAMASTER = Path(__file__).parents[2].parent / "shared/data/weights/resnet20-12fca82f.th"
 
@@ -66,3 +66,22 @@ def test_weights_from_before_num_batches_tracked_fit() -> None:
     weights = build("resnet8_w8").state_dict()
     old = {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}
     fit(build("resnet8_w8"), old)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["resnet20", "resnext29_32x4d", "densenet_bc_100_12",
+                                  "densenet_40_12"])  # fmt: skip
+def test_weights_travel_to_torchvisions_names_and_back(name: str) -> None:
+    weights = build(name).state_dict()
+    back = from_torchvision(build(name), to_torchvision(weights))
+    assert list(back) == list(weights)
+    assert all(back[key] is value for key, value in weights.items())
+    fit(build(name), back)
+
+
+@pytest.mark.process
+def test_names_that_torchvision_has_not_are_left_for_fit_to_refuse() -> None:
+    net = build("densenet_40_12")
+    assert list(from_torchvision(net, {"features.denseblock9.x": torch.zeros(1)})) == [
+        "features.denseblock9.x"
+    ]
