@@ -1,29 +1,12 @@
-"""What is about to happen, what it will take, and what is said about runs that failed."""
+"""What is about to happen, and what it will take."""
 
 from pathlib import Path
 
 import pytest
+from tests.experiments.jobs import SLOT, job
 
-from reslab import store
-from reslab.config import resolve
-from reslab.experiments import jobs as module
-from reslab.experiments.estimate import work
-from reslab.experiments.jobs import Job, announce
-from reslab.experiments.launch import failures
-from reslab.experiments.overview import Overview
+from reslab.experiments.jobs import announce
 from reslab.experiments.slots import Slot
-
-SLOT = Slot((), 1)
-COSTS = {"resnet20": 40_551_040, "resnet110": 252_887_680, "resnet8_w8": 189_248}
-
-
-def job(folder: Path, model: str = "resnet20", seed: int = 0, **parts: str) -> Job:
-    parts = {"data": "cifar10", "recipe": "he2015_cifar", **parts}
-    config = resolve({"model": model, "seed": seed, **parts}, "here")
-    return Job(f"the {model}", folder / f"{model}-s{seed}", config, 0, COSTS[model])
-
-
-# ---- before -------------------------------------------------------------------------------------
 
 
 def test_advice_for_what_takes_long_names_the_plans_own_labels(tmp_path: Path) -> None:
@@ -38,59 +21,6 @@ def test_advice_for_what_takes_long_names_the_plans_own_labels(tmp_path: Path) -
 def test_advice_for_a_single_run_is_a_smaller_budget(tmp_path: Path) -> None:
     advice = announce([job(tmp_path, "resnet110")], [SLOT]).splitlines()[1]
     assert advice == "that is long: BUDGET=0.1 would take about half a day"
-
-
-# ---- meanwhile ----------------------------------------------------------------------------------
-
-
-def test_the_time_left_is_weighed_by_time_not_by_multiply_adds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Small nets cost layers and a start-up, which are no multiply-adds."""
-    small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
-    large = job(tmp_path, "resnet20")
-    large = Job(large.label, large.folder, small.config, 0, 1000 * small.multiply_adds)
-    assert work(large.config, large.multiply_adds) == 1000 * work(small.config, 189_248)
-    clock = iter([0.0, 100.0])
-    monkeypatch.setattr("time.monotonic", lambda: next(clock))
-    overview = Overview([small, large], SLOT)
-    small.folder.mkdir()
-    store.write_json(small.folder / store.RESULT, {"status": "done"})
-    overview.say("small: done")
-    left = 100 * large.seconds(SLOT) / small.seconds(SLOT)
-    assert f"[1/2, about {module.duration(left)} left] small: done" in capsys.readouterr().out
-
-
-# ---- after --------------------------------------------------------------------------------------
-
-
-def failed(folder: Path, error: str, log: str, seed: int = 0) -> Job:
-    run = job(folder, seed=seed)
-    run.folder.mkdir()
-    store.write_error(run.folder, error)
-    (run.folder / store.LOG).write_text(log)
-    return run
-
-
-def test_a_reason_of_several_runs_is_told_once(tmp_path: Path) -> None:
-    reason = "mnist is not complete\nTry again"
-    log = f"some words\nerror: {reason}\n"
-    runs = [failed(tmp_path, reason, log, seed) for seed in range(3)]
-    assert failures(runs) == f"{runs[0].folder} and 2 other runs failed: {reason}"
-    assert failures(runs[:2]).startswith(f"{runs[0].folder} and 1 other run failed: ")
-
-
-def test_a_log_that_says_more_than_the_reason_is_quoted(tmp_path: Path) -> None:
-    log = "\n".join(f"line {i}" for i in range(20)) + "\nRuntimeError: no memory\n"
-    run = failed(tmp_path, "RuntimeError: no memory", log)
-    killed = failed(tmp_path, "the process was killed by signal 9", "step 10\n", 1)
-    assert failures([run, killed]).splitlines() == [
-        f"{run.folder} failed: RuntimeError: no memory",
-        *(f"    line {i}" for i in range(9, 20)),
-        "    RuntimeError: no memory",
-        f"{killed.folder} failed: the process was killed by signal 9",
-        "    step 10",
-    ]
 
 
 @pytest.mark.parametrize(

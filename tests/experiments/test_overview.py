@@ -1,0 +1,30 @@
+"""The progress of a whole experiment."""
+
+from pathlib import Path
+
+import pytest
+from tests.experiments.jobs import SLOT, job
+
+from reslab import store
+from reslab.experiments.estimate import work
+from reslab.experiments.jobs import Job
+from reslab.experiments.overview import Overview
+from reslab.text import duration
+
+
+def test_the_time_left_is_weighed_by_time_not_by_multiply_adds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Small nets cost layers and a start-up, which are no multiply-adds."""
+    small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
+    large = job(tmp_path, "resnet20")
+    large = Job(large.label, large.folder, small.config, 0, 1000 * small.multiply_adds)
+    assert work(large.config, large.multiply_adds) == 1000 * work(small.config, 189_248)
+    clock = iter([0.0, 100.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    overview = Overview([small, large], SLOT)
+    small.folder.mkdir()
+    store.write_json(small.folder / store.RESULT, {"status": "done"})
+    overview.say("small: done")
+    left = 100 * large.seconds(SLOT) / small.seconds(SLOT)
+    assert f"[1/2, about {duration(left)} left] small: done" in capsys.readouterr().out
