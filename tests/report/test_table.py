@@ -52,14 +52,6 @@ def test_the_citation_stands_under_the_table(lab: Lab) -> None:
     assert "[1] He 2015, Table 6: K. He, X. Zhang, S. Ren, J. Sun" in rendered(lab).markdown
 
 
-def test_numbers_that_no_variant_is_of_stand_under_the_table_with_their_reason(lab: Lab) -> None:
-    lab.variant(
-        "ResNet-164", {"model": "preact_resnet164"}, 1, ("hu2018/table4", "WRN-16-8", "senet")
-    )
-    text = rendered(lab).markdown
-    assert "- Hu 2018, Table 4, Shake-Shake 26 2x96d + Cutout: shake-shake regularisation" in text
-
-
 def test_one_seed_has_no_standard_deviation(lab: Lab) -> None:
     lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 0.5, [9.0])
     assert row(lab, "ResNet 20")["test error"] == "9.00 ± –"
@@ -232,43 +224,6 @@ def test_the_csv_has_the_errors_on_several_views(photographs: Lab) -> None:
     assert (record["views"], float(record["views_top1_error_mean"])) == ("ten_crop", 25.0)
     assert float(record["views_top5_error_mean"]) == 8.0
     assert float(record["test_top1_error_mean"]) == pytest.approx(27.2)
-
-
-def test_options_that_are_not_the_default_stand_under_the_table(lab: Lab) -> None:
-    lab.options |= {"budget": 0.02, "seeds": 1, "only": "*20*", "set": ["model=resnet20"]}
-    lab.variant("ResNet 20", {"model": "resnet20"})
-    expected = "Options: BUDGET=0.02 SEEDS=1 ONLY='*20*' SET=model=resnet20"
-    assert expected in rendered(lab).markdown
-
-
-def test_a_run_that_went_on_with_other_devices_or_in_other_parts_is_named(lab: Lab) -> None:
-    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
-    lab.start(folders[0], devices=1)
-    lab.start(folders[0], devices=2, micro_batch=16)
-    lab.start(folders[1])
-    text = rendered(lab).markdown.replace("\n  ", " ")
-    assert f"on other devices than before: {folders[0].name}" in text
-    assert "2 × cpu (x86_64) in micro-batches of 16 (1 run)" in text
-
-
-def test_files_that_were_left_out_are_told(lab: Lab) -> None:
-    for folder in lab.variant("ResNet 20", {"model": "resnet20"}, 2):
-        lab.done(folder, 1, 9, undecodable=1234)
-    assert "- 1,234 files that cannot be decoded were left out\n" in rendered(lab).markdown
-
-
-def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
-    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
-    lab.start(folders[0], until=0.5)
-    lab.start(folders[0], code="f00d", device="cuda (H100)", devices=2)
-    lab.start(folders[1])
-    text = " ".join(rendered(lab).markdown.split())
-    assert "several versions of the code: c0de (2 runs) and f00d (1 run)" in text
-    assert "several kinds of devices" in text and "2 × cuda (H100) (1 run)" in text
-    assert (
-        f"1 of 2 were started more than once; on other devices than before: {folders[0].name}"
-        in text
-    )
 
 
 def test_the_source_of_the_table_is_aligned(lab: Lab) -> None:
