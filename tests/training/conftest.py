@@ -37,6 +37,17 @@ def make_run(tmp_path: Path) -> MakeRun:
     return make
 
 
+def weights(config: Path) -> dict[str, torch.Tensor]:
+    """The state of a run's net, from the checkpoint beside its config file."""
+    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
+    return dict(held["state_dict"])
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
 def write_weights(
     file: Path, config: RunConfig, normalization: Normalization, class_names: tuple[str, ...]
 ) -> Path:

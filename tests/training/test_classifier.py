@@ -1,12 +1,11 @@
 """The loss that a recipe asks for, what is counted, and what a step draws."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import SMALL, MakeRun
+from tests.training.conftest import SMALL, MakeRun, same, weights
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -105,11 +104,6 @@ def test_depths_are_of_seed_and_step_and_dropout_is_also_of_rank_and_micro_batch
     assert drawn_at(5, monkeypatch, seed=1)[0] != kept
 
 
-def weights(run: Path) -> dict[str, Tensor]:
-    held = torch.load(run.with_name(store.CHECKPOINT), weights_only=True)
-    return dict(held["state_dict"])
-
-
 WITH_EVERYTHING = {
     "model.survival": 0.7,
     "recipe.steps": 8,
@@ -140,8 +134,7 @@ def test_a_run_with_everything_resumes_bit_for_bit(
         patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
         assert start(cut) == 1
     assert start(cut) == 0
-    one, other = weights(whole), weights(cut)
-    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert same(weights(whole), weights(cut))
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
 
 

@@ -1,8 +1,7 @@
-"""Weights from files: anybody's, with exactly the error that their author reports."""
+"""Weights of anybody's are evaluated, with exactly the error that their author reports."""
 
 import json
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,12 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from reslab.config import describe
 from reslab.errors import UserError
 from reslab.models import build
-from reslab.training.checkpoint import load, read_weights
+from reslab.training.checkpoint import load
 from reslab.training.evaluate import Net, evaluate_file
 
 AKAMASTER = "resnet20-12fca82f.th"
@@ -103,48 +101,3 @@ def test_a_net_computes_as_in_its_training(precision: str) -> None:
     assert logits.dtype == net.dtype == (torch.float64 if precision == "64-true" else torch.float32)
     assert torch.equal(logits, expected) == (precision == "32-true")
     torch.testing.assert_close(logits.float(), expected, rtol=0.05, atol=0.05)
-
-
-class Payload:
-    """What a pickle can do."""
-
-    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        return os.mkdir, ("unpickled",)  # type: ignore[return-value]
-
-
-@pytest.mark.parametrize("content", ["pickle", "torch", "text", "empty", "list"])
-def test_nothing_is_unpickled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    file = tmp_path / "weights.pt"
-    match content:
-        case "pickle":
-            file.write_bytes(pickle.dumps({"state_dict": Payload()}, protocol=2))
-        case "torch":
-            torch.save({"state_dict": Payload()}, file)
-        case "text":
-            file.write_text("no weights")
-        case "empty":
-            file.touch()
-        case _:
-            torch.save([1, 2], file)
-    with pytest.raises(UserError, match=r"weights\.pt (cannot be read as weights|holds no state)"):
-        read_weights(file)
-    assert not (tmp_path / "unpickled").exists()
-
-
-def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no .*none\.pt"):
-        read_weights(tmp_path / "none.pt")
-    with pytest.raises(UserError, match=r"there is no .*last\.ckpt"):
-        read_weights(tmp_path)
-
-
-def test_weights_of_a_run_that_is_unknown_here_are_refused_in_words(digit_weights: Path) -> None:
-    about = read_weights(digit_weights)
-    assert about.about is not None
-    text = about.about.as_json().replace('"gate_bias"', '"gate_bios"')
-    save_file(about.tensors, digit_weights, {"format": "pt", "reslab": text})
-    with pytest.raises(UserError, match="the run that the weights are of: model"):
-        read_weights(digit_weights)

@@ -1,6 +1,5 @@
 """What is exported computes what the net computes, and says what it is."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from reslab.config import resolve
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.training import export as exporting
-from reslab.training.checkpoint import About, read_weights, trained
+from reslab.training.checkpoint import About, trained
 from reslab.training.export import FORMATS, Format, example, export
 
 
@@ -29,32 +28,6 @@ def test_safetensors_hold_the_weights_and_what_they_mean_bit_for_bit(digit_weigh
     images = example(about)
     assert torch.equal(same(images), net(images))
     assert not load(again).training
-
-
-def test_a_whitening_travels_bit_for_bit(digit_weights: Path) -> None:
-    images = torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8)
-    about = replace(trained(digit_weights)[1], normalization=Normalization.fit("gcn_zca", images))
-    told = About.from_json(about.as_json()).normalization
-    assert torch.equal(told(images), about.normalization(images))
-    assert told.kind == "gcn_zca"
-
-
-def test_safetensors_of_others_are_weights_that_do_not_say_what_they_are(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    file = tmp_path / "theirs.safetensors"
-    save_file({"module.linear.bias": torch.ones(10)}, file)
-    weights = read_weights(file)
-    assert weights.about is None
-    assert list(weights.tensors) == ["fc.bias"]
-    with pytest.raises(UserError, match="does not say which net"):
-        load(file)
-
-
-def test_a_torn_safetensors_file_is_named(digit_weights: Path) -> None:
-    digit_weights.write_bytes(digit_weights.read_bytes()[:-1])
-    with pytest.raises(UserError, match=r"net\.safetensors cannot be read as safetensors"):
-        read_weights(digit_weights)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from reslab import store
-from reslab.training.ranks import Place, place
+from reslab.errors import UserError
+from reslab.training.ranks import Place, place, timeout
 
 SUPERVISE = (
     "import sys; from pathlib import Path; from reslab.training import ranks; ranks.PATIENCE = 1.0;"
@@ -64,6 +65,15 @@ def test_torchruns_words_say_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(word, str(number))
     assert place() == Place(5, 8, 4)
     assert place().nodes == 2
+
+
+@pytest.mark.parametrize("wish", ["1h", "-3", "nan", "inf"])
+def test_a_timeout_is_a_number_of_seconds(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESLAB_DDP_TIMEOUT", wish)
+    with pytest.raises(UserError, match=f"RESLAB_DDP_TIMEOUT is '{wish}'; expected seconds"):
+        timeout()
+    monkeypatch.delenv("RESLAB_DDP_TIMEOUT")
+    assert timeout() == 1800
 
 
 @pytest.mark.process

@@ -14,10 +14,15 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import MakeRun
+from tests.training.conftest import MakeRun, weights
 
 from reslab import store
+from reslab.config.execution import Execution
+from reslab.errors import UserError
+from reslab.models import build
 from reslab.training import ranks
+from reslab.training.group import refuse_fused_norms
+from reslab.training.start import start
 
 pytestmark = pytest.mark.process
 
@@ -71,11 +76,6 @@ def machine(repository: Path) -> Iterator[Machine]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-def weights(config: Path) -> dict[str, torch.Tensor]:
-    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
-    return dict(held["state_dict"])
 
 
 def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
@@ -135,6 +135,30 @@ def in_rank_1(config: Path, does: str) -> Path:
         "sys.exit(start(pathlib.Path(sys.argv[1]), Execution(devices=2)))\n"
     )
     return script
+
+
+# ---- what is asked and refused before anything starts --------------------------------------------
+
+
+def test_a_run_of_one_process_asks_nothing_of_slurm(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `sbatch -n 4`, say, whose words are about all that the job starts."""
+    for word, value in (("NTASKS", "4"), ("JOB_ID", "1"), ("JOB_NAME", "a"), ("PROCID", "2")):
+        monkeypatch.setenv(f"SLURM_{word}", value)
+    assert start(make_run("a", {"recipe.steps": 31})) == 0
+
+
+def test_synchronised_batchnorm_is_refused_on_a_cpu(make_run: MakeRun) -> None:
+    with pytest.raises(UserError, match="--sync-batchnorm needs GPUs"):
+        start(make_run("a"), Execution(sync_batchnorm=True))
+
+
+def test_norms_that_do_more_than_normalise_are_not_synchronised() -> None:
+    refuse_fused_norms(build("resnet20"))
+    refuse_fused_norms(build("timm:resnet18"))
+    with pytest.raises(UserError, match="does not replace the net's BatchNormAct2d"):
+        refuse_fused_norms(build("timm:regnetx_002"))
 
 
 # ---- the same run -------------------------------------------------------------------------------

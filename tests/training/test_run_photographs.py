@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from tests.training.conftest import MakeRun
+from tests.training.conftest import MakeRun, same, weights
 
 from reslab import store
 from reslab.data.prepared import prepare
@@ -27,11 +26,6 @@ TREE = {
         "photographs.test_shorter_side": 36,
     },
 }
-
-
-def final_weights(config: Path) -> dict[str, Any]:
-    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
-    return dict(held["state_dict"])
 
 
 @pytest.mark.parametrize("prepared", [None, 64], ids=["files", "store"])
@@ -57,9 +51,7 @@ def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
         patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
         assert start(cut) == 1
     assert start(cut) == 0
-    expected, found = final_weights(whole), final_weights(cut)
-    assert expected.keys() == found.keys()
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert same(weights(whole), weights(cut))
     result = store.read_result(cut.parent)
     assert result is not None
     assert (result["train"]["examples"], result["test"]["examples"]) == (100, 500)

@@ -1,0 +1,76 @@
+"""What happens beside the training: rows of metrics, checkpoints, interruption, divergence."""
+
+import math
+from typing import Any
+
+import pytest
+from tests.training.conftest import MakeRun, same, weights
+
+from reslab import store
+from reslab.config.execution import Execution
+from reslab.training import callbacks
+from reslab.training.start import start
+
+pytestmark = pytest.mark.process
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(make_run: MakeRun) -> None:
+    config = make_run("a", {"recipe.optimizer.lr": 1e30})
+    assert start(config) == 0
+    assert store.state(config.parent) == "diverged"
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert result["step"] < 40
+    assert result["lr"] == 1e30
+    assert not math.isfinite(float(result["loss"]))
+    assert "test" not in result
+
+
+@pytest.mark.parametrize(
+    ("step", "execution"),
+    [
+        (100, Execution()),
+        (100, Execution(micro_batch=8)),
+        pytest.param(150, Execution(), marks=pytest.mark.slow),
+        pytest.param(342, Execution(), marks=pytest.mark.slow),
+        pytest.param(342, Execution(micro_batch=8), marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_a_run_stopped_anywhere_resumes_bit_for_bit(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, step: int, execution: Execution
+) -> None:
+    """Between two rows, whose sums a checkpoint keeps; at a row; and where an evaluation is due."""
+    steps = {"recipe.steps": 450, "recipe.schedule.milestones": [200, 300]}  # a row every 3 steps
+    whole, cut = make_run("whole", steps), make_run("cut", steps)
+    start(whole, execution)
+    saved = callbacks.Checkpoint.on_train_batch_end
+
+    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
+        if trainer.global_step == step and self.saved_step < step:
+            self.stop_signal = 15
+        saved(self, trainer, *more, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+        assert start(cut, execution) == 1
+    assert store.state(cut.parent) == "interrupted"
+    assert start(cut, execution) == 0
+    assert same(weights(whole), weights(cut))
+    assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
+    starts = store.read_json(cut.with_name(store.ENV))
+    assert [entry["resumed"] for entry in starts] == [False, True]
+
+
+def test_a_run_that_is_killed_in_its_last_evaluation_does_that_again(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_run("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "RESULT", "nowhere/result.json")
+        with pytest.raises(FileNotFoundError):
+            start(config)
+    rows = store.read_metrics(config.parent)
+    assert rows[-1]["step"] == 40
+    assert start(config) == 0
+    assert store.read_metrics(config.parent) == rows

@@ -1,0 +1,67 @@
+"""Who trains a run, and what is left where nobody may: its lock, its errors, its end."""
+
+import os
+
+import pytest
+from tests.training.conftest import MakeRun
+
+from reslab import store
+from reslab.config.execution import Execution
+from reslab.errors import UserError
+from reslab.training.start import start
+
+pytestmark = pytest.mark.process
+
+
+def test_a_run_does_not_go_on_as_another(make_run: MakeRun) -> None:
+    """Weights of one description, or of other photographs, are not trained on as another's."""
+    config = make_run("a")
+    store.append_start(config.parent, {"run_id": "0123456789"})
+    with pytest.raises(UserError, match=r"was begun as run 0123456789: the description has chang"):
+        start(config)
+    assert store.state(config.parent) == "interrupted"
+
+
+def test_a_final_run_is_left_as_it_is(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = make_run("a", {"recipe.steps": 3, "recipe.schedule.milestones": [1, 2]})
+    start(config)
+    before = {p.name: p.stat().st_mtime_ns for p in config.parent.iterdir() if p.name != "lock"}
+    assert start(config) == 0
+    after = {p.name: p.stat().st_mtime_ns for p in config.parent.iterdir() if p.name != "lock"}
+    assert before == after
+    assert "is final: done" in capsys.readouterr().out
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(make_run: MakeRun) -> None:
+    config = make_run("a")
+    with store.lock(config.parent):
+        assert start(config) == store.BUSY
+
+
+def test_an_error_is_recorded_and_the_next_try_clears_it(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_run("a", {"recipe.steps": 3, "recipe.schedule.milestones": [1, 2]})
+    from reslab.training import run
+
+    with monkeypatch.context() as broken:
+        broken.setattr(run, "initialised", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            start(config)
+    assert store.state(config.parent) == "crashed"
+    assert "division" in store.read_json(config.with_name(store.ERROR))["message"]
+    assert start(config) == 0
+    assert store.state(config.parent) == "done"
+
+
+def test_more_devices_than_there_are_are_refused(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    config = make_run("a")
+    with pytest.raises(UserError, match=r"DEVICES=8, .* has no GPU, and 2 CPU core\(s\)"):
+        start(config, Execution(8))
+    assert store.state(config.parent) == "pending"
