@@ -161,6 +161,28 @@ def test_no_tracked_file_names_a_folder_of_one_machine() -> None:
     assert found == []
 
 
+def test_tests_mirror_what_they_are_about() -> None:
+    """test_<module>.py stands where its module does, and test_<module>_<topic>.py beside it; tests
+    of a whole package, of a folder of configs and of the repository have the name of that."""
+    source, tests = REPOSITORY / "src" / "reslab", REPOSITORY / "tests"
+    code = {file.relative_to(source).with_suffix("") for file in source.rglob("*.py")}
+    modules = {module for module in code if module.name != "__init__"}  # these only hand on names
+    packages = {init.with_name(init.parent.name) for init in code - modules if init.parent.name}
+    configs = {Path("configs", folder.name) for folder in (REPOSITORY / "configs").iterdir()}
+    files = {
+        file.relative_to(tests).with_name(file.stem.removeprefix("test_"))
+        for file in tests.rglob("test_*.py")
+    }
+    assert modules - files == set()
+    known = modules | packages | configs | {Path("readme"), Path("repository")}
+    stray = {
+        file
+        for file in files - known
+        if not any(file.match(f"{about}_*") for about in known if file.parent == about.parent)
+    }
+    assert stray == set()
+
+
 def test_licence_and_citation() -> None:
     assert (REPOSITORY / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
     citation = load_yaml(REPOSITORY / "CITATION.cff")
