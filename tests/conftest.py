@@ -15,6 +15,16 @@ from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+# Warnings of other libraries are errors but for these, in the tests that cannot avoid them.
+DECODING = pytest.mark.filterwarnings(
+    # torchvision 0.29 decodes images as before and points to its successor, torchcodec.
+    "ignore:The image decoding and encoding capabilities of TorchVision:DeprecationWarning"
+)
+WORKERS = pytest.mark.filterwarnings(
+    # Two workers are tested on a machine with one core, too.
+    "ignore:This DataLoader will create:UserWarning"
+)
+
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")

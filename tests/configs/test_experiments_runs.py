@@ -19,6 +19,7 @@ import torch
 from pydantic import ValidationError
 from tests.configs import shipped
 from tests.configs.shipped import NAMES
+from tests.conftest import DECODING
 from torch.nn import functional
 
 from reslab.config import DenseNet, Described, Foreign, Recipe, ResNet, RunConfig
@@ -30,7 +31,7 @@ from reslab.report.table import render
 from reslab.training.schedule import build_optimizer
 from reslab.training.start import start
 
-pytestmark = [pytest.mark.slow, pytest.mark.process]
+pytestmark = [pytest.mark.slow, pytest.mark.process, DECODING]
 
 AT_HAND = ("digits", "mnist", "cifar10", "imagenette_mini")
 TRAIN, TEST = 64, 32

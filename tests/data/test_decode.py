@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.conftest import DECODING
 from tests.data.images import (
     DECODABLE,
     UNDECODABLE,
@@ -19,6 +20,8 @@ from tests.data.images import (
 
 from reslab.data.decode import Undecodable, decode
 from reslab.errors import UserError
+
+pytestmark = DECODING
 
 
 def read(folder: Path, name: str, content: bytes) -> Pixels:

@@ -15,9 +15,6 @@ from reslab.data.modules import ResidentData
 from reslab.data.normalize import Normalization
 from reslab.data.sources import hold_out, open_source
 
-# lightning 2.6.6 asks torch 2.14's tree specifications in a deprecated way.
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
-
 
 def run(**fields: Any) -> RunConfig:
     tree = {"model": "resnet8_w8", "data": "digits", "recipe": "digits", **fields}

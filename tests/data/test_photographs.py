@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from tests.conftest import DECODING, WORKERS
 from tests.data.photographs import assert_equal, at, first, run
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from reslab.data.normalize import Normalization
 from reslab.data.photographs import PhotographData, Pictures, open_pictures
 from reslab.data.sources import hold_out
 from reslab.errors import UserError
+
+pytestmark = [DECODING, WORKERS]
 
 
 def centre_crops(pictures: Pictures, data: PhotographData) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.conftest import DECODING, WORKERS
 from tests.data.images import UNDECODABLE
 from tests.data.photographs import assert_equal, at, first, run
 from torchvision.transforms.v2.functional import resize
@@ -21,6 +22,8 @@ from reslab.data import prepared
 from reslab.data.photographs import PhotographData, open_pictures
 from reslab.data.prepared import ABOUT, INDEX, JOURNAL, PIXELS, prepare
 from reslab.errors import UserError
+
+pytestmark = [DECODING, WORKERS]
 
 SIDE = 45
 """Of the folder's images some are larger, some smaller."""

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from tests.conftest import DECODING
 from tests.data.images import UNDECODABLE
 from tests.data.photographs import at, run
 
 from reslab.data.photographs import PhotographData
 from reslab.errors import UserError
+
+pytestmark = DECODING
 
 
 def soil(folder: Path) -> int:

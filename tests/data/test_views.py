@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.conftest import DECODING
 from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import v2
@@ -15,6 +16,8 @@ from reslab.config import Photographs
 from reslab.data.decode import decode
 from reslab.data.normalize import Normalization
 from reslab.data.views import VIEWS, assumed, of_any_size, scales
+
+pytestmark = DECODING
 
 CROPS = Photographs(crop="center")
 SMALL = Photographs(crop="center", size=64, test_shorter_side=73)

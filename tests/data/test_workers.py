@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.conftest import WORKERS
 
 from reslab.data.workers import chunks, default_workers, in_workers, one_thread
 from reslab.errors import UserError
+
+pytestmark = WORKERS
 
 
 def slow_if_even(item: int) -> tuple[int, int]:

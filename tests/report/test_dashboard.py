@@ -18,6 +18,11 @@ from reslab.experiments import plan as planning
 from reslab.experiments.plan import Options, as_written, question, read_plan_file
 from reslab.report.dashboard import COLUMNS, DASHBOARD, FINAL, STEP, build
 
+# wandb-workspaces 0.4.13 still writes pydantic's old validators.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Pydantic V1 style:DeprecationWarning:wandb_workspaces"
+)
+
 
 def read_back(specification: dict[str, Any]) -> tuple[Any, Any]:
     """The workspace and the report in a specification that has been a file."""

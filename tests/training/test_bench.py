@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tests.conftest import DECODING
 from tests.data.images import encoded, gradient
 
 from reslab.training import bench
 
 
+@DECODING
 @pytest.mark.process
 def test_each_reader_and_the_step_have_a_rate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.conftest import DECODING
 from tests.training.conftest import Script, write_weights
 from torch import Tensor, nn
 
@@ -26,6 +27,8 @@ from reslab.training.evaluate import (
     log_scores,
     refuse_one_size,
 )
+
+pytestmark = DECODING
 
 NAMES = ("Fuchs", "chat", "cão", "dog", "狐", "鳥")
 RECIPE = {

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.conftest import DECODING
 from tests.training.conftest import Script, write_weights
 
 from reslab.config import resolve
@@ -16,6 +17,8 @@ from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.training.checkpoint import trained
 from reslab.training.predict import as_input, image_files, predict
+
+pytestmark = DECODING
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import DECODING, WORKERS
 from tests.training.conftest import MakeRun, same, weights
 
 from reslab import store
@@ -11,7 +12,7 @@ from reslab.data.prepared import prepare
 from reslab.errors import UserError
 from reslab.training.start import start
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, DECODING, WORKERS]
 
 TREE = {
     "data": {"name": "imagenette_mini", "per_class": 10},
