@@ -34,7 +34,7 @@ Outputs = Tensor | Mapping[str, Any] | None
 
 
 class Diverged(Exception):
-    """The training loss is not finite; carries what `result.json` says of it."""
+    """A loss is not finite; carries what `result.json` says of it."""
 
     def __init__(self, step: int, lr: float, loss: float) -> None:
         super().__init__(f"the loss is {loss} at step {step:,} with learning rate {lr:g}")
@@ -70,26 +70,31 @@ class Record(Callback):
             step % log_interval(recipe) and step != recipe.steps
         ):
             return
-        score, lr = _read(module.train_tally), learning_rate(recipe, step - 1)
-        if not math.isfinite(score.loss):
-            raise Diverged(step, lr, score.loss)
+        score = _read(module.train_tally)
+        _refuse_infinite(score, module, step)
         self._write(
             trainer,
             {
                 "step": step,
-                "lr": lr,
+                "lr": learning_rate(recipe, step - 1),
                 "train_loss": score.loss,
                 "train_top1_error": score.top1_error,
             },
         )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the row of an evaluation on the test split."""
-        self._write_evaluation(trainer, _read(_classifier(pl_module).test_tally))
+        """Write the row of an evaluation on the test split; `Diverged` if a loss is not finite."""
+        module = _classifier(pl_module)
+        score = _read(module.test_tally)
+        _refuse_infinite(score, module, trainer.global_step)
+        self._write_evaluation(trainer, score)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the final evaluation be the last row of its kind, if it is not there already."""
-        score, step = _classifier(pl_module).final["test"], trainer.global_step
+        module, step = _classifier(pl_module), trainer.global_step
+        for score in module.final.values():
+            _refuse_infinite(score, module, step)
+        score = module.final["test"]
         rows = store.read_metrics(self.folder)
         if not any(row["step"] == step and "test_loss" in row for row in rows):
             self._write_evaluation(trainer, score)
@@ -119,6 +124,12 @@ class Record(Callback):
         _classifier(pl_module).train_tally.restore(mine)
         if trainer.is_global_zero:
             store.drop_metrics_after(self.folder, checkpoint["global_step"])
+
+
+def _refuse_infinite(score: Score, module: Classifier, step: int) -> None:
+    """`Diverged` for a loss that is not finite."""
+    if not math.isfinite(score.loss):
+        raise Diverged(step, learning_rate(module.recipe, step - 1), score.loss)
 
 
 def in_mid_step(trainer: Trainer, batch_idx: int) -> bool:
