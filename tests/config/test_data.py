@@ -98,6 +98,7 @@ def test_counts_follow_from_the_description(
         ({"name": "imagenet", "classes": ("n01443537", "n01440764")}, "expected sorted ids"),
         ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
         ({"name": "digits", "tested_on": "test"}, "tested_on: test is so without a holdout"),
+        ({"name": "imagefolder", "folder": "x", "split_seed": 1}, "split_seed: 1 needs a test_fr"),
         ({"name": "imagefolder"}, "folder: is missing; imagefolder needs it"),
         ({"name": "imagefolder", "folder": "x", "test_fraction": 1.0}, "less than 1"),
         ({"name": "imagefolder", "folder": "x", "files": "abc"}, "files and counts are found tog"),

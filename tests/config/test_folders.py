@@ -129,6 +129,15 @@ def test_which_part_follows_from_the_names_alone(make: Make, tmp_path: Path) -> 
     assert len(before - paths(list_folder(moved, test_fraction=0.25))) <= 1
 
 
+def test_another_seed_is_another_split_of_the_same_size(make: Make) -> None:
+    root = make(TREE)
+    splits = [list_folder(root, test_fraction=0.25, split_seed=seed) for seed in range(4)]
+    assert len({frozenset(paths(split)) for split in splits}) == 4
+    assert len({split.digest for split in splits}) == 4
+    assert [len(split.test) for split in splits] == [10] * 4
+    assert paths(list_folder(root, test_fraction=0.25)) == paths(splits[0])
+
+
 def test_every_class_is_trained_and_tested_on(make: Make) -> None:
     root = make(["cat/1.jpg", "cat/2.jpg"])
     for fraction in (0.01, 0.99):

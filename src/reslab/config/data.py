@@ -48,7 +48,9 @@ class Data(Description):
     images are read from. None: the files themselves are decoded, at their own size."""
     test_fraction: PositiveFraction | None = None
     """imagefolder without train/ and val/: the part of each class's images that is tested on. Which
-    ones follows from their names alone."""
+    ones follows from `split_seed` and their names alone."""
+    split_seed: NonNegativeInt = 0
+    """With a test_fraction: another number is another split, whatever the run's seed."""
     folder: str | None = None
     """imagefolder: where it lies. No part of the run's id."""
     files: str | None = None
@@ -57,7 +59,7 @@ class Data(Description):
     """imagefolder: found with `files`."""
 
     def _reads(self) -> dict[str, bool]:
-        return {"tested_on": self.holdout > 0}
+        return {"tested_on": self.holdout > 0, "split_seed": self.test_fraction is not None}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -68,6 +70,8 @@ class Data(Description):
             raise ValueError("folder: is missing; imagefolder needs it: where the images lie")
         if self.tested_on == "test" and not self.holdout:
             raise ValueError("tested_on: test is so without a holdout; leave it out")
+        if self.split_seed and self.test_fraction is None:
+            raise ValueError(f"split_seed: {self.split_seed} needs a test_fraction")
         if (self.files is None) != (self.counts is None):
             raise ValueError("files: files and counts are found together; leave both out")
         if self.name == "imagefolder" and self.counts is None:

@@ -50,7 +50,7 @@ def listing_of(data: Data) -> Listing:
     root = root_of(data)
     refuse_missing(data)
     with located(_whose(data)):
-        found = list_folder(root, data.classes, data.per_class, data.test_fraction)
+        found = list_folder(root, data.classes, data.per_class, data.test_fraction, data.split_seed)
         if data.files not in (None, found.digest):
             raise UserError(
                 f"the files in {root} are not those of the run: their digest is {found.digest}, "
@@ -127,6 +127,7 @@ def list_folder(
     classes: Collection[str] = (),
     per_class: int | None = None,
     test_fraction: float | None = None,
+    split_seed: int = 0,
 ) -> Listing:
     """The images of `root`: train/ and val/ (or test/), or one tree of which a part is tested on.
 
@@ -137,7 +138,7 @@ def list_folder(
     trees = _trees(root, test_fraction)
     found = [_classes(root, tree, frozenset(map(_composed, classes))) for tree in trees]
     if test_fraction is not None:
-        found = _split(found[0], test_fraction)
+        found = _split(found[0], test_fraction, split_seed)
     train, test = found
     _refuse_different_classes(root, trees, train, test)
     if per_class is not None:
@@ -235,8 +236,8 @@ def size_of(file: "os.DirEntry[str] | Path") -> int:
         return 0
 
 
-def _split(classes: _Classes, test_fraction: float) -> list[_Classes]:
-    """Of each class the files whose names have the least hashes are tested on.
+def _split(classes: _Classes, test_fraction: float, seed: int) -> list[_Classes]:
+    """Of each class the files whose names, after the seed, have the least hashes are tested on.
 
     At least one, and at least one is left to train on. A file that is added moves few others.
     """
@@ -245,14 +246,15 @@ def _split(classes: _Classes, test_fraction: float) -> list[_Classes]:
         if len(files) < 2:
             raise UserError(f"the class {name!r} has one file; a split needs two of each class")
         count = min(max(1, round(test_fraction * len(files))), len(files) - 1)
-        tested = set(sorted(files, key=_hash_of_name)[:count])
+        tested = set(sorted(files, key=lambda file: _hash_of_name(file, seed))[:count])
         splits[0][name] = [file for file in files if file not in tested]
         splits[1][name] = [file for file in files if file in tested]
     return splits
 
 
-def _hash_of_name(file: _File) -> bytes:
-    return hashlib.sha256(_bytes(file[0])).digest()
+def _hash_of_name(file: _File, seed: int) -> bytes:
+    salt = f"{seed}\0" if seed else ""
+    return hashlib.sha256(_bytes(f"{salt}{file[0]}")).digest()
 
 
 def _refuse_different_classes(

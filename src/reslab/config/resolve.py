@@ -122,7 +122,8 @@ def _filled_in(data: Tree, place: Place) -> Tree:
         data = {**data, "folder": str(folder)}
         if described.files is not None:
             return data
-        found = list_folder(folder, (), described.per_class, described.test_fraction)
+        split = described.test_fraction, described.split_seed
+        found = list_folder(folder, (), described.per_class, *split)
     counts = Counts(classes=len(found.classes), train=len(found.train), test=len(found.test))
     return {**data, "files": found.digest, "counts": counts.model_dump()}
 
