@@ -10,7 +10,7 @@
 #|
 #|   make experiment NAME=quickstart                  train, then print the table beside the paper's
 #|   make experiment NAME=plain_vs_residual BUDGET=0.02 SEEDS=1
-#|   make experiment NAME=plain_vs_residual ONLY='*20*'    only variants whose label matches
+#|   make experiment NAME=plain_vs_residual ONLY='*20'     only variants whose label matches
 #|   make experiment NAME=plain_vs_residual DRY=1     the plan: runs, steps, cost; writes nothing
 #|   make status NAME=quickstart                      which runs are done, running, pending
 #|   make table NAME=quickstart                       the table again, also of a half-finished one
@@ -29,7 +29,7 @@
 #|   NAME      a file of configs/experiments, without .yaml
 #|   BUDGET    fraction of the recipe's steps, the schedule in proportion, e.g. 0.02
 #|   SEEDS     number of seeds
-#|   ONLY      variants by label: '*20*', 'plain-*,ResNet 110', '!*1202' (all but these)
+#|   ONLY      variants by label: '*20', 'plain-*,ResNet 110', '!*1202' (all but these)
 #|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'
 #|   DEVICES   processes (GPUs) per run
 #|   MICRO_BATCH     examples that a process takes at once, where memory is short
@@ -61,6 +61,16 @@
 # that spaces, quotes and globs arrive as they were given.
 WORDS := NAME BUDGET SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY MODEL DATA RECIPE ARGS
 $(foreach word,$(WORDS),$(if $(findstring environment,$(origin $(word))),$(eval $(word) :=)))
+
+# A misspelt word would be ignored, and the whole experiment begin: only these are taken, and the
+# variables of programs, which make hands on to them.
+GIVEN := $(foreach word,$(.VARIABLES),$(if $(filter command,$(origin $(word))),$(word)))
+FOREIGN := $(filter-out $(WORDS) VENV PYTHON SHELL MAKE% RESLAB_% WANDB_% CUDA_% NCCL_% GLOO_% OMP_% MKL_% \
+	TORCH% PYTORCH_% PYTHON% PIP_% UV_% HF_% TMPDIR HOME PATH,$(GIVEN))
+ifneq ($(FOREIGN),)
+  $(error there is no $(firstword $(FOREIGN))=; expected $(WORDS) VENV PYTHON. Variables of other \
+    programs stand before make: $(firstword $(FOREIGN))=… make …)
+endif
 
 # The checkout's own code comes first, wherever an environment has another one.
 export PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))

@@ -12,7 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from reslab.config.data import Data
 from reslab.config.datasets import FOLDERS, data_root
+from reslab.config.folders import refuse_missing
 from reslab.errors import UserError, exit_code
 
 
@@ -39,6 +41,10 @@ def main() -> int:
     arguments = parser().parse_args()
     if (arguments.data == "imagefolder") != (arguments.folder is not None):
         raise UserError("--folder belongs to imagefolder, which needs it")
+    if arguments.folder is None:
+        refuse_missing(Data(name=arguments.data))
+    elif not arguments.folder.is_dir():
+        raise UserError(f"--folder {arguments.folder}: there is no such folder")
     if arguments.shorter_side < 1:
         raise UserError(f"--shorter-side {arguments.shorter_side}; expected 1 or more")
     if arguments.workers is not None and arguments.workers < 0:

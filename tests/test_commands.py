@@ -168,7 +168,7 @@ def test_how_to_send_offline_runs_is_said_where_there_are_any(
     (offline / "run-abc.wandb").touch()
     commands.say_how_to_sync(experiment)
     said = capsys.readouterr().out
-    assert "has not got 1 log(s); to send them: make sync NAME=quickstart" in said
+    assert "has not got 1 log; to send what is missing: make sync NAME=quickstart" in said
     assert f"wandb sync --include-online {experiment}/*/wandb/*run-*" in said
     (offline / "run-abc.wandb.synced").touch()
     commands.say_how_to_sync(experiment)

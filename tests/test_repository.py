@@ -96,6 +96,16 @@ def test_what_the_user_says_arrives_as_it_was_said(recorder: list[str]) -> None:
     ]  # fmt: skip
 
 
+def test_a_misspelt_word_is_refused_and_other_programs_are_handed_theirs(
+    recorder: list[str],
+) -> None:
+    """Else BUGDET=0.02 would begin the whole experiment."""
+    answer = make("experiment", "NAME=x", "BUGDET=0.02", *recorder)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "there is no BUGDET=; expected NAME BUDGET SEEDS" in answer.stderr
+    assert make("experiment", "NAME=x", "WANDB_MODE=offline", *recorder).returncode == 0
+
+
 def test_the_environment_says_nothing(recorder: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """WSL sets NAME to the name of the machine."""
     monkeypatch.setenv("NAME", "DESKTOP-1234")

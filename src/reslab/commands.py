@@ -29,7 +29,7 @@ from reslab.experiments.plan import (
 )
 from reslab.experiments.slots import Slot, make_slots
 from reslab.report.models import Form, show
-from reslab.text import duration, markdown_table
+from reslab.text import counted, duration, markdown_table
 
 if TYPE_CHECKING:
     from reslab.report.table import Table
@@ -194,6 +194,7 @@ def say_how_to_sync(folder: Path) -> None:
     logs = [log for run in folder.glob("*") for log in store.unsent_logs(run)]
     if logs:
         print(
-            f"\nW&B has not got {len(logs)} log(s); to send them: make sync NAME={folder.name}\n"
+            f"W&B has not got {counted(len(logs), 'log')}; to send what is missing: "
+            f"make sync NAME={folder.name}\n"
             f"or, where no run was killed: wandb sync --include-online {folder}/*/wandb/*run-*"
         )

@@ -30,6 +30,12 @@ def width(text: str) -> int:
     )
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 run`, `no runs`, `1,200 runs`; `many` where it is not `one` with an s."""
+    word = one if count == 1 else many or f"{one}s"
+    return f"{count:,} {word}" if count else f"no {word}"
+
+
 def duration(seconds: float) -> str:
     """`40 s`, `12 min`, `3.5 h`, `2.1 days`."""
     for unit, size, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):

@@ -21,7 +21,7 @@ def test_a_share_that_has_no_such_parts_is_refused_with_those_it_has() -> None:
     with pytest.raises(UserError) as refusal:
         Execution(micro_batch=12).micro_batches(40, 2)
     assert str(refusal.value) == (
-        "recipe.batch_size is 40, 20 for each of 2 process(es), which has no parts of 12: "
+        "recipe.batch_size is 40, 20 for each of 2 processes, which has no parts of 12: "
         "micro_batch can be 1, 2, 4, 5, 10, 20"
     )
 

@@ -8,6 +8,7 @@ from tests.data.images import UNDECODABLE
 from tests.data.photographs import at, run
 
 from reslab.data.photographs import PhotographData
+from reslab.data.prepared import prepare
 from reslab.errors import UserError
 
 pytestmark = DECODING
@@ -32,20 +33,24 @@ def test_files_that_are_no_images_are_told_and_left_out(
         assert data.train.names.tolist() == clean
         assert (data.train_examples, data.test_examples) == (18, 9)
         told = capsys.readouterr().err
-        assert (
-            f"imagefolder: {count} of {27 + count} files cannot be decoded and are left out" in told
-        )
+        assert f"imagefolder: {count} of {27 + count} files cannot be decoded, left out:" in told
         assert "train/chat/empty.jpg: the file is empty" in told
         kept = Path(told.strip().rpartition("all of them: ")[2])
         assert all(name in kept.read_text() for name in UNDECODABLE)
 
 
-def test_too_many_of_them_are_refused(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_of_them_are_refused_and_told_of_where_they_are_prepared(
+    photographs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     count = soil(photographs)
     config = run(photographs)
     part = f"{100 * count / (27 + count):.3g} %"
-    with pytest.raises(UserError, match=f"{part}, more than the 1 %.* RESLAB_MAX_UNDECODABLE"):
+    with pytest.raises(UserError, match=f"{part}, more than the 1 % that a run leaves out:\n"):
         PhotographData(config).prepare_data()
+    store = prepare(photographs, 32, workers=0)  # for runs that may use other files, or fewer
+    assert store.is_dir()
+    said = capsys.readouterr().err
+    assert f"{part}, more than" in said and "set RESLAB_MAX_UNDECODABLE to a larger" in said
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "a few")
     with pytest.raises(UserError, match="RESLAB_MAX_UNDECODABLE is 'a few'; expected a part"):
         PhotographData(config).prepare_data()

@@ -26,14 +26,14 @@ def test_advice_for_a_single_run_is_a_smaller_budget(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("slots", "where"),
     [
-        ([Slot((), 4)], "1 at once on CPU, 4 thread(s) each;"),
-        ([Slot((), 1, 2)] * 3, "3 at once on CPU, 2 processes for each run, 1 thread(s) each;"),
-        ([Slot(("0", "1"), 4, 2)], "1 at once on 2 GPU(s) each;"),
-        ([Slot(("0",), 4)] * 2, "2 at once on 1 GPU(s) each, 2 runs on each;"),
+        ([Slot((), 4)], "1 at once on CPU, 4 threads each;"),
+        ([Slot((), 1, 2)] * 3, "3 at once on CPU, 2 processes for each run, 1 thread each;"),
+        ([Slot(("0", "1"), 4, 2)], "1 at once on 2 GPUs each;"),
+        ([Slot(("0",), 4)] * 2, "2 at once on 1 GPU each, 2 runs on each;"),
     ],
 )
 def test_slots_are_announced_with_their_devices_and_processes(
     tmp_path: Path, slots: list[Slot], where: str
 ) -> None:
     small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
-    assert f"1 of 1 runs to do, {where}" in announce([small], slots)
+    assert f"1 of 1 run to do, {where}" in announce([small], slots)

@@ -545,6 +545,21 @@ def test_only_takes_several_globs_and_excludes_with_an_exclamation_mark(
 
 
 @pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ("plian*", "ONLY='plian*' matches none of the variants: 'plain-20', 'ResNet 20'"),
+        ("plain-20,resnet*", "ONLY='plain-20,resnet*': 'resnet*' matches none of the variants"),
+        ("plain-20,!*44", "ONLY='plain-20,!*44': '*44' matches none of the variants"),
+        ("plain-20,!plain*", "ONLY='plain-20,!plain*' matches none of the variants"),
+    ],
+)
+def test_every_part_of_only_picks_or_excludes_something(only: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        pick(["plain-20", "ResNet 20"], only)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("only", "labels"),
     [
         ("*, CIFAR-10", ["deep, CIFAR-10", "wide, CIFAR-10"]),

@@ -116,7 +116,7 @@ def test_a_run_in_training_is_left_out(
         log(folder, "20260101_000000")
     with store.lock(planned[0]):
         assert sync("quickstart") == 0
-    assert "1 run(s) in training are left out" in capsys.readouterr().out
+    assert "left out: 1 run in training" in capsys.readouterr().out
     [[sent]] = wandb.calls
     assert sent.startswith(str(planned[1]))
 

@@ -49,6 +49,6 @@ def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
     assert "several versions of the code: c0de (2 runs) and f00d (1 run)" in text
     assert "several kinds of devices" in text and "2 × cuda (H100) (1 run)" in text
     assert (
-        f"1 of 2 were started more than once; on other devices than before: {folders[0].name}"
+        f"1 of 2 runs were started more than once; on other devices than before: {folders[0].name}"
         in text
     )

@@ -33,9 +33,9 @@ def test_each_reader_and_the_step_have_a_rate(
         "reslab, from the store of shorter side 40",
         "ResNet-18's training step, nothing read",
     ]
-    assert lines[0][2] == "1.0"
+    assert lines[0][2] == "1"
     assert all(int(rate.replace(",", "")) > 0 for _, rate, _ in lines)
-    assert "32 × 32 pixels, batches of 4, no worker processes, 1 thread(s), c" in printed
+    assert "32 × 32 pixels, batches of 4, no worker processes, 1 thread, c" in printed
 
 
 def test_the_first_batch_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def test_memory_that_runs_out_names_the_batch_and_a_smaller_one(
     with pytest.raises(UserError) as refusal:
         start(make_run("a"), Execution(micro_batch=16))
     assert str(refusal.value).splitlines() == [
-        "out of memory with 16 of the 32 examples of a batch at once in each of 1 process(es); "
+        "out of memory with 16 of the 32 examples of a batch at once in each of 1 process; "
         "MICRO_BATCH=8 (--micro-batch 8) needs less",
         f"       {error}",
     ]

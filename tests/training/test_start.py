@@ -8,6 +8,7 @@ from tests.training.conftest import MakeRun
 from reslab import store
 from reslab.config.execution import Execution
 from reslab.errors import UserError
+from reslab.training.ranks import TORCHRUN
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -62,6 +63,10 @@ def test_more_devices_than_there_are_are_refused(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     config = make_run("a")
-    with pytest.raises(UserError, match=r"DEVICES=8, .* has no GPU, and 2 CPU core\(s\)"):
+    with pytest.raises(UserError, match=r"DEVICES=8, .* has no GPUs, and 2 CPU cores"):
         start(config, Execution(8))
+    for word, value in {TORCHRUN: "x", "RANK": "0", "WORLD_SIZE": "8"}.items():
+        monkeypatch.setenv(word, value)
+    with pytest.raises(UserError, match=r"--nproc-per-node=8, .* has no GPUs, and 2 CPU cores"):
+        start(config, Execution())
     assert store.state(config.parent) == "pending"

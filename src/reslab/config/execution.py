@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reslab.errors import UserError
 from reslab.machine import available_cores, visible_gpus
+from reslab.text import counted
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,23 @@ class Execution:
         share = share_of(batch_size, ranks)
         if share % (self.micro_batch or share):
             raise UserError(
-                f"recipe.batch_size is {batch_size}, {share} for each of {ranks} process(es), "
+                f"recipe.batch_size is {batch_size}, {share} for each of "
+                f"{counted(ranks, 'process', 'processes')}, "
                 f"which has no parts of {self.micro_batch}: micro_batch can be {_divisors(share)}"
             )
         return share // (self.micro_batch or share)
 
 
-def gpus_for(devices: int) -> list[str]:
-    """This machine's GPUs, if it has any; `UserError` for more devices than it has."""
+def gpus_for(devices: int, asked: str = "DEVICES") -> list[str]:
+    """This machine's GPUs, if it has any; `UserError` for more devices than it has.
+
+    `asked` is the word by which they were asked for.
+    """
     gpus, cores = visible_gpus(), available_cores()
     if devices > (len(gpus) or cores):
-        there = f"{len(gpus)} GPU(s)" if gpus else f"no GPU, and {cores} CPU core(s)"
-        raise UserError(f"DEVICES={devices}, but this machine has {there}")
+        there = counted(len(gpus), "GPU")
+        there += "" if gpus else f", and {counted(cores, 'CPU core')}"
+        raise UserError(f"{asked}={devices}, but this machine has {there}")
     return gpus
 
 

@@ -117,7 +117,10 @@ def parse_assignment(text: str) -> Tree:
     """`recipe.optimizer.lr=0.01` as an override; the value is YAML."""
     path, equals, value = text.partition("=")
     if not equals or not all(key.strip() for key in path.split(".")):
-        raise UserError(f"expected KEY=VALUE, for example model.shortcut=C, got {text!r}")
+        raise UserError(
+            f"expected KEY=VALUE, for example model.shortcut=C, got {text!r} (make's SET ends at a "
+            "space; a value with one goes to scripts/experiment.py as --set 'KEY=VALUE')"
+        )
     try:
         return {path.strip(): _read(value)}
     except yaml.YAMLError:

@@ -25,6 +25,7 @@ from reslab.errors import UserError
 
 MOST_UNDECODABLE = 0.01
 """Part of the files that may be undecodable, unless `RESLAB_MAX_UNDECODABLE` says otherwise."""
+MENDING = "mend or remove them, or set RESLAB_MAX_UNDECODABLE to a larger part of all, such as 0.05"
 TOLD = 5
 CHUNK = 32
 
@@ -38,32 +39,32 @@ class Survey:
     path: Path
 
     def refuse(self) -> None:
-        """`UserError` if more files than are tolerated cannot be decoded."""
-        part, most = len(self.undecodable) / self.files, most_undecodable()
-        if part > most:
-            raise UserError(
-                f"{self.told()}\n       that is {100 * part:.3g} %, more than the {100 * most:.3g} "
-                "% that are left out without being asked; mend or remove them, or set "
-                "RESLAB_MAX_UNDECODABLE to a larger part, such as 0.05"
-            )
+        """`UserError` if more files than a run leaves out cannot be decoded."""
+        if self.too_many:
+            raise UserError(self.told())
 
     def tell(self, whose: str) -> None:
-        """Say on stderr what is left out of somebody's files, if anything is."""
+        """Say on stderr which of somebody's files cannot be decoded, if there are any."""
         if self.undecodable:
             print(f"{whose}: {self.told()}", file=sys.stderr, flush=True)
 
+    @property
+    def too_many(self) -> bool:
+        """More than a run leaves out."""
+        return len(self.undecodable) > most_undecodable() * self.files
+
     def told(self) -> str:
-        """A few lines: how many, the first by name, and where to read of all."""
-        first = [
-            f"\n       {os.fsdecode(name)}: {reason}"
-            for name, reason in list(self.undecodable.items())[:TOLD]
-        ]
-        more = len(self.undecodable) - len(first)
-        return (
-            f"{len(self.undecodable):,} of {self.files:,} files cannot be decoded and are left out:"
-            f"{''.join(first)}" + (f"\n       and {more:,} more" if more else "") + f"\n       all "
-            f"of them: {self.path}"
-        )
+        """A few lines: how many, the first by name, where to read of all, and what to do."""
+        bad, most = len(self.undecodable), f"{100 * most_undecodable():.3g} %"
+        part = f"{100 * bad / self.files:.3g} %"
+        end = f"{part}, more than the {most} that a run leaves out" if self.too_many else "left out"
+        lines = [f"{bad:,} of {self.files:,} files cannot be decoded, {end}:"]
+        first = list(self.undecodable.items())[:TOLD]
+        lines += [f"{os.fsdecode(name)}: {reason}" for name, reason in first]
+        lines += [f"and {bad - TOLD:,} more"] if bad > TOLD else []
+        lines += [f"all of them: {self.path}"]
+        lines += [MENDING] if self.too_many else []
+        return "\n       ".join(lines)
 
 
 def most_undecodable() -> float:

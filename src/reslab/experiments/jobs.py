@@ -11,7 +11,7 @@ from reslab.config import RunConfig
 from reslab.experiments.estimate import correction, seconds
 from reslab.experiments.plan import Plan
 from reslab.experiments.slots import Slot
-from reslab.text import duration
+from reslab.text import counted, duration
 
 DAY = 86_400
 
@@ -61,14 +61,16 @@ def announce(jobs: list[Job], slots: list[Slot]) -> str:
     """What is about to happen: runs, slots, time; advice where that is more than a day."""
     pending = [job for job in jobs if job.pending]
     if not pending:
-        return f"all {len(jobs)} runs are final: nothing to train"
+        final = "the run is" if len(jobs) == 1 else f"all {len(jobs)} runs are"
+        return f"{final} final: nothing to train"
     where = f"{len(slots)} at once on " + (
-        f"{len(slots[0].gpus)} GPU(s) each{_shared(slots)}"
+        f"{counted(len(slots[0].gpus), 'GPU')} each{_shared(slots)}"
         if slots[0].gpus
-        else f"CPU, {_processes(slots[0])}{slots[0].threads} thread(s) each"
+        else f"CPU, {_processes(slots[0])}{counted(slots[0].threads, 'thread')} each"
     )
     estimated = total_seconds(pending, slots)
-    text = f"{len(pending)} of {len(jobs)} runs to do, {where}; estimated {duration(estimated)}"
+    what = f"{len(pending)} of {counted(len(jobs), 'run')} to do"
+    text = f"{what}, {where}; estimated {duration(estimated)}"
     return f"{text}\n{_advice(pending, estimated, slots[0])}" if estimated > DAY else text
 
 

@@ -21,6 +21,7 @@ from reslab.config.execution import Execution
 from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
+from reslab.text import counted
 
 TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"
 GRACE = 20.0
@@ -110,7 +111,7 @@ def stop(running: list[Running]) -> None:
     """TERM to every run's group, KILL to what is left of it after a while."""
     if running:
         print(
-            f"\nstopping {len(running)} run(s); the same command goes on from here",
+            f"\nstopping {counted(len(running), 'run')}; the same command goes on from here",
             file=sys.stderr,
             flush=True,
         )

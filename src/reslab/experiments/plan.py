@@ -173,10 +173,6 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
         _refuse_equal_slugs(labels)
     picked = pick(labels, options.only or "*")
     chosen = [override for override in overrides if override.label in picked]
-    if not chosen:
-        raise UserError(
-            f"ONLY={options.only!r} matches none of the variants: {', '.join(map(repr, labels))}"
-        )
     _refuse_idle(options.set, [override.tree for override in chosen])
     variants = tuple(
         _variant(override, base, experiment, options, _places(override, base, options.set, where))
@@ -296,8 +292,9 @@ def _cell(
 def pick(labels: Sequence[str], only: str) -> list[str]:
     """The labels that `ONLY` picks: a label or a glob, or several with commas; `!` excludes.
 
-    `*20*`, `plain-*,ResNet 110`, `!*1202`. Labels may have commas themselves: where the whole of it
-    is a label, or matches one as a single glob, it is not divided.
+    `*20`, `plain-*,ResNet 110`, `!*1202`. Labels may have commas themselves: where the whole of it
+    is a label, or matches one as a single glob, it is not divided. `UserError` where nothing is
+    picked, or a part of it matches no label.
     """
 
     def match(label: str, glob: str) -> bool:
@@ -308,12 +305,19 @@ def pick(labels: Sequence[str], only: str) -> list[str]:
     globs = [glob.strip() for glob in parts]
     wanted = [glob for glob in globs if not glob.startswith("!")] or ["*"]
     unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
-    return [
+    idle = [g for g in [*wanted, *unwanted] if not any(match(label, g) for label in labels)]
+    picked = [
         label
         for label in labels
         if any(match(label, glob) for glob in wanted)
         and not any(match(label, glob) for glob in unwanted)
     ]
+    if idle or not picked:
+        part = f": {idle[0]!r}" if idle and len(globs) > 1 else ""
+        raise UserError(
+            f"ONLY={only!r}{part} matches none of the variants: {', '.join(map(repr, labels))}"
+        )
+    return picked
 
 
 def _grid(grid: dict[str, list[Any]]) -> Iterator[tuple[str, Tree]]:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from reslab import account, store
 from reslab.errors import UserError
+from reslab.text import counted
 
 
 def sync(name: str | None, dry: bool = False) -> int:
@@ -46,7 +47,7 @@ def announcement(logs: Mapping[Path, Sequence[Path]], held: int) -> str:
     lines = [f"  {folder}: {_size(files)}" for folder, files in logs.items()]
     everything = [file for files in logs.values() for file in files]
     head = f"to send: {_size(everything)}" if lines else "nothing to send"
-    left_out = f"{held} run(s) in training are left out"
+    left_out = f"left out: {counted(held, 'run')} in training"
     return "\n".join([head, *lines, *([left_out] if held else [])])
 
 

@@ -92,7 +92,8 @@ def _history(runs: Sequence[Run]) -> Iterator[str]:
     if resumed:
         moved = [run.folder.name for run in resumed if len(set(map(_machine, run.starts))) > 1]
         where = f"; on other devices than before: {listed(moved)}" if moved else ""
-        yield f"{len(resumed)} of {len(runs)} were started more than once{where}"
+        who = "the run was" if len(runs) == 1 else f"{len(resumed)} of {len(runs)} runs were"
+        yield f"{who} started more than once{where}"
 
 
 def _left_out(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:

@@ -5,12 +5,13 @@ RandomResizedCrop), flipped at random, normalised, float32, on the training devi
 number of worker processes.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,11 +25,12 @@ from reslab.data.photographs import PhotographData
 from reslab.data.prepared import prepare
 from reslab.data.workers import default_workers
 from reslab.models import build
-from reslab.text import markdown_table
+from reslab.text import counted, markdown_table
 from reslab.training.forms import form_a, form_b, form_c
 from reslab.training.schedule import build_optimizer
 
 Batches = Iterable[tuple[Tensor, ...]]
+T = TypeVar("T")
 
 
 def bench(data: dict[str, Any], size: int, shorter_side: int, batch: int, seconds: float) -> str:
@@ -49,10 +51,11 @@ def bench(data: dict[str, Any], size: int, shorter_side: int, batch: int, second
     }
     rates = {
         name: images_per_second(lambda batch: None, _on(device, open_reader()), seconds)
-        for name, open_reader in readers.items()
+        for name, open_reader in _told_of(readers)
     }
-    rates["ResNet-18's training step, nothing read"] = _step_rate(config, device, seconds)
-    with_workers = f"{workers} worker process(es)" if workers else "no worker processes"
+    steps = {"ResNet-18's training step, nothing read": partial(_step_rate, config)}
+    rates |= {name: rate(device, seconds) for name, rate in _told_of(steps)}
+    with_workers = counted(workers, "worker process", "worker processes")
     what = f"{size} × {size} pixels, batches of {batch}, {with_workers}"
     return _table(rates, "images/s", f"{what}, {_told(device)}")
 
@@ -83,7 +86,14 @@ def forms_per_second(seconds: float) -> dict[str, float]:
         return lambda batch: torch.autograd.backward(form(batch[0]).sum())
 
     batches = repeat((images, images))
-    return {name: images_per_second(step(form), batches, seconds) for name, form in forms.items()}
+    return {name: images_per_second(step(form), batches, seconds) for name, form in _told_of(forms)}
+
+
+def _told_of(things: dict[str, T]) -> Iterator[tuple[str, T]]:
+    """Each with its name, which is said on stderr before it is measured."""
+    for name, thing in things.items():
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        yield name, thing
 
 
 def images_per_second(
@@ -186,11 +196,11 @@ def _step_rate(config: RunConfig, device: torch.device, seconds: float) -> float
 
 
 def _told(device: torch.device) -> str:
-    return f"{torch.get_num_threads()} thread(s), {device.type}"
+    return f"{counted(torch.get_num_threads(), 'thread')}, {device.type}"
 
 
 def _table(rates: dict[str, float], unit: str, what: str) -> str:
     first = next(iter(rates.values()))
-    rows = [[name, f"{rate:,.0f}", f"{rate / first:.1f}"] for name, rate in rates.items()]
+    rows = [[name, f"{rate:,.0f}", f"{rate / first:.2g}"] for name, rate in rates.items()]
     head = ["", unit, "times the first"]
     return f"{markdown_table(head, rows, numeric=range(1, 3))}\n\n{what}"

@@ -22,6 +22,7 @@ from reslab.data.order import init_seed
 from reslab.errors import UserError
 from reslab.models import build
 from reslab.models.complexity import complexity
+from reslab.text import counted
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
@@ -178,7 +179,8 @@ def advice(config: RunConfig, execution: Execution, error: RuntimeError, evaluat
     hint = f"MICRO_BATCH={smaller} (--micro-batch {smaller})" if smaller else "a smaller net"
     return (
         f"out of memory with {at_once} of the {config.recipe.batch_size} examples of a batch at "
-        f"once in each of {place().ranks} process(es); {hint} needs less\n       "
+        f"once in each of "
+        f"{counted(place().ranks, 'process', 'processes')}; {hint} needs less\n       "
         f"{found}"
     )
 

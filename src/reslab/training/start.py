@@ -40,6 +40,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
         return train()
     if TORCHRUN in os.environ:
         die_with_parent()
+        gpus_for(here.local_ranks, "--nproc-per-node")
     if here.rank > 0:  # of torchrun's: rank 0 holds the lock for all
         return 0 if _is_final(folder) else train()
     if here.ranks > 1 or execution.devices == 1:
