@@ -50,7 +50,8 @@ def plan(name: str) -> Plan:
 
 def shortened(config: RunConfig) -> RunConfig:
     recipe = config.recipe.model_copy(update={"batch_size": 8})
-    return config.model_copy(update={"recipe": recipe, "budget": 3 / recipe.steps})
+    data = config.data.model_copy(update={"holdout": min(config.data.holdout, TRAIN // 4)})
+    return config.model_copy(update={"recipe": recipe, "data": data, "budget": 3 / recipe.steps})
 
 
 def smallest(name: str) -> list[Variant]:
