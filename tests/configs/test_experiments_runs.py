@@ -145,7 +145,7 @@ def test_an_experiment_runs_through_the_front_door_and_a_second_call_trains_noth
     for done in (first, second):
         assert done.returncode == 0, done.stderr
         assert re.search(r"^\| plain-8 .* 1/1 ", done.stdout, flags=re.MULTILINE)
-    assert "1 of 1 runs to do" in first.stdout
+    assert "1 of 1 run to do" in first.stdout
     assert "the run is final: nothing to train" in second.stdout
 
 

@@ -65,8 +65,9 @@ def test_more_devices_than_there_are_are_refused(
     config = make_run("a")
     with pytest.raises(UserError, match=r"DEVICES=8, .* has no GPUs, and 2 CPU cores"):
         start(config, Execution(8))
-    for word, value in {TORCHRUN: "x", "RANK": "0", "WORLD_SIZE": "8"}.items():
+    told = {TORCHRUN: "x", "RANK": "0", "WORLD_SIZE": "8", "CUDA_VISIBLE_DEVICES": "0,1"}
+    for word, value in told.items():
         monkeypatch.setenv(word, value)
-    with pytest.raises(UserError, match=r"--nproc-per-node=8, .* has no GPUs, and 2 CPU cores"):
+    with pytest.raises(UserError, match=r"--nproc-per-node=8, but this machine has 2 GPUs"):
         start(config, Execution())
     assert store.state(config.parent) == "pending"
