@@ -68,6 +68,7 @@ def test_more_devices_than_there_are_are_refused(
     told = {TORCHRUN: "x", "RANK": "0", "WORLD_SIZE": "8", "CUDA_VISIBLE_DEVICES": "0,1"}
     for word, value in told.items():
         monkeypatch.setenv(word, value)
+    monkeypatch.setattr("reslab.training.start.die_with_parent", lambda: None)
     with pytest.raises(UserError, match=r"--nproc-per-node=8, but this machine has 2 GPUs"):
         start(config, Execution())
     assert store.state(config.parent) == "pending"
