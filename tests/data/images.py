@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, ImageOps
+from torch import Tensor
 
 Pixels = npt.NDArray[np.uint8]
+
+
+def some_images(*shape: int) -> Tensor:
+    """Random pixels, uint8, the same in every call."""
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.manual_seed(0))
 
 
 def gradient(height: int = 48, width: int = 64, shade: int = 0) -> Image.Image:

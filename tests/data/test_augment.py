@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.data.images import some_images
 from torch import Tensor
 from torchvision.transforms.v2 import CutMix, MixUp, RandAugment
 from torchvision.transforms.v2 import functional as vision
@@ -13,10 +14,6 @@ from torchvision.transforms.v2 import functional as vision
 from reslab.config.schema import Augmentation
 from reslab.data.augment import Draws, augmented, crop_flip, cutout, mixed, randaugment
 from reslab.data.normalize import FITS, Kind, Normalization
-
-
-def some_images(*shape: int) -> Tensor:
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.manual_seed(0))
 
 
 def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

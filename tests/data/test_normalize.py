@@ -6,15 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from torch import Tensor
+from tests.data.images import some_images
 
 from reslab.data.normalize import FITS, Kind, Normalization, contrast_normalized
 from reslab.data.sources import Source
 from reslab.errors import UserError
-
-
-def some_images(*shape: int) -> Tensor:
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.manual_seed(0))
 
 
 @pytest.mark.process

@@ -2,7 +2,8 @@
 
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from reslab import build, store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
 from reslab.data.normalize import Normalization
+from reslab.training import callbacks
 from reslab.training.checkpoint import About, write_safetensors
 
 SMALL = {
@@ -68,6 +70,21 @@ def digit_weights(tmp_path: Path) -> Path:
     normalization = Normalization("pixel_mean", mean, torch.ones(1, 1, 1))
     config = resolve(merge(SMALL, {}), "a net of digits")
     return write_weights(tmp_path / "net.safetensors", config, normalization, tuple("abcdefghij"))
+
+
+@contextmanager
+def stopped_at(step: int) -> Iterator[None]:
+    """Runs that come to this step save there and stop, as if they had got SIGTERM."""
+    saved = callbacks.Checkpoint.on_train_batch_end
+
+    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
+        if trainer.global_step == step and self.saved_step < step:
+            self.stop_signal = 15
+        saved(self, trainer, *more, **named)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+        yield
 
 
 Script = Callable[..., tuple[int, str, str]]

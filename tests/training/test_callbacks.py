@@ -1,14 +1,12 @@
 """What happens beside the training: rows of metrics, checkpoints, interruption, divergence."""
 
 import math
-from typing import Any
 
 import pytest
-from tests.training.conftest import MakeRun, same, weights
+from tests.training.conftest import MakeRun, same, stopped_at, weights
 
 from reslab import store
 from reslab.config.execution import Execution
-from reslab.training import callbacks
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -50,21 +48,13 @@ def test_a_loss_that_is_not_finite_after_the_last_step_is_no_result_either(
     ids=str,
 )
 def test_a_run_stopped_anywhere_resumes_bit_for_bit(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, step: int, execution: Execution
+    make_run: MakeRun, step: int, execution: Execution
 ) -> None:
     """Between two rows, whose sums a checkpoint keeps; at a row; and where an evaluation is due."""
     steps = {"recipe.steps": 450, "recipe.schedule.milestones": [200, 300]}  # a row every 3 steps
     whole, cut = make_run("whole", steps), make_run("cut", steps)
     start(whole, execution)
-    saved = callbacks.Checkpoint.on_train_batch_end
-
-    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
-        if trainer.global_step == step and self.saved_step < step:
-            self.stop_signal = 15
-        saved(self, trainer, *more, **named)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+    with stopped_at(step):
         assert start(cut, execution) == 1
     assert store.state(cut.parent) == "interrupted"
     assert start(cut, execution) == 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import SMALL, MakeRun, same, weights
+from tests.training.conftest import SMALL, MakeRun, same, stopped_at, weights
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -13,7 +13,6 @@ from reslab import store
 from reslab.config import merge, resolve
 from reslab.models import build
 from reslab.models.layers import StochasticDepth
-from reslab.training import callbacks
 from reslab.training.classifier import Classifier
 from reslab.training.start import start
 
@@ -118,20 +117,10 @@ WITH_EVERYTHING = {
 
 
 @pytest.mark.process
-def test_a_run_with_everything_resumes_bit_for_bit(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_with_everything_resumes_bit_for_bit(make_run: MakeRun) -> None:
     whole, cut = make_run("whole", WITH_EVERYTHING), make_run("cut", WITH_EVERYTHING)
     assert start(whole) == 0
-    saved = callbacks.Checkpoint.on_train_batch_end
-
-    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
-        if trainer.global_step == 5 and self.saved_step < 5:
-            self.stop_signal = 15
-        saved(self, trainer, *more, **named)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+    with stopped_at(5):
         assert start(cut) == 1
     assert start(cut) == 0
     assert same(weights(whole), weights(cut))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import DECODING, WORKERS
-from tests.training.conftest import MakeRun, same, weights
+from tests.training.conftest import MakeRun, same, stopped_at, weights
 
 from reslab import store
 from reslab.data.prepared import prepare
@@ -33,23 +33,14 @@ TREE = {
 def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
     mini: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, prepared: int | None
 ) -> None:
-    from reslab.training import callbacks
 
     if prepared:
         prepare(mini, prepared, 0)
     tree = {**TREE, "data": {**TREE["data"], "prepared": prepared}}
     whole, cut = make_run("whole", tree), make_run("cut", tree)
     assert start(whole) == 0
-    saved = callbacks.Checkpoint.on_train_batch_end
-
-    def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
-        if trainer.global_step == 9 and self.saved_step < 9:
-            self.stop_signal = 15
-        saved(self, trainer, *more, **named)
-
     monkeypatch.setenv("RESLAB_WORKERS", "2")
-    with monkeypatch.context() as patched:
-        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+    with stopped_at(9):
         assert start(cut) == 1
     assert start(cut) == 0
     assert same(weights(whole), weights(cut))
