@@ -13,6 +13,7 @@ from reslab.config.nets import Description, Fraction, NonNegativeInt
 from reslab.config.strict_yaml import spelled
 
 PositiveFraction = Annotated[float, Field(gt=0, lt=1)]
+Split = Literal["holdout", "test"]
 Side = tuple[PositiveInt, PositiveInt]
 PositiveFloats = tuple[
     Annotated[float, Field(gt=0, allow_inf_nan=False)],
@@ -35,7 +36,7 @@ class Data(Description):
     holdout: NonNegativeInt = 0
     """Training images set aside and not trained on (He 2015 chose its schedule with 5,000 of
     CIFAR-10's). The split is fixed: it does not follow the run's seed."""
-    tested_on: Literal["holdout", "test"] = "holdout"
+    tested_on: Split = "holdout"
     """With a hold-out: what the run is tested on. test is for protocols that train on fewer images
     (Huang 2016: 45,000) and still report the test set's error."""
     classes: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ class Data(Description):
         return self
 
     @property
-    def split(self) -> Literal["holdout", "test"]:
+    def split(self) -> Split:
         """What the run is tested on."""
         return self.tested_on if self.holdout else "test"
 

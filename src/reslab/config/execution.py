@@ -49,13 +49,13 @@ class Execution:
         return share // (self.micro_batch or share)
 
 
-def gpus_for(devices: int, asked: str = "DEVICES") -> list[str]:
+def gpus_for(devices: int, asked: str = "DEVICES", cores_shared: bool = False) -> list[str]:
     """This machine's GPUs, if it has any; `UserError` for more devices than it has.
 
-    `asked` is the word by which they were asked for.
+    `asked` is the word by which they were asked for. Without a GPU cores count, unless shared.
     """
     gpus, cores = visible_gpus(), available_cores()
-    if devices > (len(gpus) or cores):
+    if devices > (len(gpus) or cores) and (gpus or not cores_shared):
         there = counted(len(gpus), "GPU")
         there += "" if gpus else f", and {counted(cores, 'CPU core')}"
         raise UserError(f"{asked}={devices}, but this machine has {there}")

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from reslab import store
 from reslab.config import Data, Photographs, RunConfig, describe, facts_of, read_run
+from reslab.config.data import Split
 from reslab.config.resolve import problems
 from reslab.config.schema import does_not_suit
 from reslab.data.modules import EvaluationBatches
@@ -36,7 +37,6 @@ from reslab.training.metrics import Score, Tally
 from reslab.training.run import set_precision
 
 T = TypeVar("T")
-Split = Literal["test", "holdout"]
 """The test images, or the training images that the run has set aside."""
 Normalizer = Kind | Normalization
 """A fitted normalisation, or the kind that is to be fitted on the training images."""

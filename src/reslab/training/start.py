@@ -14,7 +14,7 @@ from reslab import store
 from reslab.config import RunConfig, read_run
 from reslab.config.execution import Execution, gpus_for
 from reslab.errors import UserError
-from reslab.machine import die_with_parent, visible_gpus
+from reslab.machine import die_with_parent
 from reslab.training.ranks import SUPERVISED, TORCHRUN, place, supervise
 from reslab.training.tether import follow_supervisor
 
@@ -40,8 +40,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
         return train()
     if TORCHRUN in os.environ:
         die_with_parent()
-        if visible_gpus():  # cores can be shared
-            gpus_for(here.local_ranks, "--nproc-per-node")
+        gpus_for(here.local_ranks, "--nproc-per-node", cores_shared=True)
     if here.rank > 0:  # of torchrun's: rank 0 holds the lock for all
         return 0 if _is_final(folder) else train()
     if here.ranks > 1 or execution.devices == 1:
