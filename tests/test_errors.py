@@ -22,6 +22,14 @@ def test_a_users_mistake_is_printed_and_ends_with_2(capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == ("", "error: file.yaml: no such field\n")
 
 
+def test_a_message_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        raise UserError("\x1b[2J: no such field\n       \ud800")
+
+    assert exit_code(main) == 2
+    assert capsys.readouterr().err == "error: \\x1b[2J: no such field\n       \\ud800\n"
+
+
 def test_ctrl_c_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(interrupt) == 130
     assert capsys.readouterr().err == "interrupted\n"

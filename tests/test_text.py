@@ -1,8 +1,34 @@
-"""Markdown tables that are straight on a terminal."""
+"""What is shown commands no terminal; Markdown tables are straight on one."""
 
 import pytest
 
-from reslab.text import duration, markdown_table, width
+from reslab.text import duration, markdown_table, printable, printable_lines, width
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),  # ECMA-48, 8.3.117: select a colour
+        ("a\nb\tc\r\0", r"a\nb\tc\r\x00"),
+        ("\x7f\x9b2J", r"\x7f\x9b2J"),  # 0x9b is ESC [ in one byte
+        ("a\u202eb\u2066c\u2028", r"a\u202eb\u2066c\u2028"),
+        ("\ud83d", r"\ud83d"),
+        ("残差 é \U0001f600 a\\b", "残差 é \U0001f600 a\\b"),
+    ],
+)
+def test_what_commands_a_terminal_is_spelled_out(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+def test_lines_stay_lines() -> None:
+    assert printable_lines("a\x07\nb") == "a\\x07\nb"
+
+
+def test_a_cell_is_one_line_without_commands() -> None:
+    assert markdown_table(["a\nb"], [["\x1b]0;x\x07"]]) == (
+        "| a\\nb        |\n| ----------- |\n| \\x1b]0;x\\x07 |"
+    )
 
 
 def test_columns_are_aligned_and_numbers_flush_right() -> None:

@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from reslab.text import printable, printable_lines
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -28,7 +30,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -39,7 +41,7 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)
         return 2
 
 

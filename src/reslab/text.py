@@ -1,14 +1,34 @@
-"""Text for people: aligned Markdown tables, which read well on a terminal too, and durations."""
+"""Text for people: what a terminal may be shown, aligned Markdown tables, which read well on a
+terminal too, and durations."""
 
+import re
 from collections.abc import Collection, Sequence
 from unicodedata import combining, east_asian_width
+
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What commands a terminal or is no text: C0 and C1 controls, DEL, the separators of lines and
+paragraphs, embeddings, overrides and isolates of the writing direction, halves of surrogate pairs.
+"""
+
+
+def printable(text: str) -> str:
+    """The text with every unprintable letter as its backslash escape (`\\n`, `\\x1b`, `\\u202e`).
+
+    For names that others have given: labels, titles, classes, folders. All else stays as it is.
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines, which stay lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def markdown_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], numeric: Collection[int] = ()
 ) -> str:
     """A Markdown table; the columns with an index in `numeric` are set flush right."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    cells = [[printable(cell).replace("|", "\\|") for cell in row] for row in (head, *rows)]
     widths = [max(3, *map(width, column)) for column in zip(*cells, strict=True)]
     rule = ["-" * (w - 1) + (":" if i in numeric else "-") for i, w in enumerate(widths)]
     return "\n".join(_line(row, widths, numeric) for row in [cells[0], rule, *cells[1:]])
