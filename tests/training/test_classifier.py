@@ -127,7 +127,7 @@ def test_a_run_with_everything_resumes_bit_for_bit(make_run: MakeRun) -> None:
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed", "64-true"])
 def test_mixed_targets_train_in_every_precision(make_run: MakeRun, precision: str) -> None:
     run = make_run("a", {**WITH_EVERYTHING, "precision": precision, "recipe.steps": 4})
     assert start(run) == 0

@@ -89,7 +89,7 @@ def test_a_name_stands_for_the_net_with_the_datas_classes(tmp_path: Path) -> Non
         evaluate_file(file, "resnet20", "cifar100", "channel")
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "64-true"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed", "64-true"])
 @torch.no_grad()
 def test_a_net_computes_as_in_its_training(precision: str) -> None:
     torch.manual_seed(0)

@@ -29,14 +29,21 @@ TREE = {
 }
 
 
-@pytest.mark.parametrize("prepared", [None, 64], ids=["files", "store"])
+@pytest.mark.parametrize(
+    ("prepared", "precision"),
+    [(None, "32-true"), (64, "32-true"), (64, "64-true"), (64, "16-mixed")],
+)
 def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
-    mini: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, prepared: int | None
+    mini: Path,
+    make_run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    prepared: int | None,
+    precision: str,
 ) -> None:
 
     if prepared:
         prepare(mini, prepared, 0)
-    tree = {**TREE, "data": {**TREE["data"], "prepared": prepared}}
+    tree = {**TREE, "data": {**TREE["data"], "prepared": prepared}, "precision": precision}
     whole, cut = make_run("whole", tree), make_run("cut", tree)
     assert start(whole) == 0
     monkeypatch.setenv("RESLAB_WORKERS", "2")

@@ -272,8 +272,11 @@ class RunConfig(Description):
     seed: NonNegativeInt = 0
     budget: PositiveFloat = 1.0
     """Fraction of the recipe's steps; see `Recipe.scaled`."""
-    precision: Literal["32-true", "tf32", "bf16-mixed", "64-true"] = "32-true"
-    """32-true switches TF32 off; it never follows the hardware."""
+    precision: Literal["32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    """It never follows the hardware. 32-true switches TF32 off. bf16-mixed and 16-mixed compute in
+    bfloat16 and float16, for which older GPUs (T4, V100) have units; with 16-mixed the gradients
+    are scaled, and a step in which they overflow changes no weight, but counts. 64-true is float64
+    throughout, from weights drawn in float32."""
 
     @model_validator(mode="after")
     def _fits_data(self) -> Self:

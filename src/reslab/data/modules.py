@@ -129,7 +129,7 @@ def finished(
     Where the run mixes images, both begin with the first one's partner; see `mixed`.
     """
     augmentation = config.recipe.augmentation
-    images = augmented(images, draws, augmentation, normalization, dtype_of(config))
+    images = augmented(images, draws, augmentation, normalization, dtype_of(config.precision))
     if not augmentation.mixes:
         return images, targets
     classes = config.model.classes
@@ -137,9 +137,9 @@ def finished(
     return mix[0], targets[1:], mix[1]
 
 
-def dtype_of(config: RunConfig) -> torch.dtype:
-    """What a run's images are given in."""
-    return torch.float64 if config.precision == "64-true" else torch.float32
+def dtype_of(precision: str) -> torch.dtype:
+    """What a run of this precision has its weights and its images in."""
+    return torch.float64 if precision == "64-true" else torch.float32
 
 
 class ImageData(LightningDataModule, ABC, Generic[Images]):
@@ -242,7 +242,8 @@ class ResidentData(ImageData[Split]):
     def evaluation(self, split: Split) -> EvaluationBatches:
         """See `ImageData`."""
         rank, ranks, _ = own_share(self.trainer)
-        return EvaluationBatches(split, self.normalization, dtype_of(self.config), rank, ranks)
+        dtype = dtype_of(self.config.precision)
+        return EvaluationBatches(split, self.normalization, dtype, rank, ranks)
 
 
 def data_module(config: RunConfig) -> ImageData[Any]:

@@ -330,7 +330,7 @@ class PhotographData(ImageData[Pictures]):
         return EvaluationBatches(
             CentreCrops(split, self.photographs),
             self.normalization,
-            dtype_of(self.config),
+            dtype_of(self.config.precision),
             rank,
             ranks,
             self._workers(),

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from reslab import store
 from reslab.config import RunConfig
 from reslab.config.resolve import problems
+from reslab.data.modules import dtype_of
 from reslab.data.normalize import Normalization, NormalizationState
 from reslab.errors import UserError, located
 from reslab.models import build
@@ -175,15 +176,18 @@ def trained(path: Path) -> tuple[nn.Module, About]:
             f"{path} does not say which net it belongs to; "
             "name one: scripts/evaluate.py --weights FILE --model NAME"
         )
+    config = weights.about.config
     with located(str(path)):
-        return fit(build(weights.about.config.model), weights.tensors).eval(), weights.about
+        net = build(config.model).to(dtype_of(config.precision))
+        return fit(net, weights.tensors).eval(), weights.about
 
 
 def load(path: str | Path) -> nn.Module:
     """The net of a run folder, of one of our checkpoints or of what scripts/export.py made of it
     as safetensors, with its weights, in evaluation mode.
 
-    Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes). Raises
-    `UserError` for a file that is no checkpoint of a run.
+    Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes); of a run
+    in 64-true weights, images and logits are float64. Raises `UserError` for a file that is no
+    checkpoint of a run.
     """
     return trained(Path(path))[0]

@@ -24,7 +24,7 @@ from reslab.config import Data, Photographs, RunConfig, describe, facts_of, read
 from reslab.config.data import Split
 from reslab.config.resolve import problems
 from reslab.config.schema import does_not_suit
-from reslab.data.modules import EvaluationBatches
+from reslab.data.modules import EvaluationBatches, dtype_of
 from reslab.data.normalize import Kind, Normalization
 from reslab.data.photographs import fit_normalization, open_photographs
 from reslab.data.sources import in_use, open_source
@@ -34,7 +34,7 @@ from reslab.errors import UserError, located
 from reslab.models import build, fit
 from reslab.training.checkpoint import About, read_weights
 from reslab.training.metrics import Score, Tally
-from reslab.training.run import set_precision
+from reslab.training.precision import autocast, set_precision
 
 T = TypeVar("T")
 """The test images, or the training images that the run has set aside."""
@@ -144,7 +144,8 @@ def evaluate_file(
     precision = config.precision if config else "32-true"
     set_precision(precision)
     with located(str(path)):
-        module = fit(build(description), weights.tensors).to(_device()).eval()
+        module = fit(build(description).to(dtype_of(precision)), weights.tensors)
+    module = module.to(_device()).eval()
     if views == "multi_scale" and facts.photographs:
         refuse_one_size(module)
     net = Net(module, precision)
@@ -163,12 +164,12 @@ class Net:
     """A net that computes as in the training: images in `dtype`, (N, C, H, W), to logits."""
 
     def __init__(self, module: nn.Module, precision: str) -> None:
-        self.dtype = torch.float64 if precision == "64-true" else torch.float32
+        self.dtype = dtype_of(precision)
         self.module = module.to(self.dtype)
-        self.is_mixed = precision == "bf16-mixed"
+        self.precision = precision
 
     def __call__(self, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.is_mixed):
+        with autocast(self.precision, images.device.type):
             logits: Tensor = self.module(images)
         return logits.to(self.dtype)
 
@@ -275,9 +276,9 @@ def _photographs(
 @torch.no_grad()
 def refuse_one_size(net: nn.Module) -> None:
     """`UserError` for a net that does not take images of any size."""
-    device = next(net.parameters()).device
+    like = next(net.parameters())
     try:
-        net(torch.zeros(1, 3, 224, 288, device=device))
+        net(like.new_zeros(1, 3, 224, 288))
     except (AssertionError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"multi_scale needs a net for images of any size: {reason}") from None

@@ -2,9 +2,11 @@
 
 safetensors: what `reslab.load` reads, with description, normalisation and class names. torchvision:
 a state dict under torchvision's names. onnx, torch_export: the computation itself, for any number
-of images; what the net is about is `reslab` in the metadata, as JSON. All take normalised images.
+of images; what the net is about is `reslab` in the metadata, as JSON. All take normalised images,
+float64 of a run in 64-true; but onnx is float32, since onnxruntime has no other convolutions.
 """
 
+import copy
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 from reslab import store
 from reslab.config import input_size
+from reslab.data.modules import dtype_of
 from reslab.errors import UserError
 from reslab.models import build, fit, from_torchvision, to_torchvision
 from reslab.training.checkpoint import About, load, trained, write_safetensors
@@ -60,10 +63,11 @@ def export(weights: Path, form: str, file: Path) -> float:
 
 
 def example(about: About) -> Tensor:
-    """Three random images as the net takes them, float32 (3, C, H, W), equal in every call."""
+    """Three random images as the net takes them, (3, C, H, W), equal in every call."""
     size = input_size(about.config)
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(3, about.config.model.in_channels, size, size, generator=generator)
+    images = torch.randn(3, about.config.model.in_channels, size, size, generator=generator)
+    return images.to(dtype_of(about.config.precision))
 
 
 def _check(row: Format, form: str, file: Path) -> None:
@@ -99,15 +103,15 @@ def _write_torchvision(file: Path, net: nn.Module, _about: About, _: Tensor) -> 
 
 
 def _read_torchvision(file: Path, about: About) -> Function:
-    net = build(about.config.model)
+    net = build(about.config.model).to(dtype_of(about.config.precision))
     theirs = torch.load(file, weights_only=True)
     return fit(net, from_torchvision(net, theirs)).eval()
 
 
 def _write_onnx(file: Path, net: nn.Module, about: About, images: Tensor) -> None:
     program: Any = torch.onnx.export(
-        net,
-        (images,),
+        copy.deepcopy(net).float(),
+        (images.float(),),
         input_names=["images"],
         output_names=["logits"],
         dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
@@ -123,7 +127,7 @@ def _read_onnx(file: Path, _: About) -> Function:
     session = InferenceSession(file, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> Tensor:
-        (logits,) = session.run(["logits"], {"images": images.numpy()})
+        (logits,) = session.run(["logits"], {"images": images.float().numpy()})
         return torch.from_numpy(logits)
 
     return run

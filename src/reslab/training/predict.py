@@ -23,6 +23,7 @@ from reslab.config import RunConfig
 from reslab.config.data import facts_of
 from reslab.data.crops import test_crop
 from reslab.data.decode import Undecodable, decode
+from reslab.data.modules import dtype_of
 from reslab.data.workers import chunks
 from reslab.errors import UserError
 from reslab.text import markdown_table
@@ -85,13 +86,14 @@ def predict(images: Sequence[str], weights: Path, top: int) -> Predictions:
     net, about = trained(weights)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     net, normalization = net.to(device), about.normalization.to(device)
+    dtype = dtype_of(about.config.precision)
     guesses: dict[Path, Guesses] = {}
     undecodable: dict[Path, str] = {}
     for part in tqdm(chunks(paths, AT_ONCE), unit="batch", disable=None):
         decoded = _decoded(part, undecodable)
         if decoded:
             inputs = torch.stack([as_input(image, about.config) for image in decoded.values()])
-            logits = net(normalization(inputs.to(device)))
+            logits = net(normalization(inputs.to(device), dtype))
             guesses |= zip(decoded, _guesses(logits, about.class_names, top), strict=True)
     return Predictions(guesses, undecodable)
 

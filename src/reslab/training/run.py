@@ -8,7 +8,7 @@ import time
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning import Trainer
@@ -17,7 +17,7 @@ from torch import nn
 from reslab import store
 from reslab.config import RunConfig, facts_of, input_size
 from reslab.config.execution import Execution
-from reslab.data.modules import ImageData, data_module
+from reslab.data.modules import ImageData, data_module, dtype_of
 from reslab.data.order import init_seed
 from reslab.errors import UserError
 from reslab.models import build
@@ -26,6 +26,7 @@ from reslab.text import counted
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
+from reslab.training.precision import precision_plugin, set_precision
 from reslab.training.ranks import place
 from reslab.training.schedule import evaluation_interval
 from reslab.training.tracking import Tracking, finish
@@ -122,17 +123,14 @@ def make_trainer(
     test_examples = data.holdout if data.split == "holdout" else facts_of(data).test
     interval = evaluation_interval(recipe, test_examples)
     record = Record(folder)
-    precision: Literal["32-true", "bf16-mixed", "64-true"] = (
-        "32-true" if config.precision == "tf32" else config.precision
-    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     return Trainer(
         max_steps=recipe.steps,
         max_epochs=-1,
-        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        accelerator=device,
         devices=here.local_ranks,
         num_nodes=here.nodes,
         strategy=strategy(here.ranks),
-        precision=precision,
         accumulate_grad_batches=micro_batches,
         val_check_interval=interval * micro_batches,
         check_val_every_n_epoch=None,
@@ -145,7 +143,10 @@ def make_trainer(
             Progress(record, recipe.batch_size),
             Checkpoint(folder, interval),
         ],
-        plugins=plugins(execution.sync_batchnorm, here.ranks),
+        plugins=[
+            precision_plugin(config.precision, device),
+            *plugins(execution.sync_batchnorm, here.ranks),
+        ],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -186,28 +187,29 @@ def advice(config: RunConfig, execution: Execution, error: RuntimeError, evaluat
 
 
 def initialised(config: RunConfig) -> nn.Module:
-    """The run's net with weights drawn from its seed, in the memory format fastest for it."""
+    """The run's net with weights drawn from its seed, in the memory format fastest for it.
+
+    They are drawn in float32, whatever the precision, and become float64 here, before a checkpoint
+    is loaded: Lightning would convert the net after that.
+    """
     torch.manual_seed(init_seed(config.seed))
-    return build(config.model).to(memory_format=torch.channels_last)
-
-
-def set_precision(precision: str) -> None:
-    """TF32 only where the run asks for it; no algorithm that is chosen by timing."""
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+    net = build(config.model).to(dtype_of(config.precision))
+    return net.to(memory_format=torch.channels_last)
 
 
 def quiet_lightning() -> None:
-    """Keep advertisements and two deprecations out of the run's log.
+    """Keep advertisements, two deprecations and two false alarms out of the run's log.
 
-    One is inside Lightning 2.6; the other's successor is new in torch 2.14.
+    One deprecation is inside Lightning 2.6; the other's successor is new in torch 2.14. Lightning
+    looks for SLURM's client although it was told its environment (`plugins`). A schedule goes on
+    where 16-mixed skips the first step, which torch takes for a wrong order of calls.
     """
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+    warnings.filterwarnings("ignore", "The `srun` command is available on your system")
+    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
 
 
 def normalization_batch(net: nn.Module, config: RunConfig, execution: Execution) -> int | None:
