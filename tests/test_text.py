@@ -27,7 +27,7 @@ def test_lines_stay_lines() -> None:
 
 def test_a_cell_is_one_line_without_commands() -> None:
     assert markdown_table(["a\nb"], [["\x1b]0;x\x07"]]) == (
-        "| a\\nb        |\n| ----------- |\n| \\x1b]0;x\\x07 |"
+        "| a\\nb         |\n| ------------ |\n| \\x1b]0;x\\x07 |"
     )
 
 
