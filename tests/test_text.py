@@ -2,7 +2,7 @@
 
 import pytest
 
-from reslab.text import duration, markdown_table, printable, printable_lines, width
+from reslab.text import duration, markdown_table, printable, printable_lines, quoted, width
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,19 @@ from reslab.text import duration, markdown_table, printable, printable_lines, wi
 def test_what_commands_a_terminal_is_spelled_out(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("resnet20", "'resnet20'"),
+        ("it's", '"it\'s"'),
+        ("\x1b[0m\u202e", r"'\x1b[0m\u202e'"),
+        (121 * "a", f"'{120 * 'a'}…'"),
+    ],
+)
+def test_a_word_in_a_message_is_quoted_printable_and_not_long(word: str, shown: str) -> None:
+    assert quoted(word) == shown
 
 
 def test_lines_stay_lines() -> None:

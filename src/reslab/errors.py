@@ -8,12 +8,16 @@ import contextlib
 import difflib
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from reslab.text import printable, printable_lines
+from reslab.text import printable, printable_lines, shortened
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+
+LONGEST = 1000
+"""Letters of a path that a message shows: a path of use is shown whole."""
 
 
 class UserError(Exception):
@@ -41,7 +45,8 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"error: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)
+        file = printable(shortened(str(error.filename), LONGEST))
+        print(f"error: {file}: {error.strerror}", file=sys.stderr)
         return 2
 
 
@@ -56,8 +61,13 @@ def located(where: str) -> Iterator[None]:
 
 def listed(items: Collection[str], most: int) -> str:
     """The first `most` of sorted items, and how many more there are."""
+    return enumerated(sorted(items), most)
+
+
+def enumerated(items: Sequence[str], most: int) -> str:
+    """The first `most` items as they come, none of them long, and how many more there are."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
-    return ", ".join(sorted(items)[:most]) + more
+    return ", ".join(map(shortened, items[:most])) + more
 
 
 MOST = 12
@@ -70,11 +80,11 @@ def nearest(name: str, known: Iterable[str], lister: str | None = None) -> str:
     Of many names it has three, and `lister`, the command that lists them all.
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(shortened(name), known, n=3, cutoff=0.5)
     if close:
-        return f"; did you mean {' or '.join(close)}?"
+        return f"; did you mean {' or '.join(map(shortened, close))}?"
     if len(known) <= MOST:
-        return f"; there are {', '.join(known)}" if known else ""
-    examples = ", ".join(known[:: len(known) // 3][:3])
+        return f"; there are {enumerated(known, MOST)}" if known else ""
+    examples = enumerated(known[:: len(known) // 3][:3], 3)
     told = f"; there are {len(known):,}, for example {examples}"
     return f"{told}; to list them: {lister}" if lister else told

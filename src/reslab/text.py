@@ -19,6 +19,20 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+LONG = 120
+"""Letters of somebody's word that a message shows."""
+
+
+def shortened(text: str, most: int = LONG) -> str:
+    """The text, cut off after `most` letters."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def quoted(word: str) -> str:
+    """A word as a message shows what somebody has given: in quotes, printable and not long."""
+    return repr(shortened(word))
+
+
 def printable_lines(text: str) -> str:
     """The same for a text of several lines, which stay lines."""
     return "\n".join(map(printable, text.split("\n")))

@@ -1,5 +1,7 @@
 """Files that people write: what they say is what is read, and a mistake is named with its line."""
 
+import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ TREES = st.dictionaries(
     max_size=3,
 )
 """Trees without empty mappings, which have no leaves, and without short forms."""
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghij"))
+"""A billion laughs: each line doubles the one before."""
 
 
 @pytest.fixture
@@ -89,13 +95,27 @@ def test_a_key_is_the_text_that_stands_there(file: Path) -> None:
         ("? [a]\n: 1", ", line 1: a key must be a word"),
         ("a: 1\nb: [1", ", line 2: expected ',' or ']'"),
         ("a: 1\n\tb: 2", ", line 2: found character '\\t'"),
-        ("a: *b", ", line 1: found undefined alias 'b'"),
-        ("a: &a {b: *a}", ", line 1: found unconstructable recursive node"),
+        ("a: *b", ", line 1: anchors and aliases are not read, found *b; write the value itself"),
+        ("a:\n  &a {b: *a}", ", line 2: anchors and aliases are not read, found &a; write the"),
+        (BOMB, ", line 1: anchors and aliases are not read, found &a"),
+        ("a: 1\nb: " + 101 * "9", ", line 2: a whole number of 101 digits; expected at most 100"),
+        ("a: -" + 5000 * "9", ", line 1: a whole number of 5,000 digits; expected at most 100"),
+        (
+            'a: "\\ud83d"',
+            ", line 1: half of a surrogate pair in '\\ud83d'; expected the letter itself",
+        ),
+        ('b: 1\n"\\ude00\\ud83d": 1', ", line 2: half of a surrogate pair in '\\ude00\\ud83d'"),
+        ('a: "x\\0"', ", line 1: a NUL in 'x\\x00', which no name and no path has"),
+        ('a: "\\UFFFFFFFF"', ", line 1: "),
+        ("a: 1\n" + 256 * "k" + ": 1", ", line 2: a key of 256 letters, 'kkk"),
+        ("a:\n" + 256 * "- ", ", line 2: nested too deeply to be read; expected at"),
+        (f"a: !<{5000 * 't'}> 1", ", line 1: tags are not read, found ttt"),
+        ("# " + 2**18 * "x", " is longer than 256 KiB; expected a description"),
         ("a: 1\n---\nb: 2", ", line 2: but found another document"),
         ("a: 1\nb: !!int x", ", line 2: tags are not read, found tag:yaml.org,2002:int"),
         ("a: !!python/object/apply:os.getcwd []", ", line 1: tags are not read"),
         ("a: \0", ": unacceptable character #x0000"),
-        ("a: " + 3000 * "[" + 3000 * "]", ": nested too deeply to be read"),
+        ("a: " + 3000 * "[" + 3000 * "]", ", line 1: nested too deeply to be read"),
         ("- a", ": expected a mapping (key: value), found a list"),
         ("word", ": expected a mapping (key: value), found 'word'"),
         ("", ": expected a mapping (key: value), found nothing"),
@@ -109,12 +129,36 @@ def test_a_mistake_is_named_with_file_and_line(file: Path, text: str, error: str
         load_yaml(file)
     assert str(caught.value).startswith(f"{file}{error}")
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < len(str(file)) + 400
 
 
 def test_a_binary_file_is_refused(file: Path) -> None:
     file.write_bytes(b"\x80\x02PK\xff")
     with pytest.raises(UserError, match="is not a text file; expected YAML in UTF-8"):
         load_yaml(file)
+
+
+def test_both_halves_of_a_letter_are_the_letter(file: Path) -> None:
+    """JSON writes letters beyond U+FFFF as two escapes (RFC 8259, 7), and YAML 1.2 reads JSON."""
+    file.write_text('{"\\ud83d\\ude00": "a\\ud83d\\ude00"}')
+    assert load_yaml(file) == {"\U0001f600": "a\U0001f600"}
+
+
+def test_a_byte_order_mark_is_no_letter(file: Path) -> None:
+    file.write_text("a: 1", encoding="utf-8-sig")
+    assert load_yaml(file) == {"a": 1}
+
+
+def test_a_pipe_is_not_waited_for(file: Path) -> None:
+    os.mkfifo(file)
+    with pytest.raises(UserError, match="is no file; expected YAML"):
+        load_yaml(file)
+
+
+def test_equal_parts_are_written_each_by_itself(file: Path) -> None:
+    part = [1, 2]
+    file.write_text(dump_yaml({"a": part, "b": part}))
+    assert load_yaml(file) == {"a": [1, 2], "b": [1, 2]}
 
 
 def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
@@ -267,6 +311,18 @@ def test_an_assignment_is_an_override_with_a_yaml_value(text: str, tree: dict[st
 @pytest.mark.parametrize("text", ["", "=", "model", "=3", ".lr=3", "recipe..lr=3", "recipe.=3"])
 def test_an_assignment_without_a_path_or_a_value_is_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"expected KEY=VALUE, for example model\.shortcut=C"):
+        parse_assignment(text)
+
+
+def test_an_endless_path_is_refused() -> None:
+    with pytest.raises(UserError, match="expected at most 20 levels") as caught:
+        merge({}, parse_assignment(100_000 * "a." + "b=1"))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["a=*b", "a=&b 1", f"a={101 * '9'}", "a=!!int 1"])
+def test_what_a_file_may_not_say_an_assignment_may_not(text: str) -> None:
+    with pytest.raises(UserError, match=r"^a: .* is no YAML value: "):
         parse_assignment(text)
 
 

@@ -2,7 +2,8 @@
 
 Duplicate keys are errors, `1e-4` is a number, `off`, `no` and `010` are words (close to YAML 1.2's
 core schema). A key is the text that stands there. A tree is what the loader returns: dicts, lists
-and scalars.
+and scalars, of bounded size. There are no tags, no anchors and no aliases: a file of a few lines
+could name objects of Python by the first, and billions of entries by the others.
 """
 
 import json
@@ -13,9 +14,22 @@ from typing import Any
 
 import yaml
 
-from reslab.errors import UserError
+from reslab.errors import LONGEST, UserError
+from reslab.text import LONG, quoted, shortened
 
 Tree = dict[str, Any]
+
+MOST_BYTES = 2**18
+"""Of a file; the longest of this repository has a twentieth."""
+
+MOST_DEPTH = 20
+"""Mappings and lists in one another, or words of a dotted path; a run's description has five."""
+
+MOST_DIGITS = 100
+"""Of a whole number; Python itself reads 4,300."""
+
+LONGEST_KEY = 255
+"""Letters of a key: the longest is a variant's label."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -27,14 +41,30 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self.path: list[str] = []
         """The keys that lead to what is being read."""
+        self.depth = 0
+        """Of the node that is being composed."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
-        if tag := getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(
-                problem=f"tags are not read, found {tag}", problem_mark=event.start_mark
-            )
-        return super().compose_node(parent, index)
+        if problem := _not_read(event, self.depth):
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _not_read(event: Any, depth: int) -> str | None:
+    """Why a node is refused, whatever it holds."""
+    if depth > MOST_DEPTH:
+        return f"nested too deeply to be read; expected at most {MOST_DEPTH} levels"
+    if tag := getattr(event, "tag", None):
+        return f"tags are not read, found {shortened(tag)}"
+    if anchor := getattr(event, "anchor", None):
+        sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+        found = f"{sign}{shortened(anchor)}"
+        return f"anchors and aliases are not read, found {found}; write the value itself"
+    return None
 
 
 _WHOLE = "(?:0|[1-9](?:_?[0-9])*)"
@@ -56,27 +86,59 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Tree:
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key.start_mark)
-        loader.path.append(key.value)
+        word = _key(key)
+        loader.path.append(word)
         read = loader.construct_object(value, deep=True)
-        if key.value in tree:
-            problem = _twice(".".join(loader.path), tree[key.value], read)
+        if word in tree:
+            problem = _twice(".".join(loader.path), tree[word], read)
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-        tree[key.value] = read
+        tree[word] = read
         loader.path.pop()
     return tree
 
 
+def _key(node: yaml.ScalarNode) -> str:
+    word = _text(node)
+    if len(word) > LONGEST_KEY:
+        problem = f"a key of {len(word):,} letters, {quoted(word)}; expected at most {LONGEST_KEY}"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return word
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    """A scalar's text; escapes of the two halves of a letter (`\\ud83d\\ude00`) are that letter."""
+    text: str = node.value
+    try:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        problem = f"half of a surrogate pair in {quoted(text)}; expected the letter itself"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+    if "\0" in text:
+        problem = f"a NUL in {quoted(text)}, which no name and no path has"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return text
+
+
+def _word(_: _Loader, node: yaml.ScalarNode) -> str:
+    return _text(node)
+
+
+def _whole_number(_: _Loader, node: yaml.ScalarNode) -> int:
+    digits = sum(letter.isdigit() for letter in node.value)
+    if digits > MOST_DIGITS:
+        problem = f"a whole number of {digits:,} digits; expected at most {MOST_DIGITS}"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return int(node.value)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:str", _word)
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
 def spelled(value: Any) -> str:
     """A value of a tree as YAML has it, words in quotes; a long one is cut off."""
-    text = _written(value)
-    return text if len(text) <= LONG else f"{text[:LONG]}…"
-
-
-LONG = 120
-"""Letters of a value that a message shows."""
+    return shortened(_written(value))
 
 
 def _written(value: Any) -> str:
@@ -91,26 +153,42 @@ def _written(value: Any) -> str:
 
 
 def _twice(path: str, one: Any, other: Any) -> str:
-    return f"{path}: stands here twice, as {spelled(one)} and as {spelled(other)}"
+    where = shortened(path, 2 * LONG)
+    return f"{where}: stands here twice, as {spelled(one)} and as {spelled(other)}"
 
 
 def load_yaml(path: Path) -> Tree:
     """The mapping in a YAML file; `UserError` names the file and the line for anything else."""
     try:
-        tree = _read(path.read_text(encoding="utf-8"))
+        tree = _read(_content(path))
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+        raise UserError(f"{shortened(str(path), LONGEST)}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file; expected YAML in UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: {problem}") from None
+        raise UserError(f"{path}{line}: {_problem(error)}") from None
     if not isinstance(tree, dict):
         found = "nothing" if tree is None else "a list" if isinstance(tree, list) else spelled(tree)
         raise UserError(f"{path}: expected a mapping (key: value), found {found}")
     return tree
+
+
+def _content(path: Path) -> str:
+    """The text of a file; `UserError` for one that is no file, or too long to be a description."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe might never end
+        raise UserError(f"{path} is no file; expected YAML")
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UserError(f"{path} is longer than {MOST_BYTES // 1024} KiB; expected a description")
+    return content.decode("utf-8")
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong with a text, in a line."""
+    return shortened(getattr(error, "problem", None) or str(error).splitlines()[0], 4 * LONG)
 
 
 def parse_assignment(text: str) -> Tree:
@@ -118,20 +196,23 @@ def parse_assignment(text: str) -> Tree:
     path, equals, value = text.partition("=")
     if not equals or not all(key.strip() for key in path.split(".")):
         raise UserError(
-            f"expected KEY=VALUE, for example model.shortcut=C, got {text!r} (make's SET ends at a "
-            "space; a value with one goes to scripts/experiment.py as --set 'KEY=VALUE')"
+            f"expected KEY=VALUE, for example model.shortcut=C, got {quoted(text)} (make's SET "
+            "ends at a space; a value with one goes to scripts/experiment.py as --set 'KEY=VALUE')"
         )
     try:
         return {path.strip(): _read(value)}
-    except yaml.YAMLError:
-        raise UserError(f"{path}: {value!r} is no YAML value") from None
+    except yaml.YAMLError as error:
+        where, found = shortened(path), quoted(value)
+        raise UserError(f"{where}: {found} is no YAML value: {_problem(error)}") from None
 
 
 def _read(text: str) -> Any:
+    loader = _Loader(text)
     try:
-        return yaml.load(text, Loader=_Loader)
-    except RecursionError:
-        raise yaml.YAMLError("nested too deeply to be read") from None
+        return loader.get_single_data()
+    except (ValueError, OverflowError) as error:  # an escape of what is no letter, \\UFFFFFFFF
+        mark = loader.get_mark()
+        raise yaml.MarkedYAMLError(problem=str(error), problem_mark=mark) from None
 
 
 def dump_yaml(tree: Mapping[str, Any]) -> str:
@@ -143,6 +224,9 @@ class _Dumper(yaml.SafeDumper):
     """SafeDumper that quotes what the loader would not read as a word; lists on one line."""
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
         return super().represent_sequence(tag, sequence, flow_style=True)
@@ -160,6 +244,8 @@ def merge(base: Tree, override: Tree) -> Tree:
 
 def nested(tree: Tree, prefix: str = "") -> Tree:
     """The tree without dotted keys; `UserError` where two say the same (`a.b: 1, a: {b: 2}`)."""
+    if prefix.count(".") > MOST_DEPTH:
+        raise UserError(f"{shortened(prefix)}: expected at most {MOST_DEPTH} levels")
     whole: Tree = {}
     for key, value in tree.items():
         head, _, rest = key.partition(".")
