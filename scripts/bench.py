@@ -12,25 +12,44 @@ RESLAB_WORKERS says how many worker processes; by default they fit the cores.
 import argparse
 import sys
 
+from reslab.arguments import MOST_SIDE, Parser, number, whole
 from reslab.config.datasets import FOLDERS
 from reslab.errors import UserError, exit_code
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    top = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data = [*FOLDERS, "imagefolder"]
     top.add_argument("data", nargs="?", default="imagenette_mini", choices=data)
     top.add_argument("--folder", help="of imagefolder: where it lies, with train/ and val/")
-    top.add_argument("--size", type=int, default=128, metavar="N", help="of the crops, in pixels")
     top.add_argument(
-        "--shorter-side", type=int, default=160, metavar="N", help="of the prepared store"
+        "--size",
+        type=whole("--size", most=MOST_SIDE),
+        default=128,
+        metavar="N",
+        help="of the crops, in pixels",
     )
-    top.add_argument("--batch", type=int, default=32, metavar="N", help="images in a batch")
     top.add_argument(
-        "--seconds", type=float, default=10, metavar="S", help="how long each is measured"
+        "--shorter-side",
+        type=whole("--shorter-side", most=MOST_SIDE),
+        default=160,
+        metavar="N",
+        help="of the prepared store",
+    )
+    top.add_argument(
+        "--batch",
+        type=whole("--batch", most=100_000),
+        default=32,
+        metavar="N",
+        help="images in a batch",
+    )
+    top.add_argument(
+        "--seconds",
+        type=number("--seconds", 10, most=86_400),
+        default=10,
+        metavar="S",
+        help="how long each is measured",
     )
     return top
 

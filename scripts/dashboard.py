@@ -8,14 +8,13 @@ numbers. Without a key, or offline, what would be sent is written to runs/NAME/d
 import argparse
 import sys
 
+from reslab.arguments import Parser
 from reslab.errors import exit_code
 
 
 def main() -> int:
     """Parse the arguments and build."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="an experiment: one that was run, or a file's name")
     arguments = parser.parse_args()
     from reslab.commands import dashboard

@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 from reslab import store
+from reslab.arguments import Parser
 from reslab.errors import exit_code
 
 
 def main() -> int:
     """Parse the arguments and insert."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="an experiment that has been run")
     parser.add_argument("document", type=Path, help="a Markdown file")
     parser.add_argument("--images", type=Path, default=Path("docs/images"), help="for the figure")

@@ -21,15 +21,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from reslab.arguments import Parser
 from reslab.config.schema import Recipe
 from reslab.errors import INTERRUPTED, UserError, exit_code
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    top = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="runs' folders, or files")
     top.add_argument("--weights", type=Path, help="the same as RUN")
     top.add_argument("--model", help="the net's name, where the file does not say it")

@@ -14,7 +14,7 @@ Experiments are files in configs/experiments; runs, tables and figures go to run
 import argparse
 import sys
 
-from reslab.arguments import number, whole
+from reslab.arguments import Parser, number, whole
 from reslab.errors import exit_code
 
 DATA = (
@@ -23,11 +23,9 @@ DATA = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    top = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="train an experiment's runs and print its table")
     run.add_argument("name", help="a file of configs/experiments, without .yaml")
@@ -44,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def add_options(command: argparse.ArgumentParser) -> None:
+def add_options(command: Parser) -> None:
     """What `run` and `train` have in common."""
     command.add_argument(
         "--budget",

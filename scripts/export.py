@@ -18,6 +18,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from reslab.arguments import Parser
 from reslab.errors import exit_code
 
 FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
@@ -25,9 +26,7 @@ FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
 
 def main() -> int:
     """Parse the arguments and export."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, help="a run's folder, or a checkpoint of a run")
     parser.add_argument("--to", required=True, choices=FORMATS, help="the format")
     parser.add_argument("file", type=Path, help="what to write; an old file is replaced")

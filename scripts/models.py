@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from reslab.arguments import Parser
 from reslab.commands import models
 from reslab.errors import exit_code
 
@@ -33,9 +34,7 @@ FORMS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pattern", nargs="?", default="*", help="a name, a part of one, or a glob")
     forms = parser.add_mutually_exclusive_group()
     for form, text in FORMS.items():

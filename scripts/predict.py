@@ -13,19 +13,20 @@ import argparse
 import sys
 from pathlib import Path
 
+from reslab.arguments import Parser, whole
 from reslab.errors import exit_code
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    top = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("images", nargs="+", metavar="IMAGE", help="files, folders, globs")
     top.add_argument(
         "--weights", required=True, type=Path, help="a run's folder, its checkpoint, safetensors"
     )
-    top.add_argument("--top", type=int, default=5, metavar="N", help="classes per image (5)")
+    top.add_argument(
+        "--top", type=whole("--top"), default=5, metavar="N", help="classes per image (5)"
+    )
     forms = top.add_mutually_exclusive_group()
     for form in ("json", "csv"):
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form)

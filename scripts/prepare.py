@@ -12,27 +12,31 @@ import argparse
 import sys
 from pathlib import Path
 
+from reslab.arguments import MOST_PROCESSES, MOST_SIDE, Parser, whole
 from reslab.config.data import Data
 from reslab.config.datasets import FOLDERS, data_root
 from reslab.config.folders import refuse_missing
 from reslab.errors import UserError, exit_code
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    top = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("data", choices=[*FOLDERS, "imagefolder"], help="which photographs")
     top.add_argument(
         "--shorter-side",
-        type=int,
+        type=whole("--shorter-side", most=MOST_SIDE),
         default=256,
         metavar="N",
         help="pixels to which longer shorter sides are resized; 256 by default",
     )
     top.add_argument("--folder", type=Path, help="of imagefolder: where it lies")
-    top.add_argument("--workers", type=int, metavar="N", help="processes; by default all cores")
+    top.add_argument(
+        "--workers",
+        type=whole("--workers", 0, MOST_PROCESSES),
+        metavar="N",
+        help="processes; by default all cores",
+    )
     return top
 
 
@@ -45,10 +49,6 @@ def main() -> int:
         refuse_missing(Data(name=arguments.data))
     elif not arguments.folder.is_dir():
         raise UserError(f"--folder {arguments.folder}: there is no such folder")
-    if arguments.shorter_side < 1:
-        raise UserError(f"--shorter-side {arguments.shorter_side}; expected 1 or more")
-    if arguments.workers is not None and arguments.workers < 0:
-        raise UserError(f"--workers {arguments.workers}; expected 0 or more")
     from reslab.data.prepared import prepare
     from reslab.data.workers import default_workers
 

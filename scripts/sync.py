@@ -12,14 +12,13 @@ marked: calling it twice sends nothing twice.
 import argparse
 import sys
 
+from reslab.arguments import Parser
 from reslab.errors import exit_code
 
 
 def main() -> int:
     """Parse the arguments and send."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", help="an experiment that was run; all, if left out")
     parser.add_argument("--dry", action="store_true", help="say what would be sent; send nothing")
     arguments = parser.parse_args()

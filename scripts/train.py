@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from reslab.arguments import MOST_PROCESSES, Parser, whole
 from reslab.config.execution import Execution
 from reslab.errors import exit_code
 from reslab.training.start import start
@@ -18,7 +19,7 @@ from reslab.training.tether import follow_launcher
 
 def main() -> int:
     """Parse the arguments and start."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Runs of an experiment are made and started by scripts/experiment.py.\n"
@@ -27,11 +28,15 @@ def main() -> int:
     )
     parser.add_argument("config", type=Path, metavar="RUN.yaml", help="a run's description")
     parser.add_argument(
-        "--devices", type=int, default=1, metavar="N", help="processes (GPUs) to train on"
+        "--devices",
+        type=whole("--devices", most=MOST_PROCESSES),
+        default=1,
+        metavar="N",
+        help="processes (GPUs) to train on",
     )
     parser.add_argument(
         "--micro-batch",
-        type=int,
+        type=whole("--micro-batch"),
         metavar="N",
         help="examples that a process takes at once, where memory is short (accumulates gradients)",
     )

@@ -1,30 +1,59 @@
 """Numbers on the command line, read by argparse."""
 
-from argparse import ArgumentParser
-
 import pytest
 
-from reslab.arguments import number, whole
+from reslab.arguments import Parser, from_environment, number, whole
 from reslab.errors import UserError
 
-PARSER = ArgumentParser()
+PARSER = Parser()
+PARSER.add_argument("--workers", type=whole("--workers", least=0, most=64))
 PARSER.add_argument("--seeds", type=whole("SEEDS"))
 PARSER.add_argument("--budget", type=number("BUDGET", 0.02))
 
 
 def test_numbers_are_read_as_they_are() -> None:
-    read = PARSER.parse_args(["--seeds=-3", "--budget=1e-2"])  # what is too small is for others
-    assert (read.seeds, read.budget) == (-3, 0.01)
+    read = PARSER.parse_args(["--seeds=3", "--budget=1e-2"])
+    assert (read.seeds, read.budget) == (3, 0.01)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ("--seeds=1.5", "SEEDS=1.5: expected a whole number above 0"),
+        ("--seeds=0", "SEEDS=0: expected a whole number above 0"),
+        ("--seeds=2000000000", "SEEDS=2000000000: expected at most 1,000,000,000"),
+        (f"--seeds={5000 * '9'}", f"SEEDS={120 * '9'}…: expected a whole number above 0"),
+        ("--workers=-1", "--workers=-1: expected a whole number, 0 or more"),
+        ("--workers=65", "--workers=65: expected at most 64"),
         ("--budget=half", "BUDGET=half: expected a number above 0, for example 0.02"),
+        ("--budget=nan", "BUDGET=nan: expected a number above 0, for example 0.02"),
+        ("--budget=0", "BUDGET=0: expected a number above 0, for example 0.02"),
+        ("--budget=inf", "BUDGET=inf: expected a number at most 1e+09"),
     ],
 )
 def test_a_word_that_is_none_is_a_users_mistake_and_no_usage(words: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         PARSER.parse_args([words])
     assert str(caught.value) == message
+
+
+def test_numbers_of_the_environment_are_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RESLAB_NUMBER", raising=False)
+    assert from_environment("RESLAB_NUMBER", whole) is None
+    monkeypatch.setenv("RESLAB_NUMBER", "")
+    assert from_environment("RESLAB_NUMBER", whole) is None
+    monkeypatch.setenv("RESLAB_NUMBER", "7")
+    assert from_environment("RESLAB_NUMBER", whole) == 7
+    monkeypatch.setenv("RESLAB_NUMBER", "x")
+    with pytest.raises(UserError, match=r"^RESLAB_NUMBER=x: expected a whole number above 0$"):
+        from_environment("RESLAB_NUMBER", whole)
+
+
+def test_a_mistake_of_the_line_itself_is_short_and_commands_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        PARSER.parse_args(["\x1b[2J" + 10_000 * "x"])
+    said = capsys.readouterr().err
+    assert "error: unrecognized arguments: \\x1b[2Jxxx" in said
+    assert len(said) < 700

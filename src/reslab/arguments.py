@@ -1,31 +1,69 @@
-"""Numbers on the command line, told by the words of make where they are none. For argparse."""
+"""What people say in words: the command line, and numbers there and in the environment. Whatever is
+said is told back in a line, and every number is finite and bounded."""
 
+import math
+import os
+from argparse import ArgumentParser
 from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
 from reslab.errors import UserError
+from reslab.text import LONG, printable, shortened
+
+T = TypeVar("T")
+
+MOST = 10**9
+"""No number that is counted in steps, images, pixels or seconds is larger."""
+
+MOST_SIDE = 2**16
+"""Of an image, in pixels: JPEG has no larger ones."""
+
+MOST_PROCESSES = 512
+"""Of a machine for one purpose; the largest have half as many cores."""
 
 
-def whole(word: str) -> Callable[[str], int]:
-    """A type of argparse; `UserError` names the word of make: SEEDS=x."""
+class Parser(ArgumentParser):
+    """argparse's; a mistake is told in a short line that commands no terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the mistake, and exit with 2."""
+        super().error(printable(shortened(message, 4 * LONG)))
+
+
+def whole(word: str, least: int = 1, most: int = MOST) -> Callable[[str], int]:
+    """A type of argparse; `UserError` names the word, of make or of the command line: SEEDS=x."""
+    wanted = "a whole number above 0" if least == 1 else f"a whole number, {least} or more"
 
     def read(text: str) -> int:
         try:
-            return int(text)
+            value = int(text)
         except ValueError:
-            raise UserError(f"{word}={text}: expected a whole number above 0") from None
+            value = least - 1
+        if not least <= value <= most:
+            expected = wanted if value < least else f"at most {most:,}"
+            raise UserError(f"{word}={shortened(text)}: expected {expected}")
+        return value
 
     return read
 
 
-def number(word: str, example: float) -> Callable[[str], float]:
+def number(word: str, example: float, most: float = MOST) -> Callable[[str], float]:
     """The same for a number with a point."""
 
     def read(text: str) -> float:
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
-            raise UserError(
-                f"{word}={text}: expected a number above 0, for example {example:g}"
-            ) from None
+            value = math.nan
+        if not 0 < value <= most:
+            bound = f"at most {most:,g}" if value > most else f"above 0, for example {example:g}"
+            raise UserError(f"{word}={shortened(text)}: expected a number {bound}")
+        return value
 
     return read
+
+
+def from_environment(word: str, read: Callable[[str], Callable[[str], T]]) -> T | None:
+    """What a variable of the environment says, None where it is not set or empty."""
+    text = os.environ.get(word)
+    return read(word)(text) if text else None

@@ -199,6 +199,7 @@ def test_a_file_that_breaks_in_mid_run_ends_it_by_name(
 def test_the_number_of_workers_is_a_whole_number(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RESLAB_WORKERS", "all")
-    with pytest.raises(UserError, match="RESLAB_WORKERS is 'all'; expected a whole number"):
-        PhotographData(run(photographs)).prepare_data()
+    for said, expected in (("all", "a whole number, 0 or more"), ("9" * 20, "at most 512")):
+        monkeypatch.setenv("RESLAB_WORKERS", said)
+        with pytest.raises(UserError, match=f"RESLAB_WORKERS={said}: expected {expected}"):
+            PhotographData(run(photographs)).prepare_data()

@@ -52,5 +52,5 @@ def test_too_many_of_them_are_refused_and_told_of_where_they_are_prepared(
     said = capsys.readouterr().err
     assert f"{part}, more than" in said and "set RESLAB_MAX_UNDECODABLE to a larger" in said
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "a few")
-    with pytest.raises(UserError, match="RESLAB_MAX_UNDECODABLE is 'a few'; expected a part"):
+    with pytest.raises(UserError, match="RESLAB_MAX_UNDECODABLE=a few: expected a part"):
         PhotographData(config).prepare_data()

@@ -67,10 +67,21 @@ def test_torchruns_words_say_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert place().nodes == 2
 
 
-@pytest.mark.parametrize("wish", ["1h", "-3", "nan", "inf"])
+@pytest.mark.parametrize(
+    ("word", "said"), [("RANK", "-1"), ("WORLD_SIZE", "0"), ("LOCAL_WORLD_SIZE", "two")]
+)
+def test_a_place_is_said_in_whole_numbers(
+    word: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(word, said)
+    with pytest.raises(UserError, match=f"{word}={said}: expected a whole number"):
+        place()
+
+
+@pytest.mark.parametrize("wish", ["1h", "-3", "nan", "inf", "0"])
 def test_a_timeout_is_a_number_of_seconds(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESLAB_DDP_TIMEOUT", wish)
-    with pytest.raises(UserError, match=f"RESLAB_DDP_TIMEOUT is '{wish}'; expected seconds"):
+    with pytest.raises(UserError, match=f"RESLAB_DDP_TIMEOUT={wish}: expected a number"):
         timeout()
     monkeypatch.delenv("RESLAB_DDP_TIMEOUT")
     assert timeout() == 1800

@@ -22,6 +22,7 @@ from reslab.config.folders import Listing
 from reslab.data.decode import Undecodable, decode
 from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError
+from reslab.text import shortened
 
 MOST_UNDECODABLE = 0.01
 """Part of the files that may be undecodable, unless `RESLAB_MAX_UNDECODABLE` says otherwise."""
@@ -75,7 +76,9 @@ def most_undecodable() -> float:
     except ValueError:
         most = -1
     if not 0 <= most <= 1:
-        raise UserError(f"RESLAB_MAX_UNDECODABLE is {wish!r}; expected a part, from 0 to 1")
+        raise UserError(
+            f"RESLAB_MAX_UNDECODABLE={shortened(wish or '')}: expected a part, from 0 to 1"
+        )
     return most
 
 

@@ -8,11 +8,13 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from reslab.arguments import MOST_PROCESSES, from_environment, whole
 from reslab.errors import UserError
 from reslab.machine import available_cores, die_with_parent
 
@@ -39,11 +41,9 @@ def default_workers(processes: int = 1) -> int:
     Its share is what OMP_NUM_THREADS says (the launcher sets it), else all cores; torchrun sets
     that variable to 1 whatever the machine has. `RESLAB_WORKERS` overrides it, 0 is none.
     """
-    wish = os.environ.get("RESLAB_WORKERS")
-    if wish:
-        if not wish.isdecimal():
-            raise UserError(f"RESLAB_WORKERS is {wish!r}; expected a whole number, 0 or more")
-        return int(wish)
+    wish = from_environment("RESLAB_WORKERS", partial(whole, least=0, most=MOST_PROCESSES))
+    if wish is not None:
+        return wish
     share = torch.get_num_threads()
     if "TORCHELASTIC_RUN_ID" in os.environ:
         share = available_cores() // processes

@@ -14,11 +14,12 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.errors import UserError
+from reslab.arguments import from_environment, number, whole
 from reslab.machine import available_cores
 
 SUPERVISED = "RESLAB_SUPERVISED"
@@ -51,20 +52,14 @@ class Place:
 
 def place() -> Place:
     """This process's place: the only one, if nobody has said anything else."""
-    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    return Place(rank, ranks, int(os.environ.get("LOCAL_WORLD_SIZE", ranks)))
+    rank = from_environment("RANK", partial(whole, least=0)) or 0
+    ranks = from_environment("WORLD_SIZE", whole) or 1
+    return Place(rank, ranks, from_environment("LOCAL_WORLD_SIZE", whole) or ranks)
 
 
 def timeout() -> float:
     """Seconds that processes wait for one another: RESLAB_DDP_TIMEOUT, else half an hour."""
-    wish = os.environ.get("RESLAB_DDP_TIMEOUT") or "1800"
-    try:
-        seconds = float(wish)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < 1e9:
-        raise UserError(f"RESLAB_DDP_TIMEOUT is {wish!r}; expected seconds, such as 600")
-    return seconds
+    return from_environment("RESLAB_DDP_TIMEOUT", partial(number, example=600)) or 1800.0
 
 
 class Rank:
@@ -163,8 +158,8 @@ def _pass_on_signals(started: list[Rank]) -> list[int]:
         for rank in started:
             rank.signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, pass_on)
+    for passed_on in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(passed_on, pass_on)
     return told
 
 

@@ -6,6 +6,7 @@ online, if the configured server answers; no key means offline. There is never a
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from reslab import account, store
+from reslab.arguments import from_environment, number
 from reslab.config import RunConfig, flatten
 from reslab.training.ranks import place
 
@@ -76,7 +78,7 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
         settings=wandb.Settings(
             silent=True,
             init_timeout=30,
-            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT") or FINISH),
+            finish_timeout=patience(),
             finish_timeout_raises=True,
             x_transaction_log_flush_interval=1.0,  # a kill costs as much of the log
         ),
@@ -85,6 +87,11 @@ def _start(folder: Path, config: RunConfig, costs: dict[str, int], mode: str) ->
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     return run
+
+
+def patience() -> float:
+    """Seconds that the server has at the end; `UserError` for what is no number."""
+    return from_environment("WANDB_FINISH_TIMEOUT", partial(number, example=FINISH)) or FINISH
 
 
 def finish(trainer: Trainer, result: dict[str, Any] | None) -> None:
