@@ -62,6 +62,16 @@ def one_thread() -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def slurm_client(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SLURM's client is on every test's PATH, as on a login node, and nothing calls it."""
+    folder = tmp_path_factory.mktemp("slurm")
+    client = folder / "srun"
+    client.write_text("#!/bin/sh\nexit 99\n")
+    client.chmod(0o755)
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
 def missing(reason: str) -> None:
     """Skip the test; in CI, where all data are promised, fail it."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)

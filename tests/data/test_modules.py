@@ -15,6 +15,9 @@ from reslab.data.modules import ResidentData
 from reslab.data.normalize import Normalization
 from reslab.data.sources import hold_out, open_source
 
+# A Trainer looks for SLURM's client whenever it starts without a checkpoint.
+pytestmark = pytest.mark.filterwarnings("ignore:The `srun` command is available:UserWarning")
+
 
 def run(**fields: Any) -> RunConfig:
     tree = {"model": "resnet8_w8", "data": "digits", "recipe": "digits", **fields}

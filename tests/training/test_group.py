@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -147,6 +148,16 @@ def test_a_run_of_one_process_asks_nothing_of_slurm(
     for word, value in (("NTASKS", "4"), ("JOB_ID", "1"), ("JOB_NAME", "a"), ("PROCID", "2")):
         monkeypatch.setenv(f"SLURM_{word}", value)
     assert start(make_run("a", {"recipe.steps": 31})) == 0
+
+
+def test_a_run_on_a_machine_with_slurms_client_says_nothing_of_it(
+    machine: Machine, make_run: MakeRun
+) -> None:
+    """Login nodes have it on their PATH, and so has every test."""
+    assert which("srun")
+    config = make_run("a", {"recipe.steps": 31})
+    assert "srun" not in machine.run(machine.train, config)
+    assert "srun" not in machine.run(machine.train, make_run("two", {"seed": 1}), "--devices=2")
 
 
 def test_synchronised_batchnorm_is_refused_on_a_cpu(make_run: MakeRun) -> None:
