@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from tests.results import DONE
 
 from reslab import commands, store
 from reslab.config.datasets import DatasetName
@@ -90,7 +91,7 @@ def test_a_dry_run_counts_states_per_variant(capsys: pytest.CaptureFixture[str])
     plan = commands.plan_of(arguments(name="quickstart", seeds=2, only="plain-*"))
     write(plan, as_written(plan))
     first = next(folder for _, folder, _ in plan.runs())
-    store.write_json(first / store.RESULT, {"status": "done"})
+    store.write_json(first / store.RESULT, DONE)
     text = dry(capsys, seeds=2, only="plain-*")
     assert cells(text, "plain-8")[6] == "1 done, 1 pending"
     assert cells(text, "plain-20")[6] == "2 pending"
@@ -113,7 +114,7 @@ def test_when_all_runs_are_final_a_dry_run_says_so(capsys: pytest.CaptureFixture
     plan = commands.plan_of(arguments(name="quickstart", seeds=1))
     for _, folder, _ in plan.runs():
         folder.mkdir(parents=True)
-        store.write_json(folder / store.RESULT, {"status": "done"})
+        store.write_json(folder / store.RESULT, DONE)
     assert "all 6 runs are final: nothing to train" in dry(capsys, seeds=1)
 
 
@@ -147,7 +148,7 @@ def prepared(seeds: int = 1) -> list[commands.Job]:
 
 def test_final_runs_of_other_code_are_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
     ours, other, _ = jobs = prepared(seeds=3)
-    result = {"status": "done", "code": store.code_version()}
+    result = {**DONE, "code": store.code_version()}
     store.write_json(ours.folder / store.RESULT, result)
     commands.warn_of_other_code(jobs)
     assert capsys.readouterr() == ("", "")

@@ -109,7 +109,17 @@ def test_a_file_that_cannot_be_opened_is_named_without_a_traceback(
 
 def test_an_error_of_the_system_that_is_about_no_file_is_raised() -> None:
     def fail() -> None:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        exit_code(fail)
+
+
+def test_a_full_disk_is_told_whatever_was_being_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
-        exit_code(fail)
+    assert exit_code(fail) == 2
+    assert capsys.readouterr().err == "error: writing: No space left on device\n"

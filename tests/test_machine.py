@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from reslab.machine import available_cores, visible_gpus
+from reslab.machine import available_cores, ending, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,18 @@ def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_there_is_a_core() -> None:
     assert available_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (3, "ended with exit code 3"),
+        (-9, "killed by signal 9 (SIGKILL: most likely memory ran out"),
+        (-7, "(SIGBUS: most likely the disk or shared memory"),
+        (-11, "(SIGSEGV: a fault in a library's own code"),
+        (-28, "killed by signal 28 (SIGWINCH)"),
+        (-99, "killed by signal 99"),
+    ],
+)
+def test_a_signal_is_named_with_its_likely_cause(code: int, words: str) -> None:
+    assert words in ending(code)

@@ -1,7 +1,9 @@
 """The run folder: its states from its files alone, and no file that a kill can tear."""
 
+import errno
 import fcntl
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.results import DONE
 
 from reslab import store
 from reslab.errors import UserError
@@ -111,9 +114,40 @@ def test_after_an_exception_the_old_file_is_there_and_nothing_else(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_what_is_written_can_be_read_by_others(tmp_path: Path) -> None:
-    store.write_text(tmp_path / "file", "text")
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_who_may_read_what_is_written_is_the_umasks_business(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    """Also of a file that a library has put in the temporary one's place, as safetensors does."""
+    before = os.umask(umask)
+    try:
+        store.write_text(tmp_path / "file", "text")
+        with store.replacing(tmp_path / "other") as temporary:
+            temporary.unlink()
+            temporary.touch(0o600)
+    finally:
+        os.umask(before)
+    assert [(tmp_path / n).stat().st_mode & 0o777 for n in ("file", "other")] == [mode, mode]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_text(tmp_path / "file", "old")
+    store.append_metrics(tmp_path, {"step": 1})
+
+    def no_room(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(UserError, match=r"/file cannot be written: the disk is full, or your"):
+        store.write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "old"
+    with pytest.raises(UserError, match=r"/metrics\.jsonl cannot be written: the disk is full"):
+        store.append_metrics(tmp_path, {"step": 2})
+    store.write_error(tmp_path, "nowhere to write why")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", store.METRICS}
 
 
 def test_json_is_read_back_and_a_missing_file_is_none(tmp_path: Path) -> None:
@@ -164,7 +198,7 @@ def test_a_folder_that_is_there_learns_where_its_photographs_have_moved(tmp_path
     store.prepare(tmp_path, "folder: /b\n", {"group": "other"})
     assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
     assert store.read_json(tmp_path / store.TRACKING) == tracking
-    store.write_json(tmp_path / store.RESULT, {"status": "done"})
+    store.write_json(tmp_path / store.RESULT, DONE)
     store.prepare(tmp_path, "folder: /c\n", {})
     assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
 
@@ -206,7 +240,7 @@ def test_a_started_run_without_a_lock_or_an_error_is_interrupted(tmp_path: Path)
 def test_a_result_is_final_whatever_else_is_there(tmp_path: Path, status: str) -> None:
     store.append_start(tmp_path, {})
     store.write_error(tmp_path, "an earlier start")
-    store.write_json(tmp_path / store.RESULT, {"status": status})
+    store.write_json(tmp_path / store.RESULT, {**DONE, "status": status})
     with held_by_another_process(tmp_path):
         assert store.state(tmp_path) == status
     assert status in store.FINAL
@@ -219,7 +253,7 @@ def test_a_run_that_ends_while_it_is_looked_at_is_final(
     store.append_start(tmp_path, {})
 
     def ends_after(folder: Path) -> bool:
-        store.write_json(folder / store.RESULT, {"status": "done"})
+        store.write_json(folder / store.RESULT, DONE)
         return True
 
     monkeypatch.setattr(store, "is_locked", ends_after)
@@ -397,12 +431,105 @@ def test_any_other_damaged_file_of_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"result\.json is damaged: .*; bring it back, or remove it"
     ):
-        store.state(tmp_path)
+        store.read_result(tmp_path)
 
 
-def test_what_a_kill_has_left_of_a_file_is_removed_and_no_more(tmp_path: Path) -> None:
-    path = tmp_path / store.CHECKPOINT
-    for name in (".last.ckpt.abc", "last.ckpt", ".result.json.abc"):
+KILLED = """
+import os, sys
+from pathlib import Path
+from reslab import store
+with store.replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half of it")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def being_written(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has written half of a file and waits."""
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        yield process
+
+
+def test_what_a_kill_has_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    for name in (".DS_Store", ".config.yaml.swp", "a.b.0123abcd"):
         (tmp_path / name).touch()
-    store.remove_unfinished(path)
-    assert {file.name for file in tmp_path.iterdir()} == {"last.ckpt", ".result.json.abc"}
+    path = tmp_path / store.CHECKPOINT
+    with being_written(path) as process:
+        store.remove_unfinished(tmp_path)
+        assert len(list(tmp_path.glob(".last.ckpt.*"))) == 1
+        process.kill()
+    (left,) = tmp_path.glob(".last.ckpt.*")
+    assert left.read_text() == "half of it"
+    store.remove_unfinished(tmp_path, store.RESULT)
+    assert left.exists()
+    store.remove_unfinished(tmp_path)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {".DS_Store", ".config.yaml.swp", "a.b.0123abcd"}
+
+
+def test_the_next_attempt_removes_what_a_kill_has_left_of_the_last_one(tmp_path: Path) -> None:
+    for name in (".plan.json.0123abcd", ".table.md.0123abcd"):
+        (tmp_path / name).touch()
+    store.write_text(tmp_path / store.PLAN, "{}")
+    assert {file.name for file in tmp_path.iterdir()} == {store.PLAN, ".table.md.0123abcd"}
+
+
+# ---- damaged files ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line", ["not a row", '{"step": "x"}', "[]", "", '{"step": -1}', '{"step": 1, "a": []}', "\x00"]
+)
+def test_a_stray_line_of_metrics_is_named_left_out_and_put_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """It used to make a run unfinishable."""
+    write_rows(tmp_path, 100)
+    with (tmp_path / store.METRICS).open("a") as file:
+        file.write(f"{line}\n")
+    assert store.last_step(tmp_path) == 100
+    write_rows(tmp_path, 200, 300)
+    assert store.read_metrics(tmp_path) == rows(100, 200, 300)
+    (found,) = store.damaged_metrics(tmp_path)
+    assert found.startswith(f"{tmp_path / store.METRICS}: line 2: ")
+    store.drop_metrics_after(tmp_path, 200)
+    aside = tmp_path / "metrics.jsonl.damaged"
+    assert capsys.readouterr().out == f"{found}\nwhat is damaged is kept in {aside}\n"
+    assert aside.read_text() == f"{line}\n"
+    assert store.read_metrics(tmp_path) == rows(100, 200)
+    assert store.damaged_metrics(tmp_path) == []
+
+
+def test_a_line_of_metrics_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / store.METRICS).write_bytes(b'{"step": 1}\n\xff\xfe\n{"step": 2}\n')
+    assert [row["step"] for row in store.read_metrics(tmp_path)] == [1, 2]
+    assert store.last_step(tmp_path) == 2
+
+
+def test_a_run_with_a_damaged_result_has_a_state_of_its_own(tmp_path: Path) -> None:
+    """It is not final, since nothing is known of it; nobody writes over it."""
+    (tmp_path / store.RESULT).write_text('{"status": "done"')
+    assert store.state(tmp_path) == "damaged"
+    assert "damaged" not in store.FINAL
+
+
+def test_a_damaged_error_is_itself_the_reason(tmp_path: Path) -> None:
+    assert store.read_error(tmp_path) == ""
+    store.write_error(tmp_path, "no memory")
+    assert store.read_error(tmp_path) == "no memory"
+    (tmp_path / store.ERROR).write_text("no")
+    assert "error.json is damaged: line 1" in store.read_error(tmp_path)
+
+
+def test_a_plan_is_made_whatever_the_files_that_it_does_not_need(tmp_path: Path) -> None:
+    for name in (store.TRACKING, store.ENV, store.ERROR, store.METRICS):
+        (tmp_path / name).write_text("{torn")
+    store.prepare(tmp_path, "seed: 0\n", {})
+    assert (tmp_path / store.CONFIG).read_text() == "seed: 0\n"

@@ -13,6 +13,7 @@ from reslab.config.execution import Execution
 from reslab.config.folders import refuse_missing
 from reslab.errors import located
 from reslab.experiments import unnamed
+from reslab.experiments.disk import refuse_full
 from reslab.experiments.estimate import correction
 from reslab.experiments.jobs import Job, announce, jobs_of
 from reslab.experiments.launch import failures, launch
@@ -48,7 +49,10 @@ def run(arguments: Namespace) -> int:
         print(announce(jobs, slots))
         return 0
     refuse_missing_photographs(plan)
+    refuse_full(jobs, len(slots))
     write(plan, written)
+    for folder in {plan.folder, *(job.folder for job in jobs)}:
+        store.remove_unfinished(folder)
     print(announce(jobs, slots), flush=True)
     warn_of_other_code(jobs)
     failed = launch(jobs, slots, execution)
@@ -166,8 +170,8 @@ def print_table(plan: dict[str, Any], folder: Path) -> None:
     from reslab.report.table import render
 
     table = render(plan, folder)
-    _keep(table, folder / "table")
     print(table.markdown)
+    _keep(table, folder / "table")
 
 
 def _keep(table: "Table", stem: Path) -> str:
@@ -180,7 +184,7 @@ def _keep(table: "Table", stem: Path) -> str:
 def warn_of_other_code(jobs: list[Job]) -> None:
     """Say which final runs another version of the code made."""
     made = [store.read_result(job.folder) for job in jobs if not job.pending]
-    others = sum(result is not None and result["code"] != store.code_version() for result in made)
+    others = sum(r is not None and r.get("code") != store.code_version() for r in made)
     if others:
         print(
             f"warning: {others} of the final runs were made by another version of the code; "

@@ -6,6 +6,7 @@ without a traceback and exits with code 2 (`exit_code`).
 
 import contextlib
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -43,9 +44,9 @@ def exit_code(main: Callable[[], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        file = printable(shortened(str(error.filename), LONGEST))
+        file = printable(shortened(str(error.filename or "writing"), LONGEST))
         print(f"error: {file}: {error.strerror}", file=sys.stderr)
         return 2
 

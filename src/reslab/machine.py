@@ -34,6 +34,33 @@ def visible_gpus() -> list[str]:
     return listed.stdout.split() if listed.returncode == 0 else []
 
 
+CAUSES = {
+    signal.SIGKILL: "most likely memory ran out, or a batch system or somebody has ended it",
+    signal.SIGBUS: "most likely the disk or shared memory (/dev/shm) is full",
+    signal.SIGSEGV: "a fault in a library's own code; a full stack or address space does it, too",
+    signal.SIGABRT: "a library has given up; memory, threads or address space may have run out",
+    signal.SIGILL: "a library is built for another processor",
+    signal.SIGFPE: "a library has divided by zero",
+    signal.SIGXCPU: "the limit of CPU time (ulimit -t) is reached",
+    signal.SIGXFSZ: "the limit of a file's size (ulimit -f) is reached",
+    signal.SIGTERM: "somebody, or a batch system, has told it to stop",
+    signal.SIGHUP: "its terminal was closed",
+}
+"""What is behind a signal that ends a process."""
+
+
+def ending(code: int) -> str:
+    """How a process ended, from its `returncode`: with which code, or by which signal and why."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        number = signal.Signals(-code)
+    except ValueError:
+        return f"killed by signal {-code}"
+    cause = f": {CAUSES[number]}" if number in CAUSES else ""
+    return f"killed by signal {-code} ({number.name}{cause})"
+
+
 def die_with_parent() -> None:
     """From now on this process is killed when the one that started it ends. Linux only."""
     if sys.platform == "linux":

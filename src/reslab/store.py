@@ -11,26 +11,27 @@ of the test images add files of their own, `eval-ten_crop.json`.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import re
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from reslab import records
 from reslab.errors import UserError, nearest
 
 Row = dict[str, Any]
-State = Literal["pending", "running", "done", "diverged", "crashed", "interrupted"]
+State = Literal["pending", "running", "done", "diverged", "crashed", "interrupted", "damaged"]
 FINAL: frozenset[State] = frozenset({"done", "diverged"})
 
 PLAN = "plan.json"
-PLAN_KEYS = frozenset({"experiment", "title", "options", "published", "variants"})
 CONFIG = "config.yaml"
 TRACKING = "tracking.json"
 ENV = "env.json"
@@ -77,25 +78,68 @@ def slug(label: str) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; what was written there is flushed and takes its place.
 
-    A kill at any moment leaves the old file or the new one, never a torn one.
+    A kill at any moment leaves the old file or the new one, never a torn one; what it leaves of the
+    temporary one goes with the next attempt. `UserError` where the disk is full.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
+    with _room_for(path), _temporary(path) as (temporary, mode):
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)  # safetensors has put a file of its own there
         temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[tuple[Path, int]]:
+    """A new file beside `path`, held until it has gone; and its mode, which the umask decides."""
+    remove_unfinished(path.parent, path.name)
+    temporary, descriptor = _held_file(path)
+    try:
+        yield temporary, os.fstat(descriptor).st_mode & 0o777
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
-def remove_unfinished(path: Path) -> None:
-    """Remove what kills have left of attempts to write `path`; nobody else may be writing it."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        left.unlink()
+def _held_file(path: Path) -> tuple[Path, int]:
+    """Made and locked; `remove_unfinished` may have come between, and then it is made again."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if _flock(descriptor, fcntl.LOCK_EX) and temporary.exists():
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """Say which file a full disk has no room for."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{path} cannot be written: the disk is full, or your quota of it; what was written "
+            "before is whole: make room, and the same command goes on"
+        ) from None
+
+
+UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}", re.DOTALL)
+"""The names of `replacing`'s temporary files."""
+
+
+def remove_unfinished(folder: Path, name: str | None = None) -> None:
+    """Remove what kills have left in a folder of attempts to write, or to write one file.
+
+    What another process is writing is held by it, and stays.
+    """
+    for left in folder.glob(".*"):
+        match = UNFINISHED.fullmatch(left.name)
+        if match and name in (None, match[1]) and left.is_file() and not left.is_symlink():
+            with contextlib.suppress(FileNotFoundError), left.open("rb") as file:
+                if _flock(file.fileno(), fcntl.LOCK_EX):
+                    left.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -109,14 +153,9 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, shape: records.Shape | None = None) -> Any:
     """The value in a JSON file, None if there is no such file; `UserError` for a damaged one."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}; bring it back, or remove it") from None
+    return records.read(path, shape)
 
 
 # ---- plans ------------------------------------------------------------------------------------
@@ -132,18 +171,14 @@ def write_plan(plan: dict[str, Any]) -> None:
 def read_plan(experiment: str) -> dict[str, Any]:
     """The last plan of an experiment; `UserError` if it was never run, or is no plan."""
     file = experiment_folder(experiment) / PLAN
-    plan = read_json(file)
+    anew = f"to write it anew: make experiment NAME={experiment}"
+    plan: dict[str, Any] | None = records.read(file, records.PLAN, anew)
     if plan is None:
         known = [path.parent.name for path in runs_root().glob(f"*/{PLAN}")]
         near = nearest(experiment, known)
         raise UserError(
             f"{experiment!r} has not been run in {runs_root()}{near}\n"
             f"       to run it: make experiment NAME={experiment}"
-        )
-    if not isinstance(plan, dict) or not plan.keys() >= PLAN_KEYS:
-        raise UserError(
-            f"{file} is damaged: expected {', '.join(sorted(PLAN_KEYS))}\n"
-            f"       to write it anew: make experiment NAME={experiment}"
         )
     return plan
 
@@ -158,7 +193,8 @@ def prepare(folder: Path, config: str, tracking: dict[str, Any]) -> None:
     That of a final run stays as it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tracking_of(folder, folder.name[-10:], tracking)
+    if not (folder / TRACKING).exists():
+        tracking_of(folder, folder.name[-10:], tracking)
     if not (folder / RESULT).exists():
         write_text(folder / CONFIG, config)
 
@@ -168,13 +204,22 @@ def tracking_of(folder: Path, run_id: str, new: dict[str, Any]) -> dict[str, Any
     if not (folder / TRACKING).exists():
         nonce = os.urandom(4).hex()
         write_json(folder / TRACKING, {"id": f"{run_id}-{nonce}", **new})
-    return dict(read_json(folder / TRACKING))
+    return read_tracking(folder) or {}
+
+
+def read_tracking(folder: Path) -> dict[str, Any] | None:
+    """How W&B files a run, None where the folder has not been made."""
+    tracking: dict[str, Any] | None = records.read(folder / TRACKING, records.TRACKING)
+    return tracking
 
 
 def state(folder: Path) -> State:
-    """What became of a run, from its files alone."""
+    """What became of a run, from its files alone; damaged: there is a result that says nothing."""
     locked = is_locked(folder)  # first: a run that ends now lets go of it after its result
-    result = read_result(folder)
+    try:
+        result = read_result(folder)
+    except UserError:
+        return "damaged"
     if result is not None:
         return "diverged" if result["status"] == "diverged" else "done"
     if locked:
@@ -186,7 +231,7 @@ def state(folder: Path) -> State:
 
 def read_result(folder: Path) -> dict[str, Any] | None:
     """The final result of a run, None while there is none."""
-    result: dict[str, Any] | None = read_json(folder / RESULT)
+    result: dict[str, Any] | None = records.read(folder / RESULT, records.RESULT)
     return result
 
 
@@ -195,37 +240,71 @@ def evaluation(views: str) -> str:
     return f"eval-{views}.json"
 
 
-def read_evaluations(folder: Path) -> dict[str, dict[str, Any]]:
-    """The results of a run on views of the test images, by the views' name."""
+def evaluations(folder: Path) -> dict[str, Path]:
+    """The files with the results of a run on views of the test images, by the views' name."""
     paths = sorted(folder.glob(evaluation("*")))
-    return {path.stem.removeprefix("eval-"): read_json(path) for path in paths}
+    return {path.stem.removeprefix("eval-"): path for path in paths}
 
 
 def write_error(folder: Path, message: str) -> None:
-    """Record why a run crashed."""
-    write_json(folder / ERROR, {"time": timestamp(), "message": message})
+    """Record why a run crashed, if anything can be written there at all."""
+    with contextlib.suppress(OSError, UserError):
+        write_json(folder / ERROR, {"time": timestamp(), "message": message})
+
+
+def read_error(folder: Path) -> str:
+    """Why a run crashed; nothing where nothing was recorded."""
+    try:
+        crash = records.read(folder / ERROR, records.CRASH)
+    except UserError as error:
+        return str(error)
+    return str(crash["message"]) if crash else ""
+
+
+def read_starts(folder: Path) -> list[Row]:
+    """What each start of a run was made with."""
+    return list(records.read(folder / ENV, records.STARTS) or [])
 
 
 def append_start(folder: Path, entry: Row) -> None:
     """Add an entry to the list of starts."""
-    write_json(folder / ENV, [*(read_json(folder / ENV) or []), {"time": timestamp(), **entry}])
+    write_json(folder / ENV, [*read_starts(folder), {"time": timestamp(), **entry}])
 
 
 def append_metrics(folder: Path, row: Row) -> None:
     """Append one row to the metrics, on disk when the function returns."""
-    with (folder / METRICS).open("a", encoding="utf-8") as file:
+    path = folder / METRICS
+    with _room_for(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_metrics(folder: Path) -> list[Row]:
-    """All rows of metrics; a last line that a kill has torn is left out."""
+    """All rows of metrics, without lines that are damaged: `damaged_metrics` names them."""
+    return [row for _, row, _ in _lines_of_metrics(folder) if row is not None]
+
+
+def damaged_metrics(folder: Path) -> list[str]:
+    """What is wrong with the metrics, line by line; a last line that a kill has torn is nothing."""
+    lines = _lines_of_metrics(folder)
+    return [f"{folder / METRICS}: line {i}: {why}" for i, (_, _, why) in enumerate(lines, 1) if why]
+
+
+def _lines_of_metrics(folder: Path) -> list[tuple[bytes, Row | None, str]]:
+    """Every whole line, its row, and why it is none."""
     try:
-        lines = (folder / METRICS).read_text(encoding="utf-8").split("\n")
+        lines = (folder / METRICS).read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in lines[:-1]]
+    return [(line, *_row(line)) for line in lines]
+
+
+def _row(line: bytes) -> tuple[Row | None, str]:
+    try:
+        return records.parse(line, records.METRICS), ""
+    except ValueError as error:
+        return None, str(error).removeprefix("line 1: ")
 
 
 def last_step(folder: Path) -> int:
@@ -236,14 +315,27 @@ def last_step(folder: Path) -> int:
             lines = file.read().split(b"\n")
     except FileNotFoundError:
         return 0
-    return int(json.loads(lines[-2])["step"]) if len(lines) > 1 else 0
+    rows = (row for line in reversed(lines[:-1]) if (row := _row(line)[0]))
+    return int(next(rows, {"step": 0})["step"])
 
 
 def drop_metrics_after(folder: Path, step: int) -> None:
-    """Keep the rows up to and including `step`, so that a resumed run writes none twice."""
-    rows = [row for row in read_metrics(folder) if row["step"] <= step]
-    if (folder / METRICS).exists():
-        write_text(folder / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+    """Keep the rows up to and including `step`, so that a resumed run writes none twice.
+
+    Damaged lines are no rows: they are told, and put aside in `metrics.jsonl.damaged`.
+    """
+    path = folder / METRICS
+    if not path.exists():
+        return
+    lines = _lines_of_metrics(folder)
+    damaged = [line for line, row, _ in lines if row is None]
+    if damaged:
+        aside = path.with_name(f"{path.name}.damaged")
+        print("\n".join([*damaged_metrics(folder), f"what is damaged is kept in {aside}"]))
+        with _room_for(aside), aside.open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in damaged))
+    rows = [row for _, row, _ in lines if row is not None and row["step"] <= step]
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 class Busy(Exception):

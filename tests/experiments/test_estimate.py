@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.results import DIVERGED, DONE
 
 from reslab import store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
@@ -47,7 +48,7 @@ def finished(name: str, ratio: float, config: dict[str, Any] | None = None, **st
     store.prepare(folder, dump_yaml(config or run().model_dump(mode="json")), {})
     store.append_start(folder, {"device": "cpu (x86_64)", "devices": 1, "threads": 1, **start})
     took = ratio * seconds(run(), COST, device, 1)
-    result = {"status": "done", "multiply_adds": COST, "seconds": took}
+    result = {**DONE, "multiply_adds": COST, "seconds": took}
     store.write_json(folder / store.RESULT, result)
 
 
@@ -73,7 +74,7 @@ def test_resumed_diverged_and_unreadable_runs_say_nothing() -> None:
     store.append_start(store.runs_root() / "experiment" / "a", {"device": "cpu (x86_64)"})
     finished("b", 5.0, config={"model": {"units": [1], "a_field_of_the_past": 1}})
     finished("c", 5.0)
-    diverged = {"status": "diverged", "multiply_adds": COST, "seconds": 1.0}
+    diverged = {**DIVERGED, "multiply_adds": COST, "seconds": 1.0}
     store.write_json(store.runs_root() / "experiment" / "c" / store.RESULT, diverged)
     finished("d", 2.0)
     finished("e", 5.0)

@@ -1,6 +1,7 @@
 """The launcher with real processes: it finishes what it began, however it was stopped before."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,7 +155,7 @@ def test_a_run_killed_in_the_middle_is_reported_and_resumes_bit_for_bit(
     os.kill(store.read_json(victim / store.ENV)[-1]["pid"], signal.SIGKILL)
     output = laboratory.finish(launcher)
     assert launcher.returncode == 1
-    assert "killed by signal 9" in output
+    assert "killed by signal 9 (SIGKILL: most likely memory ran out" in output
     assert f"{victim} failed" in output
     assert laboratory.states() == ["crashed", "done"]
     laboratory.run()
@@ -207,7 +208,7 @@ def test_a_run_that_another_launcher_has_is_tried_again_and_no_failure(
     job, slot, pending = Job("a", tmp_path, config, 0, 0), Slot((), 1), deque[Job]()
     run = launch.start(job, slot, Execution())
     run.process.wait(60)
-    assert launch._close(run, pending, Overview([job], slot)) == []
+    assert launch._close(run, pending, Overview([job], slot)) == {}
     assert list(pending) == [job]
     assert store.state(tmp_path) == "interrupted"
 
@@ -278,6 +279,18 @@ def test_two_processes_share_a_run_and_count_every_example_once(laboratory: Labo
     assert laboratory.processes() == []
 
 
+def test_a_run_whose_folder_is_deleted_under_way_fails_alone(laboratory: Laboratory) -> None:
+    launcher = laboratory.start(steps=200)
+    laboratory.wait_for_step(1)
+    gone, other = laboratory.folders()
+    shutil.rmtree(gone)
+    output = laboratory.finish(launcher)
+    assert launcher.returncode == 1
+    assert f"{gone} failed: " in output and "its folder is gone" in output
+    assert store.state(other) == "done"
+    assert "Traceback" not in output
+
+
 @pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(
     laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
@@ -292,5 +305,7 @@ def test_a_run_that_fails_does_not_stop_the_others(
     output = laboratory.finish(launcher)
     assert launcher.returncode == 1
     assert laboratory.states() == ["crashed", "done"]
-    assert f"{spoiled} failed" in output
+    assert f"{spoiled} failed: {spoiled / store.CHECKPOINT} is damaged: " in output
+    assert "or remove it: the run then begins again" in output
+    assert "Traceback" not in output
     assert "the same command tries them again" in output

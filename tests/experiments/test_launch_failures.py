@@ -21,15 +21,21 @@ def test_a_reason_of_several_runs_is_told_once(tmp_path: Path) -> None:
     reason = "mnist is not complete\nTry again"
     log = f"some words\nerror: {reason}\n"
     runs = [failed(tmp_path, reason, log, seed) for seed in range(3)]
-    assert failures(runs) == f"{runs[0].folder} and 2 other runs failed: {reason}"
-    assert failures(runs[:2]).startswith(f"{runs[0].folder} and 1 other run failed: ")
+    assert (
+        failures(dict.fromkeys(runs, reason))
+        == f"{runs[0].folder} and 2 other runs failed: {reason}"
+    )
+    assert failures(dict.fromkeys(runs[:2], reason)).startswith(
+        f"{runs[0].folder} and 1 other run failed: "
+    )
 
 
 def test_a_log_that_says_more_than_the_reason_is_quoted(tmp_path: Path) -> None:
     log = "\n".join(f"line {i}" for i in range(20)) + "\nRuntimeError: no memory\n"
     run = failed(tmp_path, "RuntimeError: no memory", log)
     killed = failed(tmp_path, "the process was killed by signal 9", "step 10\n", 1)
-    assert failures([run, killed]).splitlines() == [
+    reasons = {run: "RuntimeError: no memory", killed: "the process was killed by signal 9"}
+    assert failures(reasons).splitlines() == [
         f"{run.folder} failed: RuntimeError: no memory",
         *(f"    line {i}" for i in range(9, 20)),
         "    RuntimeError: no memory",

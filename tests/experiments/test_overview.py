@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.experiments.jobs import SLOT, job
+from tests.results import DONE
 
 from reslab import store
 from reslab.experiments.estimate import work
@@ -24,7 +25,7 @@ def test_the_time_left_is_weighed_by_time_not_by_multiply_adds(
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     overview = Overview([small, large], SLOT)
     small.folder.mkdir()
-    store.write_json(small.folder / store.RESULT, {"status": "done"})
+    store.write_json(small.folder / store.RESULT, DONE)
     overview.say("small: done")
     left = 100 * large.seconds(SLOT) / small.seconds(SLOT)
     assert f"[1/2, about {duration(left)} left] small: done" in capsys.readouterr().out

@@ -1,9 +1,11 @@
 """The status has one line per run: its state, its step of all steps, its last error."""
 
+import pytest
 from tests.report.conftest import Lab
 
 from reslab import store
 from reslab.report.status import render
+from reslab.report.table import render as render_table
 
 
 def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
@@ -32,3 +34,27 @@ def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
 def test_one_run_is_one_run(lab: Lab) -> None:
     lab.variant("ResNet 20", {"model": "resnet20"})
     assert render(lab.plan(), lab.folder).endswith("\n1 run: 1 pending\n")
+
+
+def test_a_damaged_file_is_named_and_the_other_runs_are_shown(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = lab.variant("plain", {"model": "plain20"}, seeds=3)
+    lab.all_done(folders, 1.0, [10.0, 11.0, 12.0])
+    damaged = {
+        folders[0]: [store.RESULT, store.ENV],
+        folders[1]: [store.ENV, store.CONFIG, store.METRICS, store.evaluation("ten_crop")],
+    }
+    for folder, names in damaged.items():
+        for name in names:
+            (folder / name).write_text("{torn\n")
+    text = render(lab.plan(), lab.folder)
+    assert text.splitlines()[-1] == "3 runs: 1 damaged, 2 done"
+    warned = capsys.readouterr().err
+    assert f"warning: {folders[0] / store.RESULT} is damaged: line 1: " in warned
+    assert f"warning: {folders[1] / store.METRICS}: line 1: " in warned
+    assert f"warning: {folders[1] / store.CONFIG}" in warned
+    table = render_table(lab.plan(), lab.folder).markdown
+    assert f"{folders[0].name} has a damaged result.json" in table
+    assert "2/3, 1 damaged" in table
+    assert f"warning: {folders[1] / store.ENV} is damaged" in capsys.readouterr().err

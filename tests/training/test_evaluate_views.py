@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.conftest import DECODING
+from tests.results import DONE
 from tests.training.conftest import Script, write_weights
 from torch import Tensor, nn
 
@@ -63,7 +64,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store.prepare(folder, dump_yaml(config.model_dump(mode="json")), {})
     mean = Normalization("pixel_mean", torch.rand(3, 24, 24), torch.ones(3, 1, 1))
     write_weights(folder / store.CHECKPOINT, config, mean, NAMES)
-    store.write_json(folder / store.RESULT, {"status": "done", "step": 10})
+    store.write_json(folder / store.RESULT, {**DONE, "step": 10})
     return folder
 
 

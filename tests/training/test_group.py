@@ -274,7 +274,7 @@ def test_a_process_that_is_killed_ends_the_run_as_crashed(
     assert process.returncode == 1
     assert store.state(config.parent) == "crashed"
     message = store.read_json(config.with_name(store.ERROR))["message"]
-    assert message == f"rank {victim} was killed by signal 9"
+    assert message.startswith(f"rank {victim} was killed by signal 9 (SIGKILL: ")
     assert message in output
     assert processes(config) == []
 

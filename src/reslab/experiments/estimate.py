@@ -52,13 +52,15 @@ def correction(device: str) -> float:
 def _ratio(folder: Path, device: str) -> float | None:
     """None for a run that says nothing: not done at one go, on other devices, of another code."""
     try:
-        result, starts = store.read_result(folder), store.read_json(folder / store.ENV) or []
+        result, starts = store.read_result(folder), store.read_starts(folder)
         config = read_run(folder / store.CONFIG)
     except UserError:  # a damaged file, or a field that this version does not know
         return None
     if result is None or result["status"] != "done" or len(starts) != 1:
         return None
-    if starts[0]["device"].startswith("cpu") != (device == "cpu") or starts[0]["devices"] > 1:
+    found, took, cost = starts[0].get("device"), result.get("seconds"), result.get("multiply_adds")
+    if not found or not took or not cost or starts[0].get("devices") != 1:
         return None
-    modelled = seconds(config, result["multiply_adds"], device, starts[0]["threads"])
-    return float(result["seconds"]) / modelled
+    if found.startswith("cpu") != (device == "cpu"):
+        return None
+    return float(took) / seconds(config, cost, device, starts[0].get("threads") or 1)

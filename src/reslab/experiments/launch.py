@@ -14,13 +14,16 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from reslab import store
 from reslab.config.execution import Execution
+from reslab.errors import UserError
+from reslab.experiments.disk import lacking
 from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
+from reslab.machine import ending
 from reslab.text import counted
 
 TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"
@@ -30,13 +33,15 @@ GRACE = 20.0
 
 @dataclass
 class Running:
-    """A started run: its process leads a process group; closing `tether` ends that group."""
+    """A started run: its process leads a process group.
+
+    Closing what is `opened` for it, its log and its tether, ends that group.
+    """
 
     job: Job
     slot: Slot
     process: subprocess.Popen[bytes]
-    tether: int
-    log: IO[bytes]
+    opened: contextlib.ExitStack
 
     def signal_group(self, number: int) -> None:
         """Send a signal to the run's processes, if any is left."""
@@ -46,28 +51,35 @@ class Running:
     def close(self) -> None:
         """Leave nothing behind of a run whose process has ended."""
         self.signal_group(signal.SIGKILL)
-        os.close(self.tether)
-        self.log.close()
+        self.opened.close()
 
 
-def launch(jobs: list[Job], slots: list[Slot], execution: Execution) -> list[Job]:
+Failures = dict[Job, str]
+"""Runs that failed, and why."""
+
+
+def launch(jobs: list[Job], slots: list[Slot], execution: Execution) -> Failures:
     """Train all jobs that are not final; returns those that failed.
 
     Ctrl-C and SIGTERM stop all runs (TERM, then KILL to their groups) and raise KeyboardInterrupt.
     """
     pending = deque(job for job in jobs if job.pending)
     if not pending:
-        return []
-    free, running, failed = list(slots), list[Running](), list[Job]()
+        return {}
+    free, running, failed = list(slots), list[Running](), Failures()
     with _terminable(), Overview(jobs, slots[0]) as overview:
         try:
             while pending or running:
                 for run in [run for run in running if run.process.poll() is not None]:
                     running.remove(run)
                     free.append(run.slot)
-                    failed += _close(run, pending, overview)
+                    failed |= _close(run, pending, overview)
                 if free and (job := _next(pending)):
-                    running.append(start(job, free.pop(), execution))
+                    try:
+                        running.append(start(job, free[-1], execution))
+                        free.pop()
+                    except (UserError, OSError) as error:
+                        failed |= _refused(job, error, overview)
                 overview.show([run.job for run in running], waiting=bool(pending) and not running)
                 time.sleep(0.2)
         finally:
@@ -76,20 +88,31 @@ def launch(jobs: list[Job], slots: list[Slot], execution: Execution) -> list[Job
 
 
 def start(job: Job, slot: Slot, execution: Execution) -> Running:
-    """Start a run's process group; its output is appended to `log.txt`."""
-    log = (job.folder / store.LOG).open("ab")
+    """Start a run's process group; its output is appended to `log.txt`.
+
+    `UserError` where the disk has no room for it, `OSError` where its folder or the system does not
+    let it start.
+    """
+    if shortage := lacking([job], 1):
+        raise UserError(f"it was not started: {shortage}")
+    environment = _own() | slot.environment(_threads_before(job.folder, execution.devices))
     command = [sys.executable, str(TRAIN), str(job.folder / store.CONFIG), "--follow-launcher"]
-    reading, writing = os.pipe()
-    process = subprocess.Popen(
-        [*command, *execution.words()],
-        stdin=reading,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=_own() | slot.environment(_threads_before(job.folder, execution.devices)),
-        start_new_session=True,
-    )
-    os.close(reading)
-    return Running(job, slot, process, writing, log)
+    with contextlib.ExitStack() as opened:
+        log = opened.enter_context((job.folder / store.LOG).open("ab"))
+        reading, writing = os.pipe()
+        opened.callback(os.close, writing)
+        try:
+            process = subprocess.Popen(
+                [*command, *execution.words()],
+                stdin=reading,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
+        return Running(job, slot, process, opened.pop_all())
 
 
 def _own() -> dict[str, str]:
@@ -103,8 +126,8 @@ def _threads_before(folder: Path, devices: int) -> int | None:
 
     On other devices the sums are others, and so is each process's share of the cores.
     """
-    last = (store.read_json(folder / store.ENV) or [{}])[-1]
-    return int(last["threads"]) if last.get("devices") == devices else None
+    last = (store.read_starts(folder) or [{}])[-1]
+    return last.get("threads") if last.get("devices") == devices else None
 
 
 def stop(running: list[Running]) -> None:
@@ -138,20 +161,39 @@ def _next(pending: deque[Job]) -> Job | None:
     return None
 
 
-def _close(run: Running, pending: deque[Job], overview: Overview) -> list[Job]:
-    """Look at what an ended process left behind; `[job]` if it failed."""
+def _close(run: Running, pending: deque[Job], overview: Overview) -> Failures:
+    """Look at what an ended process left behind; what it failed of, if it has."""
     run.close()
     folder, code = run.job.folder, run.process.returncode
     state = store.state(folder)
     if state == "running" or code == store.BUSY:  # another launcher was faster
         pending.append(run.job)
-        return []
-    if state not in ("done", "diverged", "crashed"):
-        how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        store.write_error(folder, f"the process was {how} before the run was final")
-        state = "crashed"
-    overview.say(f"{folder.name}: {state}{_numbers(folder)}")
-    return [run.job] if state == "crashed" else []
+        return {}
+    if state in store.FINAL:
+        overview.say(f"{folder.name}: {state}{_numbers(folder)}")
+        return {}
+    reason = store.read_error(folder)
+    if not reason:
+        reason = f"the process was {ending(code)} before the run was final{_what_is_gone(run.job)}"
+        store.write_error(folder, reason)
+    overview.say(f"{folder.name}: {'damaged' if state == 'damaged' else 'crashed'}")
+    return {run.job: reason}
+
+
+def _refused(job: Job, error: Exception, overview: Overview) -> Failures:
+    """A run that could not be started."""
+    reason = f"it could not be started: {error}" if isinstance(error, OSError) else str(error)
+    reason += "" if job.folder.is_dir() else _what_is_gone(job)
+    overview.say(f"{job.folder.name}: {reason.splitlines()[0]}")
+    return {job: reason}
+
+
+def _what_is_gone(job: Job) -> str:
+    """What a run needs and has no more: its folder, or room on the disk."""
+    if not job.folder.is_dir():
+        return ": its folder is gone, removed or renamed under way"
+    shortage = lacking([job], 1)
+    return f": {shortage}" if shortage else ""
 
 
 def _numbers(folder: Path) -> str:
@@ -161,21 +203,28 @@ def _numbers(folder: Path) -> str:
     return "".join(f"  {split} {result[split]['top1_error']:.2f} %" for split in ("train", "test"))
 
 
-def failures(failed: list[Job], lines: int = 12) -> str:
+def failures(failed: Failures, lines: int = 12) -> str:
     """Why runs failed, each reason once, with the last lines of a log that says more than it."""
     runs = defaultdict[str, list[Path]](list)
-    for job in failed:
-        error = (store.read_json(job.folder / store.ERROR) or {}).get("message", "")
-        runs[error].append(job.folder)
-    return "\n".join(_failure(error, folders, lines) for error, folders in runs.items())
+    for job, reason in failed.items():
+        runs[reason].append(job.folder)
+    return "\n".join(_failure(reason, folders, lines) for reason, folders in runs.items())
 
 
-def _failure(error: str, folders: list[Path], lines: int) -> str:
+def _failure(reason: str, folders: list[Path], lines: int) -> str:
     first, *others = folders
     more = f" and {len(others)} other run{'s' * (len(others) > 1)}" if others else ""
-    log = (first / store.LOG).read_text(encoding="utf-8", errors="replace").rstrip()
-    tail = [] if log.endswith(f"error: {error}") else log.splitlines()[-lines:]
-    return "\n".join([f"{first}{more} failed: {error}", *(f"    {line}" for line in tail)])
+    log = _log(first).rstrip()
+    told = log.endswith(f"error: {reason}") or reason.startswith("it ")
+    tail = [] if told else log.splitlines()[-lines:]
+    return "\n".join([f"{first}{more} failed: {reason}", *(f"    {line}" for line in tail)])
+
+
+def _log(folder: Path) -> str:
+    try:
+        return (folder / store.LOG).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 @contextlib.contextmanager

@@ -216,7 +216,7 @@ def _filters(plan: Plan, folder: Path) -> "And":
     from wandb_workspaces import expr
 
     runs = [folder / run for variant in plan["variants"] for run in variant["runs"]]
-    ids = [tracking["id"] for run in runs if (tracking := store.read_json(run / store.TRACKING))]
+    ids = [tracking["id"] for run in runs if (tracking := store.read_tracking(run))]
     group = expr.Metric("Group") == plan["experiment"]
     return expr.And(group, expr.Metric("ID").isin(ids)) if ids else expr.And(group)
 

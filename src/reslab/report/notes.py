@@ -76,10 +76,13 @@ def _history(runs: Sequence[Run]) -> Iterator[str]:
     """What a reader should know about single runs: failures, resumptions, other code, devices."""
     for run in runs:
         if run.state == "diverged" and run.result is not None:
-            rate = f" with learning rate {run.result['lr']:g}" if "lr" in run.result else ""
+            lr = run.result.get("lr")
+            rate = "" if lr is None else f" with learning rate {lr:g}"
             yield f"{run.folder.name} diverged at step {run.result['step']:,}{rate}"
+        if run.state == "damaged":
+            yield f"{run.folder.name} has a damaged {store.RESULT}"
         if run.state == "crashed":
-            message = (store.read_json(run.folder / store.ERROR) or {}).get("message", "")
+            message = store.read_error(run.folder)
             yield f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[0]}"
     yield from grouped(_left_out(runs), [run.folder.name for run in runs])
     codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})

@@ -1,16 +1,19 @@
 """A plan and its run folders as values: what the table, the figure and the status read."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from reslab import store
+from reslab import records, store
 from reslab.config import RunConfig, flatten, read_run
+from reslab.errors import UserError
 from reslab.papers import Published, Views, cell
 
 Plan = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -25,22 +28,26 @@ class Run:
     def config(self) -> RunConfig | None:
         """What was run; None where the folder has not been made."""
         path = self.folder / store.CONFIG
-        return read_run(path) if path.exists() else None
+        return _unless_damaged(partial(read_run, path), None) if path.exists() else None
 
     @cached_property
     def starts(self) -> list[dict[str, Any]]:
         """What each start of the run was made with."""
-        return list(store.read_json(self.folder / store.ENV) or [])
+        return _unless_damaged(partial(store.read_starts, self.folder), [])
 
     @cached_property
     def metrics(self) -> list[store.Row]:
         """All rows of metrics, errors in per cent."""
+        for line in store.damaged_metrics(self.folder):
+            _warn(f"{line}; it is left out")
         return store.read_metrics(self.folder)
 
     @cached_property
     def evaluations(self) -> dict[str, dict[str, Any]]:
         """Results on several views of each test image, by the views' name."""
-        return store.read_evaluations(self.folder)
+        files = store.evaluations(self.folder)
+        read = {views: _unless_damaged(partial(_evaluation, files[views]), None) for views in files}
+        return {views: found for views, found in read.items() if found is not None}
 
     def score(self, split: str, views: Views = "single") -> Mapping[str, Any] | None:
         """What `result.json` says of a split, or an evaluation of the test split on other views.
@@ -112,4 +119,24 @@ def _published(place: Mapping[str, Any] | None) -> Published | None:
 def _read(folder: Path) -> Run:
     """A run whose state and result agree, even if it ends while it is read."""
     state = store.state(folder)
-    return Run(folder, state, store.read_result(folder) if state in store.FINAL else None)
+    if state not in (*store.FINAL, "damaged"):
+        return Run(folder, state, None)
+    return Run(folder, state, _unless_damaged(partial(store.read_result, folder), None))
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = store.read_json(path, records.EVALUATION)
+    return found
+
+
+def _unless_damaged(read: Callable[[], T], otherwise: T) -> T:
+    """What is read; a damaged file is named and costs no more than what it held."""
+    try:
+        return read()
+    except UserError as error:
+        _warn(str(error))
+        return otherwise
+
+
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr)

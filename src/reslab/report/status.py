@@ -33,9 +33,9 @@ def _line(run: Run) -> list[str]:
 
 def _time(run: Run) -> str:
     """How long a final run took, or how long ago a running one was started."""
-    if run.result and "seconds" in run.result:
+    if run.result and run.result.get("seconds"):
         return duration(run.result["seconds"])
-    if run.state == "running" and run.starts and "time" in run.starts[-1]:
+    if run.state == "running" and run.starts and run.starts[-1].get("time"):
         started = datetime.fromisoformat(run.starts[-1]["time"])
         return duration((datetime.now(UTC) - started).total_seconds())
     return NOTHING

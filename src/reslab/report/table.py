@@ -25,6 +25,7 @@ from reslab.text import markdown_table
 STATE_WORDS: dict[store.State, str] = {
     "running": "running",
     "crashed": "crashed",
+    "damaged": "damaged",
     "interrupted": "interrupted",
     "pending": "missing",
 }

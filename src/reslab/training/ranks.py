@@ -20,7 +20,7 @@ from typing import Any
 
 from reslab import store
 from reslab.arguments import from_environment, number, whole
-from reslab.machine import available_cores
+from reslab.machine import available_cores, ending
 
 SUPERVISED = "RESLAB_SUPERVISED"
 """Set for processes that `supervise` has started."""
@@ -99,12 +99,16 @@ class Rank:
         """Whether it has ended, and not well."""
         return bool(self.process.poll())
 
-    def end(self) -> str:
-        """How it ended, in words, with its last lines."""
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
         code = self.process.returncode
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return f"rank {self.rank} {'was ' if code < 0 else ''}{ending(code)}"
+
+    def end(self) -> str:
+        """How it ended, with its last lines."""
         lines = "".join(f"\n    {line}" for line in self.last_lines)
-        return f"rank {self.rank} {how}" + (f"; its last lines:{lines}" if lines else "")
+        return f"{self.ending}; its last lines:{lines}" if lines else self.ending
 
 
 def supervise(command: list[str], ranks: int, folder: Path) -> int:
@@ -132,7 +136,7 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
     if not signals:
         print(first.end(), file=sys.stderr, flush=True)
         if first.process.returncode < 0:
-            store.write_error(folder, first.end().partition(";")[0])
+            store.write_error(folder, first.ending)
     return max(1, first.process.returncode)
 
 

@@ -54,11 +54,11 @@ def _held(folder: Path, train: Callable[[], int]) -> int:
     """Train with the lock held, unless somebody else does or the run is final."""
     try:
         with store.lock(folder):
-            if _is_final(folder):
+            store.remove_unfinished(folder)
+            if _recorded(folder, lambda: _is_final(folder)):
                 print(f"{folder.name} is final: {store.state(folder)}")
                 return 0
             (folder / store.ERROR).unlink(missing_ok=True)
-            store.remove_unfinished(folder / store.CHECKPOINT)
             return train()
     except store.Busy as busy:
         print(busy)
@@ -66,8 +66,8 @@ def _held(folder: Path, train: Callable[[], int]) -> int:
 
 
 def _refuse_another_run(config: RunConfig, folder: Path, config_file: Path) -> None:
-    starts = store.read_json(folder / store.ENV) or [{}]
-    begun = starts[-1].get("run_id", config.run_id)
+    starts = store.read_starts(folder) or [{}]
+    begun = starts[-1].get("run_id") or config.run_id
     if begun != config.run_id:
         raise UserError(
             f"{config_file} describes run {config.run_id}, but {folder} was begun as run {begun}: "

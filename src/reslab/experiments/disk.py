@@ -1,0 +1,64 @@
+"""Room on the disk: what runs will write at most, and whether there is as much."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from reslab import store
+from reslab.config import RunConfig
+from reslab.errors import UserError
+from reslab.experiments.jobs import Job
+
+COPIES = {"sgd": 2, "adam": 3, "adamw": 3, "lamb": 3}
+"""Numbers per weight in a checkpoint: itself, and what the optimiser keeps of it."""
+
+OTHER = 2_000_000
+"""Bytes of a run's other files: 400 rows, its log, W&B's, and running statistics of its norms."""
+
+
+def checkpoint_bytes(config: RunConfig, params: int) -> int:
+    """The size of `last.ckpt`, about."""
+    width = 8 if config.precision == "64-true" else 4
+    return COPIES[config.recipe.optimizer.name] * width * params
+
+
+def needed(jobs: Sequence[Job], at_once: int) -> int:
+    """Bytes that the runs will yet write: a checkpoint each, and the next of those under way."""
+    sizes = [checkpoint_bytes(job.config, job.params) for job in jobs]
+    fresh = [
+        size + OTHER
+        for job, size in zip(jobs, sizes, strict=True)
+        if not (job.folder / store.CHECKPOINT).exists()
+    ]
+    return sum(fresh) + sum(sorted(sizes)[-at_once:])
+
+
+def lacking(jobs: Sequence[Job], at_once: int) -> str:
+    """What the disk of `runs/` has no room for; empty where it has."""
+    folder = _existing(store.runs_root().absolute())
+    free, wanted = shutil.disk_usage(folder).free, needed(jobs, at_once)
+    if free >= wanted:
+        return ""
+    runs = "the run" if len(jobs) == 1 else f"the {len(jobs):,} runs"
+    return (
+        f"the disk of {folder} has {_size(free)} left, and {runs} will write up to {_size(wanted)}"
+        ": make room, or say RESLAB_RUNS=FOLDER for another disk"
+    )
+
+
+def refuse_full(jobs: Sequence[Job], at_once: int) -> None:
+    """`UserError` where the disk has no room for what the runs will write."""
+    if shortage := lacking([job for job in jobs if job.pending], at_once):
+        raise UserError(f"nothing was started: {shortage}")
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def _size(count: int) -> str:
+    """`0.4 MB`, `12 MB`, `3.5 GB`."""
+    if count >= 1e9:
+        return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
