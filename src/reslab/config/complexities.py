@@ -60,8 +60,9 @@ def golden() -> dict[str, Complexity]:
 
 COSTS_NOTHING = frozenset(
     [
-        "activation", "dropout", "gate", "gate_bias", "init", "projection_reads", "scale",
-        "scale_init", "shortcut_dropout", "survival", "zero_gamma", "zeros",
+        "activation", "dropout", "gamma_init", "gate", "gate_bias", "gate_init", "init",
+        "linear_init", "padding_reads", "projection_reads", "scale", "scale_init",
+        "shortcut_dropout", "stem_init", "survival", "zero_gamma", "zeros",
     ]
 )  # fmt: skip
 """Fields of nets that change neither parameters nor multiply-adds."""

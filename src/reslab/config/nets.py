@@ -29,7 +29,8 @@ else:  # a table's rows are its words
     Shortcut = Literal[*SHORTCUTS]
 Norm = Literal["batch", "group", "layer", "none"]
 Activation = Literal["relu", "silu", "gelu"]
-Init = Literal["fan_out", "fan_in"]
+Init = Literal["fan_out", "fan_in", "uniform"]
+LinearInit = Literal["uniform", "zero_bias", "small"]
 
 PROJECTIONS = ("project", "pool_project")
 """Functions of models/shortcuts.py that make a projecting shortcut."""
@@ -59,7 +60,44 @@ def described(annotation: Any) -> list[type[Description]]:
     return [t for t in parts if isinstance(t, type) and issubclass(t, Description)]
 
 
-class ResNet(Description):
+class Built(Description):
+    """What residual and dense nets share: norms and activations, and how weights begin."""
+
+    norm: Norm = "batch"
+    """layer: over channels and positions. none: only the norm's bias, one per channel, is left."""
+    activation: Activation = "relu"
+    init: Init = "fan_out"
+    """Convolutions: He initialisation, normal (He et al. 2015, arXiv 1502.01852); uniform is
+    torch's own, within ± 1/√(fan in)."""
+    linear_init: LinearInit = "uniform"
+    """The last layer: uniform within ± 1/√n, as torch and Torch begin; zero_bias: its weights so
+    (fb.resnet.torch and what came of it); small: normal of standard deviation 0.001, the bias 0
+    (Li 2018)."""
+    gamma_init: Literal["ones", "uniform"] = "ones"
+    """The norms' scales γ; uniform in (0, 1) is how Torch's BatchNorm begins where nobody sets it
+    (Zagoruyko 2016, Huang 2016)."""
+    in_channels: PositiveInt = 3
+    classes: PositiveInt = 10
+
+    def _reads(self) -> dict[str, bool]:
+        return {"gamma_init": self.norm != "none"}
+
+    @model_validator(mode="after")
+    def _reads_what_is_set(self) -> Self:
+        for field in sorted(self.unread):
+            if getattr(self, field) != type(self).model_fields[field].default:
+                raise ValueError(
+                    f"{field}: {getattr(self, field)} is read by nothing with {self._choices()}; "
+                    "leave it out"
+                )
+        return self
+
+    def _choices(self) -> str:
+        """The fields that decide which others are read, in words."""
+        return f"norm {self.norm}"
+
+
+class ResNet(Built):
     """A residual net: stem, stages of units, head. One entry per stage in each tuple of stages.
 
     A plain net is `shortcut: none`. `widths` are the branches' inner widths; a bottleneck puts out
@@ -80,10 +118,6 @@ class ResNet(Description):
     stem_width: PositiveInt = 16
     stride_on: Literal["middle", "first"] = "middle"
     """Which convolution of a bottleneck strides: the 3×3 (torchvision) or the first 1×1 (paper)."""
-    init: Init = "fan_out"
-    """He initialisation, normal (He et al. 2015, arXiv 1502.01852)."""
-    in_channels: PositiveInt = 3
-    classes: PositiveInt = 10
 
     kernels: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (3, 3)
     """A basic branch's convolutions; the first strides (Zagoruyko 2016, arXiv 1605.07146)."""
@@ -99,11 +133,14 @@ class ResNet(Description):
     downsample: Literal["stride", "max_pool"] = "stride"
     """How a branch shrinks its images: a strided convolution, or a pooling at its end."""
     projection_reads: Literal["order", "x"] = "order"
-    """A projecting shortcut reads what the order says (He 2016), or the unit's own input."""
+    """In a pre-activated unit a projecting shortcut reads what the order says, the activated input
+    (He 2016), or the unit's own input."""
+    padding_reads: Literal["x", "order"] = "x"
+    """The same of option A, of which He 2016 says nothing: fb.resnet.torch reads the activated."""
+    stem_init: Literal["same", "uniform"] = "same"
+    """A Fixup net's stem: initialised as the others, or left as torch draws it (Zhang 2019's code).
+    """
 
-    norm: Norm = "batch"
-    """layer: over channels and positions. none: only the norm's bias, one per channel, is left."""
-    activation: Activation = "relu"
     dropout: Fraction = 0.0
     """Before a branch's last convolution (Zagoruyko 2016)."""
     se: NonNegativeInt = 0
@@ -127,6 +164,8 @@ class ResNet(Description):
     gate: Literal["exclusive", "shortcut_only"] = "exclusive"
     """`shortcut: gated`: whether F(x) is gated too (He 2016, Sec. 3.1)."""
     gate_bias: FiniteFloat = 0.0
+    gate_init: Literal["uniform", "same"] = "uniform"
+    """Its convolution: as torch draws it, or as the others."""
     shortcut_dropout: Fraction = 0.5
 
     @property
@@ -153,22 +192,35 @@ class ResNet(Description):
         return {"basic": basic, "bottleneck": 3, "separable": separable, "single": 1}[self.branch]
 
     def _reads(self) -> dict[str, bool]:
-        bottleneck = self.branch == "bottleneck"
+        bottleneck, fixup = self.branch == "bottleneck", self.scaling == "fixup"
+        option, activates_first = SHORTCUTS[self.shortcut], ORDERS[self.order].projects_before
+        draws = self.init != "uniform"
         return {
+            **super()._reads(),
+            "linear_init": not fixup,
+            "stem_init": fixup and draws,
             "stride_on": bottleneck,
             "groups": bottleneck,
             "base_width": bottleneck,
             "kernels": self.branch == "basic",
             "inner": self.branch == "separable",
-            "zeros": SHORTCUTS[self.shortcut].pads,
-            "projection_reads": SHORTCUTS[self.shortcut].changes in PROJECTIONS,
+            "zeros": option.pads,
+            "projection_reads": option.changes in PROJECTIONS and (activates_first or fixup),
+            "padding_reads": option.pads and activates_first and not fixup,
             "scale": self.shortcut == "scaled",
             "gate": self.shortcut == "gated",
             "gate_bias": self.shortcut == "gated",
+            "gate_init": self.shortcut == "gated" and draws,
             "shortcut_dropout": self.shortcut == "dropout",
             "se_bias": self.se > 0,
             "scale_init": self.scaling in ("skipinit", "rezero"),
         }
+
+    def _choices(self) -> str:
+        return (
+            f"branch {self.branch}, shortcut {self.shortcut}, order {self.order}, norm "
+            f"{self.norm}, init {self.init} and scaling {self.scaling}"
+        )
 
     @property
     def _starts_at_zero(self) -> bool:
@@ -187,13 +239,6 @@ class ResNet(Description):
             raise ValueError(
                 f"inner: needs one entry per stage: {len(self.units)}, got {len(self.inner)}"
             )
-        for field in sorted(self.unread):
-            if getattr(self, field) != type(self).model_fields[field].default:
-                raise ValueError(
-                    f"{field}: {getattr(self, field)} is read by nothing with branch "
-                    f"{self.branch}, shortcut {self.shortcut} and scaling {self.scaling}; "
-                    "leave it out"
-                )
         for reason in self._impossible():
             raise ValueError(reason)
         return self
@@ -241,7 +286,7 @@ class ResNet(Description):
             )
 
 
-class DenseNet(Description):
+class DenseNet(Built):
     """A dense net (Huang 2017, arXiv 1608.06993): every layer reads what all before it put out.
 
     `units` are layers per dense block; a bottleneck layer counts once (a 1×1 and a 3×3).
@@ -258,11 +303,6 @@ class DenseNet(Description):
     stem_width: PositiveInt = 16
     dropout: Fraction = 0.0
     """After each convolution but the first; 0.2 in the paper where data are not augmented."""
-    norm: Norm = "batch"
-    activation: Activation = "relu"
-    init: Init = "fan_out"
-    in_channels: PositiveInt = 3
-    classes: PositiveInt = 10
 
     @property
     def layers(self) -> int:

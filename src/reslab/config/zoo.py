@@ -27,6 +27,17 @@ class Entry:
     source: str
 
 
+FB_RESNET_TORCH: Fields = {"linear_init": "zero_bias"}
+"""How the nets of fb.resnet.torch begin, and of the code that came of it; the rest is the default.
+"""
+
+WRN_LUA: Fields = {"init": "fan_in", "linear_init": "zero_bias", "gamma_init": "uniform"}
+"""How those of Zagoruyko 2016 begin (models/utils.lua; nothing sets the norms' scales)."""
+
+DEPTH_LUA: Fields = {"init": "fan_in", "gamma_init": "uniform"}
+"""How those of Huang 2016 begin (main.lua and ResidualDrop.lua)."""
+
+
 def cifar(depth: int, width: int = 16, **fields: Any) -> ResNet:
     """The 6n+2 net of He 2015, Sec. 4.2: three stages of n basic units, widths w, 2w, 4w."""
     units = _units(depth, 6, 2, "basic CIFAR net")
@@ -44,7 +55,7 @@ def cifar_bottleneck(depth: int, **fields: Any) -> ResNet:
 def resnext_cifar(depth: int, groups: int, base_width: int) -> ResNet:
     """ResNeXt-29 of Xie 2017, Sec. 5.3: three stages of bottlenecks that put out 256, 512, 1024."""
     units = _units(depth, 9, 2, "CIFAR ResNeXt")
-    shape: Fields = {"branch": "bottleneck", "shortcut": "B", "stem_width": 64}
+    shape: Fields = {"branch": "bottleneck", "shortcut": "B", "stem_width": 64, **FB_RESNET_TORCH}
     return _three_stages(units, 64, groups=groups, base_width=base_width, **shape)
 
 
@@ -109,6 +120,7 @@ def dense_cifar(depth: int, growth: int, compressed: bool = False) -> DenseNet:
         bottleneck=compressed,
         compression=0.5 if compressed else 1.0,
         stem_width=2 * growth if compressed else 16,
+        **FB_RESNET_TORCH,
     )
 
 
@@ -134,6 +146,7 @@ def dense_imagenet(depth: int) -> DenseNet:
         stem="7x7_pool",
         stem_width=2 * growth,
         classes=1000,
+        **FB_RESNET_TORCH,
     )
 
 
@@ -237,12 +250,14 @@ WIDE = (
 def _wide() -> Named:
     paper = "Zagoruyko 2016, Sec. 3"
     for depth, factor in WIDE:
-        yield f"wrn_{depth}_{factor}", wide(depth, factor), 32, paper
+        yield f"wrn_{depth}_{factor}", wide(depth, factor, **WRN_LUA), 32, paper
     for depth, kernels in ((40, "131"), (40, "31"), (40, "13"), (40, "311"), (22, "313")):
-        net = wide(depth, 2, kernels=tuple(map(int, kernels)))
+        net = wide(depth, 2, kernels=tuple(map(int, kernels)), **WRN_LUA)
         yield f"wrn_{depth}_2_b{kernels}", net, 32, "Zagoruyko 2016, Table 2"
+    start = {"init": "fan_in", "linear_init": "zero_bias"}  # the code: pretrained/wide-resnet.lua
     for depth, widening in ((18, 1.5), (18, 2.0), (18, 3.0), (34, 1.5), (34, 2.0)):
-        net = imagenet(depth, widths=tuple(int(w * widening) for w in (64, 128, 256, 512)))
+        widths = tuple(int(w * widening) for w in (64, 128, 256, 512))
+        net = imagenet(depth, widths=widths, **start)
         yield f"wrn_imagenet_{depth}_{widening}", net, 224, "Zagoruyko 2016, Table 7"
     for depth in (50, 101):
         net = imagenet(depth, base_width=128)
@@ -251,7 +266,7 @@ def _wide() -> Named:
 
 def _stochastic_depth() -> Named:
     for depth in (110, 1202):
-        net = cifar(depth, survival=0.5, shortcut="A_pooled", zeros="after")
+        net = cifar(depth, survival=0.5, shortcut="A_pooled", zeros="after", **DEPTH_LUA)
         yield f"stochdepth_resnet{depth}", net, 32, "Huang 2016, Sec. 4"
 
 
@@ -265,7 +280,7 @@ def _se() -> Named:
     preactivated: Fields = {"order": "full_preactivation", "se": 16}
     yield "se_preact_resnet110", cifar(110, **preactivated), 32, paper
     yield "se_preact_resnet164", cifar_bottleneck(164, **preactivated), 32, paper
-    yield "se_wrn_16_8", wide(16, 8, se=16), 32, paper
+    yield "se_wrn_16_8", wide(16, 8, se=16, **WRN_LUA), 32, paper
 
 
 def _details() -> Named:
@@ -276,7 +291,7 @@ def _details() -> Named:
 
 
 def _no_norm() -> Named:
-    fixup: Fields = {"norm": "none", "scaling": "fixup"}
+    fixup: Fields = {"norm": "none", "scaling": "fixup", "stem_init": "uniform"}
     for depth in (56, 110):
         net = cifar(depth, zeros="after", **fixup)
         yield f"fixup_resnet{depth}", net, 32, "Zhang 2019, Sec. 4"
@@ -289,7 +304,7 @@ def _no_norm() -> Named:
     for depth in (56, 110):
         net = cifar(depth, scaling="rezero")
         yield f"rezero_resnet{depth}", net, 32, "Bachlechner 2020, Sec. 5"
-        gated: Fields = {"shortcut": "scalar_gated", "zeros": "after"}
+        gated: Fields = {"shortcut": "scalar_gated", "zeros": "after", "init": "uniform"}
         net = cifar(depth, order="relu_before_addition", **gated)
         yield f"gated_resnet{depth}", net, 32, "Bachlechner 2020, Sec. 5"
 

@@ -42,7 +42,7 @@ def dense(net: DenseNet) -> nn.Sequential:
         channels += units * net.growth
     closing = spell("n a", channels, (), alphabet(net))
     module = nn.Sequential(OrderedDict([*layers, *head(net, closing)]))
-    initialize(module, net.init)
+    initialize(module, net)
     return module
 
 

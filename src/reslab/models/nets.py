@@ -37,7 +37,7 @@ def residual(net: ResNet) -> nn.Sequential:
     stages = [(f"layer{stage + 1}", _stage(net, stage)) for stage in range(len(net.units))]
     closing, first = _closing(net), stem(net, rewritten(net, "c n a"))
     module = nn.Sequential(OrderedDict([*first, *stages, *head(net, closing)]))
-    initialize(module, net.init)
+    initialize(module, net)
     if net.zero_gamma:
         zero_gamma(module)
     if net.scaling == "fixup":
@@ -75,7 +75,8 @@ def zero_gamma(net: nn.Module) -> None:
 
 def fixup(net: nn.Sequential) -> None:
     """Branches begin as 0: their last convolution is 0, the m − 1 others are scaled by
-    L^(−1/(2m−2)), L the number of units; the linear layer is 0 (Zhang 2019, Sec. 3)."""
+    L^(−1/(2m−2)), L the number of units; the linear layer is 0 (Zhang 2019, Sec. 3). The stem
+    begins as `stem_init` says."""
     units = _units(net)
     for one in units:
         *others, last = (getattr(one, name) for name in one.branch if name.startswith("conv"))

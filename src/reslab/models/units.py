@@ -124,8 +124,9 @@ def unit(net: ResNet, stage: int, place: int) -> Unit:
 def _shared(net: ResNet, parts: Word, change: Change) -> int:
     """How many letters at the beginning are before the fork: both paths read what they return."""
     before, projects = len(parts.before.split()), maker(net, change) in PROJECTIONS
-    if net.projection_reads == "x" or (change.stays and not projects):
+    reads = net.projection_reads if projects else net.padding_reads
+    if change.stays and not projects:
         return 0
-    if net.scaling == "fixup":
+    if net.scaling == "fixup" and not (projects and reads == "x"):
         return before + 1  # Fixup's code: the first bias stands before both convolutions
-    return before if projects and ORDERS[net.order].projects_before else 0
+    return before if reads == "order" and ORDERS[net.order].projects_before else 0

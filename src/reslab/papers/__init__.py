@@ -1,6 +1,7 @@
 """Published numbers, protocols, and where they come from: one data file per paper. No torch."""
 
 from reslab.papers.published import (
+    DETAILS,
     Counts,
     Published,
     Training,
@@ -13,6 +14,7 @@ from reslab.papers.published import (
 from reslab.papers.schema import Paper, Table, Views, paper_names, read_paper
 
 __all__ = [
+    "DETAILS",
     "Counts",
     "Paper",
     "Published",

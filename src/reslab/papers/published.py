@@ -27,6 +27,16 @@ from reslab.papers.schema import (
 BOUNDS: tuple[Bound, ...] = ("above", "below", "about")
 STATISTICS: tuple[Kind, ...] = ("best", "mean", "median")
 
+DETAILS = frozenset(
+    f"model.{field}"
+    for field in (
+        "gamma_init", "gate_init", "init", "linear_init", "padding_reads", "projection_reads",
+        "scale_init", "stem_init", "stride_on", "zeros",
+    )
+)  # fmt: skip
+"""Fields that a net's name does not settle: what the zoo has there is no paper's word. A protocol
+states them or is silent on them."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -69,11 +79,15 @@ class Published:
 class Training:
     """How a paper trained: dotted `RunConfig` fields and their values, and where it is silent.
 
-    A value may be a sentence. `normalization_batch` is the examples per BatchNorm normalisation.
+    A value may be a sentence. `unstated` are details of nets that it neither states nor is silent
+    on, `differs` sentences on what has no field. `normalization_batch` is the examples per
+    BatchNorm normalisation.
     """
 
     fields: dict[str, Any]
     silent_on: frozenset[str]
+    unstated: frozenset[str]
+    differs: tuple[str, ...]
     normalization_batch: int | None
     cite: str
     citation: str
@@ -128,15 +142,18 @@ def protocol_of(ref: str, row: str | None = None, column: str | None = None) -> 
     paper, found = _paper_and_table(ref)
     line = Line() if row is None else _line(ref, found, row)
     above = None if column is None else _column(ref, found, column)
-    if found.protocol is None:
+    name = line.protocol or found.protocol
+    if name is None:
         return None
-    protocol = paper.protocols[found.protocol]
+    protocol = paper.protocols[name]
     own = (above.run if above else {}) | line.run
     silent = frozenset((*protocol.silent_on, *line.silent_on)) - set(own)
     fields = _net(line.model or (above.model if above else None)) | protocol.run | own
     return Training(
         fields={name: value for name, value in fields.items() if name not in silent},
         silent_on=silent,
+        unstated=DETAILS - fields.keys() - silent,
+        differs=tuple(d.says for d in protocol.differs if _holds(d.where, fields)),
         normalization_batch=protocol.normalization_batch,
         cite=paper.cite,
         citation=_citation(paper, found),
@@ -211,11 +228,18 @@ def _as_errors(cell: Cell, total: float, decimals: int) -> Cell:
 
 
 def _net(model: str | None) -> dict[str, Any]:
-    """The description of a net of the zoo as dotted fields, without what follows from the data."""
+    """The description of a net of the zoo as dotted fields: those that its name settles, without
+    what follows from the data."""
     if model not in ZOO:
         return {}
     net = ZOO[model].description.model_dump(mode="json", exclude={"in_channels", "classes"})
-    return flatten({"model": net})
+    return {
+        field: value for field, value in flatten({"model": net}).items() if field not in DETAILS
+    }
+
+
+def _holds(where: dict[str, Any], fields: dict[str, Any]) -> bool:
+    return all(fields.get(field) == value for field, value in where.items())
 
 
 def _citation(paper: Paper, found: Table) -> str:

@@ -118,6 +118,8 @@ class Line(Description):
     values: dict[str, Annotated[Cell | None, BeforeValidator(_cell)]] = Field(default_factory=dict)
     run: Fields = Field(default_factory=dict)
     silent_on: tuple[str, ...] = ()
+    protocol: str | None = None
+    """How the row's net was trained, where that is not the table's."""
     quoted: bool | tuple[str, ...] = False
     verified: Verified | None = None
     note: str | None = None
@@ -129,11 +131,25 @@ class Line(Description):
         return self.quoted if isinstance(self.quoted, bool) else column in self.quoted
 
 
+class Difference(Description):
+    """What was done otherwise and is no field of a run; `where` are fields and their values of a
+    row (its protocol's, its net's), without which the sentence is not about it."""
+
+    says: str
+    where: Fields = Field(default_factory=dict)
+
+
+def _difference(printed: Any) -> Any:
+    """The short form of a difference: its sentence."""
+    return {"says": printed} if isinstance(printed, str) else printed
+
+
 class Protocol(Description):
     """How the nets were trained, in the field names of `RunConfig`."""
 
     run: Fields
     silent_on: tuple[str, ...] = ()
+    differs: tuple[Annotated[Difference, BeforeValidator(_difference)], ...] = ()
     normalization_batch: PositiveInt | None = None
     """Examples per BatchNorm normalisation, which is a batch's share on one device."""
 
@@ -169,23 +185,27 @@ class Paper(Description):
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Self:
         for name, protocol in self.protocols.items():
-            _check_fields(f"protocols.{name}", (*protocol.run, *protocol.silent_on))
+            told = (*protocol.run, *protocol.silent_on)
+            conditions = (field for difference in protocol.differs for field in difference.where)
+            _check_fields(f"protocols.{name}", (*told, *conditions))
         for name, table in self.tables.items():
-            if table.protocol is not None and table.protocol not in self.protocols:
-                raise ValueError(
-                    f"tables.{name}.protocol: there is no protocol {table.protocol!r}"
-                    f"{nearest(table.protocol, self.protocols)}"
-                )
+            self._check_protocol(f"tables.{name}", table.protocol)
             for key, column in table.columns.items():
                 _check_fields(f"tables.{name}.columns.{key}", tuple(column.run))
             for label, line in table.rows.items():
                 where = f"tables.{name}.rows.{label}"
                 _check_fields(where, (*line.run, *line.silent_on))
+                self._check_protocol(where, line.protocol)
                 quoted = () if isinstance(line.quoted, bool) else line.quoted
                 for key in (*line.values, *quoted):
                     if key not in table.columns:
                         raise ValueError(f"{where}: there is no column {key!r}")
         return self
+
+    def _check_protocol(self, where: str, protocol: str | None) -> None:
+        if protocol is not None and protocol not in self.protocols:
+            near = nearest(protocol, self.protocols)
+            raise ValueError(f"{where}.protocol: there is no protocol {protocol!r}{near}")
 
 
 @cache

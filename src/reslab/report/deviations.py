@@ -9,7 +9,7 @@ from typing import Any
 
 from reslab.config import RunConfig, facts_of, flatten
 from reslab.config.datasets import DATASETS
-from reslab.papers import Training, protocol_of
+from reslab.papers import DETAILS, Training, protocol_of
 from reslab.report.runs import Plan, Variant
 from reslab.report.text import NOTHING, listed, number
 
@@ -36,16 +36,29 @@ def deviations(plan: Plan, variants: Sequence[Variant]) -> list[str]:
     return [*grouped(chosen, [v.label for v in variants]), *grouped(measured, final)]
 
 
+def standing(plan: Plan, variants: Sequence[Variant]) -> list[str]:
+    """One line for each sentence of the papers' protocols on what has no field of a run."""
+    told: list[Message] = []
+    for variant in variants:
+        training = training_of(plan, variant)
+        if training is not None and variant.config is not None:
+            told += [(f"{training.cite}: {line}", variant.label) for line in training.differs]
+    return grouped(told, [variant.label for variant in variants])
+
+
 def assumptions(plan: Plan, variants: Sequence[Variant]) -> dict[str, list[str]]:
-    """For each paper (its short citation) a line for each of our choices where it is silent."""
+    """For each paper (its short citation) a line for each of our choices where it is silent, and
+    for those details of a net that its protocol does not mention."""
     messages: dict[str, list[Message]] = {}
     for variant in variants:
         config, training = variant.config, training_of(plan, variant)
         if config is None or training is None:
             continue
+        read = _leaves(config).keys() - unread(config)
         messages.setdefault(training.cite, []).extend(
-            (f"{field}: {_ours(field, config)}", variant.label)
-            for field in sorted(training.silent_on - unread(config))
+            (f"{field}: {_ours(field, config)}{mark}", variant.label)
+            for fields, mark in ((training.silent_on, ""), (training.unstated, ", not stated"))
+            for field in sorted(fields & read)
         )
     labels = [variant.label for variant in variants]
     return {cite: grouped(lines, labels) for cite, lines in messages.items()}
@@ -133,7 +146,8 @@ def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
         if variant.published is not None:
             yield f"all of it: how {variant.published.citation} trained is not recorded here"
         return
-    ours, skipped = _leaves(config), OF_THE_RUN | unread(config)
+    ours = _leaves(config)
+    skipped = OF_THE_RUN | unread(config) | (DETAILS - ours.keys())
     for field, theirs in training.fields.items():
         if field not in skipped - {"data.holdout"} and ours.get(field) != theirs:
             yield f"{field}: {_ours(field, config)}; {training.cite}: {number(theirs)}"

@@ -8,7 +8,7 @@ from typing import Any
 from reslab import store
 from reslab.papers import Views, table
 from reslab.papers.schema import Column, Line
-from reslab.report.deviations import assumptions, deviations, grouped
+from reslab.report.deviations import assumptions, deviations, grouped, standing
 from reslab.report.runs import Plan, Run, Variant
 from reslab.report.text import bullets, listed
 
@@ -18,7 +18,8 @@ VIEWS: dict[Views, str] = {"ten_crop": "10-crop", "multi_scale": "multi-scale"}
 
 def notes(plan: Plan, variants: Sequence[Variant]) -> Iterator[str]:
     """Paragraphs: deviations, assumptions, remarks on variants, and what happened to runs."""
-    yield bullets("Deviations:", deviations(plan, variants))
+    differences = [*deviations(plan, variants), *standing(plan, variants)]
+    yield bullets("Deviations:", differences)
     for cite, lines in assumptions(plan, variants).items():
         yield bullets(f"Assumed where {cite} is silent:", lines)
     yield bullets("Notes:", grouped(_remarks(variants), [v.label for v in variants]))
