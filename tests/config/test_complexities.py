@@ -70,6 +70,9 @@ CHANGES = (
     ("resnet20", {"zero_gamma": True}),
     ("skipinit_wrn_16_4", {"scale_init": 1.0}),
     ("wrn_16_4", {"projection_reads": "x"}),
+    ("preact_resnet20", {"padding_reads": "order"}),
+    ("fixup_resnet50", {"stem_init": "same"}),
+    ("densenet_40_12", {"linear_init": "small", "gamma_init": "uniform"}),
     ("densenet_40_12", {"dropout": 0.2, "activation": "silu"}),
 )
 
@@ -77,11 +80,16 @@ CHANGES = (
 @pytest.mark.process
 def test_what_is_said_to_cost_nothing_costs_what_torch_counts() -> None:
     nets = [
-        (type(describe(name)).model_validate(describe(name).model_dump() | fields), 32)
+        (
+            type(describe(name)).model_validate(describe(name).model_dump() | fields),
+            ZOO[name].image_size,
+        )
         for name, fields in CHANGES
     ]
     changed = {field for _, fields in CHANGES for field in fields} - {"shortcut"}
-    assert changed | {"gate", "gate_bias"} == COSTS_NOTHING  # gates are no golden nets'
+    assert (
+        changed | {"gate", "gate_bias", "gate_init"} == COSTS_NOTHING
+    )  # gates are no golden nets'
     assert [known(*net) for net in nets] == count(nets)
 
 

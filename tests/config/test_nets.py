@@ -42,6 +42,14 @@ def with_fields(name: str, **fields: object) -> ResNet:
         ("resnet20", {"scale_init": 0.1}, "scale_init: 0.1 is read by nothing"),
         ("resnet20", {"shortcut": "C", "zeros": "after"}, "zeros: after is read by nothing"),
         ("resnet20", {"projection_reads": "x"}, "projection_reads: x is read by nothing"),
+        ("resnet50", {"projection_reads": "x"}, "order original"),
+        ("resnet20", {"padding_reads": "order"}, "padding_reads: order is read by nothing"),
+        ("preact_resnet164", {"padding_reads": "order"}, "padding_reads: order is read by nothing"),
+        ("resnet20", {"stem_init": "uniform"}, "stem_init: uniform is read by nothing"),
+        ("fixup_resnet56", {"init": "uniform"}, "stem_init: uniform is read by nothing"),
+        ("fixup_resnet56", {"linear_init": "small"}, "linear_init: small is read by nothing"),
+        ("resnet20", {"gate_init": "same"}, "gate_init: same is read by nothing"),
+        ("resnet20", {"norm": "none", "gamma_init": "uniform"}, "gamma_init: uniform is read by n"),
         ("resnet20", {"widths": (16, 32, 16)}, "A pads with zero channels and cannot shrink"),
         ("resnet20", {"widths": (16, 32, 16), "shortcut": "gated"}, "gated pads with zero chan"),
         ("resnet164", {"base_width": 6}, "base_width: 6 of 64 times width 16 is no whole number"),
@@ -62,6 +70,12 @@ def test_a_compression_that_leaves_no_channels_is_refused() -> None:
         ValidationError, match=r"compression: 0\.01 leaves a transition no channels"
     ):
         DenseNet.model_validate(dense | {"compression": 0.01})
+
+
+def test_a_dense_nets_scales_without_norms_are_refused() -> None:
+    dense = describe("densenet_bc_100_12").model_dump()
+    with pytest.raises(ValidationError, match="gamma_init: uniform is read by nothing with norm n"):
+        DenseNet.model_validate(dense | {"norm": "none", "gamma_init": "uniform"})
 
 
 def test_a_scalar_that_does_not_begin_with_zero_leaves_a_plain_net_alive() -> None:

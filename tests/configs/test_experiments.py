@@ -15,7 +15,7 @@ from tests.configs.shipped import NAMES, plan
 from reslab.config import Foreign, config_file, config_names, input_size, load_yaml
 from reslab.config.complexities import costs
 from reslab.experiments.plan import Options, as_written, read_plan_file, write
-from reslab.papers import cell, paper_names, protocol_of, read_paper, table
+from reslab.papers import DETAILS, cell, paper_names, protocol_of, read_paper, table
 from reslab.papers.schema import Table
 from reslab.report.table import render
 
@@ -153,12 +153,41 @@ def test_what_he_2016_leaves_open_stands_under_the_table(tmp_path: Path) -> None
     assert notes.count("where the shape changes the paper says nothing") == 3
 
 
-@pytest.mark.parametrize("name", ["residual_unit_details", "resnext_cifar"])
+@pytest.mark.parametrize(
+    "name", ["residual_unit_details", "resnext_cifar", "wide"]
+)
 def test_where_the_code_is_released_a_recipe_follows_it_and_assumes_nothing(name: str) -> None:
     written = as_written(plan(name))
     write(plan(name), written)
     text = render(written, plan(name).folder).markdown
     assert "recipe." not in text and "Assumed" not in text
+
+
+OTHERWISE = {
+    "resnet_tweaks": {"init", "linear_init"},  # Xavier's, which is not here
+    "no_normalization": {"scale_init"},  # 1/√d, of a d that is not told
+}
+"""Details of nets in which shipped experiments knowingly deviate from what their papers say."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_nets_begin_and_are_joined_as_their_papers_say(name: str) -> None:
+    for variant in plan(name).variants:
+        place = variant.published or {"table": plan(name).published}
+        training = place["table"] and protocol_of(
+            place["table"], place.get("row"), place.get("column")
+        )
+        if not training or isinstance(variant.configs[0].model, Foreign):
+            continue
+        net = variant.configs[0].model
+        ours = net.model_dump(mode="json")
+        differs = {
+            field
+            for field in ours.keys() - net.unread
+            if f"model.{field}" in DETAILS & training.fields.keys()
+            and training.fields[f"model.{field}"] != ours[field]
+        }
+        assert differs <= OTHERWISE.get(name, set()), variant.label
 
 
 def test_a_number_that_fails_is_a_row_too() -> None:

@@ -140,6 +140,30 @@ def test_a_projection_of_the_other_orders_reads_the_input(order: Order) -> None:
     assert torch.equal(seen[0], x)
 
 
+@pytest.mark.parametrize("reads", ["x", "order"])
+def test_what_is_padded_in_a_preactivated_unit_is_a_field(reads: str) -> None:
+    """He 2016 does not say; in fb.resnet.torch's preresnet.lua a stage's first unit has one BN and
+    ReLU before both paths, as `order` has it."""
+    made = one_unit(net("full_preactivation", "A", padding_reads=reads), inputs=2, stride=2).eval()
+    x = torch.randn(2, 2, 8, 8)
+    activated = functional.relu(made.bn1(x))
+    branch = made.conv2(functional.relu(made.bn2(made.conv1(activated))))
+    carried = functional.pad({"x": x, "order": activated}[reads][..., ::2, ::2], (0, 0, 0, 0, 1, 1))
+    torch.testing.assert_close(made(x), carried + branch)
+
+
+@pytest.mark.parametrize("shortcut", [s for s in SHORTCUTS if SHORTCUTS[s].pads])
+def test_where_the_shape_stays_the_identity_is_raw_whatever_is_padded(shortcut: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 8, 8)
+    raw, order = (
+        one_unit(net("full_preactivation", shortcut, padding_reads=reads), inputs=4).eval()
+        for reads in ("x", "order")
+    )
+    order.load_state_dict(raw.state_dict())
+    assert torch.equal(raw(x), order(x))
+
+
 def test_layers_that_torch_replaces_are_used() -> None:
     """`convert_sync_batchnorm` puts new children in place of the old ones."""
     made = nn.SyncBatchNorm.convert_sync_batchnorm(one_unit(net(), inputs=4)).eval()

@@ -1,5 +1,6 @@
 """Every paper's data file has its shape, and its numbers are those of the collected sources."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from reslab.config import ZOO
-from reslab.papers import paper_names, read_paper
+from reslab.papers import DETAILS, paper_names, protocol_of, read_paper
 from reslab.papers.schema import Cell, Line, Paper, Statistic, run_fields
 
 COLLECTED = Path(__file__).parents[2].parent / "shared" / "reference" / "published.yaml"
@@ -99,6 +100,31 @@ def test_a_protocol_names_fields_of_a_run(name: str) -> None:
     for protocol in read_paper(name).protocols.values():
         assert {*protocol.run, *protocol.silent_on} <= run_fields()
         assert not set(protocol.run) & set(protocol.silent_on), "stated and silent at once"
+
+
+@pytest.mark.parametrize("name", paper_names())
+def test_a_protocol_states_or_is_silent_on_every_detail_that_its_nets_read(name: str) -> None:
+    """What the zoo has there is nobody's word."""
+    for key, table in read_paper(name).tables.items():
+        for label, line in table.rows.items():
+            for column in line.values if line.quoted is not True else ():
+                training = protocol_of(f"{name}/{key}", label, column)
+                net = line.model or table.columns[column].model
+                if training is not None and net in ZOO:
+                    missing = training.unstated & details_read(net, training.fields)
+                    assert not missing, f"{key}, {label}"
+
+
+def details_read(name: str, fields: dict[str, Any]) -> set[str]:
+    """The details that a row's net reads: the zoo's, with what the row changes of its shape."""
+    net = ZOO[name].description
+    shape = {
+        field.removeprefix("model."): value
+        for field, value in fields.items()
+        if field.startswith("model.") and field not in DETAILS
+    }
+    changed = type(net).model_validate_json(json.dumps(shape))
+    return {f"model.{field}" for field in type(net).model_fields.keys() - changed.unread} & DETAILS
 
 
 ELSEWHERE = {

@@ -178,3 +178,57 @@ def test_counts_are_neither_quoted_nor_remembered_nor_of_changed_nets() -> None:
         "gmacs": None,
         "source": "Chollet 2017, Table 3",
     }
+
+
+def test_what_only_the_zoo_has_is_no_papers_word() -> None:
+    """The zoo's WRN-28-10 might be wrong: its protocol says how it begins."""
+    wide = protocol_of("zagoruyko2016/table5", "WRN-28-10", "cifar10")
+    assert wide is not None
+    assert wide.fields["model.init"] == "fan_in"  # models/utils.lua
+    assert wide.fields["model.units"] == [4, 4, 4]
+    assert "model.stride_on" not in wide.fields and "model.stride_on" in wide.unstated
+    resnet = protocol_of(TABLE6, "ResNet 20")
+    assert resnet is not None
+    assert "model.init" in resnet.silent_on and "model.init" not in resnet.unstated
+
+
+def test_resnet_1001_with_batches_of_64_is_the_released_codes() -> None:
+    """README of resnet-1k-layers: -batchSize 64 -nGPU 2 -nEpochs 200 in fb.resnet.torch, whose
+    train.lua drops the rate from epochs 81 and 122 on."""
+    row = protocol_of("he2016/table4_cifar10", "ResNet-1001 [ours], batch 64")
+    assert row is not None
+    assert row.fields["recipe.steps"] == 200 * 50_000 // 64 == 156_250
+    assert row.fields["recipe.schedule.milestones"] == [80 * 50_000 // 64, 121 * 50_000 // 64]
+    assert row.fields["recipe.optimizer.nesterov"] is True
+    assert row.fields["recipe.schedule.warmup_steps"] == 0
+    assert row.fields["recipe.normalization"] == "channel"
+    assert row.normalization_batch == 32
+    other = protocol_of("he2016/table4_cifar10", "ResNet-1001 [ours], batch 128")
+    assert other is not None
+    assert (other.fields["recipe.steps"], other.normalization_batch) == (64_000, 64)
+
+
+@pytest.mark.parametrize("protocol", ["table4", "table5"])
+def test_wide_nets_drop_as_epochs_begin_and_leave_out_the_incomplete_batch(protocol: str) -> None:
+    """train.lua: 390 batches an epoch; epoch_step {60,120,160} is read before the epoch."""
+    training = protocol_of(f"zagoruyko2016/{protocol}", "WRN-28-10", "cifar10")
+    assert training is not None
+    assert training.fields["recipe.steps"] == 200 * 390
+    milestones = [epoch * 390 for epoch in (59, 119, 159)]
+    assert training.fields["recipe.schedule.milestones"] == milestones
+
+
+def test_a_sentence_on_what_has_no_field_is_told_where_it_fits() -> None:
+    told = {
+        column: protocol_of("zagoruyko2016/table5", "WRN-28-10", column)
+        for column in ("cifar10", "cifar100")
+    }
+    ten, hundred = told["cifar10"], told["cifar100"]
+    assert ten is not None and hundred is not None
+    [further] = set(hundred.differs) - set(ten.differs)
+    assert further.startswith("CIFAR-100 is normalised with the mean and standard deviation of CIF")
+    assert any("optimiser's state is replaced" in line for line in ten.differs)
+    caffe = protocol_of("he2015/table3", "ResNet-34 B")
+    assert caffe is not None
+    assert [line.split()[0] for line in caffe.differs] == ["Caffe's", "BatchNorm's", "the"]
+    assert "max-pooling" in caffe.differs[-1]

@@ -47,6 +47,14 @@ def test_a_number_is_short_for_a_cell_and_fail_is_a_word() -> None:
         ({"protocols.cifar.silent_on": ["batch norm"]}, "protocols.cifar: a run has no field"),
         ({"tables.table1.protocol": "cifer"}, "no protocol 'cifer'; did you mean cifar"),
         ({"tables.table1.rows.net.values.train_error": 1.0}, "no column 'train_error'"),
+        (
+            {"tables.table1.rows.net.protocol": "cifer"},
+            "rows.net.protocol: there is no protocol 'ci",
+        ),
+        (
+            {"protocols.cifar.differs": [{"says": "otherwise", "where": {"data.nam": "mnist"}}]},
+            "protocols.cifar: a run has no field 'data.nam'",
+        ),
         ({"tables.table1.rows.net.run": {"lr": 0.1}}, "rows.net: a run has no field 'lr'"),
         ({"tables.table1.rows.net.values.test_error": {"above": 5.0, "below": 6.0}}, "one of"),
         ({"tables.table1.rows.net.verified": "surely"}, "memory"),

@@ -3,7 +3,7 @@
 import pytest
 from tests.report.conftest import TABLE6, Lab
 
-from reslab.report.deviations import assumptions, deviations, grouped
+from reslab.report.deviations import assumptions, deviations, grouped, standing
 from reslab.report.runs import read_variants
 
 
@@ -50,7 +50,7 @@ def test_a_warm_up_that_the_paper_does_not_have_is_named(lab: Lab) -> None:
 
 
 def test_a_part_of_imagenet_and_other_crops_are_named(lab: Lab) -> None:
-    lab.base = {"data": "imagenet", "recipe": "xie2017_imagenet"}
+    lab.base = {"data": "imagenet", "recipe": "xie2017_imagenet", "model.linear_init": "zero_bias"}
     published = ("xie2017/table3", "ResNet-50 1x64d")
     lab.variant("whole", {"model": "resnet50"}, published=published)
     part = {"name": "imagenet", "classes": 100, "per_class": 260}
@@ -138,11 +138,46 @@ def test_choices_where_the_paper_is_silent_are_assumptions(lab: Lab) -> None:
     assert assumptions_of(lab) == {
         "He 2015": [
             "data.holdout: 0, all 50,000 training images",
+            "model.gamma_init: ones",
             "model.init: fan_out",
+            "model.linear_init: uniform",
             "recipe.optimizer.decay: all",
             "model.zeros: both (ResNet 20)",
         ]
     }
+
+
+def test_what_no_protocol_states_is_assumed_and_no_deviation(lab: Lab) -> None:
+    """Table 6 has option A: of what a projection reads in a pre-activated unit He 2015 says
+    nothing, and its protocol need not."""
+    fields = {"name": "preact_resnet20", "shortcut": "B", "projection_reads": "x"}
+    lab.variant("ours", {"model": fields}, published=(TABLE6, "ResNet 20"))
+    assert not any("projection_reads" in line for line in deviations_of(lab))
+    assert "model.projection_reads: x, not stated" in assumptions_of(lab)["He 2015"]
+
+
+def test_a_net_that_begins_as_the_authors_code_deviates_in_nothing_of_it(lab: Lab) -> None:
+    lab.base = {"data": "cifar10", "recipe": "zagoruyko2016_cifar"}
+    lab.published = "zagoruyko2016/table5"
+    published = ("zagoruyko2016/table5", "WRN-28-10", "cifar10")
+    lab.variant("theirs", {"model": "wrn_28_10"}, 5, published)
+    lab.variant("other", {"model": {"name": "wrn_28_10", "init": "fan_out"}}, 5, published)
+    assert deviations_of(lab) == ["model.init: fan_out; Zagoruyko 2016: fan_in (other)"]
+    assert assumptions_of(lab) == {"Zagoruyko 2016": []}
+
+
+def test_another_librarys_net_has_no_details_to_assume(lab: Lab) -> None:
+    lab.variant("foreign", {"model": "timm:resnet18"})
+    assert not any("model." in line for line in assumptions_of(lab)["He 2015"])
+
+
+def test_what_has_no_field_of_a_run_is_told_with_the_paper(lab: Lab) -> None:
+    lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
+    lines = standing(lab.plan(), read_variants(lab.plan(), lab.folder))
+    assert [line.split(" ")[:3] for line in lines] == [
+        ["He", "2015:", "Caffe's"],
+        ["He", "2015:", "BatchNorm's"],
+    ]
 
 
 def test_equal_sentences_are_said_once_with_whom_they_are_about() -> None:

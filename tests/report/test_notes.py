@@ -17,6 +17,14 @@ def test_numbers_that_no_variant_is_of_stand_under_the_table_with_their_reason(l
     assert "- Hu 2018, Table 4, Shake-Shake 26 2x96d + Cutout: shake-shake regularisation" in text
 
 
+def test_what_a_paper_did_otherwise_stands_with_the_computed_deviations(lab: Lab) -> None:
+    lab.options["budget"] = 0.02
+    lab.variant("ResNet 20", {"model": "resnet20"}, 1, ("he2015/table6", "ResNet 20"))
+    text = rendered(lab).markdown
+    told = " ".join(text[text.index("Deviations:") : text.index("Assumed")].split())
+    assert "- budget 0.02" in told and "- He 2015: Caffe's SGD has the rate inside" in told
+
+
 def test_options_that_are_not_the_default_stand_under_the_table(lab: Lab) -> None:
     lab.options |= {"budget": 0.02, "seeds": 1, "only": "*20*", "set": ["model=resnet20"]}
     lab.variant("ResNet 20", {"model": "resnet20"})
