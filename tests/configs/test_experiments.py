@@ -153,9 +153,7 @@ def test_what_he_2016_leaves_open_stands_under_the_table(tmp_path: Path) -> None
     assert notes.count("where the shape changes the paper says nothing") == 3
 
 
-@pytest.mark.parametrize(
-    "name", ["residual_unit_details", "resnext_cifar", "wide"]
-)
+@pytest.mark.parametrize("name", ["residual_unit_details", "resnext_cifar", "wide"])
 def test_where_the_code_is_released_a_recipe_follows_it_and_assumes_nothing(name: str) -> None:
     written = as_written(plan(name))
     write(plan(name), written)
