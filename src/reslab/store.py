@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from reslab import records
 from reslab.errors import UserError, nearest
+from reslab.text import quoted
 
 Row = dict[str, Any]
 State = Literal["pending", "running", "done", "diverged", "crashed", "interrupted", "damaged"]
@@ -42,6 +43,9 @@ LOCK = "lock"
 ERROR = "error.json"
 RESULT = "result.json"
 
+LONGEST = 200
+"""Letters of a name, to which a seed and a run's id are added: file systems have 255 bytes."""
+
 BUSY = 3
 """Exit code of a process that leaves a run to another one, which is training it."""
 
@@ -53,10 +57,10 @@ def runs_root() -> Path:
 
 def experiment_folder(experiment: str) -> Path:
     """runs/<experiment>; a name with a path in it is refused."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", experiment):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", experiment) or len(experiment) > LONGEST:
         raise UserError(
-            f"{experiment!r} is no experiment's name: a name is a word of letters, digits, '_', "
-            "'-' and '.', without a path"
+            f"{quoted(experiment)} is no experiment's name: a name is a word of letters, digits, "
+            f"'_', '-' and '.', at most {LONGEST}, without a path"
         )
     return runs_root() / experiment
 
@@ -66,7 +70,12 @@ def slug(label: str) -> str:
     word = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
     if not word:
         raise UserError(
-            f"the label {label!r} has no letter or digit that a folder could be named by"
+            f"the label {quoted(label)} has no letter or digit that a folder could be named by"
+        )
+    if len(word) > LONGEST:
+        raise UserError(
+            f"the label {quoted(label)} is too long for a folder's name: {len(word)} letters and "
+            f"digits; expected at most {LONGEST}"
         )
     return word
 

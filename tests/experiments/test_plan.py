@@ -290,6 +290,62 @@ def test_two_variants_do_not_share_a_folder(more: dict[str, Any]) -> None:
 # ---- the command line ---------------------------------------------------------------------------
 
 
+BIG = {f"model.x{i}": list(range(1000)) for i in range(20)}
+"""A product of 10^60."""
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({**TREE, "grid": BIG}, "file.yaml: far too many variants; expected at most 1,000"),
+        (
+            {"base": BASE, "grid": {"model.classes": list(range(1001))}},
+            "file.yaml: 1,001 variants; expected at most 1,000",
+        ),
+        (
+            {"base": BASE, "grid": {"model.classes": list(range(101))}, "seeds": 100},
+            "file.yaml: 10,100 runs; expected at most 10,000",
+        ),
+    ],
+    ids=["a product", "variants", "runs"],
+)
+def test_more_runs_than_anybody_means_are_refused_before_they_take_memory(
+    tree: dict[str, Any], message: str
+) -> None:
+    assert refusal(tree) == message
+
+
+def test_seeds_of_the_command_line_count_among_the_runs() -> None:
+    grid = {"base": BASE, "grid": {"recipe.batch_size": list(range(101))}}
+    assert refusal(grid, seeds=1000) == "file.yaml: 101,000 runs; expected at most 10,000"
+
+
+def test_a_label_fits_into_a_folders_name() -> None:
+    long = {"base": BASE, "variants": {200 * "a": {"model": "resnet20"}}}
+    [(_, folder, _)] = plan(long).runs()
+    assert len(folder.name) < 255
+    refused = refusal({"base": BASE, "variants": {201 * "a": {"model": "resnet20"}}})
+    assert "is too long for a folder's name: 201 letters and digits" in refused
+    assert len(refused) < 300
+
+
+@pytest.mark.parametrize("note", [3, True, ["a"], {"a": 1}])
+def test_a_note_is_a_text(note: Any) -> None:
+    assert refusal(one({"note": note})).startswith("file.yaml: variants.only: note: got ")
+    assert plan(one({"note": "as in the paper"})).variants[0].note == "as in the paper"
+
+
+def test_only_has_a_bounded_number_of_parts() -> None:
+    assert refusal(only="a," * 1000) == "ONLY has 1,001 parts; expected at most 1,000"
+
+
+def test_what_was_given_is_told_shortly() -> None:
+    assert len(refusal(only=10_000 * "x")) < 300
+    assert len(refusal(set=(f"model.shortcut={10_000 * 'x'}",))) < 600
+    assert len(refusal(one({"model": 10_000 * "x"}))) < 500
+    assert len(refusal(one({"published": {"row": 10_000 * "x"}}))) < 500
+
+
 def test_only_picks_variants_by_their_label() -> None:
     assert [v.label for v in plan(only="*20*").variants] == ["plain-20", "ResNet 20"]
     assert refusal(only="*56*").startswith("ONLY='*56*' matches none of the variants: 'plain-20', ")

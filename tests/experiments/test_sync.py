@@ -75,6 +75,25 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> Wandb:
     return Wandb(monkeypatch)
 
 
+@pytest.mark.parametrize("name", ["../elsewhere", "*", "/etc", ""])
+def test_a_name_leads_nowhere_else(name: str) -> None:
+    with pytest.raises(UserError, match="is no experiment's name"):
+        sync(name, dry=True)
+
+
+def test_a_link_out_of_the_runs_is_not_followed(
+    planned: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(planned[0], "20260101_000000")
+    log(tmp_path / "else" / "where", "20260101_000000")
+    planned[0].with_name("linked").symlink_to(tmp_path / "else" / "where")
+    (store.runs_root() / "linked").symlink_to(tmp_path / "else")
+    assert sync(None, dry=True) == 0
+    said = capsys.readouterr().out
+    assert str(planned[0]) in said
+    assert "linked" not in said
+
+
 def test_a_runs_logs_are_sent_together_in_the_order_of_their_starts_and_once(
     planned: list[Path], wandb: Wandb, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,3 +86,9 @@ def test_labels_keep_their_order_and_do_not_overlap(heights: list[float]) -> Non
     gaps = [placed[b] - placed[a] for a, b in itertools.pairwise(order)]
     assert all(gap >= 5 - 1e-9 for gap in gaps)
     assert all(-1e-9 <= height <= 100 + 1e-9 for height in placed)
+
+
+def test_a_label_is_no_formula(lab: Lab) -> None:
+    """matplotlib would set what stands between two dollars, or fail."""
+    lab.all_done(lab.variant("20 $\\frac{$", {"model": "resnet20"}), 6.0, [12.0])
+    assert ">20 $\\frac{$  12.0<" in svg(lab)

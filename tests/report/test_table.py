@@ -13,6 +13,7 @@ import reslab
 from reslab import store
 from reslab.papers import cell
 from reslab.report.table import Table, published_text, render, render_together, short_difference
+from reslab.text import UNPRINTABLE
 
 THIRD = "plain_net_replication/table"
 
@@ -329,3 +330,14 @@ def test_tables_need_no_torch() -> None:
     )
     source = Path(reslab.__file__).parents[1]
     subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": str(source)})
+
+
+def test_nothing_in_a_table_commands_a_terminal(lab: Lab) -> None:
+    """Labels, titles, notes and options, as they are shown and as they are kept."""
+    lab.variant("\x1b[2J20", {"model": "resnet20"}, note="\x9b1m\u202e")
+    lab.options["only"] = "\x1b]0;x\x07"
+    table = render({**lab.plan(), "title": "\x1b[1m\nnext"}, lab.folder)
+    for text in (table.markdown, table.csv):
+        assert UNPRINTABLE.sub("", text) == text.replace("\n", "")
+    assert table.markdown.startswith("**\\x1b[1m\\nnext**\n")
+    assert "\\x1b[2J20" in table.csv

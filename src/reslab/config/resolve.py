@@ -23,7 +23,8 @@ from reslab.config.nets import FAMILIES, described
 from reslab.config.schema import Description, Recipe, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.zoo import describe
-from reslab.errors import UserError, located, nearest
+from reslab.errors import MOST, UserError, located, nearest
+from reslab.text import quoted, shortened
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 LISTERS = {"experiments": "make", "recipes": "ls configs/recipes"}
@@ -40,7 +41,7 @@ def config_file(kind: str, name: str) -> Path:
     known = config_names(kind)
     if name not in known:
         near = nearest(name, known, LISTERS[kind])
-        raise UserError(f"configs/{kind} has no {name!r}{near}")
+        raise UserError(f"configs/{kind} has no {quoted(name)}{near}")
     return CONFIGS / kind / f"{name}.yaml"
 
 
@@ -132,7 +133,7 @@ def _absolute(folder: str) -> Path:
     try:
         return Path(folder).expanduser().absolute()
     except RuntimeError as error:  # ~nobody
-        raise UserError(f"got {folder!r}: {error}") from None
+        raise UserError(f"got {quoted(folder)}: {shortened(str(error))}") from None
 
 
 def _wnids(classes: int | str | list[Any]) -> list[Any]:
@@ -149,7 +150,7 @@ def _wnids(classes: int | str | list[Any]) -> list[Any]:
         except (OSError, RuntimeError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UserError(
-                f"{classes}: {reason}; expected a number, a list of WordNet ids, "
+                f"{shortened(classes)}: {reason}; expected a number, a list of WordNet ids, "
                 "or a text file of them"
             ) from None
     return sorted(classes) if all(isinstance(wnid, str) for wnid in classes) else classes
@@ -188,8 +189,10 @@ def read_run(path: Path) -> RunConfig:
 def problems(error: ValidationError, where: str | Place, description: type[Description]) -> str:
     """One line per problem that pydantic found: file, dotted path, value, what is allowed."""
     place = _place(where)
-    told = (_problem(detail, description) for detail in error.errors(include_url=False))
-    return "\n       ".join(f"{place(path)}: {text}" for path, text in told)
+    found = [_problem(detail, description) for detail in error.errors(include_url=False)]
+    told = [f"{place(path)}: {text}" for path, text in found[:MOST]]
+    told += [f"and {len(found) - MOST:,} more"] if len(found) > MOST else []
+    return "\n       ".join(told)
 
 
 def _problem(detail: ErrorDetails, description: type[Description]) -> tuple[str, str]:

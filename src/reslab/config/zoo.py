@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.errors import UserError, nearest
+from reslab.text import quoted
 
 Fields = dict[str, Any]
 
@@ -338,7 +339,8 @@ def describe(name: str) -> Described:
         return ZOO[name].description
     library, colon, architecture = name.partition(":")
     if not colon:
-        raise UserError(f"no net is called {name!r}{nearest(name, ZOO, 'make models')}")
+        raise UserError(f"no net is called {quoted(name)}{nearest(name, ZOO, 'make models')}")
     if library not in LIBRARIES or not architecture:
-        raise UserError(f"no net is called {name!r}; expected timm:<name> or torchvision:<name>")
+        expected = "expected timm:<name> or torchvision:<name>"
+        raise UserError(f"no net is called {quoted(name)}; {expected}")
     return Foreign(family="foreign", library=LIBRARIES[library], architecture=architecture)

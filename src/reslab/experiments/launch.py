@@ -24,7 +24,7 @@ from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
 from reslab.machine import ending
-from reslab.text import counted
+from reslab.text import counted, printable_lines
 
 TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"
 GRACE = 20.0
@@ -217,7 +217,8 @@ def _failure(reason: str, folders: list[Path], lines: int) -> str:
     log = _log(first).rstrip()
     told = log.endswith(f"error: {reason}") or reason.startswith("it ")
     tail = [] if told else log.splitlines()[-lines:]
-    return "\n".join([f"{first}{more} failed: {reason}", *(f"    {line}" for line in tail)])
+    shown = [f"{first}{more} failed: {reason}", *(f"    {line}" for line in tail)]
+    return "\n".join(map(printable_lines, shown))
 
 
 def _log(folder: Path) -> str:

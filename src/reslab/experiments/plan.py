@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,10 +35,20 @@ from reslab.config.complexities import Impossible, costs
 from reslab.config.execution import Execution
 from reslab.config.resolve import Place, problems
 from reslab.config.strict_yaml import Tree, nested, spelled
-from reslab.errors import UserError, located
+from reslab.errors import MOST, UserError, enumerated, located
+from reslab.text import quoted, shortened
 
 MOST_SEEDS = 1000
 """Of an experiment; the papers have ten at most."""
+
+MOST_VARIANTS = 1000
+"""Of an experiment with its grid; the papers' largest table has a twentieth of it."""
+
+MOST_RUNS = 10_000
+"""Of an experiment: variants times seeds."""
+
+MOST_PARTS = 1000
+"""Of ONLY, between commas."""
 
 
 class Experiment(Description):
@@ -85,7 +96,7 @@ class Options:
         if self.seeds is not None and self.seeds < 1:
             raise UserError(f"SEEDS={self.seeds}: expected a whole number above 0")
         if self.seeds is not None and self.seeds > MOST_SEEDS:
-            raise UserError(f"SEEDS={self.seeds}: expected at most {MOST_SEEDS:,}")
+            raise UserError(f"SEEDS={self.seeds:g}: expected at most {MOST_SEEDS:,}")
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,7 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
             papers.table(experiment.published)
     with located(f"{where}: base"):
         base = nested(experiment.base)
+    _refuse_too_many(experiment, options.seeds or len(experiment.seeds), where)
     overrides = list(_overrides(experiment, where))
     labels = [override.label for override in overrides]
     with located(where):
@@ -181,6 +193,18 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     return Plan(name, experiment.title or name, experiment.published, options, variants, where)
 
 
+def _refuse_too_many(experiment: Experiment, seeds: int, where: str) -> None:
+    """Before a grid's product takes memory."""
+    product = math.prod(map(len, experiment.grid.values())) if experiment.grid else 0
+    for what, count, most in (
+        ("variants", variants := len(experiment.variants) + product, MOST_VARIANTS),
+        ("runs", variants * seeds, MOST_RUNS),
+    ):
+        if count > most:
+            told = f"{count:,}" if count < 10**12 else "far too many"
+            raise UserError(f"{where}: {told} {what}; expected at most {most:,}")
+
+
 @dataclass(frozen=True)
 class Override:
     """What a variant says in the file, or a combination of the grid."""
@@ -192,7 +216,7 @@ class Override:
 
 def _overrides(experiment: Experiment, where: str) -> Iterator[Override]:
     for label, tree in experiment.variants.items():
-        with located(f"{where}: variants.{label}"):
+        with located(f"{where}: variants.{shortened(label)}"):
             yield Override(label, nested(tree), False)
     for label, tree in _grid(experiment.grid):
         with located(f"{where}: grid"):
@@ -205,7 +229,8 @@ def _places(override: Override, base: Tree, assignments: tuple[str, ...], where:
     A path that SET has, and one that nobody has written, is told as the variant's.
     """
     label, grid = override.label, override.of_grid
-    under = f" with SET={' '.join(assignments)!r}" if assignments else ""
+    under = f" with SET={quoted(' '.join(assignments))}" if assignments else ""
+    label = shortened(label)
     variant = f"{where}: {f'grid ({label})' if grid else f'variants.{label}'}{under}"
     by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
     own, below = _leaves(override.tree), _leaves(base) - by_set
@@ -249,7 +274,9 @@ def _variant(
         execution = options.execution
         execution.micro_batches(config.recipe.batch_size, execution.devices)
     cell = _cell(label, own.get("published"), experiment.published, place("published"))
-    note = str(own["note"]) if "note" in own else None
+    note = own.get("note")
+    if not isinstance(note, str | None):
+        raise UserError(f"{place('note')}: got {spelled(note)}; expected a text, in quotes")
     if cell and options.set and resolve(merge(base, difference), place).model != config.model:
         cell, note = None, "the net is changed by SET and loses its published value"
     return Variant(label, flatten(difference), configs, cell, note)
@@ -266,7 +293,9 @@ def _refuse_idle(assignments: tuple[str, ...], overrides: list[Tree]) -> None:
     for assignment in assignments:
         wanted = _leaves(parse_assignment(assignment))
         if all(wanted <= _leaves(override) for override in overrides):
-            raise UserError(f"SET={assignment!r} changes nothing: every variant has its own value")
+            raise UserError(
+                f"SET={quoted(assignment)} changes nothing: every variant has its own value"
+            )
 
 
 def _cell(
@@ -297,8 +326,12 @@ def pick(labels: Sequence[str], only: str) -> list[str]:
     picked, or a part of it matches no label.
     """
 
+    if only.count(",") >= MOST_PARTS:
+        raise UserError(f"ONLY has {only.count(',') + 1:,} parts; expected at most {MOST_PARTS:,}")
+    pattern = cache(lambda glob: re.compile(translate(glob)))
+
     def match(label: str, glob: str) -> bool:
-        return label == glob or fnmatchcase(label, glob)
+        return label == glob or pattern(glob).match(label) is not None
 
     whole = only.removeprefix("!")
     parts = [only] if any(match(label, whole) for label in labels) else only.split(",")
@@ -313,10 +346,9 @@ def pick(labels: Sequence[str], only: str) -> list[str]:
         and not any(match(label, glob) for glob in unwanted)
     ]
     if idle or not picked:
-        part = f": {idle[0]!r}" if idle and len(globs) > 1 else ""
-        raise UserError(
-            f"ONLY={only!r}{part} matches none of the variants: {', '.join(map(repr, labels))}"
-        )
+        part = f": {quoted(idle[0])}" if idle and len(globs) > 1 else ""
+        there = enumerated([quoted(label) for label in labels], 3 * MOST)
+        raise UserError(f"ONLY={quoted(only)}{part} matches none of the variants: {there}")
     return picked
 
 
@@ -334,10 +366,13 @@ def _words(path: str, value: Any) -> str:
 
 
 def _refuse_equal_slugs(labels: list[str]) -> None:
-    named = [(store.slug(label), label) for label in labels]
-    for (slug, label), (other_slug, other) in itertools.combinations(named, 2):
-        if slug == other_slug:
-            raise UserError(f"the variants {label!r} and {other!r} would have one folder, {slug}")
+    first: dict[str, str] = {}
+    for label in labels:
+        slug = store.slug(label)
+        if slug in first:
+            both = f"{quoted(first[slug])} and {quoted(label)}"
+            raise UserError(f"the variants {both} would have one folder, {slug}")
+        first[slug] = label
 
 
 # ---- from plans to files ------------------------------------------------------------------------
@@ -349,7 +384,7 @@ def as_written(plan: Plan) -> dict[str, Any]:
     try:
         found = costs(nets)
     except Impossible as error:
-        label = plan.variants[nets.index(error.net)].label
+        label = shortened(plan.variants[nets.index(error.net)].label)
         raise UserError(f"{plan.file}: variants.{label}: model: {error}") from None
     return {
         "experiment": plan.experiment,

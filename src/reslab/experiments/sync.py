@@ -35,8 +35,15 @@ def sync(name: str | None, dry: bool = False) -> int:
 
 
 def run_folders(name: str | None) -> list[Path]:
-    """The folders with W&B logs of an experiment, also of former plans, or of all experiments."""
-    folders = sorted(path.parent for path in store.runs_root().glob(f"{name or '*'}/*/wandb"))
+    """The folders with W&B logs of an experiment, also of former plans, or of all experiments.
+
+    Only those below runs/: of a log that is sent the torn end is cut off, and a link may lead
+    to anybody's.
+    """
+    root = store.runs_root()
+    places = [store.experiment_folder(name)] if name is not None else root.glob("*")
+    logs = [path for place in places for path in place.glob("*/wandb")]
+    folders = sorted(path.parent for path in logs if path.resolve().is_relative_to(root.resolve()))
     if name is not None and not folders:
         store.read_plan(name)  # refuses what was not run
     return folders

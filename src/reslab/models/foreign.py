@@ -6,6 +6,7 @@ from torch import nn
 
 from reslab.config.nets import Foreign
 from reslab.errors import UserError, nearest
+from reslab.text import quoted
 
 
 def foreign(net: Foreign) -> nn.Module:
@@ -52,4 +53,4 @@ LISTERS = {
 
 def _unknown(net: Foreign, known: list[str]) -> str:
     near = nearest(net.architecture, known, LISTERS[net.library])
-    return f"{net.library} has no net {net.architecture!r}{near}"
+    return f"{net.library} has no net {quoted(net.architecture)}{near}"

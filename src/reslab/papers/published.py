@@ -23,6 +23,7 @@ from reslab.papers.schema import (
     paper_names,
     read_paper,
 )
+from reslab.text import quoted
 
 BOUNDS: tuple[Bound, ...] = ("above", "below", "about")
 STATISTICS: tuple[Kind, ...] = ("best", "mean", "median")
@@ -119,7 +120,7 @@ def cell(ref: str, row: str, column: str | None = None) -> Published:
     total = _column(ref, found, column).accuracy_of
     printed = line.values.get(column)
     if printed is None:
-        raise UserError(f"{ref} prints no {column} for {row!r}")
+        raise UserError(f"{ref} prints no {column} for {quoted(row)}")
     printed = printed if total is None else _as_errors(printed, total, found.decimals)
     return _published(paper, found, (ref, row, column), printed)
 
@@ -196,22 +197,22 @@ def _counts(paper: Paper, line: Line) -> bool:
 def _paper_and_table(ref: str) -> tuple[Paper, Table]:
     name, slash, key = ref.partition("/")
     if not slash:
-        raise UserError(f"expected paper/table, for example he2015/table6, got {ref!r}")
+        raise UserError(f"expected paper/table, for example he2015/table6, got {quoted(ref)}")
     paper = read_paper(name)
     if key not in paper.tables:
-        raise UserError(f"{name} has no table {key!r}{nearest(key, paper.tables)}")
+        raise UserError(f"{name} has no table {quoted(key)}{nearest(key, paper.tables)}")
     return paper, paper.tables[key]
 
 
 def _line(ref: str, found: Table, row: str) -> Line:
     if row not in found.rows:
-        raise UserError(f"{ref} has no row {row!r}{nearest(row, found.rows)}")
+        raise UserError(f"{ref} has no row {quoted(row)}{nearest(row, found.rows)}")
     return found.rows[row]
 
 
 def _column(ref: str, found: Table, column: str) -> Column:
     if column not in found.columns:
-        raise UserError(f"{ref} has no column {column!r}{nearest(column, found.columns)}")
+        raise UserError(f"{ref} has no column {quoted(column)}{nearest(column, found.columns)}")
     return found.columns[column]
 
 

@@ -15,6 +15,7 @@ from reslab.config.nets import Description, described
 from reslab.config.schema import PositiveFloat, RunConfig
 from reslab.config.strict_yaml import flatten, load_yaml
 from reslab.errors import UserError, nearest
+from reslab.text import quoted
 
 HERE = Path(__file__).parent
 
@@ -240,7 +241,7 @@ def paper_names() -> list[str]:
 def read_paper(name: str) -> Paper:
     """The paper of a key; `UserError` for an unknown key or a file of another shape."""
     if name not in paper_names():
-        raise UserError(f"no paper is called {name!r}{nearest(name, paper_names())}")
+        raise UserError(f"no paper is called {quoted(name)}{nearest(name, paper_names())}")
     path = HERE / f"{name}.yaml"
     try:
         return Paper.model_validate_json(json.dumps(load_yaml(path)))

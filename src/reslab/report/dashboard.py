@@ -16,6 +16,7 @@ from reslab import account, store
 from reslab.errors import UserError
 from reslab.report.runs import Plan
 from reslab.report.table import render
+from reslab.text import printable
 
 if TYPE_CHECKING:
     from wandb_workspaces.expr import And
@@ -169,7 +170,7 @@ def _report(plan: Plan, folder: Path, table: str, question: str, where: dict[str
         lock_columns=True,
     )
     return v2.Report(
-        title=textwrap.shorten(plan["title"], 128),
+        title=textwrap.shorten(printable(plan["title"]), 128),
         description=question,
         blocks=[
             v2.P(text=question),

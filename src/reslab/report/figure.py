@@ -16,6 +16,7 @@ from reslab import store
 from reslab.papers import Published
 from reslab.report.runs import Plan, Run, Variant, read_variants
 from reslab.report.text import percent
+from reslab.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -89,7 +90,7 @@ def _figure(plan: Plan, variants: Sequence[Variant]) -> "Figure":
     budget = plan["options"].get("budget")
     title = plan["title"] + (f" (budget {budget:g})" if budget else "")
     title = textwrap.fill(title, 70 if len(panels) == 1 else 110)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5)
+    figure.suptitle(printable_lines(title), x=0.01, ha="left", fontsize=11.5, parse_math=False)
     _legend(figure, variants)
     return figure
 
@@ -177,7 +178,7 @@ def _label_lines(axes: "Axes", variants: Sequence[Variant]) -> None:
         variants, ends, heights, _colours(len(variants)), strict=True
     ):
         axes.annotate(
-            _line_label(variant, end, top),
+            printable(_line_label(variant, end, top)),
             (1, height),
             xycoords=("axes fraction", "data"),
             xytext=(9, 0),
@@ -185,6 +186,7 @@ def _label_lines(axes: "Axes", variants: Sequence[Variant]) -> None:
             color=colour,
             va="center",
             annotation_clip=False,
+            parse_math=False,  # a $ in a label is a dollar
         )
 
 

@@ -14,7 +14,7 @@ from reslab.config.words import Word, word
 from reslab.config.zoo import LIBRARIES, ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers import counts
-from reslab.text import markdown_table
+from reslab.text import markdown_table, quoted
 
 Row = dict[str, Any]
 
@@ -35,7 +35,9 @@ def matching(pattern: str) -> list[str]:
             f"python scripts/models.py {pattern} --layers"
         )
     if not names:
-        raise UserError(f"no net's name matches {pattern!r}{nearest(pattern, ZOO, 'make models')}")
+        raise UserError(
+            f"no net's name matches {quoted(pattern)}{nearest(pattern, ZOO, 'make models')}"
+        )
     return names
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reslab.report.runs import Plan, Run, read_variants
 from reslab.report.text import NOTHING, percent
-from reslab.text import duration, markdown_table
+from reslab.text import duration, markdown_table, printable
 
 
 def render(plan: Plan, folder: Path) -> str:
@@ -17,7 +17,7 @@ def render(plan: Plan, folder: Path) -> str:
     states = Counter(run.state for run in runs)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
     many = f"{len(runs)} run{'s' * (len(runs) != 1)}"
-    return f"{plan['title']}\n\n{grid}\n\n{many}: {counts or 'none'}\n"
+    return f"{printable(plan['title'])}\n\n{grid}\n\n{many}: {counts or 'none'}\n"
 
 
 def _line(run: Run) -> list[str]:

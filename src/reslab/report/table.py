@@ -20,7 +20,7 @@ from reslab.report.notes import VIEWS, notes, options_line
 from reslab.report.runs import Plan, Variant, read_variants
 from reslab.report.statistics import Comparison, Summary, compare, summarize
 from reslab.report.text import NOTHING, bullets, number, percent, si, wrap
-from reslab.text import markdown_table
+from reslab.text import markdown_table, printable, printable_lines
 
 STATE_WORDS: dict[store.State, str] = {
     "running": "running",
@@ -38,6 +38,11 @@ class Table:
 
     markdown: str
     csv: str
+
+    @classmethod
+    def of(cls, parts: Iterable[str], records: Sequence[dict[str, Any]]) -> "Table":
+        """The table of paragraphs and of rows, in which nothing commands a terminal."""
+        return cls(printable_lines(_joined(parts)), _csv(records))
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def render(plan: Plan, folder: Path) -> Table:
     rows = [_row(variant) for variant in variants]
     references = _references(variants)
     parts = [
-        f"**{plan['title']}**",
+        f"**{printable(plan['title'])}**",
         _grid(_columns(rows, references)),
         wrap(_caption(rows)),
         *_unseen(rows, folder),
@@ -77,7 +82,7 @@ def render(plan: Plan, folder: Path) -> Table:
         *_sources(variants, references),
         *notes(plan, variants),
     ]
-    return Table(_joined(parts), _csv([_record(row) for row in rows]))
+    return Table.of(parts, [_record(row) for row in rows])
 
 
 def render_together(experiments: Sequence[tuple[Plan, Path]]) -> Table:
@@ -95,13 +100,13 @@ def render_together(experiments: Sequence[tuple[Plan, Path]]) -> Table:
     ]
     for (plan, folder), members in zip(experiments, read, strict=True):
         parts += [
-            f"**{plan['experiment']}: {plan['title']}**",
+            f"**{plan['experiment']}: {printable(plan['title'])}**",
             *_unseen(members, folder),
             wrap(options_line(plan["options"])),
             *notes(plan, [row.variant for row in members]),
         ]
     records = [{"experiment": name, **_record(row)} for name, row in zip(names, rows, strict=True)]
-    return Table(_joined(parts), _csv(records))
+    return Table.of(parts, records)
 
 
 def _joined(parts: Iterable[str]) -> str:
@@ -344,7 +349,9 @@ def _csv(records: Sequence[dict[str, Any]]) -> str:
     names = list(records[0]) if records else []
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    for record in records:
+        cells = ((k, printable(v) if isinstance(v, str) else v) for k, v in record.items())
+        writer.writerow(dict(cells))
     return text.getvalue()
 
 

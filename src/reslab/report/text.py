@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
+from reslab.text import printable_lines
+
 NOTHING = "–"
 WIDTH = 120
 
@@ -17,7 +19,7 @@ def bullets(heading: str, items: Sequence[str]) -> str:
 def wrap(text: str, first: str = "", rest: str = "") -> str:
     """Text in lines of at most `WIDTH` columns; words are not broken."""
     return textwrap.fill(
-        text,
+        printable_lines(text),
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,

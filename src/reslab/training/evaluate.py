@@ -32,6 +32,7 @@ from reslab.data.views import Seen, View, Views, assumed, of_any_size
 from reslab.data.workers import chunks, default_workers, in_workers
 from reslab.errors import UserError, located
 from reslab.models import build, fit
+from reslab.text import printable
 from reslab.training.checkpoint import About, read_weights
 from reslab.training.metrics import Score, Tally
 from reslab.training.precision import autocast, set_precision
@@ -103,8 +104,9 @@ class Evaluation:
         """The whole confusion matrix as CSV: a row per class, a column per answer."""
         with store.replacing(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["class", *self.class_names])
-            for name, row in zip(self.class_names, self.confusion.tolist(), strict=True):
+            names = [printable(name) for name in self.class_names]
+            writer.writerow(["class", *names])
+            for name, row in zip(names, self.confusion.tolist(), strict=True):
                 writer.writerow([name, *row])
 
 
