@@ -4,9 +4,9 @@
   predict.py photo.jpg --weights runs/imagenette/resnet-18-s0-…
   predict.py my_photos '*.png' --weights resnet18.safetensors --top 3 --csv > seen.csv
 
-Images are JPEG, PNG, WebP or GIF of any size: they are resized, cropped, made grey where the net
-wants it, and normalised as its weights say. Those that cannot be decoded are listed, and the exit
-code is then 1.
+Images are JPEG, PNG, WebP, GIF, BMP or TIFF of any size: they are resized, cropped, made grey where
+the net wants it, and normalised as its weights say. Those that cannot be decoded are listed, and
+the exit code is then 1, or 2 where that is all of them.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from reslab.arguments import Parser, whole
 from reslab.errors import exit_code
+from reslab.text import printable
 
 
 def parser() -> Parser:
@@ -40,10 +41,11 @@ def main() -> int:
     from reslab.training.predict import predict
 
     seen = predict(arguments.images, arguments.weights, arguments.top)
-    print({"table": seen.as_table, "json": seen.as_json, "csv": seen.as_csv}[arguments.form]())
+    if seen.guesses or arguments.form != "table":
+        print({"table": seen.as_table, "json": seen.as_json, "csv": seen.as_csv}[arguments.form]())
     for path, reason in seen.undecodable.items():
-        print(f"cannot be decoded: {path}: {reason}", file=sys.stderr)
-    return 1 if seen.undecodable else 0
+        print(f"cannot be decoded: {printable(str(path))}: {reason}", file=sys.stderr)
+    return 2 if not seen.guesses else 1 if seen.undecodable else 0
 
 
 if __name__ == "__main__":

@@ -118,6 +118,23 @@ def test_when_all_runs_are_final_a_dry_run_says_so(capsys: pytest.CaptureFixture
     assert "all 6 runs are final: nothing to train" in dry(capsys, seeds=1)
 
 
+def test_a_plan_lists_the_classes_of_a_folder_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nine of them: what was meant for a single class shows."""
+    photos = tmp_path / "photos"
+    for name in ("\x1b[31mred", *(f"class {place}" for place in range(8))):
+        for file in "123":
+            (photos / name).mkdir(parents=True, exist_ok=True)
+            (photos / name / f"{file}.jpg").write_text(file)
+    given = {"model": "resnet20", "data": "imagefolder", "recipe": "imagenette"}
+    words = [f"data.folder={photos}", "data.test_fraction=0.4", "recipe.batch_size=2"]
+    assert commands.run(arguments("train", dry=True, set=words, **given)) == 0
+    listed = ", ".join(["\\x1b[31mred", *(f"class {place}" for place in range(7))])
+    line = f"9 classes in {photos}: {listed} and 1 more"
+    assert line in capsys.readouterr().out.splitlines()
+
+
 # ---- train: an experiment of one variant --------------------------------------------------------
 
 

@@ -3,15 +3,15 @@
 import sys
 from argparse import Namespace
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reslab import store
 from reslab.config import facts_of
 from reslab.config.execution import Execution
-from reslab.config.folders import refuse_missing
-from reslab.errors import located
+from reslab.config.folders import class_names, refuse_missing
+from reslab.errors import listed, located
 from reslab.experiments import unnamed
 from reslab.experiments.disk import refuse_full
 from reslab.experiments.estimate import correction
@@ -30,7 +30,7 @@ from reslab.experiments.plan import (
 )
 from reslab.experiments.slots import Slot, make_slots
 from reslab.report.models import Form, show
-from reslab.text import counted, duration, markdown_table
+from reslab.text import counted, duration, markdown_table, printable
 
 if TYPE_CHECKING:
     from reslab.report.table import Table
@@ -46,14 +46,14 @@ def run(arguments: Namespace) -> int:
     slots = make_slots(pending, execution, arguments.slots_per_gpu)
     if arguments.dry:
         print(preview(plan, jobs, slots[0]))
-        print(announce(jobs, slots))
+        print(*classes_in_folders(plan), announce(jobs, slots), sep="\n")
         return 0
     refuse_missing_photographs(plan)
     refuse_full(jobs, len(slots))
     write(plan, written)
     for folder in {plan.folder, *(job.folder for job in jobs)}:
         store.remove_unfinished(folder)
-    print(announce(jobs, slots), flush=True)
+    print(*classes_in_folders(plan), announce(jobs, slots), sep="\n", flush=True)
     warn_of_other_code(jobs)
     failed = launch(jobs, slots, execution)
     print()
@@ -71,6 +71,21 @@ def refuse_missing_photographs(plan: Plan) -> None:
         if facts_of(data).photographs:
             with located(variant.label):
                 refuse_missing(data)
+
+
+CLASSES = 8
+"""Names of classes that a plan lists."""
+
+
+def classes_in_folders(plan: Plan) -> Iterator[str]:
+    """A line for each folder of one's own: its classes, which show where it is another folder than
+    was meant."""
+    data = [config.data for variant in plan.variants for config in variant.configs]
+    for folder, own in {part.folder: part for part in data if part.folder}.items():
+        if Path(folder).is_dir():
+            names = class_names(own)
+            count = counted(len(names), "class", "classes")
+            yield f"{count} in {printable(folder)}: {listed(names, CLASSES)}"
 
 
 def plan_of(arguments: Namespace) -> Plan:

@@ -68,7 +68,7 @@ def listed(items: Collection[str], most: int) -> str:
 def enumerated(items: Sequence[str], most: int) -> str:
     """The first `most` items as they come, none of them long, and how many more there are."""
     more = f" and {len(items) - most:,} more" if len(items) > most else ""
-    return ", ".join(map(shortened, items[:most])) + more
+    return ", ".join(printable(shortened(item)) for item in items[:most]) + more
 
 
 MOST = 12

@@ -1,5 +1,6 @@
 """Folders of photographs: who belongs to which class and split, and what is refused."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,7 +9,14 @@ from unicodedata import normalize
 import pytest
 
 from reslab.config import Data
-from reslab.config.folders import PREPARED, Listing, list_folder, listing_of, refuse_missing
+from reslab.config.folders import (
+    PREPARED,
+    Listing,
+    class_names,
+    list_folder,
+    listing_of,
+    refuse_missing,
+)
 from reslab.errors import UserError
 
 Make = Callable[[Iterable[str]], Path]
@@ -25,7 +33,7 @@ def make(tmp_path: Path) -> Make:
         root.mkdir(exist_ok=True)
         for name in names:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(name)
+            (root / name).write_bytes(os.fsencode(name))
         return root
 
     return make
@@ -61,6 +69,34 @@ def test_test_is_another_name_of_val_but_not_beside_it(make: Make) -> None:
     assert "has both val/ and test/" in refusal(root)
 
 
+@pytest.mark.parametrize("name", ["valid", "validation"])
+def test_valid_and_validation_are_other_names_of_val(make: Make, name: str) -> None:
+    root = make(path.replace("val/", f"{name}/") for path in SPLIT)
+    found = list_folder(root)
+    assert found.classes == ("cat", "dog")
+    assert [path for path, _ in found.test] == [f"{name}/cat/3.jpg", f"{name}/dog/2.jpg"]
+    assert f"has train/ and {name}/; data.test_fraction" in refusal(root, test_fraction=0.34)
+    make(SPLIT)
+    assert f"has both val/ and {name}/" in refusal(root)
+
+
+def test_a_run_tests_on_one_split_and_a_second_is_not_passed_over(make: Make) -> None:
+    root = make((*SPLIT, "test/cat/4.jpg", "test/dog/4.jpg"))
+    told = "has both val/ and test/; the run would test on one of them: move the other away"
+    assert refusal(root).endswith(told)
+
+
+@pytest.mark.parametrize("left", ["Thumbs.db", "desktop.ini", "Desktop.ini", ".DS_Store", "Icon\r"])
+def test_what_systems_leave_behind_is_not_looked_at(make: Make, left: str) -> None:
+    root = make(SPLIT)
+    before = list_folder(root)
+    make(
+        [f"{folder}/{left}" for folder in ("train/cat", "train/dog", "val/cat", "val", "train")]
+        + ["__MACOSX/train/._x", "train/__MACOSX/._cat", "val/dog/__MACOSX/._1.jpg", "@eaDir/x"]
+    )
+    assert list_folder(root) == before
+
+
 def test_all_files_below_a_class_count_but_hidden_ones(make: Make) -> None:
     """Whether a file is an image is found out where it is decoded, and told there."""
     more = ("train/cat/night/9.png", "train/cat/notes.txt", "train/cat/.DS_Store", ".git/x")
@@ -76,6 +112,21 @@ def test_a_link_that_leads_nowhere_is_not_left_out(make: Make) -> None:
     assert ("train/dog/lost.jpg", 1) in list_folder(root).train
 
 
+def test_names_that_command_a_terminal_or_are_no_text_are_classes_under_a_printable_name(
+    make: Make,
+) -> None:
+    """Python has a byte that is no UTF-8, such as ff, as the surrogate dcff."""
+    names = ("\x1b[31mcat", "dog\udcff", "eel\u202e")
+    root = make(f"{tree}/{name}/\udcfe\x07.jpg" for tree in ("train", "val") for name in names)
+    found = list_folder(root)
+    assert found.classes == ("\\x1b[31mcat", "dog\\udcff", "eel\\u202e")
+    assert all((root / path).is_file() for path, _ in (*found.train, *found.test))
+    data = Data(name="imagefolder", folder=str(root))
+    assert class_names(data) == found.classes
+    shutil.rmtree(root / "val" / names[0])
+    assert refusal(root).endswith("only train/ has \\x1b[31mcat")
+
+
 def test_names_in_any_script_are_names(make: Make) -> None:
     root = make(
         f"{tree}/{name}/日本 1.jpg" for tree in ("train", "val") for name in ("猫", "größe")
@@ -86,9 +137,9 @@ def test_names_in_any_script_are_names(make: Make) -> None:
 def test_a_letter_with_an_accent_is_the_same_however_it_is_encoded(make: Make) -> None:
     """macOS hands out decomposed names; a class that is copied there and back stays one class."""
     one, other = normalize("NFC", "é"), normalize("NFD", "é")
-    root = make([f"train/{one}/1.jpg", f"val/{other}/1.jpg"])
+    root = make(f"{tree}/1.jpg" for tree in (f"train/{one}", f"val/{other}", "train/x", "val/x"))
     found = list_folder(root)
-    assert found.classes == (one,)
+    assert found.classes == ("x", one)
     assert all((root / path).exists() for path, _ in (*found.train, *found.test))
 
 
@@ -139,10 +190,10 @@ def test_another_seed_is_another_split_of_the_same_size(make: Make) -> None:
 
 
 def test_every_class_is_trained_and_tested_on(make: Make) -> None:
-    root = make(["cat/1.jpg", "cat/2.jpg"])
+    root = make(["cat/1.jpg", "cat/2.jpg", "eel/1.jpg", "eel/2.jpg"])
     for fraction in (0.01, 0.99):
         found = list_folder(root, test_fraction=fraction)
-        assert (len(found.train), len(found.test)) == (1, 1)
+        assert (len(found.train), len(found.test)) == (2, 2)
     make(["dog/1.jpg"])
     assert "the class 'dog' has one file" in refusal(root, test_fraction=0.5)
 
@@ -161,6 +212,22 @@ def test_a_digest_is_of_names_and_sizes_wherever_the_folder_lies(
     assert list_folder(moved).digest != before
     (root / "train" / "cat" / "1.jpg").rename(root / "train" / "cat" / "0.jpg")
     assert list_folder(root).digest != before
+
+
+def test_digests_of_folders_stay_what_they_were(make: Make) -> None:
+    """Those that runs were described by before valid/ was a split (commit 73a3278)."""
+    root = make(SPLIT)
+    assert list_folder(root).digest == "ec77ef9a64577cad"
+    shutil.rmtree(root)
+    make(name.replace("val/", "test/") for name in SPLIT)
+    assert list_folder(root).digest == "bc4eb9814cf0e060"
+    shutil.rmtree(root)
+    make(TREE)
+    assert list_folder(root, test_fraction=0.25).digest == "4ac33cc4ccc26b8c"
+    shutil.rmtree(root)
+    make(f"{name}/{n}.jpg" for name in ("bus", "train/steam", "\u00e9", "Zug") for n in "12")
+    found = list_folder(root, test_fraction=0.5)
+    assert (found.digest, found.classes) == ("7a56ec3a4b3fa1fc", ("Zug", "bus", "train", "\u00e9"))
 
 
 def test_a_digest_tells_which_files_are_used_for_what(make: Make) -> None:
@@ -207,6 +274,25 @@ def test_a_class_may_be_called_train(make: Make) -> None:
     vehicles = ("bus", "train/steam", "train/diesel")
     root = make(f"{vehicle}/{n}.jpg" for vehicle in vehicles for n in "12")
     assert list_folder(root, test_fraction=0.5).classes == ("bus", "train")
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "test", "Test", "VALID", "Testing"])
+def test_other_names_of_splits_are_no_classes(make: Make, name: str) -> None:
+    root = make(f"{one}/{n}.jpg" for one in ("bus", name) for n in "12")
+    told = f"{root} has a folder {name}, which is the name of a split, never of a class; expected"
+    assert told in refusal(root, test_fraction=0.5)
+
+
+def test_a_single_class_is_refused_with_the_folder_below_where_that_has_several(make: Make) -> None:
+    root = make(f"photos/{name}" for name in TREE)
+    inside = root / "photos"
+    assert refusal(root, test_fraction=0.34) == (
+        f"{root} has one class, photos; a net needs two or more to tell apart; if cat, dog are the "
+        f"classes, take {inside}"
+    )
+    shutil.rmtree(inside / "dog")
+    one = f"{inside} has one class, cat; a net needs two or more to tell apart"
+    assert refusal(inside, test_fraction=0.34) == one
 
 
 def test_files_beside_the_classes_are_refused(make: Make) -> None:

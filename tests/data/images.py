@@ -85,17 +85,52 @@ DECODABLE = {
     "alpha.webp": encoded(gradient().convert("RGBA"), "WEBP", lossless=True),
     "one.gif": encoded(PALETTE, "GIF"),
     "two.gif": encoded(PALETTE, "GIF", save_all=True, append_images=[PALETTE.rotate(180)]),
+    "colour.bmp": encoded(gradient(), "BMP"),
+    "grey.bmp": encoded(gradient().convert("L"), "BMP"),
+    "palette.bmp": encoded(PALETTE, "BMP"),
+    "colour.tiff": encoded(gradient(), "TIFF"),
+    "packed.tiff": encoded(gradient(), "TIFF", compression="tiff_lzw"),
+    "jpeg.tiff": encoded(gradient(), "TIFF", compression="jpeg"),
+    "black-white.tiff": encoded(gradient().convert("1"), "TIFF", compression="group4"),
+    "alpha.tiff": encoded(gradient().convert("RGBA"), "TIFF"),
+    "cmyk.tiff": encoded(gradient().convert("CMYK"), "TIFF"),
+    "palette.tiff": encoded(PALETTE, "TIFF"),
+    "two.tiff": encoded(gradient(), "TIFF", save_all=True, append_images=[gradient(shade=9)]),
     "named wrongly.png": encoded(gradient(), "JPEG"),
     "without a suffix": encoded(gradient(), "PNG"),
 }
 """Name → content; Pillow reads the same from each."""
 
+
+def declaring(kind: str, width: int, height: int) -> bytes:
+    """A small file that declares a size of its own; a WebP no more than 16,384 a side."""
+    content = bytearray(encoded(PALETTE if kind == "GIF" else gradient(), kind))
+    match kind:
+        case "PNG":
+            content[16:24] = struct.pack(">II", width, height)
+            content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+        case "JPEG":
+            place = content.index(b"\xff\xc0")
+            content[place + 5 : place + 9] = struct.pack(">HH", height, width)
+        case "GIF":
+            content[6:10] = struct.pack("<HH", width, height)
+        case "WEBP":
+            content[26:30] = struct.pack("<HH", width & 0x3FFF, height & 0x3FFF)
+        case "BMP":
+            content[18:26] = struct.pack("<ii", width, height)
+        case "TIFF":
+            for tag, size in ((256, width), (257, height)):
+                place = content.index(struct.pack("<H", tag), 8)
+                content[place : place + 12] = struct.pack("<HHII", tag, 4, 1, size)
+    return bytes(content)
+
+
 UNDECODABLE = {
     "empty.jpg": b"",
     "text.jpg": b"This is no image, whatever its name says.\n",
     "letter.jpg": b"x",
-    "image.bmp": encoded(gradient(), "BMP"),
-    "image.tiff": encoded(gradient(), "TIFF"),
+    "photo.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "real numbers.tiff": encoded(gradient().convert("F"), "TIFF"),
     "moving.webp": encoded(
         gradient(), "WEBP", save_all=True, append_images=[gradient().rotate(180)]
     ),
@@ -106,6 +141,8 @@ UNDECODABLE = {
             "PNG": gradient(),
             "WEBP": gradient(),
             "GIF": PALETTE,
+            "BMP": gradient(),
+            "TIFF": gradient(),
         }.items()
     },
 }

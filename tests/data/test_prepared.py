@@ -90,11 +90,26 @@ def test_links_to_nowhere_and_trees_without_a_split_are_prepared_as_they_are_tra
     assert list(expected) == [b"train/chat/gone.jpg"]
 
 
-def test_a_class_may_be_called_val_where_there_is_no_split(photographs: Path) -> None:
-    tree = photographs / "train"
-    (tree / "chat").rename(tree / "val")
-    prepare(tree, SIDE, 0)
-    assert "val" in at(run(tree, data={"test_fraction": 0.5, "prepared": SIDE})).class_names
+def test_a_split_called_valid_and_what_windows_left_there_are_no_matter(photographs: Path) -> None:
+    (photographs / "val").rename(photographs / "valid")
+    (photographs / "valid" / "chat" / "Thumbs.db").write_bytes(b"no image")
+    prepare(photographs, SIDE, 0)
+    found = at(run(photographs, data={"prepared": SIDE}))
+    assert (found.train_examples, found.test_examples, found.undecodable) == (18, 9, 0)
+
+
+def test_a_folder_without_any_image_is_refused_and_nothing_is_left_of_it(
+    photographs: Path, tmp_path: Path
+) -> None:
+    for file in photographs.rglob("*.jpg"):
+        file.write_bytes(b"none")
+    for _ in range(2):
+        with pytest.raises(UserError, match="none of the 27 files can be decoded; nothing is") as e:
+            prepare(photographs, SIDE, 0)
+        assert "train/Fuchs/0.jpg: neither JPEG, PNG, WebP, GIF, BMP nor TIFF" in str(e.value)
+        assert "and 22 more" in str(e.value)
+    left = tmp_path / "data" / ".reslab" / "prepared"
+    assert [path.name for path in left.iterdir() if not path.name.endswith(".lock")] == []
 
 
 def test_batches_from_the_store_are_those_of_the_resized_images(
@@ -156,17 +171,17 @@ def interrupted(at_flush: int) -> Callable[[Any], None]:
 
 
 @pytest.fixture
-def undisturbed(photographs: Path, small_chunks: None) -> dict[str, bytes]:
+def from_one_go(photographs: Path, small_chunks: None) -> dict[str, bytes]:
     """A store's files; it is moved away."""
     folder = prepare(photographs, SIDE, 0)
-    moved = folder.rename(folder.with_name("undisturbed"))
+    moved = folder.rename(folder.with_name("from_one_go"))
     return content(moved)
 
 
 @pytest.mark.parametrize("at_flush", [1, 2, 5, 6, 13, 14])  # seven chunks: pixels, journal
 def test_an_interrupted_preparation_goes_on_to_the_same_store(
     photographs: Path,
-    undisturbed: dict[str, bytes],
+    from_one_go: dict[str, bytes],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     at_flush: int,
@@ -179,14 +194,14 @@ def test_an_interrupted_preparation_goes_on_to_the_same_store(
         open_pictures(described(photographs, SIDE))
     [unfinished] = prepared.kept("prepared").glob(".*.partial")
     capsys.readouterr()
-    assert content(prepare(photographs, SIDE, 0)) == undisturbed
+    assert content(prepare(photographs, SIDE, 0)) == from_one_go
     safe = min(27, 4 * (at_flush // 2))  # what an ending process has written reaches the file
     assert (f"({safe} of them are there)" in capsys.readouterr().out) == (safe > 0)
     assert not unfinished.exists()
 
 
 def test_a_torn_line_of_the_journal_is_done_again(
-    photographs: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    photographs: Path, from_one_go: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(prepared, "_flush", interrupted(7))
@@ -194,12 +209,12 @@ def test_a_torn_line_of_the_journal_is_done_again(
             prepare(photographs, SIDE, 0)
     [journal] = prepared.kept("prepared").glob(f".*.partial/{JOURNAL}")
     journal.write_bytes(journal.read_bytes()[:-9])
-    assert content(prepare(photographs, SIDE, 0)) == undisturbed
+    assert content(prepare(photographs, SIDE, 0)) == from_one_go
 
 
 @pytest.mark.process
 def test_a_killed_preparation_goes_on_to_the_same_store(
-    photographs: Path, undisturbed: dict[str, bytes]
+    photographs: Path, from_one_go: dict[str, bytes]
 ) -> None:
     script = f"""
 import os, signal
@@ -216,7 +231,7 @@ prepared.prepare(Path({str(photographs)!r}), {SIDE}, 2)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert content(prepare(photographs, SIDE, 0)) == undisturbed
+    assert content(prepare(photographs, SIDE, 0)) == from_one_go
 
 
 def test_other_files_are_prepared_from_the_beginning(

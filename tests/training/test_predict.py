@@ -127,3 +127,25 @@ def test_the_script_prints_tables_json_and_csv_and_lists_what_is_no_image(
     assert table.count("%") == 4
     code, _, errors = script("predict.py", pictures / "b.png", "--weights", digit_weights)
     assert (code, errors) == (0, "")
+    code, printed, _ = script("predict.py", pictures / "no.jpg", "--weights", digit_weights)
+    assert (code, printed) == (2, "")
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--top=1"])
+def test_names_that_are_no_text_or_command_a_terminal_are_printed_in_escapes(
+    digit_weights: Path, pictures: Path, script: Script, form: str
+) -> None:
+    """Python has a byte that is no UTF-8, here ff, as the surrogate dcff; JSON has escapes of its
+    own, so that names can be read back."""
+    odd = pictures / "more" / "\udcff\x1b[2J.png"
+    (pictures / "b.png").rename(odd)
+    (pictures / "Thumbs.db").write_text("left behind")
+    code, printed, errors = script("predict.py", pictures, "--weights", digit_weights, form)
+    assert code == 1
+    assert errors.count("cannot be decoded") == 1
+    printed.encode()  # no half of a pair
+    assert "\x1b" not in printed
+    if form == "--json":
+        assert str(odd) in [one["file"] for one in json.loads(printed)["predictions"]]
+    else:
+        assert "\\udcff\\x1b[2J.png" in printed

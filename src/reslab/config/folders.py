@@ -1,14 +1,15 @@
 """Folders of photographs: which file belongs to which class and split. Standard library only.
 
-A class is a folder; every file in it, at any depth, is taken for an image, but for hidden ones
-(whether it can be decoded is found out in `reslab.data`). Names are compared and sorted in the
-composed form of Unicode, so that a copy made on another system is the same folder.
+A class is a folder; every file in it, at any depth, is taken for an image, but for hidden ones and
+what systems leave behind (whether it can be decoded is found out in `reslab.data`). Names are
+compared and sorted in the composed form of Unicode, so that a copy made on another system is the
+same folder.
 """
 
 import hashlib
 import itertools
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
@@ -16,9 +17,17 @@ from unicodedata import normalize
 from reslab.config.data import Data, facts_of, folder_of
 from reslab.config.datasets import data_root, kept_root
 from reslab.errors import UserError, listed, located
+from reslab.text import printable
 
 Image = tuple[str, int]
 """A file's path relative to the folder, with slashes, and the index of its class."""
+
+TESTED = ("val", "valid", "validation", "test")
+"""What the folder of the split beside train/ that is tested on may be called."""
+NO_CLASSES = frozenset((*TESTED, "testing"))
+"""Names of splits, whatever their case: never classes. train may be one, among vehicles."""
+LEFT_BEHIND = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "@eadir"))
+"""What Windows, macOS and Synology's disks put beside people's files, whatever its case."""
 
 PREPARED = "store.json"
 """In the folder of a prepared store, which is whole if it has this file."""
@@ -34,6 +43,7 @@ class Listing:
 
     root: Path
     classes: tuple[str, ...]
+    """Their names, printable."""
     train: tuple[Image, ...]
     test: tuple[Image, ...]
     digest: str
@@ -129,11 +139,11 @@ def list_folder(
     test_fraction: float | None = None,
     split_seed: int = 0,
 ) -> Listing:
-    """The images of `root`: train/ and val/ (or test/), or one tree of which a part is tested on.
+    """The images of `root`: train/ and one of `TESTED`, or one tree of which a part is tested on.
 
     `classes` are those wanted (all by default), `per_class` keeps the first training images of each
-    by name. `UserError` for a folder of another shape, for classes that are only in one split, and
-    for a class without a file.
+    by name. `UserError` for a folder of another shape, for classes that are only in one split, for
+    a class without a file or with the name of a split, and for a single class.
     """
     trees = _trees(root, test_fraction)
     found = [_classes(root, tree, frozenset(map(_composed, classes))) for tree in trees]
@@ -144,38 +154,60 @@ def list_folder(
     if per_class is not None:
         train = {name: _first(files, per_class, name) for name, files in train.items()}
     names = tuple(train)
-    return Listing(root, names, _images(names, train), _images(names, test), _digest(train, test))
+    _refuse_one_class(root / trees[0], names)
+    shown = tuple(map(printable, names))
+    return Listing(root, shown, _images(names, train), _images(names, test), _digest(train, test))
+
+
+def class_names(data: Data) -> tuple[str, ...]:
+    """The classes in a folder of photographs, printable and sorted, without a look at its files."""
+    root = root_of(data)
+    tree = root / _trees(root, data.test_fraction)[0]
+    return tuple(map(printable, sorted(map(_composed, _folders(tree)))))
+
+
+def is_split(root: Path) -> bool:
+    """Whether a folder has a split of its own, train/ and one of `TESTED`."""
+    return (root / "train").is_dir() and any((root / name).is_dir() for name in TESTED)
+
+
+def is_looked_at(name: str) -> bool:
+    """Whether a file or folder of this name is taken for somebody's: not hidden, not left behind
+    by a system."""
+    return not name.startswith(".") and name.casefold() not in LEFT_BEHIND
 
 
 def _trees(root: Path, test_fraction: float | None) -> list[str]:
     """The folders that hold classes: the training split's and the test split's, or the only one."""
     if not root.is_dir():
         raise UserError(f"there is no folder {root}; {_shape(root)}")
-    train, *tests = [name for name in ("train", "val", "test") if (root / name).is_dir()] or [""]
+    tests = [name for name in TESTED if (root / name).is_dir()]
     if test_fraction is not None:
-        if train == "train" and tests:
+        if is_split(root):
             raise UserError(
-                f"{root} has train/ and {tests[0]}/; data.test_fraction is for one tree of classes"
+                f"{root} has train/ and {tests[0]}/; data.test_fraction is for one tree of "
+                "classes: leave it out"
             )
-        return [train if train == "train" and _folders(root) == ["train"] else ""]
-    if train != "train" or not tests:
+        return ["train" if _folders(root) == ["train"] else ""]
+    if not is_split(root):
         raise UserError(f"{root} is not split into train/ and val/; {_shape(root)}")
     if len(tests) > 1:
         raise UserError(
-            f"{root} has both val/ and test/; the run would test on one of them: move the other "
-            "away"
+            f"{root} has both {tests[0]}/ and {tests[1]}/; the run would test on one of them: move "
+            "the other away"
         )
-    return [train, *tests]
+    return ["train", *tests]
 
 
 def _folders(root: Path) -> list[str]:
-    return [path.name for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
+    return [path.name for path in root.iterdir() if path.is_dir() and is_looked_at(path.name)]
 
 
 def _shape(root: Path) -> str:
     return (
-        f"expected\n       {root}/train/<class>/<image> and {root}/val/<class>/<image> (or test/),"
-        f"\n       or {root}/<class>/<image> together with data.test_fraction, such as 0.2"
+        f"expected\n       {root}/train/<class>/<image> and {root}/val/<class>/<image> (or "
+        f"{'/, '.join(TESTED[1:])}/),\n"
+        f"       or {root}/<class>/<image> together with data.test_fraction, such as 0.2"
     )
 
 
@@ -186,7 +218,7 @@ def _classes(root: Path, tree: str, wanted: frozenset[str]) -> _Classes:
     with os.scandir(root / tree) as entries:
         for entry in entries:
             name = _composed(entry.name)
-            if name.startswith(".") or (entry.is_dir() and wanted and name not in wanted):
+            if not is_looked_at(name) or (entry.is_dir() and wanted and name not in wanted):
                 continue
             if not entry.is_dir():
                 loose.append(name)
@@ -196,6 +228,7 @@ def _classes(root: Path, tree: str, wanted: frozenset[str]) -> _Classes:
                 raise UserError(f"{root / tree} has two folders that are both called {name}")
             found[name] = sorted(files, key=lambda file: (_composed(file[0]), file[0]))
     _refuse_loose(root / tree, loose)
+    _refuse_splits(root, tree, found)
     for what, names in (
         ("no such class", wanted - found.keys()),
         ("no file of the class", {name for name, files in found.items() if not files}),
@@ -215,11 +248,33 @@ def _refuse_loose(folder: Path, names: list[str]) -> None:
         )
 
 
+def _refuse_splits(root: Path, tree: str, names: Iterable[str]) -> None:
+    splits = [name for name in names if name.casefold() in NO_CLASSES]
+    if splits:
+        raise UserError(
+            f"{root / tree} has a folder {listed(splits, 5)}, which is the name of a split, never "
+            f"of a class; {_shape(root)}"
+        )
+
+
+def _refuse_one_class(tree: Path, names: tuple[str, ...]) -> None:
+    if len(names) > 1:
+        return
+    [name] = names
+    deeper = ""
+    if (tree / name).is_dir() and len(_folders(tree / name)) > 1:
+        inside = listed(_folders(tree / name), 3)
+        deeper = f"; if {inside} are the classes, take {tree / name}"
+    raise UserError(
+        f"{tree} has one class, {printable(name)}; a net needs two or more to tell apart{deeper}"
+    )
+
+
 def _files(folder: str, path: str) -> Iterator[_File]:
     """All files below a folder; links are followed, one that leads nowhere has size 0."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if not is_looked_at(entry.name):
                 continue
             inner = f"{path}/{entry.name}"
             if entry.is_dir():

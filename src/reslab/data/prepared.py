@@ -40,15 +40,17 @@ from reslab.config.folders import (
     PREPARED,
     Listing,
     how_to_prepare,
+    is_split,
     list_folder,
     prepared_folder,
     refuse_missing,
     size_of,
 )
 from reslab.data.decode import Undecodable, decode
-from reslab.data.survey import Survey, kept, once, printable
+from reslab.data.survey import Survey, kept, once
 from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError
+from reslab.text import printable
 
 FORMAT = 2
 PIXELS, INDEX, ABOUT, JOURNAL = "pixels.bin", "index.npz", PREPARED, "journal.jsonl"
@@ -165,7 +167,8 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
     """Make the store of a folder of photographs, or go on with it, or check it; its folder.
 
     Says first what disk it takes, and in the end which files have no image. `UserError` if there is
-    less, or if the store is there but damaged, or the photographs were changed since.
+    less, if no file has an image, or if the store is there but damaged, or the photographs were
+    changed since.
     """
     folder = prepared_folder(root, shorter_side)
     kept(folder.parent.name).mkdir(exist_ok=True)
@@ -182,7 +185,12 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
             _make(root, names, sizes, shorter_side, workers, unfinished)
             unfinished.rename(folder)
             (folder / JOURNAL).unlink()
-    _survey(folder, names).tell(str(root))
+    found = _survey(folder, names)
+    if not found.decodable:
+        shutil.rmtree(folder)
+        head = f"{root}: none of the {found.files:,} files can be decoded; nothing is prepared:"
+        raise UserError("\n       ".join([head, *found.first()]))
+    found.tell(str(root))
     return folder
 
 
@@ -209,8 +217,7 @@ def _check_pixels(folder: Path, ends: Ints, sums: Ints) -> None:
 
 def _files(root: Path) -> tuple[Names, Ints]:
     """Names of all files of a folder, whatever their split, and their sizes; sorted."""
-    split = (root / "train").is_dir() and any((root / name).is_dir() for name in ("val", "test"))
-    listing = list_folder(root, test_fraction=None if split else 0.5)
+    listing = list_folder(root, test_fraction=None if is_split(root) else 0.5)
     names = np.sort(np.array([os.fsencode(name) for name, _ in listing.train + listing.test]))
     return names, np.array([size_of(root / os.fsdecode(name)) for name in names])
 

@@ -22,7 +22,7 @@ from reslab.config.folders import Listing
 from reslab.data.decode import Undecodable, decode
 from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError
-from reslab.text import shortened
+from reslab.text import printable, shortened
 
 MOST_UNDECODABLE = 0.01
 """Part of the files that may be undecodable, unless `RESLAB_MAX_UNDECODABLE` says otherwise."""
@@ -38,6 +38,11 @@ class Survey:
     files: int
     undecodable: dict[bytes, str]
     path: Path
+
+    @property
+    def decodable(self) -> int:
+        """Files that are images."""
+        return self.files - len(self.undecodable)
 
     def refuse(self) -> None:
         """`UserError` if more files than a run leaves out cannot be decoded."""
@@ -59,13 +64,15 @@ class Survey:
         bad, most = len(self.undecodable), f"{100 * most_undecodable():.3g} %"
         part = f"{100 * bad / self.files:.3g} %"
         end = f"{part}, more than the {most} that a run leaves out" if self.too_many else "left out"
-        lines = [f"{bad:,} of {self.files:,} files cannot be decoded, {end}:"]
-        first = list(self.undecodable.items())[:TOLD]
-        lines += [f"{os.fsdecode(name)}: {reason}" for name, reason in first]
-        lines += [f"and {bad - TOLD:,} more"] if bad > TOLD else []
+        lines = [f"{bad:,} of {self.files:,} files cannot be decoded, {end}:", *self.first()]
         lines += [f"all of them: {self.path}"]
         lines += [MENDING] if self.too_many else []
         return "\n       ".join(lines)
+
+    def first(self) -> list[str]:
+        """A line for each of the first that cannot be decoded, and how many more there are."""
+        lines = [f"{printable(os.fsdecode(name))}: {why}" for name, why in self.undecodable.items()]
+        return lines[:TOLD] + ([f"and {len(lines) - TOLD:,} more"] if len(lines) > TOLD else [])
 
 
 def most_undecodable() -> float:
@@ -90,6 +97,9 @@ def survey(listing: Listing, workers: int) -> Survey:
         rows = store.read_json(path)
         if rows is None:
             rows = _rows(listing.root, names, workers)
+            store.write_json(path, rows)
+        elif len(rows) > most_undecodable() * len(names):  # nothing was trained on the others
+            rows = [row for row in rows if _reason(listing.root / names[row["place"]])]
             store.write_json(path, rows)
     found = {os.fsencode(names[row["place"]]): row["reason"] for row in rows}
     return Survey(len(names), found, path)
@@ -118,11 +128,6 @@ def _reason(path: Path) -> str | None:
     except Undecodable as reason:
         return str(reason)
     return None
-
-
-def printable(name: str) -> str:
-    """A file's name with the bytes that are no UTF-8 escaped."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def kept(name: str) -> Path:

@@ -21,12 +21,13 @@ from tqdm import tqdm
 
 from reslab.config import RunConfig
 from reslab.config.data import facts_of
+from reslab.config.folders import is_looked_at
 from reslab.data.crops import test_crop
 from reslab.data.decode import Undecodable, decode
 from reslab.data.modules import dtype_of
 from reslab.data.workers import chunks
 from reslab.errors import UserError
-from reslab.text import markdown_table
+from reslab.text import markdown_table, printable
 from reslab.training.checkpoint import trained
 
 AT_ONCE = 32
@@ -58,26 +59,28 @@ class Predictions:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["file", "rank", "class", "probability"])
         for path, guesses in self.guesses.items():
-            writer.writerows((path, rank, *guess) for rank, guess in enumerate(guesses, 1))
+            writer.writerows(
+                (printable(str(path)), rank, printable(name), probability)
+                for rank, (name, probability) in enumerate(guesses, 1)
+            )
         return text.getvalue().rstrip("\n")
 
     def as_json(self) -> str:
-        """An object with `predictions` and `undecodable`, a list each."""
+        """An object with `predictions` and `undecodable`, a list each; in ASCII, so that any file
+        name can be printed and read back."""
         predictions: list[dict[str, Any]] = [
             {"file": str(path), "classes": [{"class": c, "probability": p} for c, p in guesses]}
             for path, guesses in self.guesses.items()
         ]
         undecodable = [{"file": str(p), "reason": reason} for p, reason in self.undecodable.items()]
-        return json.dumps(
-            {"predictions": predictions, "undecodable": undecodable}, indent=1, ensure_ascii=False
-        )
+        return json.dumps({"predictions": predictions, "undecodable": undecodable}, indent=1)
 
 
 @torch.no_grad()
 def predict(images: Sequence[str], weights: Path, top: int) -> Predictions:
     """The `top` most probable classes of each image, by a run's or an exported net.
 
-    `images` are files, folders (every file in them, at any depth, but for hidden ones) and globs.
+    `images` are files, folders (every file in them that `is_looked_at`, at any depth) and globs.
     `UserError` where there are none, or where the weights do not say what they are.
     """
     if top < 1:
@@ -136,13 +139,11 @@ def _named(word: str) -> Iterator[Path]:
     for entry in map(Path, names):
         if entry.is_dir():
             inside = (file for file in sorted(entry.rglob("*")) if file.is_file())
-            yield from (file for file in inside if not _is_hidden(file.relative_to(entry)))
+            yield from (
+                file for file in inside if all(map(is_looked_at, file.relative_to(entry).parts))
+            )
         elif entry.is_file():
             yield entry
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def as_input(image: Tensor, config: RunConfig) -> Tensor:
