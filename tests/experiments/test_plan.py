@@ -383,6 +383,14 @@ def test_a_batch_divides_among_the_devices_and_into_micro_batches() -> None:
     assert "micro_batch can be 1, 2, 4" in refusal(execution=Execution(micro_batch=3))
 
 
+def test_a_plan_refuses_norms_that_would_see_one_value_per_channel() -> None:
+    tree = one({"model": {"name": "resnet20", "strides": [4, 4, 2]}})
+    assert plan(tree, execution=Execution(micro_batch=2))
+    words = "variants.only: recipe.batch_size is 128, of which a BatchNorm of each of 128 processes"
+    assert words in refusal(tree, execution=Execution(devices=128))
+    assert "from 32 × 32 to 1 × 1 pixels" in refusal(tree, execution=Execution(micro_batch=1))
+
+
 def test_set_changes_the_base() -> None:
     changed = plan(set=("recipe.optimizer.lr=1e-2", "precision=tf32"))
     for _, _, config in changed.runs():

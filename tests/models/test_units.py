@@ -9,10 +9,9 @@ from torch.nn import functional
 
 from reslab.config import describe
 from reslab.config.nets import EXPANSION, Order, ResNet
-from reslab.config.words import ORDERS, SHORTCUTS, word
+from reslab.config.words import ORDERS, SHORTCUTS, STEMS, word
 from reslab.models import shortcuts
 from reslab.models.branches import BRANCHES
-from reslab.models.ends import STEMS
 from reslab.models.layers import ACTIVATIONS, NORMS
 from reslab.models.units import Unit, alphabet, spell, unit
 

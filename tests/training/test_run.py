@@ -126,3 +126,11 @@ def test_held_out_images_are_not_trained_on_and_may_replace_the_test_set(
     assert (result["split"], examples) == (split, [1200, tested])
     evaluated = evaluate_file(config.parent)
     assert (evaluated.split, evaluated.score.wrong) == (split, result["test"]["wrong"])
+
+
+def test_another_librarys_norm_of_one_value_is_told_in_words(make_run: MakeRun) -> None:
+    """timm's ResNet-18 makes 8 × 8 pixels 1 × 1, which nobody knows before it is built."""
+    config = make_run("a", {"model": "timm:resnet18"})
+    with pytest.raises(UserError, match="sees one value per channel: 1 example at a time"):
+        start(config, Execution(micro_batch=1))
+    assert store.state(config.parent) == "crashed"

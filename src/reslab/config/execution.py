@@ -48,6 +48,11 @@ class Execution:
             )
         return share // (self.micro_batch or share)
 
+    def normalized_together(self, batch_size: int, ranks: int) -> int:
+        """Examples that a BatchNorm normalises over in training."""
+        parts = 1 if self.sync_batchnorm else ranks
+        return batch_size // (parts * self.micro_batches(batch_size, ranks))
+
 
 def gpus_for(devices: int, asked: str = "DEVICES", cores_shared: bool = False) -> list[str]:
     """This machine's GPUs, if it has any; `UserError` for more devices than it has.

@@ -1,4 +1,4 @@
-"""Residual units as words: the order of layers in a unit is a string; and the table of shortcuts.
+"""Residual units as words: the order of layers in a unit is a string; tables of shortcuts, stems.
 
 A unit computes y = after(shortcut(u, F(u))) with u = enter(x). Its layers, read along the branch,
 are a word over c (convolution), n (norm) and a (activation):
@@ -67,6 +67,22 @@ SHORTCUTS: dict[str, Shortcut] = {
     "gated":        Shortcut("gated",        "gated",        True),
     "scalar_gated": Shortcut("scalar_gated", "scalar_gated", True),
     "dropout":      Shortcut("dropped",      "dropped",      True),
+}  # fmt: skip
+
+
+class Stem(NamedTuple):
+    """A stem's convolutions, (kernel, stride, padding, part of the stem's width) each, and whether
+    a 3×3 max-pooling of stride 2 follows."""
+
+    convolutions: tuple[tuple[int, int, int, float], ...]
+    pooled: bool
+
+
+STEMS: dict[str, Stem] = {
+    "3x3":      Stem(((3, 1, 1, 1),), False),
+    "7x7_pool": Stem(((7, 2, 3, 1),), True),
+    "deep":     Stem(((3, 2, 1, 0.5), (3, 1, 1, 0.5), (3, 1, 1, 1)), True),
+    "xception": Stem(((3, 2, 0, 0.5), (3, 1, 0, 1)), False),
 }  # fmt: skip
 
 

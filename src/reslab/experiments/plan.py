@@ -34,6 +34,7 @@ from reslab.config import (
 from reslab.config.complexities import Impossible, costs
 from reslab.config.execution import Execution
 from reslab.config.resolve import Place, problems
+from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, nested, spelled
 from reslab.errors import MOST, UserError, enumerated, located
 from reslab.text import quoted, shortened
@@ -271,8 +272,7 @@ def _variant(
     config = resolve(tree, place)
     configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
     with located(place("")):
-        execution = options.execution
-        execution.micro_batches(config.recipe.batch_size, execution.devices)
+        refuse_single_values(config, options.execution, options.execution.devices)
     cell = _cell(label, own.get("published"), experiment.published, place("published"))
     note = own.get("note")
     if not isinstance(note, str | None):

@@ -6,29 +6,13 @@ Table 1; He et al. 2019 (arXiv 1812.01187), Fig. 2 (ResNet-C's stem); Chollet 20
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from torch import nn
 
 from reslab.config.nets import DenseNet, Init, LinearInit, ResNet
+from reslab.config.words import STEMS
 from reslab.models.shortcuts import Gated
 from reslab.models.units import Layers, alphabet, spell
-
-
-class Stem(NamedTuple):
-    """A stem's convolutions, (kernel, stride, padding, part of the stem's width) each, and whether
-    a 3×3 max-pooling of stride 2 follows."""
-
-    convolutions: tuple[tuple[int, int, int, float], ...]
-    pooled: bool
-
-
-STEMS: dict[str, Stem] = {
-    "3x3":      Stem(((3, 1, 1, 1),), False),
-    "7x7_pool": Stem(((7, 2, 3, 1),), True),
-    "deep":     Stem(((3, 2, 1, 0.5), (3, 1, 1, 0.5), (3, 1, 1, 1)), True),
-    "xception": Stem(((3, 2, 0, 0.5), (3, 1, 0, 1)), False),
-}  # fmt: skip
 
 
 def stem(net: ResNet | DenseNet, word: str) -> Layers:

@@ -37,6 +37,9 @@ LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy
 OUT_OF_MEMORY = "out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed"
 """torch's messages have one: the driver's, the CPU's on Linux and Windows, cuBLAS's and cuDNN's."""
 
+SINGLE_VALUE = "Expected more than 1 value per channel when training"
+"""torch's words; nets of ours are refused before they are trained (`refuse_single_values`)."""
+
 
 def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     """Train and evaluate, from the folder's checkpoint if it has one.
@@ -73,6 +76,10 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         if trainer.is_global_zero:
             print(f"diverged: {diverged}", flush=True)
         outcome = {"status": "diverged", **diverged.result}
+    except ValueError as error:
+        if SINGLE_VALUE not in str(error):
+            raise
+        raise UserError(single_value(config, execution)) from error
     except RuntimeError as error:
         if is_told_to_stop(trainer):  # and another process has stopped before this one
             finish(trainer, None)
@@ -186,6 +193,16 @@ def advice(config: RunConfig, execution: Execution, error: RuntimeError, evaluat
     )
 
 
+def single_value(config: RunConfig, execution: Execution) -> str:
+    """What to do where a norm of another library's net sees one value per channel."""
+    together = execution.normalized_together(config.recipe.batch_size, place().ranks)
+    return (
+        f"a norm of the net sees one value per channel: {counted(together, 'example')} at a time, "
+        "of 1 × 1 pixels, which cannot be normalised in training; take a larger recipe.batch_size "
+        "or micro_batch, fewer devices, or larger images"
+    )
+
+
 def initialised(config: RunConfig) -> nn.Module:
     """The run's net with weights drawn from its seed, in the memory format fastest for it.
 
@@ -216,9 +233,7 @@ def normalization_batch(net: nn.Module, config: RunConfig, execution: Execution)
     """Examples that a BatchNorm normalises over in training; None for a net without one."""
     if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules()):
         return None
-    batch, ranks = config.recipe.batch_size, place().ranks
-    parts = 1 if execution.sync_batchnorm else ranks
-    return batch // (parts * execution.micro_batches(batch, ranks))
+    return execution.normalized_together(config.recipe.batch_size, place().ranks)
 
 
 def environment(trainer: Trainer, execution: Execution) -> dict[str, Any]:

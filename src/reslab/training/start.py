@@ -13,6 +13,7 @@ from pathlib import Path
 from reslab import store
 from reslab.config import RunConfig, read_run
 from reslab.config.execution import Execution, gpus_for
+from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
 from reslab.machine import die_with_parent
 from reslab.training.ranks import SUPERVISED, TORCHRUN, place, supervise
@@ -30,7 +31,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     config, folder = read_run(config_file), config_file.resolve().parent
     _refuse_another_run(config, folder, config_file)
     here = place()
-    execution.micro_batches(config.recipe.batch_size, max(here.ranks, execution.devices))
+    refuse_single_values(config, execution, max(here.ranks, execution.devices))
 
     def train() -> int:
         return _recorded(folder, lambda: _run(config, folder, execution))
