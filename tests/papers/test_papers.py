@@ -115,6 +115,10 @@ def test_a_protocol_states_or_is_silent_on_every_detail_that_its_nets_read(name:
                     assert not missing, f"{key}, {label}"
 
 
+def test_details_are_fields_of_a_run() -> None:
+    assert run_fields() >= DETAILS
+
+
 def details_read(name: str, fields: dict[str, Any]) -> set[str]:
     """The details that a row's net reads: the zoo's, with what the row changes of its shape."""
     net = ZOO[name].description
