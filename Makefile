@@ -30,12 +30,15 @@
 #|   BUDGET    fraction of the recipe's steps, the schedule in proportion, e.g. 0.02
 #|   SEEDS     number of seeds
 #|   ONLY      variants by label: '*20', 'plain-*,ResNet 110', '!*1202' (all but these)
-#|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'
+#|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'; a mapping
+#|             replaces what stands there: 'recipe.optimizer={name: adam, lr: 0.001}'
 #|   DEVICES   processes (GPUs) per run
 #|   MICRO_BATCH     examples that a process takes at once, where memory is short
 #|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
 #|   SLOTS_PER_GPU   runs at once on the same GPUs
 #|   DRY       1: the plan only
+#|
+#|   experiment and train read all of them; a word that a target does not read is refused.
 #|
 #| Development
 #|
@@ -56,33 +59,70 @@
 #|   make PYTHON=python3.12 …               use this Python as it is if it has the requirements,
 #|                                          else make .venv with it (3.11 or later)
 
-# What the user may say. Only make's command line counts and not the environment: WSL, for one, sets
-# NAME to the machine's name. Recipes read the values from the shell's environment ("$$NAME"), so
-# that spaces, quotes and globs arrive as they were given.
-WORDS := NAME BUDGET SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY MODEL DATA RECIPE ARGS
-$(foreach word,$(WORDS),$(if $(findstring environment,$(origin $(word))),$(eval $(word) :=)))
+# What the user may say, and what each target reads of it. Only make's command line counts and not
+# the environment: WSL, for one, sets NAME to the machine's name.
+OF_RUNS := BUDGET SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY
+WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE ARGS
 
-# A misspelt word would be ignored, and the whole experiment begin: only these are taken, and the
-# variables of programs, which make hands on to them.
+reads.experiment := NAME $(OF_RUNS)
+reads.train      := MODEL DATA RECIPE $(OF_RUNS)
+reads.status     := NAME
+reads.table      := NAME
+reads.figure     := NAME
+reads.compare    := NAME
+reads.dashboard  := NAME
+reads.sync       := NAME DRY
+reads.models     := MODEL
+reads.bench      := ARGS
+reads.test       := ARGS
+reads.test-fast  := ARGS
+reads.test-slow  := ARGS
+reads.check      := ARGS
+$(foreach target,setup lint format clean help,$(eval reads.$(target) :=))
+
+# make would expand a value wherever it is referred to or handed on, and so run a $(shell …) in it:
+# each becomes the text that stands there, before anything else. Recipes have it from the
+# environment ("$$NAME") and never in their own text, which the shell reads.
 GIVEN := $(foreach word,$(.VARIABLES),$(if $(filter command,$(origin $(word))),$(word)))
-FOREIGN := $(filter-out $(WORDS) VENV PYTHON SHELL MAKE% RESLAB_% WANDB_% CUDA_% NCCL_% GLOO_% OMP_% MKL_% \
-	TORCH% PYTORCH_% PYTHON% PIP_% UV_% HF_% TMPDIR HOME PATH,$(GIVEN))
+$(foreach word,$(WORDS),$(if $(findstring environment,$(origin $(word))),$(eval $(word) :=)))
+$(foreach word,$(GIVEN) VENV PYTHON PYTHONPATH,$(eval override $(word) := $$(value $(word))))
+export PYTHONPATH INTERPRETER $(GIVEN)
+MAKEOVERRIDES :=
+
+# A word as one of the shell's, for $(shell …), which has no environment of make's before 4.4.
+quoted = '$(subst ','\'',$1)'
+
+# A word that is not heard would be ignored, and the whole experiment begin: only those are taken
+# that the target reads, and the variables of programs, which make hands on to them.
+FOREIGN := $(firstword $(filter-out $(WORDS) VENV PYTHON SHELL RESLAB_% WANDB_% CUDA_% NCCL_% GLOO_% OMP_% MKL_% \
+	TORCH% PYTORCH_% PYTHON% PIP_% UV_% HF_% TMPDIR HOME PATH,$(GIVEN)))
 ifneq ($(FOREIGN),)
-  $(error there is no $(firstword $(FOREIGN))=; expected $(WORDS) VENV PYTHON. Variables of other \
-    programs stand before make: $(firstword $(FOREIGN))=… make …)
+  NEAR := $(shell $(firstword $(wildcard .venv/bin/python) python3) -c 'import difflib, sys; \
+	print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1))' \
+	$(call quoted,$(FOREIGN)) $(WORDS) VENV PYTHON 2>/dev/null)
+  $(error there is no $(FOREIGN)=$(if $(NEAR),; did you mean $(NEAR)?,.) There are $(WORDS) VENV PYTHON. \
+    Variables of other programs stand before make: $(FOREIGN)=… make …)
+endif
+
+GOALS := $(foreach goal,$(or $(MAKECMDGOALS),help),$(if $(filter file,$(origin reads.$(goal))),$(goal)))
+READ := $(filter $(foreach goal,$(GOALS),$(reads.$(goal))),$(WORDS))
+UNREAD := $(filter-out $(READ),$(filter $(WORDS),$(GIVEN)))
+ifneq ($(and $(GOALS),$(UNREAD)),)
+  $(error make $(GOALS) does not read $(addsuffix =,$(UNREAD)); it reads $(or $(READ),no words); see make help)
 endif
 
 # The checkout's own code comes first, wherever an environment has another one.
-export PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))
+override PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 # Which Python: that of VENV, or PYTHON itself, or .venv's, which scripts/venv.sh makes.
 NEEDED := torch torchvision lightning torchmetrics wandb timm pydantic yaml numpy matplotlib tqdm safetensors PIL
 LACKING = -c 'import sys, importlib.util as u; \
 	print(*(m for m in sys.argv[1:] if not u.find_spec(m)))' $(NEEDED)
 ifneq ($(VENV),)
-  CHOSEN := $(subst ~/,$(HOME)/,$(VENV))/bin/python
+  # ~/ at its beginning alone: ./a~/b is a folder, too.
+  CHOSEN := $(if $(filter ~/%,$(firstword $(VENV))),$(subst ^~/,$(value HOME)/,^$(VENV)),$(VENV))/bin/python
 else ifneq ($(PYTHON),)
-  ifeq ($(shell "$(PYTHON)" $(LACKING) 2>&1 || echo Python),)
+  ifeq ($(shell $(call quoted,$(PYTHON)) $(LACKING) 2>&1 || echo Python),)
     CHOSEN := $(PYTHON)
   endif
 endif
@@ -91,18 +131,21 @@ ifdef CHOSEN
 else
   READY := .venv/.ready
 endif
-RUN := exec "$(if $(CHOSEN),$(CHOSEN),.venv/bin/python)"
+INTERPRETER := $(or $(CHOSEN),.venv/bin/python)
+RUN := exec "$$INTERPRETER"
+# ARGS is divided as the shell would, and nothing in it is expanded or run.
+RUN_ARGS := $(RUN) $(if $(ARGS),-m reslab.make)
 
 # --- experiments -----------------------------------------------------------------------------------
 
 OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
+	$${SET:+"--settings=$$SET"} \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
 	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} \
 	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) $(if $(filter-out 0 no false,$(DRY)),--dry)
-SPLIT_SET = set -f; set --; for word in $$SET; do set -- "$$@" "--set=$$word"; done
 
 experiment: _name $(READY)
-	@$(SPLIT_SET); $(RUN) scripts/experiment.py run $(OPTIONS) "$$@" -- "$$NAME"
+	@$(RUN) scripts/experiment.py run $(OPTIONS) -- "$$NAME"
 
 status table figure: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ -- "$$NAME"
@@ -117,30 +160,29 @@ dashboard: _name $(READY)
 	@$(RUN) scripts/dashboard.py -- "$$NAME"
 
 train: _model $(READY)
-	@$(SPLIT_SET); $(RUN) scripts/experiment.py train \
-		"--model=$$MODEL" "--data=$$DATA" "--recipe=$$RECIPE" $(OPTIONS) "$$@"
+	@$(RUN) scripts/experiment.py train "--model=$$MODEL" "--data=$$DATA" "--recipe=$$RECIPE" $(OPTIONS)
 
 models: $(READY)
 	@$(RUN) scripts/models.py $${MODEL:+-- "$$MODEL"}
 
 bench: $(READY)
-	@$(RUN) scripts/bench.py $(ARGS)
+	@$(RUN_ARGS) scripts/bench.py
 
 # --- development -----------------------------------------------------------------------------------
 
 setup: $(READY)
 
 test-fast: $(READY)
-	@$(RUN) -m pytest -m 'not slow and not process' --numprocesses=auto --maxprocesses=8 $(ARGS)
+	@$(RUN_ARGS) -m pytest -m 'not slow and not process' --numprocesses=auto --maxprocesses=8
 
 test: $(READY)
-	@$(RUN) -m pytest -m 'not slow' $(ARGS)
+	@$(RUN_ARGS) -m pytest -m 'not slow'
 
 test-slow: $(READY)
-	@$(RUN) -m pytest -m slow --durations=10 $(ARGS)
+	@$(RUN_ARGS) -m pytest -m slow --durations=10
 
 check: lint
-	@$(RUN) -m pytest --durations=20 $(ARGS)
+	@$(RUN_ARGS) -m pytest --durations=20
 
 lint: $(READY)
 	@$(RUN) -m ruff check
@@ -169,27 +211,27 @@ LIST = for file in configs/experiments/*.yaml; do [ -e "$$file" ] || continue; \
 
 _name:
 	@[ -n "$$NAME" ] || { printf 'Which experiment? Say NAME=…, for example:\n\n'; \
-		printf '  make $(firstword $(MAKECMDGOALS)) NAME=quickstart\n\n'; $(LIST); exit 2; } >&2
+		printf '  make $(firstword $(GOALS)) NAME=quickstart\n\n'; $(LIST); exit 2; } >&2
 
 _model:
 	@[ -n "$$MODEL" ] && [ -n "$$DATA" ] && [ -n "$$RECIPE" ] || { printf '%s\n' \
 		'Which net, data set and recipe? For example:' '' \
 		'  make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01' '' \
-		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100, imagenette_mini and others. Recipes: configs/recipes.'; \
+		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100, imagenette_mini and others, or a folder of photographs. Recipes: configs/recipes.'; \
 		exit 2; } >&2
 
 # Made with PYTHON if that is given; remade if its interpreter has gone.
 .venv/.ready: requirements.txt pyproject.toml $(if $(PYTHON),_always)
 .venv/.ready: $(if $(shell .venv/bin/python -c 'print("runs")' 2>/dev/null),,_always)
-	@sh scripts/venv.sh "$(PYTHON)"
+	@sh scripts/venv.sh "$$PYTHON"
 
 # An environment that is not ours is looked at and left alone.
 ifneq ($(filter test% check lint format,$(MAKECMDGOALS)),)
   NEEDED += pytest hypothesis ruff mypy importlinter
 endif
 _chosen:
-	@lacking=$$("$(CHOSEN)" $(LACKING) 2>/dev/null) || { echo "$(CHOSEN) is no Python that runs." >&2; exit 2; }; \
-	"$(CHOSEN)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(CHOSEN) is $$("$(CHOSEN)" --version); reslab needs 3.11 or later." >&2; exit 2; }; \
-	[ -z "$$lacking" ] || { printf '%s\n' "$(CHOSEN) lacks: $$lacking" "  Install it there:" \
-		"  \"$(CHOSEN)\" -m pip install -r requirements.txt -e '.[dev]'" >&2; exit 2; }
+	@lacking=$$("$$INTERPRETER" $(LACKING) 2>/dev/null) || { printf '%s\n' "$$INTERPRETER is no Python that runs." >&2; exit 2; }; \
+	"$$INTERPRETER" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ printf '%s\n' "$$INTERPRETER is $$("$$INTERPRETER" --version); reslab needs 3.11 or later." >&2; exit 2; }; \
+	[ -z "$$lacking" ] || { printf '%s\n' "$$INTERPRETER lacks: $$lacking" "  Install it there:" \
+		"  \"$$INTERPRETER\" -m pip install -r requirements.txt -e '.[dev]'" >&2; exit 2; }

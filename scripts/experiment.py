@@ -16,6 +16,7 @@ import sys
 
 from reslab.arguments import Parser, number, whole
 from reslab.errors import exit_code
+from reslab.make import assignments
 
 DATA = (
     "digits, mnist, cifar10, cifar100, imagenet, imagenette, imagenette_mini, or imagefolder with "
@@ -60,6 +61,14 @@ def add_options(command: Parser) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="change the base under every variant, e.g. model.shortcut=C (repeatable)",
+    )
+    command.add_argument(
+        "--settings",
+        type=assignments,
+        action="extend",
+        dest="set",
+        metavar="TEXT",
+        help="several of --set with blanks between them, as make's SET has them",
     )
     command.add_argument(
         "--devices", type=whole("DEVICES"), default=1, metavar="N", help="processes per run"

@@ -196,8 +196,8 @@ def parse_assignment(text: str) -> Tree:
     path, equals, value = text.partition("=")
     if not equals or not all(key.strip() for key in path.split(".")):
         raise UserError(
-            f"expected KEY=VALUE, for example model.shortcut=C, got {quoted(text)} (make's SET "
-            "ends at a space; a value with one goes to scripts/experiment.py as --set 'KEY=VALUE')"
+            f"expected KEY=VALUE, for example model.shortcut=C, got {quoted(text)} (SET is "
+            "divided at spaces; quote a value that has some: SET='data.folder=\"/my photos\"')"
         )
     try:
         return {path.strip(): _read(value)}
