@@ -3,6 +3,7 @@
 
   export.py runs/quickstart/residual-20-s0-… --to safetensors residual-20.safetensors
   export.py residual-20.safetensors --to onnx residual-20.onnx
+  export.py resnet50.pth --to onnx resnet50.onnx --model resnet50 --normalization imagenet
 
 safetensors    for reslab.load, scripts/evaluate.py and scripts/predict.py: weights, description,
                normalisation and class names; nothing in it can run
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from reslab.arguments import Parser
 from reslab.errors import exit_code
+from reslab.training.given import add_options, given
 
 FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
 
@@ -27,13 +29,14 @@ FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
 def main() -> int:
     """Parse the arguments and export."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=Path, help="a run's folder, or a checkpoint of a run")
+    parser.add_argument("weights", type=Path, help="a run's folder, or a file of weights")
     parser.add_argument("--to", required=True, choices=FORMATS, help="the format")
     parser.add_argument("file", type=Path, help="what to write; an old file is replaced")
+    add_options(parser)
     arguments = parser.parse_args()
     from reslab.training.export import export
 
-    difference = export(arguments.weights, arguments.to, arguments.file)
+    difference = export(arguments.weights, arguments.to, arguments.file, given(arguments))
     print(
         f"wrote {arguments.file}, {arguments.file.stat().st_size / 1e6:,.1f} MB; read back, its "
         f"logits differ from the net's by at most {difference:.0e} of the largest"

@@ -3,6 +3,7 @@
 
   predict.py photo.jpg --weights runs/imagenette/resnet-18-s0-…
   predict.py my_photos '*.png' --weights resnet18.safetensors --top 3 --csv > seen.csv
+  predict.py photo.jpg --weights resnet50.pth --model resnet50 --normalization imagenet
 
 Images are JPEG, PNG, WebP, GIF, BMP or TIFF of any size: they are resized, cropped, made grey where
 the net wants it, and normalised as its weights say. Those that cannot be decoded are listed, and
@@ -16,6 +17,7 @@ from pathlib import Path
 from reslab.arguments import Parser, whole
 from reslab.errors import exit_code
 from reslab.text import printable
+from reslab.training.given import add_options, given
 
 
 def parser() -> Parser:
@@ -23,7 +25,7 @@ def parser() -> Parser:
     top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("images", nargs="+", metavar="IMAGE", help="files, folders, globs")
     top.add_argument(
-        "--weights", required=True, type=Path, help="a run's folder, its checkpoint, safetensors"
+        "--weights", required=True, type=Path, help="a run's folder, or a file of weights"
     )
     top.add_argument(
         "--top", type=whole("--top"), default=5, metavar="N", help="classes per image (5)"
@@ -32,6 +34,7 @@ def parser() -> Parser:
     for form in ("json", "csv"):
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form)
     top.set_defaults(form="table")
+    add_options(top)
     return top
 
 
@@ -40,7 +43,7 @@ def main() -> int:
     arguments = parser().parse_args()
     from reslab.training.predict import predict
 
-    seen = predict(arguments.images, arguments.weights, arguments.top)
+    seen = predict(arguments.images, arguments.weights, arguments.top, given(arguments))
     if seen.guesses or arguments.form != "table":
         print({"table": seen.as_table, "json": seen.as_json, "csv": seen.as_csv}[arguments.form]())
     for path, reason in seen.undecodable.items():

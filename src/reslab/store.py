@@ -15,6 +15,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -159,7 +160,20 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON atomically."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, to_json(value, indent=1, ascii_only=False) + "\n")
+
+
+def to_json(value: Any, indent: int | None = None, ascii_only: bool = True) -> str:
+    """A value as JSON, which has no NaN and no infinity: null stands for them."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def read_json(path: Path, shape: records.Shape | None = None) -> Any:
@@ -284,7 +298,7 @@ def append_metrics(folder: Path, row: Row) -> None:
     """Append one row to the metrics, on disk when the function returns."""
     path = folder / METRICS
     with _room_for(path), path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+        file.write(to_json(row) + "\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -344,7 +358,7 @@ def drop_metrics_after(folder: Path, step: int) -> None:
         with _room_for(aside), aside.open("ab") as file:
             file.write(b"".join(line + b"\n" for line in damaged))
     rows = [row for _, row, _ in lines if row is not None and row["step"] <= step]
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    write_text(path, "".join(to_json(row) + "\n" for row in rows))
 
 
 class Busy(Exception):

@@ -31,6 +31,10 @@ def test_weights_of_akamasters_resnet20_fit() -> None:
         ("_orig_mod.module.linear.bias", "fc.bias"),
         ("layer2.0.shortcut.1.running_mean", "layer2.0.downsample.1.running_mean"),
         ("layer1.0.bn2.weight", "layer1.0.bn2.weight"),
+        ("model.conv1.weight", "conv1.weight"),
+        ("net.conv1.weight", "conv1.weight"),
+        ("backbone.conv1.weight", "conv1.weight"),
+        ("module.model._orig_mod.backbone.net.conv1.weight", "conv1.weight"),
     ],
 )
 def test_keys_are_translated(theirs: str, ours: str) -> None:
@@ -85,3 +89,47 @@ def test_names_that_torchvision_has_not_are_left_for_fit_to_refuse() -> None:
     assert list(from_torchvision(net, {"features.denseblock9.x": torch.zeros(1)})) == [
         "features.denseblock9.x"
     ]
+
+
+def test_two_nets_in_one_state_dict_are_not_mixed() -> None:
+    with pytest.raises(UserError, match=r"net\.fc\.bias and model\.fc\.bias are one name"):
+        translate({"net.fc.bias": torch.zeros(1), "model.fc.bias": torch.zeros(1)})
+
+
+class Wrapped(torch.nn.Module):
+    """A net whose own names look like those that other code puts before ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = torch.nn.Linear(2, 3)
+        self.linear = torch.nn.Linear(3, 1)
+
+
+def test_names_that_a_net_has_itself_are_its_own() -> None:
+    weights = Wrapped().state_dict()
+    net = fit(Wrapped(), translate(weights))
+    assert torch.equal(net.backbone.weight, weights["backbone.weight"])
+    assert torch.equal(fit(Wrapped(), weights).linear.bias, weights["linear.bias"])
+
+
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("key", ["conv1.weight", "bn1.running_var"])
+def test_weights_that_are_not_finite_are_refused(key: str, number: float) -> None:
+    weights = build("resnet8_w8").state_dict()
+    weights[key].view(-1)[1] = number
+    with pytest.raises(UserError, match=rf"not finite \(NaN or infinite\): 1 of \d+ in {key}"):
+        fit(build("resnet8_w8"), weights)
+
+
+def test_numbers_of_another_kind_are_refused() -> None:
+    weights = build("resnet8_w8").state_dict()
+    weights["fc.bias"] = weights["fc.bias"].to(torch.complex64)
+    weights["conv1.weight"] = weights["conv1.weight"].to(torch.int8)
+    with pytest.raises(UserError, match=r"kinds of numbers: conv1.weight is int8, .*complex64"):
+        fit(build("resnet8_w8"), weights)
+
+
+def test_half_precision_fits() -> None:
+    halves = {k: v.half() if v.is_floating_point() else v
+              for k, v in build("resnet8_w8").state_dict().items()}  # fmt: skip
+    assert fit(build("resnet8_w8"), halves).fc.weight.dtype == torch.float32

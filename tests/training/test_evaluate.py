@@ -15,6 +15,7 @@ from reslab.errors import UserError
 from reslab.models import build
 from reslab.training.checkpoint import load
 from reslab.training.evaluate import Net, evaluate_file
+from reslab.training.given import Given
 
 AKAMASTER = "resnet20-12fca82f.th"
 
@@ -48,9 +49,9 @@ def test_foreign_weights_must_be_told_their_net_data_and_normalization(tmp_path:
         (("resnet8_w8", "digits", None), "normalization"),
     ):
         with pytest.raises(UserError, match=f"does not say its {missing}; add --{missing}"):
-            evaluate_file(file, *options)
-    assert evaluate_file(file, "resnet8_w8", "digits", "channel").score.examples == 360
-    with pytest.raises(UserError, match="does not say which net"):
+            evaluate_file(file, Given(*options))
+    assert evaluate_file(file, Given("resnet8_w8", "digits", "channel")).score.examples == 360
+    with pytest.raises(UserError, match="does not say its model; add --model"):
         load(file)
 
 
@@ -62,7 +63,7 @@ def test_weights_that_do_not_fit_list_missing_and_unexpected_keys(tmp_path: Path
     with pytest.raises(
         UserError, match=r"missing keys: fc.weight(.|\n)*unexpected keys: str"
     ) as at:
-        evaluate_file(file, "resnet8_w8", "digits", "channel")
+        evaluate_file(file, Given("resnet8_w8", "digits", "channel"))
     assert str(at.value).startswith(f"{file}: the weights do not fit the net\n")
 
 
@@ -70,14 +71,14 @@ def test_a_net_for_other_images_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     torch.save(build("resnet20").state_dict(), file)
     with pytest.raises(UserError, match=r"other shapes: conv1.weight is 16×3×3×3, the net's 16×1"):
-        evaluate_file(file, "resnet20", "digits", "none")
+        evaluate_file(file, Given("resnet20", "digits", "none"))
     with pytest.raises(UserError, match="--normalization imagenet is for colour; digits is grey"):
-        evaluate_file(file, "resnet20", "digits", "imagenet")
+        evaluate_file(file, Given("resnet20", "digits", "imagenet"))
 
 
 def test_a_runs_net_is_not_tested_on_images_of_other_kinds(digit_weights: Path) -> None:
     with pytest.raises(UserError, match="takes 1 channels to 10 classes; cifar10 has 3 and 10"):
-        evaluate_file(digit_weights, data="cifar10")
+        evaluate_file(digit_weights, Given(data="cifar10"))
 
 
 def test_a_name_stands_for_the_net_with_the_datas_classes(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_name_stands_for_the_net_with_the_datas_classes(tmp_path: Path) -> Non
     hundred = describe("resnet20").model_copy(update={"classes": 100})
     torch.save(build(hundred).state_dict(), file)
     with pytest.raises(UserError, match=r"cifar100|cifar-100"):
-        evaluate_file(file, "resnet20", "cifar100", "channel")
+        evaluate_file(file, Given("resnet20", "cifar100", "channel"))
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed", "64-true"])

@@ -11,7 +11,8 @@ from reslab.config import resolve
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.training import export as exporting
-from reslab.training.checkpoint import About, trained
+from reslab.training.about import About
+from reslab.training.checkpoint import trained
 from reslab.training.export import FORMATS, Format, example, export
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.conftest import DECODING
 from tests.training.conftest import Script, write_weights
 
-from reslab.config import resolve
+from reslab.config import Use, resolve
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.training.checkpoint import trained
@@ -61,7 +61,7 @@ def test_photographs_are_cropped_as_the_runs_evaluation_crops_them(
     config = resolve(tree, "here")
     image = torch.from_numpy(np.array(Image.open(pictures / "b.png"))).permute(2, 0, 1)
     expected = Compose([Resize(256), CenterCrop(224)])(image)
-    assert torch.equal(as_input(image, config), expected)
+    assert torch.equal(as_input(image, Use.of_run(config)), expected)
     imagenet = Normalization.fit("imagenet", torch.zeros(0, 3, 1, 1))
     names = tuple(f"class {label}" for label in range(1000))
     weights = write_weights(tmp_path / "resnet18.safetensors", config, imagenet, names)
@@ -93,7 +93,7 @@ def test_what_names_no_image_is_an_error(tmp_path: Path, word: str) -> None:
 
 def test_weights_of_others_say_nothing_about_images(tmp_path: Path, pictures: Path) -> None:
     torch.save({"fc.bias": torch.ones(3)}, tmp_path / "theirs.pt")
-    with pytest.raises(UserError, match="does not say which net"):
+    with pytest.raises(UserError, match="does not say its model; add --model"):
         predict([str(pictures)], tmp_path / "theirs.pt", top=5)
 
 

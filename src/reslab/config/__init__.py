@@ -2,7 +2,14 @@
 
 from reslab.config.data import Data, Photographs, facts_of
 from reslab.config.nets import DenseNet, Described, Description, Foreign, ResNet
-from reslab.config.resolve import config_file, config_names, read_run, resolve, validate
+from reslab.config.resolve import (
+    config_file,
+    config_names,
+    read_run,
+    resolve,
+    resolve_use,
+    validate,
+)
 from reslab.config.schema import (
     Augmentation,
     Optimizer,
@@ -12,6 +19,7 @@ from reslab.config.schema import (
     input_size,
 )
 from reslab.config.strict_yaml import dump_yaml, flatten, load_yaml, merge, parse_assignment
+from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "ResNet",
     "RunConfig",
     "Schedule",
+    "Use",
     "config_file",
     "config_names",
     "describe",
@@ -40,5 +49,6 @@ __all__ = [
     "parse_assignment",
     "read_run",
     "resolve",
+    "resolve_use",
     "validate",
 ]

@@ -22,7 +22,8 @@ from reslab.config.folders import list_folder
 from reslab.config.nets import FAMILIES, described
 from reslab.config.schema import Description, Recipe, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
-from reslab.config.zoo import describe
+from reslab.config.use import Use
+from reslab.config.zoo import ZOO, describe
 from reslab.errors import MOST, UserError, located, nearest
 from reslab.text import quoted, shortened
 
@@ -179,6 +180,42 @@ def validate(tree: Tree, where: str | Place) -> RunConfig:
         return RunConfig.model_validate_json(json.dumps(tree))
     except ValidationError as error:
         raise UserError(problems(error, where, RunConfig)) from None
+
+
+def resolve_use(tree: Tree, where: str | Place) -> Use:
+    """What weights are used with, as a tree says it: the net, its data, how photographs are cropped
+    (`model`, `data`, `photographs`, `image_size`). What is left out follows from the data, else
+    from the net's name: a net for images of 64 pixels or more reads photographs."""
+    place = _place(where)
+    data = _filled_in(_part(tree, "data", place), place) if tree.get("data") else {}
+    model = _part(tree, "model", place)
+    with located(place("model")):
+        named = _named_net(model) | (_shape(data) if data else {}) | _without_name(model)
+    whole = {**tree, "model": named, **({"data": data} if data else {})}
+    try:
+        return Use.model_validate_json(json.dumps(whole | _inputs(whole, model.get("name"))))
+    except ValidationError as error:
+        raise UserError(problems(error, where, Use)) from None
+
+
+def _inputs(tree: Tree, name: str | None) -> Tree:
+    """How images become a net's inputs, where a tree leaves it open."""
+    described = _described(tree["data"]) if "data" in tree else None
+    facts = facts_of(described) if described else None
+    own = ZOO[name].image_size if name in ZOO else 224
+    size = tree.get("image_size") or (facts.image_size if facts else own)
+    crops = tree.get("photographs")
+    if not crops and not (facts.photographs if facts else size >= SMALLEST_PHOTOGRAPH):
+        return {"image_size": size}
+    crops = crops if isinstance(crops, dict) else {}
+    size = crops.get("size", size)
+    shorter = round(size * 256 / 224) if isinstance(size, int) else size
+    crops = {"crop": "center", "size": size, "test_shorter_side": shorter, **crops}
+    return {"photographs": crops, "image_size": size}
+
+
+SMALLEST_PHOTOGRAPH = 64
+"""A net for smaller images is one for data of one size."""
 
 
 def read_run(path: Path) -> RunConfig:

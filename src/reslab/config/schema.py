@@ -263,6 +263,9 @@ class Recipe(Description):
         return self.model_copy(update={"schedule": schedule, "steps": scale(self.steps)})
 
 
+Precision = Literal["32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"]
+
+
 class RunConfig(Description):
     """One training run: everything that decides its result, and nothing else."""
 
@@ -272,7 +275,7 @@ class RunConfig(Description):
     seed: NonNegativeInt = 0
     budget: PositiveFloat = 1.0
     """Fraction of the recipe's steps; see `Recipe.scaled`."""
-    precision: Literal["32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    precision: Precision = "32-true"
     """It never follows the hardware. 32-true switches TF32 off. bf16-mixed and 16-mixed compute in
     bfloat16 and float16, for which older GPUs (T4, V100) have units; with 16-mixed the gradients
     are scaled, and a step in which they overflow changes no weight, but counts. 64-true is float64

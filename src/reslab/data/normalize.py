@@ -4,7 +4,8 @@ Sums are over integers small enough to be exact, so a fit does not depend on the
 that of `gcn_zca`, sums of real numbers, may in its last bits.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple, NotRequired, TypedDict, get_args
@@ -16,8 +17,11 @@ from tqdm import tqdm
 
 from reslab.config.schema import Normalizing
 from reslab.errors import UserError
+from reslab.text import quoted
 
 Kind = Normalizing
+GIVEN = "given"
+"""The kind of one that was not measured here, but said in numbers."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """As in torchvision's reference training and its published weights."""
@@ -68,12 +72,40 @@ class Normalization:
     @classmethod
     def from_state(cls, state: NormalizationState) -> "Normalization":
         """The normalisation that `state()` described; `UserError` for an unknown kind."""
-        if state["kind"] not in get_args(Kind):
+        if state["kind"] not in (*get_args(Kind), GIVEN):
             raise UserError(
-                f"the normalization in the weights is {state['kind']!r}; expected "
+                f"the normalization in the weights is {quoted(state['kind'])}; expected "
                 f"{', '.join(get_args(Kind))}"
             )
         return cls(**state)
+
+    @classmethod
+    def given(cls, mean: Sequence[float], std: Sequence[float]) -> "Normalization":
+        """With these numbers of pixels / 255, one per channel."""
+        moments = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (mean, std))
+        return cls(GIVEN, *moments)
+
+    def refuse_unfit(self, shape: tuple[int, int, int]) -> None:
+        """`UserError` where it cannot normalise images of a shape (C, H, W), or makes them NaN."""
+        pixels = math.prod(shape)
+        for name, tensor, most in (
+            ("mean", self.mean, shape),
+            ("std", self.std, shape),
+            ("whitening", self.whitening, (pixels, pixels)),
+        ):
+            if tensor is None:
+                continue
+            sides = tuple(tensor.shape)
+            least = 1 if name != "whitening" else pixels
+            if len(sides) != len(most) or any(
+                side not in (least, whole) for side, whole in zip(sides, most, strict=True)
+            ):
+                found, wanted = ("×".join(map(str, one)) or "a scalar" for one in (sides, shape))
+                raise UserError(f"the normalization's {name} is {found}; the images are {wanted}")
+            if tensor.dtype != torch.float32 or not bool(tensor.isfinite().all()):
+                raise UserError(f"the normalization's {name} is not all finite numbers in float32")
+        if bool((self.std <= 0).any()):
+            raise UserError("the normalization's std is not above 0 everywhere")
 
     def state(self) -> NormalizationState:
         """A plain dict of a string and tensors, on the CPU, for a checkpoint."""

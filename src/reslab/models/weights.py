@@ -5,20 +5,23 @@ torchvision's names already; its DenseNet's children are called otherwise.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from torch import Tensor, nn
 
 from reslab.errors import UserError, listed
+from reslab.text import shortened
 
 Net = TypeVar("Net", bound=nn.Module)
+T = TypeVar("T")
 
 Renames = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
 """Patterns and replacements, applied in this order to every key."""
 
 RENAMES: Renames = (
-    (r"^(?:module\.|_orig_mod\.)+", ""),  # DataParallel's and torch.compile's prefixes
+    # Of DataParallel, torch.compile, LightningModules, and what other code calls its net.
+    (r"^(?:module\.|_orig_mod\.|model\.|net\.|backbone\.)+", ""),
     (r"^linear\.", "fc."),  # akamaster/pytorch_resnet_cifar10, kuangliu/pytorch-cifar
     (r"\.shortcut\.", ".downsample."),  # the same two, option B
 )
@@ -38,9 +41,17 @@ DENSE_RENAMES: Renames = (
 """Our names of a dense net's parts and torchvision's."""
 
 
-def translate(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict under our names; tensors are shared, not copied."""
-    return {_renamed(key, RENAMES): value for key, value in state_dict.items()}
+def translate(state_dict: Mapping[str, T]) -> dict[str, T]:
+    """The state dict under our names; tensors are shared, not copied.
+
+    `UserError` where two would have one name, as where a file holds two nets.
+    """
+    names: dict[str, str] = {}
+    for key in state_dict:
+        twin = names.setdefault(_renamed(key, RENAMES), key)
+        if twin != key:
+            raise UserError(f"{shortened(twin)} and {shortened(key)} are one name without prefixes")
+    return {name: state_dict[key] for name, key in names.items()}
 
 
 def to_torchvision(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -66,28 +77,63 @@ def _renamed(key: str, renames: Renames) -> str:
 def fit(net: Net, state_dict: Mapping[str, Tensor]) -> Net:
     """Load `state_dict` into `net` and return it; all keys and shapes must be the net's, none more.
 
-    `UserError` lists what does not fit and leaves `net` as it was. BatchNorm's
-    `num_batches_tracked` may be missing: weights from before torch 0.4.1 have none.
+    `UserError` lists what does not fit, or what is not finite, and leaves `net` as it was.
+    BatchNorm's `num_batches_tracked` may be missing: weights from before torch 0.4.1 have none.
     """
     expected = net.state_dict()
-    needed = {key for key in expected if not key.endswith("num_batches_tracked")}
-    problems = {
-        "missing keys": sorted(needed - set(state_dict)),
-        "unexpected keys": sorted(set(state_dict) - set(expected)),
-        "other shapes": [
-            f"{key} is {_shape(state_dict[key])}, the net's {_shape(value)}"
-            for key, value in expected.items()
-            if key in state_dict and _shape(state_dict[key]) != _shape(value)
-        ],
-    }
-    if any(problems.values()):
-        lines = [f"  {kind}: {listed(found, 8)}" for kind, found in problems.items() if found]
+    found = under_names(expected, state_dict)
+    if lines := misfits(expected, found):
         raise UserError("\n".join(["the weights do not fit the net", *lines]))
-    net.load_state_dict(dict(state_dict))  # a plain dict: torch fills in num_batches_tracked
+    refuse_infinite({key: found[key] for key in expected if key in found})
+    net.load_state_dict(found)  # a plain dict: torch fills in num_batches_tracked
     return net
 
 
-def _shape(value: object) -> str:
-    if not isinstance(value, Tensor):
-        return "no tensor"
+def under_names(expected: Iterable[str], state_dict: Mapping[str, T]) -> dict[str, T]:
+    """The state dict under a net's own names, of which some look like those of other code."""
+    own = set(expected)
+    names = {_renamed(key, RENAMES): key for key in own}
+    return {key if key in own else names.get(key, key): v for key, v in state_dict.items()}
+
+
+def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """What keeps tensors from being a net's, a line per kind; nothing where they fit."""
+    needed = {key for key in expected if not key.endswith("num_batches_tracked")}
+    both = [(key, found[key], value) for key, value in expected.items() if key in found]
+    problems = {
+        "missing keys": needed - set(found),
+        "unexpected keys": set(found) - set(expected),
+        "other shapes": [
+            f"{key} is {_shape(one)}, the net's {_shape(other)}"
+            for key, one, other in both
+            if one.shape != other.shape
+        ],
+        "other kinds of numbers": [
+            f"{key} is {_kind(one)}, the net's {_kind(other)}"
+            for key, one, other in both
+            if one.is_floating_point() != other.is_floating_point() or one.is_complex()
+        ],
+    }
+    return [f"  {kind}: {listed(keys, 8)}" for kind, keys in problems.items() if keys]
+
+
+def refuse_infinite(tensors: Mapping[str, Tensor]) -> None:
+    """`UserError` for weights of which some are NaN or infinite: a training that diverged."""
+    told = []
+    for key, value in tensors.items():
+        wrong = int((~value.isfinite()).sum()) if value.is_floating_point() else 0
+        if wrong:
+            told.append(f"{wrong:,} of {value.numel():,} in {key}")
+    if told:
+        raise UserError(
+            f"the weights are not finite (NaN or infinite): {listed(told, 4)}; the training that "
+            "made them has diverged, or the file is damaged"
+        )
+
+
+def _shape(value: Tensor) -> str:
     return "×".join(map(str, value.shape)) or "a scalar"
+
+
+def _kind(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")

@@ -6,30 +6,34 @@ that travel are a safetensors file, which holds the net's tensors under their ow
 three, as JSON, in its metadata under `reslab`.
 """
 
-import json
-import math
+import os
 import pickle
-from base64 import b64decode, b64encode
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reslab import store
-from reslab.config import RunConfig
-from reslab.config.resolve import problems
+from reslab.config import Use
 from reslab.data.modules import dtype_of
-from reslab.data.normalize import Normalization, NormalizationState
 from reslab.errors import UserError, located
 from reslab.models import build
+from reslab.models.near import refuse_misfit, what_fits
 from reslab.models.weights import fit, translate
+from reslab.models.wrappers import Found, find_state_dict, is_averaged
+from reslab.text import printable, shortened
+from reslab.training.about import About
+from reslab.training.given import NOTHING, Given
+from reslab.training.meaning import meaning
+from reslab.training.pickled import Saved, Stored, read_saved
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -70,85 +74,45 @@ def _lacking(checkpoint: Any) -> str:
 
 
 @dataclass(frozen=True)
-class About:
-    """What a run's weights mean: which net they belong to, what it takes, and what it answers."""
-
-    config: RunConfig
-    normalization: Normalization
-    class_names: tuple[str, ...]
-
-    def as_json(self) -> str:
-        """One line; `from_json` gives back equal values, bit for bit.
-
-        Of a folder of one's own only the name is told, not where it lies.
-        """
-        config = self.config.model_dump(mode="json")
-        if config["data"]["folder"]:
-            config["data"]["folder"] = Path(config["data"]["folder"]).name
-        return json.dumps(
-            {
-                "config": config,
-                "normalization": _as_plain(self.normalization),
-                "class_names": self.class_names,
-            },
-            ensure_ascii=False,
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> "About":
-        """What `as_json` described."""
-        about = json.loads(text)
-        return cls(
-            _config(json.dumps(about["config"])),
-            _from_plain(about["normalization"]),
-            tuple(about["class_names"]),
-        )
-
-
-def _as_plain(normalization: Normalization) -> dict[str, Any]:
-    """Numbers as lists; a whitening matrix, 38 MB for CIFAR, as its bytes in base64."""
-    state = normalization.state()
-    plain: dict[str, Any] = {"kind": state["kind"]}
-    plain |= {"mean": state["mean"].tolist(), "std": state["std"].tolist()}
-    if "whitening" in state:
-        plain["whitening"] = b64encode(state["whitening"].numpy().astype("<f4").tobytes()).decode()
-    return plain
-
-
-def _from_plain(plain: dict[str, Any]) -> Normalization:
-    state: dict[str, Any] = {"kind": plain["kind"]}
-    state |= {name: torch.tensor(plain[name]) for name in ("mean", "std")}
-    if "whitening" in plain:
-        values = np.frombuffer(b64decode(plain["whitening"]), "<f4")
-        side = math.isqrt(len(values))
-        state["whitening"] = torch.from_numpy(values.reshape(side, side).astype(np.float32))
-    return Normalization.from_state(cast(NormalizationState, state))
-
-
-def _config(text: str) -> RunConfig:
-    try:
-        return RunConfig.model_validate_json(text)
-    except ValidationError as error:
-        raise UserError(problems(error, "the run that the weights are of", RunConfig)) from None
-
-
-@dataclass(frozen=True)
 class Weights:
     """What a file of weights holds; a foreign one does not say what it is about."""
 
     tensors: dict[str, Tensor]
     about: About | None
+    remark: str = ""
+    """What was taken of a file in which there is more."""
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path, key: str | None = None) -> Weights:
     """The weights in a run folder, a checkpoint, a safetensors file or a state dict.
 
-    `UserError` for anything else.
+    `key` is the dotted path to a state dict in a file that has several. Tensors and plain values
+    are read and nothing is unpickled. `UserError`, a short one, for anything else.
     """
     path = path / store.CHECKPOINT if path.is_dir() else path
     if not path.exists():
         raise UserError(f"there is no {path}")
-    return (_read_safetensors if _is_safetensors(path) else _read_pickled)(path)
+    if not path.is_file():
+        raise UserError(f"{path} is no file")
+    with _in_one_line(path):
+        if not os.access(path, os.R_OK):
+            raise UserError("you may not read it")
+        return _read_safetensors(path) if _is_safetensors(path) else _read_pickled(path, key)
+
+
+@contextmanager
+def _in_one_line(path: Path) -> Iterator[None]:
+    """Whatever damage or malice leads a reader to becomes a `UserError` that names the file."""
+    try:
+        yield
+    except UserError as error:
+        reason = str(error)
+    except Exception as error:
+        first = str(error).partition("\n")[0]
+        reason = f"it is damaged ({type(error).__name__}: {shortened(printable(first))})"
+    else:
+        return
+    raise UserError(f"{path} cannot be read as weights: {reason}")
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -157,25 +121,48 @@ def _is_safetensors(path: Path) -> bool:
         return file.read(9)[8:] == b"{"
 
 
-def _read_pickled(path: Path) -> Weights:
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError):
-        raise UserError(
-            f"{path} cannot be read as weights: expected a safetensors file, or one by torch.save "
-            "that holds tensors and plain values only (anything else would have to be unpickled, "
-            "which runs code)"
-        ) from None
-    tensors = held.get("state_dict", held) if isinstance(held, dict) else None
-    if not tensors or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise UserError(f"{path} holds no state dict (names and tensors)")
-    if "reslab" not in held:
-        return Weights(translate(tensors), None)
-    about = held["reslab"]
-    net = {key.removeprefix("net."): v for key, v in tensors.items() if key.startswith("net.")}
-    config = _config(about["config"])
-    normalization = Normalization.from_state(about["normalization"])
-    return Weights(net, About(config, normalization, tuple(about["class_names"])))
+def _read_pickled(path: Path, key: str | None) -> Weights:
+    saved = read_saved(path)
+    held = saved.held
+    if isinstance(held, dict) and "reslab" in held and key is None:
+        return _read_own(saved)
+    found = find_state_dict(held, lambda value: isinstance(value, Stored), key)
+    tensors = {name: saved.tensor(stored) for name, stored in found.state_dict.items()}
+    return Weights(translate(tensors), None, _remark(path, found))
+
+
+def _remark(path: Path, found: Found) -> str:
+    if not found.others:
+        return ""
+    others = " or ".join(f"--key {shortened(name) or repr(name)}" for name in found.others[:3])
+    taken = found.path or "the tensors of the file itself"
+    averaged = " (averaged weights)" if any(map(is_averaged, found.others)) else ""
+    return f"{path}: took {taken}; to take what else it holds{averaged}: {others}"
+
+
+def _read_own(saved: Saved) -> Weights:
+    """A checkpoint of a run: the net under `net.`, and what it is about."""
+    held = saved.held
+    tensors = held.get("state_dict")
+    if not isinstance(tensors, dict):
+        raise UserError("it holds no state dict (names and tensors)")
+    net = {
+        name.removeprefix("net."): saved.tensor(stored)
+        for name, stored in tensors.items()
+        if isinstance(name, str) and name.startswith("net.") and isinstance(stored, Stored)
+    }
+    return Weights(net, About.from_checkpoint(_read_tensors(saved, held["reslab"])))
+
+
+def _read_tensors(saved: Saved, value: Any, depth: int = 0) -> Any:
+    """Our own part of a checkpoint, with tensors in their places."""
+    if isinstance(value, dict) and depth < DEEPEST:
+        return {name: _read_tensors(saved, part, depth + 1) for name, part in value.items()}
+    return saved.tensor(value) if isinstance(value, Stored) else value
+
+
+DEEPEST = 3
+"""Dicts in dicts of our own part."""
 
 
 def _read_safetensors(path: Path) -> Weights:
@@ -184,7 +171,7 @@ def _read_safetensors(path: Path) -> Weights:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             about = (file.metadata() or {}).get("reslab")
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read as safetensors: {error}") from None
+        raise UserError(f"it is no whole safetensors file: {error}") from None
     return Weights(tensors, About.from_json(about)) if about else Weights(translate(tensors), None)
 
 
@@ -194,18 +181,33 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], about: About) -> N
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
 
 
-def trained(path: Path) -> tuple[nn.Module, About]:
-    """A run's net with its weights, in evaluation mode, and what it is about; see `load`."""
-    weights = read_weights(path)
-    if weights.about is None:
-        raise UserError(
-            f"{path} does not say which net it belongs to; "
-            "name one: scripts/evaluate.py --weights FILE --model NAME"
-        )
-    config = weights.about.config
+def trained(path: Path, given: Given = NOTHING) -> tuple[nn.Module, About]:
+    """A net with its weights, in evaluation mode, and what it is about; see `load`.
+
+    What is given takes the place of what the file says. Of weights that are no run's the net must
+    be given; what else is not known of them is named by numbers, or asked for.
+    """
+    weights = read_weights(path, given.key)
+    about = meaning(path, weights.about, given)
+    return net_with(path, about.use, weights), about
+
+
+def net_with(path: Path, use: Use, weights: Weights) -> nn.Module:
+    """The net of a description with weights, in evaluation mode and in its precision.
+
+    `UserError` lists what does not fit, and says what does. Nothing is built, and no memory taken,
+    for a net that is much larger than the weights.
+    """
+    if weights.remark:
+        print(weights.remark, file=sys.stderr)
     with located(str(path)):
-        net = build(config.model).to(dtype_of(config.precision))
-        return fit(net, weights.tensors).eval(), weights.about
+        try:
+            refuse_misfit(use.model, weights.tensors)
+            net = build(use.model).to(dtype_of(use.precision))
+            return fit(net, weights.tensors).eval()
+        except UserError as error:
+            near = what_fits(use.model, weights.tensors)
+            raise UserError(f"{error}\n  what fits: {near}" if near else str(error)) from None
 
 
 def load(path: str | Path) -> nn.Module:

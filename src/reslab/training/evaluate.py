@@ -10,37 +10,32 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, nll_loss
 from torchmetrics.classification import MulticlassConfusionMatrix
 from tqdm import tqdm
 
 from reslab import store
-from reslab.config import Data, Photographs, RunConfig, describe, facts_of, read_run
+from reslab.config import Data, Described, Photographs, Use, facts_of, read_run
 from reslab.config.data import Split
-from reslab.config.resolve import problems
-from reslab.config.schema import does_not_suit
 from reslab.data.modules import EvaluationBatches, dtype_of
-from reslab.data.normalize import Kind, Normalization
+from reslab.data.normalize import Normalization
 from reslab.data.photographs import fit_normalization, open_photographs
 from reslab.data.sources import in_use, open_source
 from reslab.data.views import Seen, View, Views, assumed, of_any_size
 from reslab.data.workers import chunks, default_workers, in_workers
-from reslab.errors import UserError, located
-from reslab.models import build, fit
+from reslab.errors import UserError
 from reslab.text import printable
-from reslab.training.checkpoint import About, read_weights
+from reslab.training.about import About
+from reslab.training.checkpoint import net_with, read_weights
+from reslab.training.given import NOTHING, Given
+from reslab.training.meaning import Normalizer, normalizer
 from reslab.training.metrics import Score, Tally
 from reslab.training.precision import autocast, set_precision
 
-T = TypeVar("T")
-"""The test images, or the training images that the run has set aside."""
-Normalizer = Kind | Normalization
-"""A fitted normalisation, or the kind that is to be fitted on the training images."""
 TOGETHER = 16
 """Photographs whose views are made together."""
 PIXELS = 64 * 224 * 224
@@ -110,56 +105,50 @@ class Evaluation:
                 writer.writerow([name, *row])
 
 
-def evaluate_file(
-    path: Path,
-    model: str | None = None,
-    data: str | None = None,
-    normalization: Kind | None = None,
-    views: View = "center",
-) -> Evaluation:
+def evaluate_file(path: Path, given: Given = NOTHING, views: View = "center") -> Evaluation:
     """Evaluate weights on a data set's test images, a run's on those that it was tested on.
 
-    What is None is taken from the file. `UserError` names what the file leaves open, lists keys
-    that do not fit the net, and refuses a net that does not fit the images, views of images that
-    are no photographs, and multi_scale for a net that takes one size of images.
+    What is not given is taken from the file. `UserError` names what the file leaves open, lists
+    keys that do not fit the net, and refuses weights that are not finite, a net that does not fit
+    the images, views of images that are no photographs, and multi_scale for a net that takes one
+    size of images.
     """
-    weights = read_weights(path)
-    about = weights.about
-    config = _config(path, about)
-    description = config.model if config and not model else describe(_known(model, path, "model"))
-    used = _named(data) if data else _known(config.data if config else None, path, "data")
-    facts = facts_of(used)
-    if model:  # a name stands for the net that fits the data
-        fitting = {"in_channels": facts.in_channels, "classes": facts.classes}
-        description = description.model_copy(update=fitting)
-    fitted = about.normalization if about else None
-    normalize: Normalizer = (
-        normalization if normalization else _known(fitted, path, "normalization")
-    )
-    if normalization and (reason := does_not_suit(normalization, used)):
-        raise UserError(f"--normalization {reason}")
-    if (description.in_channels, description.classes) != (facts.in_channels, facts.classes):
-        raise UserError(
-            f"the net takes {description.in_channels} channels to {description.classes} classes; "
-            f"{used.name} has {facts.in_channels} and {facts.classes}"
-        )
-    precision = config.precision if config else "32-true"
-    set_precision(precision)
-    with located(str(path)):
-        module = fit(build(description).to(dtype_of(precision)), weights.tensors)
-    module = module.to(_device()).eval()
-    if views == "multi_scale" and facts.photographs:
+    weights = read_weights(path, given.key)
+    use = given.use(path, _known_use(path, weights.about))
+    if use.data is None:
+        raise UserError(f"{path} does not say its data; add --data")
+    normalize = normalizer(path, weights.about, given, use)
+    _refuse_other_images(use.model, use.data)
+    set_precision(use.precision)
+    module = net_with(path, use, weights).to(_device())
+    if views == "multi_scale" and use.photographs:
         refuse_one_size(module)
-    net = Net(module, precision)
-    if facts.photographs:
-        crops = config and config.recipe.photographs
-        return _photographs(net, used, crops or Photographs(crop="center"), normalize, views)
+    net = Net(module, use.precision)
+    if use.photographs:
+        return _photographs(net, use.data, use.photographs, normalize, views)
     if views != "center":
+        size = use.image_size
         raise UserError(
-            f"{views} is a view of photographs; the {facts.image_size}×{facts.image_size} images "
-            f"of {used.name} are tested as they are"
+            f"{views} is a view of photographs; the {size}×{size} images of {use.data.name} are "
+            "tested as they are"
         )
-    return _resident(net, used, normalize)
+    return _resident(net, use.data, normalize)
+
+
+def _known_use(path: Path, about: About | None) -> Use | None:
+    """Of a run folder its own description, which knows where photographs have moved to."""
+    if (path / store.CONFIG).exists():
+        return Use.of_run(read_run(path / store.CONFIG))
+    return about.use if about else None
+
+
+def _refuse_other_images(net: Described, data: Data) -> None:
+    facts = facts_of(data)
+    if (net.in_channels, net.classes) != (facts.in_channels, facts.classes):
+        raise UserError(
+            f"the net takes {net.in_channels} channels to {net.classes} classes; {data.name} has "
+            f"{facts.in_channels} and {facts.classes}"
+        )
 
 
 class Net:
@@ -189,26 +178,6 @@ def evaluate_run(folder: Path, views: View) -> Evaluation:
         {**evaluation.as_dict(), "code": store.code_version(), "time": store.timestamp()},
     )
     return evaluation
-
-
-def _config(path: Path, about: About | None) -> RunConfig | None:
-    """A run folder's own description, which knows where a folder of photographs has moved to."""
-    if (path / store.CONFIG).exists():
-        return read_run(path / store.CONFIG)
-    return about.config if about else None
-
-
-def _named(name: str) -> Data:
-    try:
-        return Data.model_validate({"name": name})
-    except ValidationError as error:
-        raise UserError(problems(error, "--data", Data)) from None
-
-
-def _known(value: T | None, path: Path, what: str) -> T:
-    if value is None:
-        raise UserError(f"{path} does not say its {what}; add --{what}")
-    return value
 
 
 def _device() -> torch.device:

@@ -18,11 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from reslab import store
-from reslab.config import input_size
 from reslab.data.modules import dtype_of
 from reslab.errors import UserError
 from reslab.models import build, fit, from_torchvision, to_torchvision
-from reslab.training.checkpoint import About, load, trained, write_safetensors
+from reslab.training.about import About
+from reslab.training.checkpoint import load, trained, write_safetensors
+from reslab.training.given import NOTHING, Given
 
 Function = Callable[[Tensor], Tensor]
 TOLERANCE = 1e-4
@@ -40,8 +41,8 @@ class Format:
     """Packages of the extra `export`."""
 
 
-def export(weights: Path, form: str, file: Path) -> float:
-    """Write the net of a run folder or a checkpoint as `form`, a key of `FORMATS`.
+def export(weights: Path, form: str, file: Path, given: Given = NOTHING) -> float:
+    """Write the net of a run folder or a file of weights as `form`, a key of `FORMATS`.
 
     Returns the largest difference of logits between the net and the file, relative to the largest
     logit, on random images. `UserError` where it is more than `TOLERANCE`, where packages are
@@ -49,7 +50,7 @@ def export(weights: Path, form: str, file: Path) -> float:
     """
     row = FORMATS[form]
     _check(row, form, file)
-    net, about = trained(weights)
+    net, about = trained(weights, given)
     images = example(about)
     with store.replacing(file) as temporary:
         row.write(temporary, net, about, images)
@@ -64,10 +65,10 @@ def export(weights: Path, form: str, file: Path) -> float:
 
 def example(about: About) -> Tensor:
     """Three random images as the net takes them, (3, C, H, W), equal in every call."""
-    size = input_size(about.config)
+    use = about.use
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(3, about.config.model.in_channels, size, size, generator=generator)
-    return images.to(dtype_of(about.config.precision))
+    shape = 3, use.model.in_channels, use.image_size, use.image_size
+    return torch.randn(shape, generator=generator).to(dtype_of(use.precision))
 
 
 def _check(row: Format, form: str, file: Path) -> None:
@@ -103,7 +104,7 @@ def _write_torchvision(file: Path, net: nn.Module, _about: About, _: Tensor) -> 
 
 
 def _read_torchvision(file: Path, about: About) -> Function:
-    net = build(about.config.model).to(dtype_of(about.config.precision))
+    net = build(about.use.model).to(dtype_of(about.use.precision))
     theirs = torch.load(file, weights_only=True)
     return fit(net, from_torchvision(net, theirs)).eval()
 

@@ -7,7 +7,6 @@ becomes grey where the data are grey. Resizing is bilinear with antialiasing.
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -19,8 +18,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from reslab.config import RunConfig
-from reslab.config.data import facts_of
+from reslab import store
+from reslab.config import Use
 from reslab.config.folders import is_looked_at
 from reslab.data.crops import test_crop
 from reslab.data.decode import Undecodable, decode
@@ -29,6 +28,7 @@ from reslab.data.workers import chunks
 from reslab.errors import UserError
 from reslab.text import markdown_table, printable
 from reslab.training.checkpoint import trained
+from reslab.training.given import NOTHING, Given
 
 AT_ONCE = 32
 """Images that the net takes together."""
@@ -73,12 +73,12 @@ class Predictions:
             for path, guesses in self.guesses.items()
         ]
         undecodable = [{"file": str(p), "reason": reason} for p, reason in self.undecodable.items()]
-        return json.dumps({"predictions": predictions, "undecodable": undecodable}, indent=1)
+        return store.to_json({"predictions": predictions, "undecodable": undecodable}, indent=1)
 
 
 @torch.no_grad()
-def predict(images: Sequence[str], weights: Path, top: int) -> Predictions:
-    """The `top` most probable classes of each image, by a run's or an exported net.
+def predict(images: Sequence[str], weights: Path, top: int, given: Given = NOTHING) -> Predictions:
+    """The `top` most probable classes of each image, by a run's net, or by another that is given.
 
     `images` are files, folders (every file in them that `is_looked_at`, at any depth) and globs.
     `UserError` where there are none, or where the weights do not say what they are.
@@ -86,16 +86,16 @@ def predict(images: Sequence[str], weights: Path, top: int) -> Predictions:
     if top < 1:
         raise UserError(f"--top {top}: expected at least one class")
     paths = image_files(images)
-    net, about = trained(weights)
+    net, about = trained(weights, given)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     net, normalization = net.to(device), about.normalization.to(device)
-    dtype = dtype_of(about.config.precision)
+    dtype = dtype_of(about.use.precision)
     guesses: dict[Path, Guesses] = {}
     undecodable: dict[Path, str] = {}
     for part in tqdm(chunks(paths, AT_ONCE), unit="batch", disable=None):
         decoded = _decoded(part, undecodable)
         if decoded:
-            inputs = torch.stack([as_input(image, about.config) for image in decoded.values()])
+            inputs = torch.stack([as_input(image, about.use) for image in decoded.values()])
             logits = net(normalization(inputs.to(device), dtype))
             guesses |= zip(decoded, _guesses(logits, about.class_names, top), strict=True)
     return Predictions(guesses, undecodable)
@@ -146,12 +146,11 @@ def _named(word: str) -> Iterator[Path]:
             yield entry
 
 
-def as_input(image: Tensor, config: RunConfig) -> Tensor:
-    """An image, uint8 (3, H, W), as the net of a run takes it before it is normalised: uint8."""
-    if config.recipe.photographs:
-        return test_crop(image, config.recipe.photographs)
-    facts = facts_of(config.data)
-    size = [facts.image_size]
+def as_input(image: Tensor, use: Use) -> Tensor:
+    """An image, uint8 (3, H, W), as a net takes it before it is normalised: uint8."""
+    if use.photographs:
+        return test_crop(image, use.photographs)
+    size = [use.image_size]
     small: Tensor = functional.center_crop(functional.resize(image, size), size)
     grey: Tensor = functional.rgb_to_grayscale(small)
-    return grey if facts.in_channels == 1 else small
+    return grey if use.model.in_channels == 1 else small

@@ -1,0 +1,128 @@
+"""Which description weights fit that do not fit the one that was said: a field, or another net.
+
+Only names and shapes are compared, of nets that are built without numbers (torch's meta device).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from reslab.config.complexities import golden
+from reslab.config.nets import Described, Foreign
+from reslab.config.zoo import ZOO
+from reslab.errors import UserError
+from reslab.models.nets import build
+from reslab.models.weights import misfits, under_names
+from reslab.text import shortened
+
+NEAREST = 6
+"""Nets of the zoo that are looked at: those of which the number of parameters is nearest."""
+
+
+def skeleton(net: Described) -> dict[str, Tensor]:
+    """The names and shapes of a net's state dict, in tensors that take no memory."""
+    try:
+        with torch.device("meta"):
+            return build(net).state_dict()
+    except (RuntimeError, OverflowError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"the net cannot be built: {shortened(reason)}") from None
+
+
+def refuse_misfit(net: Described, tensors: Mapping[str, Tensor]) -> None:
+    """`UserError` where tensors are not a net's, before it takes the memory that its description
+    says: that may be anybody's. Another library's nets are compared when they are built."""
+    if max(net.classes, net.in_channels) > MOST_SIDE or not _as_deep(net, tensors):
+        raise UserError(f"the weights do not fit the net: they are {len(tensors):,} tensors")
+    if isinstance(net, Foreign):
+        return
+    expected = skeleton(net)
+    if lines := misfits(expected, under_names(expected, tensors)):
+        raise UserError("\n".join(["the weights do not fit the net", *lines]))
+
+
+MOST_SIDE = 50_000
+"""Classes of a net that takes no absurd memory."""
+
+
+def _as_deep(net: Described, tensors: Mapping[str, Tensor]) -> bool:
+    """Every unit has a tensor."""
+    return isinstance(net, Foreign) or sum(net.units) <= len(tensors)
+
+
+def what_fits(net: Described, tensors: Mapping[str, Tensor]) -> str | None:
+    """`--set model.shortcut=B` or `--model resnet50`: what to say in place of `net`."""
+    if isinstance(net, Foreign):
+        return _zoo_net(tensors)
+    sizes = _sizes(net, tensors)
+    sized = _changed(net, sizes)
+    if sized is None:
+        return None
+    for change in ({}, *_changes(sized)):
+        changed = _changed(sized, change)
+        if changed and _fits(changed, tensors):
+            fields = change | {k: v for k, v in sizes.items() if getattr(net, k) != v}
+            return " ".join(f"--set model.{k}={_spelled(v)}" for k, v in fields.items()) or None
+    return _zoo_net(tensors)
+
+
+def _sizes(net: Described, tensors: Mapping[str, Tensor]) -> dict[str, int]:
+    """Channels and classes as the first convolution and the last linear layer have them."""
+    matrices = [tensor for tensor in tensors.values() if tensor.dim() == 2]
+    kernels = [tensor for tensor in tensors.values() if tensor.dim() == 4]
+    return {
+        "in_channels": kernels[0].shape[1] if kernels else net.in_channels,
+        "classes": matrices[-1].shape[0] if matrices else net.classes,
+    }
+
+
+def _changes(net: Described) -> Iterator[dict[str, Any]]:
+    """Another value of one field, the shortcut's first."""
+    fields = type(net).model_fields
+    for name in sorted(fields, key=lambda name: name != "shortcut"):
+        annotation = fields[name].annotation
+        values = get_args(annotation) if get_origin(annotation) is Literal else ()
+        values = (False, True) if annotation is bool else values
+        yield from ({name: value} for value in values if value != getattr(net, name))
+
+
+def _changed(net: Described, change: Mapping[str, Any]) -> Described | None:
+    """None where it is impossible."""
+    try:
+        return type(net).model_validate({**dict(net), **change})
+    except ValidationError:
+        return None
+
+
+def _fits(net: Described, tensors: Mapping[str, Tensor]) -> bool:
+    try:
+        refuse_misfit(net, tensors)
+    except UserError:
+        return False
+    return True
+
+
+def _zoo_net(tensors: Mapping[str, Tensor]) -> str | None:
+    for name in sorted(ZOO, key=lambda name: _distance(name, tensors))[:NEAREST]:
+        net = ZOO[name].description
+        changed = _changed(net, _sizes(net, tensors))
+        if changed and _fits(changed, tensors):
+            return f"--model {name}"
+    return None
+
+
+def _distance(name: str, tensors: Mapping[str, Tensor]) -> int:
+    """Between the numbers of parameters, but for the linear layer."""
+    net = ZOO[name].description
+    own = golden()[name].params - (net.features + 1) * net.classes
+    classes = _sizes(net, tensors)["classes"]
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    theirs = sum(t.numel() for key, t in tensors.items() if not key.endswith(statistics))
+    return abs(own - theirs + (net.features + 1) * classes)
+
+
+def _spelled(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
