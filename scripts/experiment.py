@@ -19,8 +19,8 @@ from reslab.errors import exit_code
 from reslab.make import assignments
 
 DATA = (
-    "digits, mnist, cifar10, cifar100, imagenet, imagenette, imagenette_mini, or imagefolder with "
-    "--set data.folder=FOLDER"
+    "digits, mnist, cifar10, cifar100, imagenet, imagenette, imagenette_mini, or the path of a "
+    "folder of photographs, such as ./photos (short for imagefolder with --set data.folder=…)"
 )
 
 

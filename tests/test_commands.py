@@ -148,6 +148,50 @@ def test_training_one_net_is_an_experiment_of_one_variant() -> None:
     assert config.budget == 0.5
 
 
+def of_photographs(folder: Path) -> Path:
+    for name in ("train/cat/1", "train/dog/1", "valid/cat/2", "valid/dog/2"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+@pytest.mark.parametrize("word", ["{}", "{}/", "./my photos", "~/my photos/", "{}/train/.."])
+def test_a_folder_in_the_place_of_a_data_set_is_one_of_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    photos = of_photographs(tmp_path / "my photos")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    words = ["recipe.batch_size=2"]
+    given: dict[str, Any] = {"model": "resnet20", "recipe": "imagenette", "set": words}
+    plan = commands.plan_of(arguments("train", data=word.format(photos), **given))
+    assert plan.experiment == "train-resnet20-my-photos-imagenette"
+    assert plan.title == "resnet20 on my photos"
+    [(_, _, config)] = plan.runs()
+    assert (config.data.name, config.data.folder) == ("imagefolder", str(photos))
+    words.append(f"data.folder={photos}")
+    long = commands.plan_of(arguments("train", data="imagefolder", **given))
+    assert [run.run_id for _, _, run in long.runs()] == [config.run_id]
+
+
+def test_a_path_that_is_no_folder_and_a_folder_without_a_path_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_photographs(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    for word, told in {
+        "./fotos": f"data: there is no folder {tmp_path}/fotos; expected one with photographs, or",
+        "photos": "data: no data set is called 'photos'; for the folder: ./photos",
+        "./\udcff": f"data: {tmp_path}/\udcff: a name in it is no UTF-8",
+    }.items():
+        with pytest.raises(UserError) as refused:
+            commands.plan_of(arguments("train", model="resnet20", data=word, recipe="imagenette"))
+        assert told in str(refused.value)
+    given: dict[str, Any] = {"model": "resnet20", "data": "./photos", "recipe": "imagenette"}
+    with pytest.raises(UserError, match=r"data: stands here twice, as .*photos and as folder: '/x"):
+        commands.plan_of(arguments("train", set=["data.folder=/x"], **given))
+
+
 def test_a_mistake_on_the_command_line_is_named() -> None:
     with pytest.raises(UserError, match=r"^the command line: .*no net is called 'resnet21'"):
         commands.plan_of(arguments("train", model="resnet21", data="digits", recipe="digits"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reslab import store
 from reslab.config import facts_of
 from reslab.config.execution import Execution
-from reslab.config.folders import class_names, refuse_missing
+from reslab.config.folders import as_path, class_names, refuse_missing
 from reslab.errors import listed, located
 from reslab.experiments import unnamed
 from reslab.experiments.disk import refuse_full
@@ -97,10 +97,12 @@ def plan_of(arguments: Namespace) -> Plan:
     if arguments.command == "run":
         return read_plan_file(arguments.name, options)
     model, data, recipe = arguments.model, arguments.data, arguments.recipe
-    name = f"train-{store.slug(f'{model} {data} {recipe}')}"
+    folder = as_path(data)
+    called = printable(folder.name) if folder else data
+    name = f"train-{store.slug(f'{model} {called} {recipe}')}"
     base = {"data": data, "recipe": recipe}
     experiment = Experiment(
-        title=f"{model} on {data}", base=base, variants={model: {"model": model}}
+        title=f"{model} on {called}", base=base, variants={model: {"model": model}}
     )
     return expand(name, experiment, options, "the command line")
 

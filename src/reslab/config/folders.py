@@ -92,6 +92,14 @@ def refuse_missing(data: Data) -> None:
         raise UserError(f"there is no {folder}; to make it: {how_to_prepare(data)}")
 
 
+def as_path(word: str) -> Path | None:
+    """The folder that a word means in a data set's place, absolute; None where it is no path."""
+    if "/" not in word and not word.startswith("~"):
+        return None
+    # abspath, unlike Path.absolute, knows what x/.. is called.
+    return Path(os.path.abspath(os.path.expanduser(word)))  # noqa: PTH100, PTH111
+
+
 def prepared_folder(root: Path, shorter_side: int) -> Path:
     """Where the prepared store of a folder lies; see `reslab.data.prepared`.
 

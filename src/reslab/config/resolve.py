@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from reslab.config.data import Counts, Data, facts_of
-from reslab.config.datasets import imagenet_wnids, read_words
-from reslab.config.folders import list_folder
+from reslab.config.datasets import DatasetName, imagenet_wnids, read_words
+from reslab.config.folders import as_path, list_folder
 from reslab.config.nets import FAMILIES, described
 from reslab.config.schema import Description, Recipe, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
@@ -64,6 +64,8 @@ def resolve(tree: Tree, where: str | Place) -> RunConfig:
     with located(place("")):
         tree = nested(tree)
     model, data, recipe = (_part(tree, name, place) for name in ("model", "data", "recipe"))
+    with located(place("data")):
+        data = _own_folder(data)
     data = _filled_in(data, place)
     with located(place("model")):
         model = _named_net(model) | _shape(data) | _without_name(model)
@@ -109,6 +111,26 @@ def _read_recipe(file: Path, changed: int) -> Tree:
 
 def _without_name(part: Tree) -> Tree:
     return {key: value for key, value in part.items() if key != "name"}
+
+
+def _own_folder(data: Tree) -> Tree:
+    """The data's tree where a path stands for a data set: photographs in a folder of one's own."""
+    word = data.get("name", "")
+    path = as_path(word)
+    if path is None:
+        if word not in get_args(DatasetName) and Path(word).is_dir():
+            raise UserError(f"no data set is called {quoted(word)}; for the folder: ./{word}")
+        return data
+    if str(path).encode(errors="ignore").decode() != str(path):  # halves of surrogate pairs
+        raise UserError(f"{path}: a name in it is no UTF-8; rename it, or take a link to it")
+    if not path.is_dir():
+        known = ", ".join(get_args(DatasetName))
+        raise UserError(
+            f"there is no folder {path}; expected one with photographs, or a data set: {known}"
+        )
+    if "folder" in data:
+        raise UserError(f"stands here twice, as {path} and as folder: {spelled(data['folder'])}")
+    return {**data, "name": "imagefolder", "folder": str(path)}
 
 
 def _filled_in(data: Tree, place: Place) -> Tree:
