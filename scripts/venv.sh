@@ -50,7 +50,6 @@ elif up_to_date; then
 fi
 echo $$ > .venv/.unfinished
 rm -f .venv/.ready
-say "Installing into .venv. The first time this takes two to three minutes and, on Linux, 6 GB."
-.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt -e '.[dev]'
+.venv/bin/python scripts/install.py >&2
 touch .venv/.ready
 rm .venv/.unfinished
