@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_a
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
-from reslab.config.words import ORDERS, SHORTCUTS
+from reslab.config.convolutions import BRANCHES, EXPANSION
+from reslab.config.words import ORDERS, PROJECTIONS, SHORTCUTS
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
@@ -31,12 +32,6 @@ Norm = Literal["batch", "group", "layer", "none"]
 Activation = Literal["relu", "silu", "gelu"]
 Init = Literal["fan_out", "fan_in", "uniform"]
 LinearInit = Literal["uniform", "zero_bias", "small"]
-
-PROJECTIONS = ("project", "pool_project")
-"""Functions of models/shortcuts.py that make a projecting shortcut."""
-
-EXPANSION = {"basic": 1, "bottleneck": 4, "separable": 1, "single": 1}
-"""Output channels of a branch per channel of its width (He 2015, Fig. 5)."""
 
 
 class Description(BaseModel):
@@ -187,9 +182,7 @@ class ResNet(Built):
 
     def convolutions(self, stage: int) -> int:
         """How many convolutions a branch in a stage has."""
-        separable = len(self.inner[stage]) + 1 if self.inner else 2
-        basic = len(self.kernels)
-        return {"basic": basic, "bottleneck": 3, "separable": separable, "single": 1}[self.branch]
+        return len(BRANCHES[self.branch](self, stage, 1, 1))
 
     def _reads(self) -> dict[str, bool]:
         bottleneck, fixup = self.branch == "bottleneck", self.scaling == "fixup"

@@ -1,4 +1,4 @@
-"""Residual units as words: the order of layers in a unit is a string; tables of shortcuts, stems.
+"""Residual units as words: the tables of orders and of shortcuts.
 
 A unit computes y = after(shortcut(u, F(u))) with u = enter(x). Its layers, read along the branch,
 are a word over c (convolution), n (norm) and a (activation):
@@ -11,10 +11,7 @@ p (stochastic depth) after `end`, in this order; b (one scalar bias), which Fixu
 before c.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from reslab.config.nets import ResNet
+from typing import NamedTuple
 
 
 class Order(NamedTuple):
@@ -69,51 +66,5 @@ SHORTCUTS: dict[str, Shortcut] = {
     "dropout":      Shortcut("dropped",      "dropped",      True),
 }  # fmt: skip
 
-
-class Stem(NamedTuple):
-    """A stem's convolutions, (kernel, stride, padding, part of the stem's width) each, and whether
-    a 3×3 max-pooling of stride 2 follows."""
-
-    convolutions: tuple[tuple[int, int, int, float], ...]
-    pooled: bool
-
-
-STEMS: dict[str, Stem] = {
-    "3x3":      Stem(((3, 1, 1, 1),), False),
-    "7x7_pool": Stem(((7, 2, 3, 1),), True),
-    "deep":     Stem(((3, 2, 1, 0.5), (3, 1, 1, 0.5), (3, 1, 1, 1)), True),
-    "xception": Stem(((3, 2, 0, 0.5), (3, 1, 0, 1)), False),
-}  # fmt: skip
-
-
-class Word(NamedTuple):
-    """A unit's word in three parts: before(x), the branch with its end, what follows the `+`."""
-
-    before: str
-    branch: str
-    after: str
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, [self.before, self.branch, "+", self.after]))
-
-
-def word(net: "ResNet", convolutions: int, pooled: bool = False) -> Word:
-    """The word of a unit of `net`, letters separated by spaces, as Fig. 4 reads downwards."""
-    order, is_fixup = ORDERS[net.order], net.scaling == "fixup"
-    c = "b c" if is_fixup else "c"
-    last = [*(["d"] if net.dropout else []), c, *(["s"] if is_fixup else [])]
-    further = {
-        "m": pooled,
-        "e": net.se > 0,
-        "s": net.scaling in ("skipinit", "rezero"),
-        "p": net.survival < 1,
-    }
-    inner = " n a ".join([c] * (convolutions - 1) + [" ".join(last)])
-    end = [order.end, *(letter for letter, is_on in further.items() if is_on)]
-    parts = order.before, " ".join(filter(None, [inner, *end])), order.after
-    return Word(*(rewritten(net, part) for part in parts))
-
-
-def rewritten(net: "ResNet", word: str) -> str:
-    """The word as `net` has it: Fixup puts scalar biases in place of norms (Zhang 2019, Sec. 3)."""
-    return word.replace("n", "b") if net.scaling == "fixup" else word
+PROJECTIONS = ("project", "pool_project")
+"""Functions of models/shortcuts.py that make a projecting shortcut."""
