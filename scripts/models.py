@@ -25,9 +25,7 @@ whom. Any of these names can stand in `make train MODEL=…`, in an experiment's
 
 FORMS = {
     "json": "print JSON instead of a table",
-    "check": "count with torch; exit with 1 where the golden file says otherwise",
-    "write": "count with torch and renew the golden rows; without a pattern also those of "
-    "experiments' nets that have no name",
+    "check": "count with torch too; exit with 1 where that differs from the sum over the words",
     "layers": "one net as a table of layers with output shapes, parameters, multiply-adds",
     "draw": "one unit of a net from top to bottom",
 }

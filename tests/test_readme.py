@@ -44,8 +44,12 @@ def test_a_new_shortcut_is_a_function_a_row_and_a_line(
     shutil.copytree(repository / "src", copy)
     shutil.copytree(repository / "configs", tmp_path / "configs")
     function, row = of("python", blocks)[:2]
-    with (copy / "reslab" / "models" / "shortcuts.py").open("a", encoding="utf-8") as shortcuts:
-        shortcuts.write(f"\n\n{function}")
+    shortcuts = copy / "reslab" / "models" / "shortcuts.py"
+    makers = "MAKERS: dict[str, Callable[[ResNet, Change], nn.Module]] = {\n"
+    text = shortcuts.read_text(encoding="utf-8")
+    assert makers in text
+    text = text.replace(makers, f'{function}\n\n{makers}    "average": average,\n')
+    shortcuts.write_text(text, encoding="utf-8")
     words = copy / "reslab" / "config" / "words.py"
     text, table = words.read_text(encoding="utf-8"), "SHORTCUTS: dict[str, Shortcut] = {\n"
     assert table in text

@@ -12,7 +12,6 @@ from reslab.config import facts_of
 from reslab.config.execution import Execution
 from reslab.config.folders import as_path, class_names, refuse_missing
 from reslab.errors import listed, located
-from reslab.experiments import unnamed
 from reslab.experiments.disk import refuse_full
 from reslab.experiments.estimate import correction
 from reslab.experiments.jobs import Job, announce, jobs_of
@@ -145,11 +144,8 @@ def dashboard(name: str) -> int:
 
 
 def models(pattern: str, form: Form) -> int:
-    """What scripts/models.py prints; to write all golden rows is also to write unnamed nets'."""
-    code = show(pattern, form)
-    if form == "write" and pattern == "*":
-        print(unnamed.recount())
-    return code
+    """What scripts/models.py prints."""
+    return show(pattern, form)
 
 
 def preview(plan: Plan, jobs: list[Job], slot: Slot) -> str:

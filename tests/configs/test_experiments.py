@@ -13,7 +13,7 @@ import pytest
 from tests.configs.shipped import NAMES, plan
 
 from reslab.config import Foreign, config_file, config_names, input_size, load_yaml
-from reslab.config.complexities import costs
+from reslab.config.costs import costs
 from reslab.experiments.plan import Options, as_written, read_plan_file, write
 from reslab.papers import DETAILS, cell, paper_names, protocol_of, read_paper, table
 from reslab.papers.schema import Table
@@ -197,9 +197,7 @@ def test_a_number_that_fails_is_a_row_too() -> None:
     assert len(failed) == 9  # four rows of the paper's, one of them with six biases
 
 
-def test_every_experiment_is_planned_without_counting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Golden rows tell all costs but those of other libraries' nets, which may change with them;
-    where one is missing: python scripts/models.py --write."""
+def test_every_experiment_is_planned_without_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("a process was started"))
     first = [variant.configs[0] for name in NAMES for variant in plan(name).variants]
     ours = [config for config in first if not isinstance(config.model, Foreign)]

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from reslab.config import Described, ResNet, describe
+from reslab.config.convolutions import STEMS
 from reslab.config.nets import Net
 from reslab.config.words import STEMS
 from reslab.models import build
@@ -25,7 +26,7 @@ def test_a_stem_leaves_the_size_that_its_paper_says(name: str) -> None:
     side, left = SIDES[name]
     shape = {"units": (1,), "widths": (64,), "strides": (1,), "stem_width": 64, "stem": name}
     with torch.device("meta"):
-        layers = nn.Sequential(OrderedDict(stem(ResNet.model_validate(shape), "c n a")))
+        layers = nn.Sequential(OrderedDict(stem(ResNet.model_validate(shape))))
         assert layers(torch.empty(2, 3, side, side)).shape == (2, 64, left, left)
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from reslab.config import ZOO, Described, describe
-from reslab.config.complexities import golden
+from reslab.config.costs import cost
 from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.errors import UserError
 from reslab.models import build, draw_depths
@@ -50,14 +50,17 @@ def test_resnet152_has_torchvisions_keys_and_shapes() -> None:
     assert shapes[0] == shapes[1]
 
 
+def multiply_adds(name: str) -> int:
+    return cost(ZOO[name].description, ZOO[name].image_size).multiply_adds
+
+
 def big(name: str) -> bool:
-    """Over half a billion multiply-adds."""
-    return golden()[name].multiply_adds > 5e8
+    return multiply_adds(name) > 5e8
 
 
 def marked(names: Iterable[str]) -> list[object]:
     """Deep and wide nets are left to the slow tests."""
-    is_slow = {n: golden()[n].multiply_adds > 2e9 or describe(n).layers > 120 for n in names}
+    is_slow = {n: multiply_adds(n) > 2e9 or describe(n).layers > 120 for n in names}
     return [pytest.param(n, marks=slow) if is_slow[n] else n for n in names]
 
 

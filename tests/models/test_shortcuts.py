@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn import functional
 
 from reslab.config import ResNet
+from reslab.config.spelling import Change
 from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.models import build
-from reslab.models.shortcuts import Add, Change, Drop, PadZeros, shortcut
+from reslab.models.shortcuts import Add, Drop, PadZeros, shortcut
 
 
 def net(option: str, **fields: object) -> ResNet:

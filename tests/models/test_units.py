@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reslab.config import describe
-from reslab.config.nets import EXPANSION, Order, ResNet
-from reslab.config.words import ORDERS, SHORTCUTS, STEMS, word
-from reslab.models import shortcuts
-from reslab.models.branches import BRANCHES
+from reslab.config.convolutions import BRANCHES, EXPANSION, STEMS
+from reslab.config.nets import Order, ResNet
+from reslab.config.spelling import word
+from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.models.layers import ACTIVATIONS, NORMS
+from reslab.models.shortcuts import MAKERS
 from reslab.models.units import Unit, alphabet, spell, unit
 
 LETTERS = {nn.Conv2d: "c", nn.BatchNorm2d: "n", nn.ReLU: "a"}
@@ -60,9 +61,7 @@ def test_where_an_xception_unit_shrinks_it_ends_with_a_pooling() -> None:
 def test_every_order_and_option_of_a_description_has_a_row() -> None:
     fields = ResNet.model_fields
     assert set(BRANCHES) == set(get_args(fields["branch"].annotation))
-    assert all(
-        hasattr(shortcuts, f) for row in SHORTCUTS.values() for f in (row.stays, row.changes)
-    )
+    assert {f for row in SHORTCUTS.values() for f in (row.stays, row.changes)} == set(MAKERS)
     assert set(STEMS) == set(get_args(fields["stem"].annotation))
     assert set(NORMS) == set(get_args(fields["norm"].annotation))
     assert set(ACTIVATIONS) == set(get_args(fields["activation"].annotation))

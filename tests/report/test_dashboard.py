@@ -53,7 +53,7 @@ def uncounted() -> Iterator[None]:
     """Nets without a golden row are not counted: a dashboard shows costs, whatever they are."""
 
     def made_up(nets: Any) -> dict[Any, Any]:
-        from reslab.config.complexities import Complexity
+        from reslab.config.costs import Complexity
 
         return {net: Complexity(params=1000, multiply_adds=2000) for net in nets}
 

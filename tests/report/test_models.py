@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reslab.config import ZOO
-from reslab.config.complexities import Complexity
+from reslab.config.costs import Complexity
 from reslab.errors import UserError
 from reslab.report import models
 
@@ -66,18 +66,14 @@ def test_another_librarys_net_is_answered_with_how_to_show_it(form: models.Form)
     assert len(str(caught.value)) < 200
 
 
-def test_a_net_without_a_golden_row_says_how_to_count_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "golden", dict)
-    with pytest.raises(UserError, match=r"scripts/models\.py resnet20 --write"):
-        models.rows("resnet20")
-
-
 def test_a_check_reports_differences_and_exits_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(models, "count", lambda nets: [Complexity(1, 2) for _ in nets])
     assert models.show("resnet20", "check") == 1
-    assert "resnet20: 269,722 parameters" in capsys.readouterr().out
+    assert (
+        "resnet20: 269,722 parameters, 40,551,040 multiply-adds summed" in capsys.readouterr().out
+    )
 
 
 def test_a_unit_is_drawn_as_he_2016_fig_4_draws_it() -> None:

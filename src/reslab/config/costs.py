@@ -142,8 +142,9 @@ def _residual(net: ResNet, size: int) -> _Walk:
     walk = _begun(net, size)
     for stage, units in enumerate(net.units):
         for place in range(units):
-            word, layers, change = spelling.unit(net, stage, place)
-            walk.spell(f"{word.before} {word.branch}", layers, change.stride)
+            word, layers, change, has_before = spelling.unit(net, stage, place)
+            walk.spell(word.before if has_before else "", ())
+            walk.spell(word.branch, layers, change.stride)
             if costs := SHORTCUT_COSTS.get(maker(net, change)):
                 costs(walk, change)
             walk.spell(word.after, ())

@@ -38,26 +38,27 @@ class Change(NamedTuple):
 
 
 class SpelledUnit(NamedTuple):
-    """A unit as a value: its word, what its letters c stand for, and what its shortcut bridges."""
+    """A unit as a value: its word, what its letters c stand for, and what its shortcut bridges.
+
+    The net's first unit has no `before`: the stem ends with a norm and an activation already, and
+    both paths read them (He 2016, appendix). Its layers are counted as if it had.
+    """
 
     word: Word
     layers: list[Layer]
     change: Change
+    has_before: bool
 
 
 def unit(net: ResNet, stage: int, place: int) -> SpelledUnit:
-    """The unit at a place in a stage, both counted from 0; a stage's first one strides.
-
-    The net's first unit has no `before`: the stem ends with a norm and an activation already, and
-    both paths read them (He 2016, appendix).
-    """
+    """The unit at a place in a stage, both counted from 0; a stage's first one strides."""
     inputs, stride = net.outputs[stage + (place > 0)], 1 if place else net.strides[stage]
     pooled = net.downsample == "max_pool" and stride > 1
     layers = BRANCHES[net.branch](net, stage, inputs, 1 if pooled else stride)
     spelled = word(net, len(layers), pooled)
     ends_with_norm = "n" in spelled.branch.rpartition("c")[2]
     change = Change(inputs, net.outputs[stage + 1], stride, ends_with_norm)
-    return SpelledUnit(spelled if stage or place else spelled._replace(before=""), layers, change)
+    return SpelledUnit(spelled, layers, change, bool(stage or place))
 
 
 def word(net: ResNet, convolutions: int, pooled: bool = False) -> Word:

@@ -31,7 +31,7 @@ from reslab.config import (
     parse_assignment,
     resolve,
 )
-from reslab.config.complexities import Impossible, costs
+from reslab.config.costs import Impossible, costs
 from reslab.config.execution import Execution
 from reslab.config.resolve import Place, problems
 from reslab.config.sides import refuse_single_values

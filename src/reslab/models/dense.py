@@ -10,9 +10,11 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from reslab.config import spelling
+from reslab.config.convolutions import Convolution, Layer, dense_layer
 from reslab.config.nets import DenseNet
-from reslab.models.branches import convolution
 from reslab.models.ends import head, initialize, stem
+from reslab.models.layers import convolutions
 from reslab.models.units import Layers, alphabet, spell
 
 
@@ -24,14 +26,10 @@ class Dense(nn.Sequential):
         return torch.cat((x, fx), dim=1)
 
 
-STEM_WORDS = {"3x3": "c", "7x7_pool": "c n a"}
-"""A CIFAR net's first layer begins with a norm: its stem needs none."""
-
-
 def dense(net: DenseNet) -> nn.Sequential:
     """Images (N, in_channels, H, W) → logits (N, classes); children are stem, block1, transition1,
     block2, …, closing, head."""
-    layers, channels = stem(net, STEM_WORDS[net.stem]), net.stem_width
+    layers, channels = stem(net), net.stem_width
     for i, units in enumerate(net.units):
         if i:
             kept = int(channels * net.compression)
@@ -47,19 +45,14 @@ def dense(net: DenseNet) -> nn.Sequential:
 
 
 def _layer(net: DenseNet, inputs: int) -> Dense:
-    inner = 4 * net.growth
-    if net.bottleneck:
-        convolutions = [convolution(inputs, inner, 1), convolution(inner, net.growth, 3)]
-    else:
-        convolutions = [convolution(inputs, net.growth, 3)]
-    return Dense(OrderedDict(_spelled(net, inputs, convolutions)))
+    return Dense(OrderedDict(_spelled(net, inputs, dense_layer(net, inputs))))
 
 
 def _transition(net: DenseNet, inputs: int, outputs: int) -> nn.Sequential:
-    spelled = _spelled(net, inputs, [convolution(inputs, outputs, 1)])
+    spelled = _spelled(net, inputs, [(Convolution(inputs, outputs, 1),)])
     return nn.Sequential(OrderedDict([*spelled, ("pool", nn.AvgPool2d(2))]))
 
 
-def _spelled(net: DenseNet, inputs: int, convolutions: list[nn.Conv2d]) -> Layers:
-    word = "n a c d" if net.dropout else "n a c"
-    return spell(" ".join([word] * len(convolutions)), inputs, convolutions, alphabet(net))
+def _spelled(net: DenseNet, inputs: int, layers: list[Layer]) -> Layers:
+    word = spelling.dense(net, len(layers))
+    return spell(word, inputs, map(convolutions, layers), alphabet(net))

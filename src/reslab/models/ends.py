@@ -1,30 +1,28 @@
 """What all nets of ours share: stems, heads, and how weights begin.
 
 Children are called as in torchvision (conv1, bn1, …, fc). He et al. 2015 (arXiv 1512.03385),
-Table 1; He et al. 2019 (arXiv 1812.01187), Fig. 2 (ResNet-C's stem); Chollet 2017 (arXiv
-1610.02357), Fig. 5; initialisation of He et al. 2015 (arXiv 1502.01852).
+Table 1; initialisation of He et al. 2015 (arXiv 1502.01852).
 """
 
 from collections.abc import Callable
 
 from torch import nn
 
+from reslab.config import spelling
+from reslab.config.convolutions import STEMS
+from reslab.config.convolutions import stem as convolutions_of_stem
 from reslab.config.nets import DenseNet, Init, LinearInit, ResNet
-from reslab.config.words import STEMS
+from reslab.models.layers import convolutions
 from reslab.models.shortcuts import Gated
 from reslab.models.units import Layers, alphabet, spell
 
 
-def stem(net: ResNet | DenseNet, word: str) -> Layers:
-    """From images to `net.stem_width` channels; `word` is written once per convolution."""
-    row, inputs, convolutions = STEMS[net.stem], net.in_channels, []
-    for kernel, stride, padding, part in row.convolutions:
-        outputs = int(net.stem_width * part)
-        convolutions.append(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False))
-        inputs = outputs
-    pool = [("maxpool", nn.MaxPool2d(3, 2, padding=1))] if row.pooled else []
-    text = " ".join([word] * len(convolutions))
-    return [*spell(text, net.in_channels, convolutions, alphabet(net)), *pool]
+def stem(net: ResNet | DenseNet) -> Layers:
+    """From images to `net.stem_width` channels."""
+    layers = convolutions_of_stem(net)
+    pool = [("maxpool", nn.MaxPool2d(3, 2, padding=1))] if STEMS[net.stem].pooled else []
+    text = " ".join([spelling.stem(net)] * len(layers))
+    return [*spell(text, net.in_channels, map(convolutions, layers), alphabet(net)), *pool]
 
 
 def head(net: ResNet | DenseNet, closing: Layers) -> Layers:

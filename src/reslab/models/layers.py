@@ -13,6 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reslab.config.convolutions import Convolution, Layer
+
+
+def convolution(described: Convolution) -> nn.Conv2d:
+    """The convolution that a value describes, without bias."""
+    inputs, outputs, kernel, stride, groups, _ = described
+    return nn.Conv2d(inputs, outputs, kernel, stride, described.pads, groups=groups, bias=False)
+
+
+def convolutions(layer: Layer) -> nn.Module:
+    """What a letter c stands for: one convolution, or several in a row."""
+    built = [convolution(described) for described in layer]
+    return built[0] if len(built) == 1 else nn.Sequential(*built)
+
 
 class Bias(nn.Module):
     """x + b, one b per channel, or one for all (`Bias(1)`, Fixup's); 0 at first."""

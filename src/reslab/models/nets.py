@@ -5,21 +5,20 @@ bn1, layer1 …, fc). He et al. 2015 (arXiv 1512.03385), Table 1 and Sec. 4.2; F
 of Zhang et al. 2019 (arXiv 1901.09321), Sec. 3.
 """
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 
+from reslab.config import spelling
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
-from reslab.config.words import ORDERS, rewritten
 from reslab.config.zoo import describe
-from reslab.models.branches import separable_convolution
 from reslab.models.dense import dense
 from reslab.models.ends import head, initialize, stem
 from reslab.models.foreign import foreign
-from reslab.models.units import Layers, Unit, alphabet, spell, unit
+from reslab.models.layers import convolutions
+from reslab.models.units import Unit, alphabet, spell, unit
 
 
 def build(description: Described | str) -> nn.Module:
@@ -35,8 +34,9 @@ def build(description: Described | str) -> nn.Module:
 def residual(net: ResNet) -> nn.Sequential:
     """Images (N, in_channels, H, W) → logits (N, classes); children as torchvision's."""
     stages = [(f"layer{stage + 1}", _stage(net, stage)) for stage in range(len(net.units))]
-    closing, first = _closing(net), stem(net, rewritten(net, "c n a"))
-    module = nn.Sequential(OrderedDict([*first, *stages, *head(net, closing)]))
+    word, exits = spelling.closing(net)
+    closing = spell(word, net.outputs[-1], map(convolutions, exits), alphabet(net))
+    module = nn.Sequential(OrderedDict([*stem(net), *stages, *head(net, closing)]))
     initialize(module, net)
     if net.zero_gamma:
         zero_gamma(module)
@@ -54,16 +54,6 @@ BUILDERS: dict[type, Callable[[Any], nn.Module]] = {
 
 def _stage(net: ResNet, stage: int) -> nn.Sequential:
     return nn.Sequential(*(unit(net, stage, place) for place in range(net.units[stage])))
-
-
-def _closing(net: ResNet) -> Layers:
-    """What closes the net: what would stand before one more unit, or convolutions of their own
-    (Xception's exit). Fixup adds a bias before the linear layer."""
-    channels = net.outputs[-1]
-    exits = [separable_convolution(*step) for step in itertools.pairwise((channels, *net.exit))]
-    words = ["c n a"] * len(exits) or [ORDERS[net.order].closing]
-    bias = ["b"] if net.scaling == "fixup" else []
-    return spell(rewritten(net, " ".join([*words, *bias])), channels, exits, alphabet(net))
 
 
 def zero_gamma(net: nn.Module) -> None:

@@ -6,31 +6,15 @@ al. 2016 (arXiv 1603.05027), Sec. 3: scaled, gated, dropout; He et al. 2019 (arX
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reslab.config.convolutions import Convolution
 from reslab.config.nets import ResNet
-from reslab.config.words import SHORTCUTS
-from reslab.models.branches import convolution
-from reslab.models.layers import NORMS
-
-
-class Change(NamedTuple):
-    """What a shortcut has to bridge: channels in and out, the branch's stride, whether F(x) ends
-    with a norm."""
-
-    inputs: int
-    outputs: int
-    stride: int
-    norm: bool
-
-    @property
-    def stays(self) -> bool:
-        """F(x) has the shape of x."""
-        return self.stride == 1 and self.inputs == self.outputs
+from reslab.config.spelling import Change, maker
+from reslab.models.layers import NORMS, convolution
 
 
 class Drop(nn.Module):
@@ -134,13 +118,15 @@ def pool_pad(net: ResNet, change: Change) -> nn.Module:
 
 def project(net: ResNet, change: Change) -> nn.Module:
     """Options B and C: a strided 1×1 convolution, with a norm exactly where F(x) ends with one."""
-    return Add(convolution(change.inputs, change.outputs, 1, change.stride), *_norm(net, change))
+    bridge = Convolution(change.inputs, change.outputs, 1, change.stride)
+    return Add(convolution(bridge), *_norm(net, change))
 
 
 def pool_project(net: ResNet, change: Change) -> nn.Module:
     """Option D: an average over stride × stride pixels, then a 1×1 convolution that reads all."""
     pool = nn.AvgPool2d(change.stride, ceil_mode=True, count_include_pad=False)
-    return Add(pool, convolution(change.inputs, change.outputs, 1), *_norm(net, change))
+    bridge = Convolution(change.inputs, change.outputs, 1)
+    return Add(pool, convolution(bridge), *_norm(net, change))
 
 
 def scaled(net: ResNet, change: Change) -> nn.Module:
@@ -177,13 +163,20 @@ def _norm(net: ResNet, change: Change) -> list[nn.Module]:
     return [NORMS[net.norm](change.outputs)] if change.norm else []
 
 
-def maker(net: ResNet, change: Change) -> str:
-    """The name of the function here that makes the shortcut of a unit (config/words.py)."""
-    option = SHORTCUTS[net.shortcut]
-    return option.stays if change.stays else option.changes
+MAKERS: dict[str, Callable[[ResNet, Change], nn.Module]] = {
+    "drop": drop,
+    "add": add,
+    "pool_pad": pool_pad,
+    "project": project,
+    "pool_project": pool_project,
+    "scaled": scaled,
+    "gated": gated,
+    "scalar_gated": scalar_gated,
+    "dropped": dropped,
+}
+"""What the table of shortcuts in config/words.py calls by name."""
 
 
 def shortcut(net: ResNet, change: Change) -> nn.Module:
     """The shortcut of one unit."""
-    make: Callable[[ResNet, Change], nn.Module] = globals()[maker(net, change)]
-    return make(net, change)
+    return MAKERS[maker(net, change)](net, change)

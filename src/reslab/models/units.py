@@ -9,11 +9,20 @@ from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor, nn
 
-from reslab.config.nets import PROJECTIONS, DenseNet, ResNet
-from reslab.config.words import ORDERS, Word, word
-from reslab.models.branches import BRANCHES
-from reslab.models.layers import ACTIVATIONS, NORMS, Bias, Scale, SqueezeExcitation, StochasticDepth
-from reslab.models.shortcuts import Change, maker, shortcut
+from reslab.config import spelling
+from reslab.config.nets import DenseNet, ResNet
+from reslab.config.spelling import Change, Word, maker
+from reslab.config.words import ORDERS, PROJECTIONS
+from reslab.models.layers import (
+    ACTIVATIONS,
+    NORMS,
+    Bias,
+    Scale,
+    SqueezeExcitation,
+    StochasticDepth,
+    convolutions,
+)
+from reslab.models.shortcuts import shortcut
 
 Layers = list[tuple[str, nn.Module]]
 
@@ -93,32 +102,25 @@ class Unit(nn.Module):
 
 
 def unit(net: ResNet, stage: int, place: int) -> Unit:
-    """The unit at a place in a stage of `net`, both counted from 0; a stage's first one strides.
+    """The unit at a place in a stage of `net`, both counted from 0 (config/spelling.py).
 
-    The net's first unit has no `before`: the stem ends with a norm and an activation already, and
-    both paths read them (He 2016, appendix). The l-th of L units survives with probability
-    1 − l/L (1 − p_L) (Huang 2016, Eqn. 4).
+    The l-th of L units survives with probability 1 − l/L (1 − p_L) (Huang 2016, Eqn. 4).
     """
-    inputs, stride = net.outputs[stage + (place > 0)], 1 if place else net.strides[stage]
+    word, layers, change, has_before = spelling.unit(net, stage, place)
     survival = 1 - (sum(net.units[:stage]) + place + 1) / sum(net.units) * (1 - net.survival)
-    pooled = net.downsample == "max_pool" and stride > 1
-    convolutions = BRANCHES[net.branch](net, stage, inputs, 1 if pooled else stride)
-    parts = word(net, len(convolutions), pooled)
-    ends_with_norm = "n" in parts.branch.rpartition("c")[2]
-    change = Change(inputs, net.outputs[stage + 1], stride, ends_with_norm)
-    join = shortcut(net, change)
     letters = alphabet(
         net,
-        m=lambda _: nn.MaxPool2d(3, stride, padding=1),
+        m=lambda _: nn.MaxPool2d(3, change.stride, padding=1),
         e=lambda channels: SqueezeExcitation(channels, net.se, net.se_bias),
         s=lambda _: Scale(1.0 if net.scaling == "fixup" else net.scale_init),
         p=lambda _: StochasticDepth(survival),
     )
-    layers = spell(str(parts), inputs, convolutions, letters)
-    start = 0 if stage or place else len(parts.before.split())
-    fork = max(start, _shared(net, parts, change))
-    end = len(layers) - len(parts.after.split())
-    return Unit(layers[start:fork], layers[fork:end], join, layers[end:])
+    built = list(map(convolutions, layers))
+    join = shortcut(net, change)
+    spelled = spell(str(word), change.inputs, built, letters)
+    start = 0 if has_before else len(word.before.split())
+    fork, end = max(start, _shared(net, word, change)), len(spelled) - len(word.after.split())
+    return Unit(spelled[start:fork], spelled[fork:end], join, spelled[end:])
 
 
 def _shared(net: ResNet, parts: Word, change: Change) -> int:

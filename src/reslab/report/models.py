@@ -1,6 +1,6 @@
 """The zoo as a table: parameters, multiply-adds, each net's paper, and counts as printed somewhere.
 
-Reads the golden counts; torch is only asked, in a process of its own, to check or renew them.
+Costs are summed over words; torch is only asked, in a process of its own, for layers and a check.
 """
 
 import json
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Any, Literal
 
-from reslab.config.complexities import GOLDEN, Complexity, count, golden, layers
+from reslab.config.convolutions import BRANCHES
+from reslab.config.costs import Complexity, cost, count, layers
 from reslab.config.nets import DenseNet, ResNet
-from reslab.config.words import Word, word
+from reslab.config.spelling import Word, word
 from reslab.config.zoo import LIBRARIES, ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers import counts
@@ -48,15 +49,10 @@ def rows(pattern: str = "*") -> list[Row]:
 
 
 def _row(name: str) -> Row:
-    if name not in golden():
-        raise UserError(
-            f"{name} has no row in {GOLDEN}; count it: python scripts/models.py {name} --write"
-        )
-    cost, published = golden()[name], counts(name)
+    costs, published = _cost(name), counts(name)
     return {
         "name": name,
-        "params": cost.params,
-        "multiply_adds": cost.multiply_adds,
+        **vars(costs),
         "image_size": ZOO[name].image_size,
         "source": ZOO[name].source,
         "published": dict(published) if published else None,
@@ -95,35 +91,23 @@ def _printed(value: float | None, unit: str) -> str:
     return "–" if value is None else f"{value} {unit}"
 
 
-def recount(pattern: str = "*") -> dict[str, Complexity]:
-    """Costs of the matching nets, counted with torch."""
-    names = matching(pattern)
-    nets = [(ZOO[name].description, ZOO[name].image_size) for name in names]
-    return dict(zip(names, count(nets), strict=True))
-
-
-def write(pattern: str = "*") -> str:
-    """Renew the golden file's matching rows; returns what to tell the user."""
-    counted = recount(pattern)
-    found = golden() | counted
-    lines = [f"  {json.dumps(k)}: {json.dumps(vars(found[k]))}" for k in ZOO if k in found]
-    GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-    return f"{len(counted)} nets counted, {GOLDEN} written"
+def _cost(name: str) -> Complexity:
+    return cost(ZOO[name].description, ZOO[name].image_size)
 
 
 def differences(pattern: str = "*") -> list[str]:
-    """Where the golden file and torch differ: a line for a name, none if they agree."""
-    told, counted = golden(), recount(pattern)
-    stale = [f"{name}: has a row, but no net is called so" for name in told if name not in ZOO]
-    return stale + [
-        f"{name}: {_told(told.get(name))} in {GOLDEN.name}, {_told(cost)} counted"
-        for name, cost in counted.items()
-        if told.get(name) != cost
+    """Where the sum over a net's words and torch's count differ: a line for a name."""
+    names = matching(pattern)
+    counted = count([(ZOO[name].description, ZOO[name].image_size) for name in names])
+    return [
+        f"{name}: {_told(_cost(name))} summed, {_told(found)} counted by torch"
+        for name, found in zip(names, counted, strict=True)
+        if found != _cost(name)
     ]
 
 
-def _told(cost: Complexity | None) -> str:
-    return f"{cost.params:,} parameters, {cost.multiply_adds:,} multiply-adds" if cost else "no row"
+def _told(cost: Complexity) -> str:
+    return f"{cost.params:,} parameters, {cost.multiply_adds:,} multiply-adds"
 
 
 def as_layers(name: str) -> str:
@@ -153,7 +137,7 @@ def as_drawing(name: str) -> str:
     net = describe(name)
     match net:
         case ResNet():
-            written, kernels = word(net, net.convolutions(0)), list(_kernels(net))
+            written, kernels = word(net, net.convolutions(0)), _kernels(net)
             join = None if net.shortcut == "none" else f"shortcut {net.shortcut}"
             if net.shortcut != "C" or net.projection_reads == "x":  # the identity reads x itself
                 written = Word("", f"{written.before} {written.branch}", written.after)
@@ -168,13 +152,15 @@ def as_drawing(name: str) -> str:
 
 def _kernels(net: ResNet) -> list[str]:
     """The convolutions of a branch in the first stage."""
-    groups = f" in {net.groups} groups" if net.groups > 1 else ""
-    return {
-        "basic": [f"{kernel}×{kernel}" for kernel in net.kernels],
-        "bottleneck": ["1×1", f"3×3{groups}", "1×1"],
-        "separable": ["3×3 separable"] * net.convolutions(0),
-        "single": ["3×3"],
-    }[net.branch]
+    layers = BRANCHES[net.branch](net, 0, net.outputs[1], 1)
+    return [
+        f"{first.kernel}×{first.kernel}{_grouped(first.groups, separable=bool(others))}"
+        for first, *others in layers
+    ]
+
+
+def _grouped(groups: int, separable: bool) -> str:
+    return " separable" if separable else f" in {groups} groups" if groups > 1 else ""
 
 
 def _layer_names(net: ResNet | DenseNet) -> dict[str, str]:
@@ -205,22 +191,19 @@ def _drawn(
 FORMS: dict[str, Callable[[str], str]] = {
     "table": as_table,
     "json": as_json,
-    "write": write,
     "layers": as_layers,
     "draw": as_drawing,
 }
 
 
-Form = Literal["table", "json", "check", "write", "layers", "draw"]
+Form = Literal["table", "json", "check", "layers", "draw"]
 
 
 def show(pattern: str, form: Form) -> int:
     """Print the answer to one call of scripts/models.py; 1 where a check finds a difference."""
     if form == "check":
         found = differences(pattern)
-        print(
-            "\n".join(found) or f"{len(matching(pattern))} nets counted, all as {GOLDEN.name} says"
-        )
+        print("\n".join(found) or f"{len(matching(pattern))} nets counted, all as summed")
         return int(bool(found))
     print(FORMS[form](pattern))
     return 0

@@ -21,7 +21,7 @@ from reslab.data.modules import ImageData, data_module, dtype_of
 from reslab.data.order import init_seed
 from reslab.errors import UserError
 from reslab.models import build
-from reslab.models.complexity import complexity
+from reslab.models.count import complexity
 from reslab.text import counted
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
 from reslab.training.classifier import Classifier

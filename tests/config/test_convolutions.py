@@ -1,12 +1,12 @@
-"""What a branch computes beside its shortcut: its convolutions, and which of them strides."""
+"""Convolutions as values: which a branch has, which of them strides, and what is built of them."""
 
 import pytest
 import torch
 
 from reslab.config import ResNet, describe
-from reslab.config.nets import EXPANSION
+from reslab.config.convolutions import BRANCHES, EXPANSION
 from reslab.models import build
-from reslab.models.branches import BRANCHES
+from reslab.models.layers import convolutions
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
@@ -15,10 +15,10 @@ def test_a_branch_halves_the_image_and_ends_with_its_stages_channels(branch: str
     shape = {"units": (1, 1), "widths": (8, 16), "strides": (1, 2)}
     net = ResNet.model_validate({**shape, "stem_width": 8 * EXPANSION[branch], "branch": branch})
     x = torch.randn(2, 8 * EXPANSION[branch], 9, 9)
-    convolutions = BRANCHES[branch](net, 1, x.shape[1], 2)
-    assert len(convolutions) == net.convolutions(1)
-    for convolution in convolutions:
-        x = convolution(x)
+    layers = BRANCHES[branch](net, 1, x.shape[1], 2)
+    assert len(layers) == net.convolutions(1)
+    for layer in layers:
+        x = convolutions(layer)(x)
     assert x.shape == (2, 16 * EXPANSION[branch], 5, 5)
 
 

@@ -1,12 +1,15 @@
-"""Costs of described nets, counted with torch for code that imports none.
+"""Costs of nets as torch counts them, on its meta device: nothing is computed.
 
-    python -m reslab.counting < nets.json
+Multiply-adds are torch's own FLOP count halved: convolutions and linear layers, as papers count.
+
+    python -m reslab.models.count < nets.json
 
 reads a list of {"description": {…}, "image_size": n} and prints a list of {"params": …,
 "multiply_adds": …}, with `--layers` a list of layers for each, or in words why a net is impossible;
-config/complexities.py asks it for nets that have no golden row.
+config/costs.py asks it for nets of other libraries.
 """
 
+import copy
 import json
 import sys
 from collections.abc import Callable
@@ -16,14 +19,33 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from reslab.config.complexities import Complexity
+from reslab.config.costs import Complexity
 from reslab.config.nets import Described, Net
 from reslab.errors import UserError, exit_code
-from reslab.models import build
-from reslab.models.complexity import complexity, evaluate
+from reslab.models.nets import build
 
 NET: TypeAdapter[Described] = TypeAdapter(Net)
+
+
+def complexity(net: nn.Module, shape: tuple[int, int, int]) -> Complexity:
+    """Costs of `net` for one image of `shape` (C, H, W). A copy is counted; `net` is untouched."""
+    counter = evaluate(copy.deepcopy(net).to("meta"), shape)
+    params = sum(parameter.numel() for parameter in net.parameters())
+    return Complexity(params, counter.get_total_flops() // 2)
+
+
+def evaluate(net: nn.Module, shape: tuple[int, int, int]) -> FlopCounterMode:
+    """What torch counts while `net`, on the meta device, evaluates one image of `shape`."""
+    dtype = next(net.parameters()).dtype
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter, torch.no_grad():
+            net.eval()(torch.empty(1, *shape, dtype=dtype, device="meta"))
+    except (AssertionError, RuntimeError) as error:
+        raise UserError(f"the net cannot take images of shape {shape}: {error}") from None
+    return counter
 
 
 def count(description: Described, image_size: int) -> Complexity:

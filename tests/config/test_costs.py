@@ -1,0 +1,136 @@
+"""Costs of our nets without torch, summed over words; other libraries' are counted by a process."""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reslab.config import ZOO, DenseNet, ResNet, config_names, describe, input_size
+from reslab.config.convolutions import BRANCHES, STEMS
+from reslab.config.costs import MOST_PARAMETERS, Complexity, Impossible, cost, costs, count
+from reslab.config.nets import Foreign
+from reslab.config.words import ORDERS, SHORTCUTS
+from reslab.experiments.plan import Options, read_plan_file
+
+GOLDEN = json.loads(Path(__file__).with_name("complexities.json").read_text(encoding="utf-8"))
+"""A row for each name of the zoo. A refactoring leaves them; a new net adds one, which
+tests/models/test_count.py holds against a source outside this repository."""
+
+
+def changed(name: str, **fields: object) -> ResNet | DenseNet:
+    net = describe(name)
+    return type(net).model_validate(net.model_dump() | fields)
+
+
+def test_named_nets_cost_what_their_golden_rows_say() -> None:
+    summed = {name: vars(cost(e.description, e.image_size)) for name, e in ZOO.items()}
+    assert summed == GOLDEN
+
+
+def test_summing_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("a process was started"))
+    nets = [(entry.description, entry.image_size) for entry in ZOO.values()]
+    assert len(costs(nets)) == len({*nets})
+
+
+def test_classes_cost_a_row_of_weights_and_a_bias_each() -> None:
+    """90 classes more: 64 weights and a bias each."""
+    hundred = describe("resnet20").model_copy(update={"classes": 100})
+    assert cost(hundred, 32) == Complexity(269_722 + 90 * 65, 40_551_040 + 90 * 64)
+
+
+def test_option_d_has_two_projections_more_than_a() -> None:
+    """16 → 32 and 32 → 64 channels, 1×1 on 16² and 8² pixels, each with a norm."""
+    found = cost(changed("resnet20", shortcut="D"), 32)
+    assert found == Complexity(269_722 + 2752, 40_813_184)
+
+
+@pytest.mark.parametrize("name", ["densenet121", "preact_resnet18", "xception"])
+def test_images_that_are_too_small_are_refused(name: str) -> None:
+    with pytest.raises(Impossible, match=r"cannot take images of 0 × 0 pixels: a \d × \d window"):
+        cost(describe(name), 0)
+
+
+def test_a_dense_nets_last_pooling_needs_two_pixels() -> None:
+    with pytest.raises(Impossible, match="8 × 8 pixels: a 2 × 2 window has to fit into 1 × 1"):
+        cost(describe("densenet121"), 8)
+
+
+def test_more_parameters_than_anybody_has_are_refused() -> None:
+    with pytest.raises(Impossible, match=r"the net has 4\.5e\+21 parameters; expected at most"):
+        cost(changed("resnet20", widths=(16, 32, 10**10)), 32)
+    assert max(row["params"] for row in GOLDEN.values()) < MOST_PARAMETERS
+
+
+FIELDS: dict[str, list[dict[str, object]]] = {
+    "shortcut": [{"shortcut": word} for word in SHORTCUTS],
+    "order": [{"order": word} for word in ORDERS],
+    "stem": [{"stem": word} for word in STEMS],
+    "branch": [{"branch": word, "shortcut": "B"} for word in BRANCHES],
+    "norm": [{"norm": word} for word in ("batch", "group", "layer", "none")],
+    "scaling": [
+        {"scaling": "rezero"},
+        {"scaling": "skipinit", "norm": "none"},
+        {"scaling": "fixup", "norm": "none"},
+        {"scaling": "fixup", "norm": "none", "shortcut": "C"},
+    ],
+    "further": [
+        {"se": 4}, {"se": 4, "se_bias": False}, {"dropout": 0.1}, {"survival": 0.5},
+        {"zero_gamma": True}, {"kernels": (3, 1, 5)}, {"exit": (24, 40)},
+        {"downsample": "max_pool", "shortcut": "C"}, {"shortcut": "B", "projection_reads": "x"},
+        {"branch": "separable", "shortcut": "B", "inner": ((8,), (8, 16), (24,))},
+        {"branch": "bottleneck", "shortcut": "C", "groups": 4, "base_width": 16},
+        {"strides": (1, 3, 2)}, {"in_channels": 1},
+    ],
+}  # fmt: skip
+"""Every word of every table, and every field that adds or moves a layer."""
+
+
+@pytest.mark.process
+def test_torch_counts_the_same_for_every_word_and_field() -> None:
+    fields = list(itertools.chain.from_iterable(FIELDS.values()))
+    nets = [(changed("resnet8", in_channels=3) if not f else changed("resnet8", **f), 29)
+            for f in fields]  # fmt: skip
+    dense = {"units": (2, 3), "stem": "7x7_pool", "compression": 0.4, "bottleneck": True}
+    nets += [(changed("densenet_40_12", **dense, dropout=0.2), 37)]
+    assert [cost(*net) for net in nets] == count(nets)
+
+
+@pytest.mark.slow
+def test_torch_counts_the_same_for_every_net_of_a_shipped_experiment() -> None:
+    nets = list(
+        dict.fromkeys(
+            (config.model, input_size(config))
+            for name in config_names("experiments")
+            for variant in read_plan_file(name, Options(seeds=1)).variants
+            for config in variant.configs
+            if not isinstance(config.model, Foreign)
+        )
+    )
+    assert [cost(*net) for net in nets] == count(nets)
+
+
+@pytest.mark.process
+def test_a_net_that_a_library_does_not_have_is_refused_with_its_nearest() -> None:
+    good, unknown = (describe("resnet20"), 32), (describe("torchvision:resnet51"), 32)
+    with pytest.raises(Impossible, match="torchvision has no net 'resnet51'; did you m") as caught:
+        costs([good, unknown])
+    assert caught.value.net == unknown
+
+
+def test_a_failing_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"reslab\.models\.count failed"):
+        costs([(describe("torchvision:resnet18"), 224)])
+
+
+@pytest.mark.process
+def test_summing_imports_no_torch() -> None:
+    code = (
+        "import sys; from reslab.report.models import rows; assert rows();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
