@@ -80,10 +80,13 @@ FIELDS: dict[str, list[dict[str, object]]] = {
     "further": [
         {"se": 4}, {"se": 4, "se_bias": False}, {"dropout": 0.1}, {"survival": 0.5},
         {"zero_gamma": True}, {"kernels": (3, 1, 5)}, {"exit": (24, 40)},
-        {"downsample": "max_pool", "shortcut": "C"}, {"shortcut": "B", "projection_reads": "x"},
+        {"downsample": "max_pool", "shortcut": "C"}, {"shortcut": "B", "order": "full_preactivation", "projection_reads": "x"},
         {"branch": "separable", "shortcut": "B", "inner": ((8,), (8, 16), (24,))},
         {"branch": "bottleneck", "shortcut": "C", "groups": 4, "base_width": 16},
         {"strides": (1, 3, 2)}, {"in_channels": 1},
+        {"order": "full_preactivation", "padding_reads": "order"}, {"gamma_init": "uniform"},
+        {"linear_init": "small"}, {"shortcut": "gated", "gate_init": "same"},
+        {"scaling": "fixup", "norm": "none", "stem_init": "same"},
     ],
 }  # fmt: skip
 """Every word of every table, and every field that adds or moves a layer."""
