@@ -80,7 +80,8 @@ FIELDS: dict[str, list[dict[str, object]]] = {
     "further": [
         {"se": 4}, {"se": 4, "se_bias": False}, {"dropout": 0.1}, {"survival": 0.5},
         {"zero_gamma": True}, {"kernels": (3, 1, 5)}, {"exit": (24, 40)},
-        {"downsample": "max_pool", "shortcut": "C"}, {"shortcut": "B", "order": "full_preactivation", "projection_reads": "x"},
+        {"downsample": "max_pool", "shortcut": "C"},
+        {"shortcut": "B", "order": "full_preactivation", "projection_reads": "x"},
         {"branch": "separable", "shortcut": "B", "inner": ((8,), (8, 16), (24,))},
         {"branch": "bottleneck", "shortcut": "C", "groups": 4, "base_width": 16},
         {"strides": (1, 3, 2)}, {"in_channels": 1},

@@ -7,10 +7,12 @@ import torch
 from torch import nn
 
 from reslab.config import describe, resolve
+from reslab.config.convolutions import STEMS
+from reslab.config.costs import norm_sides
 from reslab.config.execution import Execution
 from reslab.config.nets import DenseNet, Described, ResNet
-from reslab.config.sides import norm_sides, refuse_single_values
-from reslab.config.words import ORDERS, SHORTCUTS, STEMS
+from reslab.config.sides import refuse_single_values
+from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 from reslab.models import build

@@ -12,7 +12,6 @@ from torch import nn
 from reslab.config import Described, ResNet, describe
 from reslab.config.convolutions import STEMS
 from reslab.config.nets import Net
-from reslab.config.words import STEMS
 from reslab.models import build
 from reslab.models.ends import stem
 

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -55,6 +55,8 @@ class _Walk:
     size: int
     params: int = 0
     multiply_adds: int = 0
+    norm_sides: set[int] = field(default_factory=set)
+    """Sides of the images that its norms have read."""
 
     def spell(self, word: str, layers: Iterable[Layer], stride: int = 1) -> None:
         """Go through a word; c's are `layers`, m's stride is `stride`."""
@@ -65,6 +67,7 @@ class _Walk:
                     for convolution in next(remaining):
                         self.convolve(convolution)
                 case "n":
+                    self.norm_sides.add(self.size)
                     self.params += SCALES_AND_BIASES[self.net.norm] * self.channels
                 case "b" | "s":
                     self.params += 1
@@ -168,16 +171,26 @@ def _dense(net: DenseNet, size: int) -> _Walk:
 
 
 @cache
+def _walked(net: ResNet | DenseNet, size: int) -> _Walk:
+    """All of a net but its linear layer; `Impossible` for images that are too small for it."""
+    try:
+        return _residual(net, size) if isinstance(net, ResNet) else _dense(net, size)
+    except _TooSmall as found:
+        reason = f"the net cannot take images of {size} × {size} pixels: {found}"
+        raise Impossible((net, size), reason) from None
+
+
+def norm_sides(net: Described, size: int) -> frozenset[int]:
+    """Sides in pixels of what a net's norms read; none are known of another library's net."""
+    return frozenset() if isinstance(net, Foreign) else frozenset(_walked(net, size).norm_sides)
+
+
 def cost(net: ResNet | DenseNet, size: int) -> Complexity:
     """Costs of one of our nets at square images of `size` pixels, the linear layer included.
 
     `Impossible` for images that are too small for it, and for more parameters than anybody has.
     """
-    try:
-        walk = _residual(net, size) if isinstance(net, ResNet) else _dense(net, size)
-    except _TooSmall as found:
-        reason = f"the net cannot take images of {size} × {size} pixels: {found}"
-        raise Impossible((net, size), reason) from None
+    walk = _walked(net, size)
     params = walk.params + (net.features + 1) * net.classes
     if params > MOST_PARAMETERS:
         reason = f"the net has {params:.1e} parameters; expected at most {MOST_PARAMETERS:.0e}"

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from reslab.config.complexities import golden
+from reslab.config.costs import cost
 from reslab.config.nets import Described, Foreign
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
@@ -115,13 +115,13 @@ def _zoo_net(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _distance(name: str, tensors: Mapping[str, Tensor]) -> int:
-    """Between the numbers of parameters, but for the linear layer."""
+    """Between the numbers of parameters, for as many classes as the tensors have."""
     net = ZOO[name].description
-    own = golden()[name].params - (net.features + 1) * net.classes
     classes = _sizes(net, tensors)["classes"]
+    own = cost(net, ZOO[name].image_size).params + (net.features + 1) * (classes - net.classes)
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     theirs = sum(t.numel() for key, t in tensors.items() if not key.endswith(statistics))
-    return abs(own - theirs + (net.features + 1) * classes)
+    return abs(own - theirs)
 
 
 def _spelled(value: Any) -> str:
