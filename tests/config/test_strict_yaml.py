@@ -193,6 +193,17 @@ def test_what_is_dumped_is_loaded_again(
 # ---- trees ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "base", [{"a": {"b": {"x": 1, "y": {"z": 2}}, "c": 3}}, {"a": {"b": "word", "c": 3}}]
+)
+def test_an_assigned_mapping_replaces_and_what_is_laid_over_it_fills_it(base: Any) -> None:
+    assigned = merge({"a.d": 4}, parse_assignment("a.b={y: {w: 5}}"))
+    assert merge(base, assigned) == {"a": {"b": {"y": {"w": 5}}, "c": 3, "d": 4}}
+    filled = merge(assigned, {"a": {"b": {"y": {"v": 6}, "name": "n"}}})
+    assert merge(base, filled)["a"]["b"] == {"y": {"w": 5, "v": 6}, "name": "n"}
+    assert merge(base, parse_assignment("a.b={}"))["a"] == {"b": {}, "c": 3}
+
+
 def test_an_override_is_laid_over_mapping_by_mapping() -> None:
     base = {"recipe": {"steps": 100, "optimizer": {"lr": 0.1, "momentum": 0.9}}}
     merged = merge(base, {"recipe": {"optimizer": {"lr": 0.01}}})

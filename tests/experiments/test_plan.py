@@ -9,6 +9,7 @@ import pytest
 from reslab import store
 from reslab.config import describe, read_run
 from reslab.config.execution import Execution
+from reslab.config.schema import Optimizer
 from reslab.errors import UserError
 from reslab.experiments.plan import (
     Options,
@@ -431,6 +432,44 @@ def test_a_set_that_some_variant_sees_is_allowed() -> None:
 
 def test_a_set_to_what_the_base_says_is_allowed() -> None:
     assert plan(set=("data=cifar10",)).variants == plan().variants
+
+
+def test_a_mapping_of_set_replaces_what_stands_there() -> None:
+    """The recipe's momentum and weight decay, and the base's nesterov, are gone."""
+    tree = one({}, base={**BASE, "recipe.optimizer.nesterov": True})
+    [variant] = plan(tree, set=("recipe.optimizer={name: adam, lr: 0.001}",)).variants
+    assert variant.configs[0].recipe.optimizer == Optimizer(name="adam", lr=0.001)
+    [variant] = plan(tree, set=("recipe.optimizer={lr: 0.5}", "recipe.optimizer.lr=0.25")).variants
+    assert variant.configs[0].recipe.optimizer == Optimizer(lr=0.25)
+
+
+def test_a_variant_keeps_its_own_difference_over_a_mapping_of_set() -> None:
+    """And is changed by it where it says each of the mapping's fields, but not the others."""
+    tree = one({"recipe": {"optimizer": {"name": "adamw", "lr": 0.002, "momentum": 0}}})
+    [variant] = plan(tree, set=("recipe.optimizer={name: adam, lr: 0.001}",)).variants
+    assert variant.configs[0].recipe.optimizer == Optimizer(name="adamw", lr=0.002)
+
+
+def test_a_mapping_of_set_of_which_no_variant_leaves_anything_is_refused() -> None:
+    text = refusal(set=("model={name: resnet56}",))
+    assert text == "SET='model={name: resnet56}' changes nothing: every variant has its own value"
+    cleared = one({}, base={**BASE, "model.shortcut": "C"})
+    [variant] = plan(cleared, set=("model={name: resnet56}",)).variants
+    assert variant.configs[0].model == describe("resnet20")
+
+
+def test_a_mistake_in_what_a_mapping_replaced_is_told_where_set_is() -> None:
+    tree = one({}, base={**BASE, "recipe.optimizer.nesterov": True})
+    text = refusal(tree, set=("recipe.optimizer={name: adam}",))
+    assert "variants.only with SET='recipe.optimizer={name: adam}': recipe.optimizer.lr: is" in text
+
+
+def test_another_optimiser_alone_is_refused_with_what_to_write() -> None:
+    said = "SET='recipe.optimizer={name: adam, lr: 0.001}'"
+    text = refusal(one({}), set=("recipe.optimizer.name=adam",))
+    beside = "beside it write momentum: 0 and a rate of its own"
+    assert f"{beside}, or replace the whole: {said}" in text
+    assert plan(one({}), set=("recipe.optimizer={name: adam, lr: 0.001}",))
 
 
 def test_a_net_that_set_changes_loses_its_published_value() -> None:

@@ -66,12 +66,30 @@ class Optimizer(Description):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.name != "sgd" and (self.momentum or self.nesterov):
-            raise ValueError(f"name: {self.name} has betas; momentum and nesterov belong to sgd")
+            raise ValueError(
+                f"name: {self.name} has betas; momentum and nesterov belong to sgd; "
+                + self._remedy()
+            )
         if self.name == "sgd" and self.betas != (0.9, 0.999):
-            raise ValueError("name: sgd has a momentum; betas belong to adam, adamw and lamb")
+            raise ValueError(
+                "name: sgd has a momentum; betas belong to adam, adamw and lamb; " + self._remedy()
+            )
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov: true needs a momentum above 0")
         return self
+
+    def _remedy(self) -> str:
+        """What to say beside the name of an optimiser that is laid over one of another kind."""
+        beside, rate = {
+            "sgd": ("betas: [0.9, 0.999]", "lr: 0.1, momentum: 0.9"),
+            "adam": ("momentum: 0", "lr: 0.001"),
+        }["sgd" if self.name == "sgd" else "adam"]
+        if self.nesterov and self.name != "sgd":
+            beside += ", nesterov: false"
+        return (
+            f"beside it write {beside} and a rate of its own, or replace the whole: "
+            f"SET='recipe.optimizer={{name: {self.name}, {rate}}}'"
+        )
 
 
 class Schedule(Description):

@@ -32,6 +32,10 @@ LONGEST_KEY = 255
 """Letters of a key: the longest is a variant's label."""
 
 
+class Whole(Tree):
+    """A mapping that is a value: laid over another it takes its place and leaves nothing of it."""
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2's scalars, without duplicate keys and without tags."""
 
@@ -192,7 +196,7 @@ def _problem(error: yaml.YAMLError) -> str:
 
 
 def parse_assignment(text: str) -> Tree:
-    """`recipe.optimizer.lr=0.01` as an override; the value is YAML."""
+    """`recipe.optimizer.lr=0.01` as an override; the value is YAML, a mapping a `Whole` one."""
     path, equals, value = text.partition("=")
     if not equals or not all(key.strip() for key in path.split(".")):
         raise UserError(
@@ -200,10 +204,11 @@ def parse_assignment(text: str) -> Tree:
             "divided at spaces; quote a value that has some: SET='data.folder=\"/my photos\"')"
         )
     try:
-        return {path.strip(): _read(value)}
+        read = _read(value)
     except yaml.YAMLError as error:
         where, found = shortened(path), quoted(value)
         raise UserError(f"{where}: {found} is no YAML value: {_problem(error)}") from None
+    return {path.strip(): Whole(read) if isinstance(read, dict) else read}
 
 
 def _read(text: str) -> Any:
@@ -236,8 +241,9 @@ def merge(base: Tree, override: Tree) -> Tree:
     """`base` with `override` laid over it, mapping by mapping.
 
     A key of either may be dotted (`recipe.optimizer.lr`); the result has none. Where one side is a
-    mapping and the other a bare string, the string is short for `{name: …}`. `UserError` where one
-    of the two says the same twice.
+    mapping and the other a bare string, the string is short for `{name: …}`. A `Whole` mapping
+    replaces, and stays one where it is laid over. `UserError` where one of the two says the same
+    twice.
     """
     return _laid_over(nested(base), nested(override))
 
@@ -246,7 +252,7 @@ def nested(tree: Tree, prefix: str = "") -> Tree:
     """The tree without dotted keys; `UserError` where two say the same (`a.b: 1, a: {b: 2}`)."""
     if prefix.count(".") > MOST_DEPTH:
         raise UserError(f"{shortened(prefix)}: expected at most {MOST_DEPTH} levels")
-    whole: Tree = {}
+    whole = type(tree)()
     for key, value in tree.items():
         head, _, rest = key.partition(".")
         path = f"{prefix}{head}"
@@ -266,11 +272,11 @@ def _united(one: Any, other: Any, path: str) -> Tree:
 
 
 def _laid_over(base: Tree, override: Tree) -> Tree:
-    merged = dict(base)
+    merged = type(base)(base)
     for key, value in override.items():
         here = _unshortened(merged.get(key), value)
         value = _unshortened(value, here)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not isinstance(value, Whole):
             value = _laid_over(here if isinstance(here, dict) else {}, value)
         merged[key] = value
     return merged

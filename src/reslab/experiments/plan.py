@@ -186,7 +186,7 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
         _refuse_equal_slugs(labels)
     picked = pick(labels, options.only or "*")
     chosen = [override for override in overrides if override.label in picked]
-    _refuse_idle(options.set, [override.tree for override in chosen])
+    _refuse_idle(options.set, base, chosen)
     variants = tuple(
         _variant(override, base, experiment, options, _places(override, base, options.set, where))
         for override in chosen
@@ -214,6 +214,11 @@ class Override:
     tree: Tree
     of_grid: bool
 
+    @property
+    def difference(self) -> Tree:
+        """What it changes of a run."""
+        return {k: v for k, v in self.tree.items() if k not in ("published", "note")}
+
 
 def _overrides(experiment: Experiment, where: str) -> Iterator[Override]:
     for label, tree in experiment.variants.items():
@@ -234,7 +239,9 @@ def _places(override: Override, base: Tree, assignments: tuple[str, ...], where:
     label = shortened(label)
     variant = f"{where}: {f'grid ({label})' if grid else f'variants.{label}'}{under}"
     by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
-    own, below = _leaves(override.tree), _leaves(base) - by_set
+    replaced = tuple(f"{path}." for path in map(_assigned, assignments))
+    own = _leaves(override.tree)
+    below = {leaf for leaf in _leaves(base) - by_set if not leaf.startswith(replaced)}
 
     def place(path: str) -> str:
         key = _leaf(path)
@@ -253,6 +260,11 @@ def _leaves(tree: Tree) -> set[str]:
     return {_leaf(path) for path in flatten(nested(tree))}
 
 
+def _assigned(assignment: str) -> str:
+    """The path of a SET, as `_leaves` has it."""
+    return _leaf(next(iter(parse_assignment(assignment))))
+
+
 def _leaf(path: str) -> str:
     """The path as `_leaves` has it; that of a list for one of its entries."""
     return re.sub(r"(\.[0-9]+)+$", "", path).removesuffix(".name")
@@ -262,7 +274,7 @@ def _variant(
     override: Override, base: Tree, experiment: Experiment, options: Options, place: Place
 ) -> Variant:
     label, own = override.label, override.tree
-    difference = {k: v for k, v in own.items() if k not in ("published", "note")}
+    difference = override.difference
     tree = merge(_changed(base, options.set), difference)
     if "seed" in tree:
         raise UserError(f"{place('seed')}: stands in the experiment's seeds, or in SEEDS=")
@@ -288,14 +300,29 @@ def _changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
     return base
 
 
-def _refuse_idle(assignments: tuple[str, ...], overrides: list[Tree]) -> None:
+def _refuse_idle(assignments: tuple[str, ...], base: Tree, overrides: list[Override]) -> None:
     """Refuse a SET that is seen in no variant because each has a value of its own."""
     for assignment in assignments:
-        wanted = _leaves(parse_assignment(assignment))
-        if all(wanted <= _leaves(override) for override in overrides):
+        change = parse_assignment(assignment)
+        if not any(_is_seen(change, base, override) for override in overrides):
             raise UserError(
                 f"SET={quoted(assignment)} changes nothing: every variant has its own value"
             )
+
+
+def _is_seen(change: Tree, base: Tree, override: Override) -> bool:
+    """Whether a variant leaves anything of a SET to be seen, be it what a mapping has cleared."""
+    if not _leaves(change) <= _leaves(override.tree):
+        return True
+    if not any(isinstance(value, dict) for value in change.values()):
+        return False
+    try:
+        with_it, without = (
+            resolve(merge(under, override.difference), "") for under in (merge(base, change), base)
+        )
+    except UserError:  # told where the variant is resolved
+        return True
+    return with_it != without
 
 
 def _cell(
