@@ -11,7 +11,7 @@ from reslab.config import RunConfig
 from reslab.experiments.estimate import correction, seconds
 from reslab.experiments.plan import Plan
 from reslab.experiments.slots import Slot
-from reslab.text import counted, duration
+from reslab.text import counted, duration, printable
 
 DAY = 86_400
 
@@ -93,6 +93,6 @@ def _advice(pending: list[Job], estimated: float, slot: Slot) -> str:
     labels = [job.label for job in sorted(pending, key=lambda job: job.seconds(slot))]
     shortest, longest = labels[0], labels[-1]
     if longest != shortest:
-        advice.append(f"ONLY={shlex.quote(shortest)} one variant")
-        advice.append(f"ONLY={shlex.quote(f'!{longest}')} all but the longest")
+        advice.append(f"ONLY={shlex.quote(printable(shortest))} one variant")
+        advice.append(f"ONLY={shlex.quote(printable(f'!{longest}'))} all but the longest")
     return f"that is long: {', '.join(advice)}"
