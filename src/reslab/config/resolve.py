@@ -249,7 +249,7 @@ def problems(error: ValidationError, where: str | Place, description: type[Descr
     """One line per problem that pydantic found: file, dotted path, value, what is allowed."""
     place = _place(where)
     found = [_problem(detail, description) for detail in error.errors(include_url=False)]
-    told = [f"{place(path)}: {text}" for path, text in found[:MOST]]
+    told = [f"{place(shortened(path))}: {text}" for path, text in found[:MOST]]
     told += [f"and {len(found) - MOST:,} more"] if len(found) > MOST else []
     return "\n       ".join(told)
 
