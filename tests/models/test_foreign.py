@@ -37,3 +37,9 @@ def test_nets_of_other_libraries_are_built_for_the_run(name: str) -> None:
 def test_timms_nets_read_grey_images() -> None:
     net = build(describe("timm:resnet10t").model_copy(update={"in_channels": 1, "classes": 10}))
     assert net.eval()(torch.randn(2, 1, 32, 32)).shape == (2, 10)
+
+
+def test_an_old_name_of_trained_weights_is_no_nets() -> None:
+    """timm builds tf_efficientnet_b0 for it, and would leave the weights away without a word."""
+    with pytest.raises(UserError, match=r"no net 'tf_efficientnet_b0_ns'; did you mean"):
+        build("timm:tf_efficientnet_b0_ns")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_a
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from reslab.config.convolutions import BRANCHES, EXPANSION
+from reslab.config.libraries import refusal, tag_of
 from reslab.config.words import ORDERS, PROJECTIONS, SHORTCUTS
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -331,6 +332,12 @@ class Foreign(Description):
 
     layers: ClassVar[int] = 50
     """Not known without building it; a middling number for estimates of time."""
+
+    @model_validator(mode="after")
+    def _untrained(self) -> Self:
+        if tag_of(self.architecture):
+            raise ValueError(f"architecture: {refusal(self.library, self.architecture)}")
+        return self
 
     @model_validator(mode="after")
     def _colour(self) -> Self:

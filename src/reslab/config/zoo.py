@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reslab.config.libraries import elsewhere, library_names, refusal, tag_of
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.errors import UserError, nearest
-from reslab.text import quoted
+from reslab.text import LONG, quoted, shortened
 
 Fields = dict[str, Any]
 
@@ -339,8 +340,19 @@ def describe(name: str) -> Described:
         return ZOO[name].description
     library, colon, architecture = name.partition(":")
     if not colon:
-        raise UserError(f"no net is called {quoted(name)}{nearest(name, ZOO, 'make models')}")
+        raise UserError(_unknown(name))
     if library not in LIBRARIES or not architecture:
         expected = "expected timm:<name> or torchvision:<name>"
         raise UserError(f"no net is called {quoted(name)}; {expected}")
+    if tag_of(architecture):
+        raise UserError(refusal(library, shortened(architecture)))
     return Foreign(family="foreign", library=LIBRARIES[library], architecture=architecture)
+
+
+def _unknown(name: str) -> str:
+    net = name.partition(".")[0]
+    if tag_of(name) and net in library_names("timm"):
+        return refusal("timm", shortened(name))
+    found = elsewhere(name) if len(name) <= LONG else []
+    near = f"; did you mean {' or '.join(found)}?" if found else nearest(name, ZOO, "make models")
+    return f"no net is called {quoted(name)}{near}"

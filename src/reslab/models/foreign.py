@@ -18,8 +18,9 @@ def from_timm(net: Foreign) -> nn.Module:
     """timm.create_model: any number of channels and classes."""
     import timm  # takes seconds, and few runs need it
 
-    if not timm.is_model(net.architecture):
-        raise UserError(_unknown(net, timm.list_models()))
+    known = timm.list_models()  # `is_model` knows old names of trained weights, too
+    if net.architecture not in known:
+        raise UserError(_unknown(net, known))
     made: nn.Module = timm.create_model(
         net.architecture, pretrained=False, in_chans=net.in_channels, num_classes=net.classes
     )
