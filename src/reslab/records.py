@@ -59,6 +59,7 @@ class Result(Record):
 
     status: Literal["done", "diverged"]
     step: Count
+    selected_step: Count | None = None
     train: Score | None = None
     test: Score | None = None
     lr: Number | None = None

@@ -98,6 +98,14 @@ def test_counts_follow_from_the_description(
         ({"name": "imagenet", "classes": ("n01443537", "n01440764")}, "expected sorted ids"),
         ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
         ({"name": "digits", "tested_on": "test"}, "tested_on: test is so without a holdout"),
+        (
+            {"name": "digits", "selected_on": "holdout"},
+            "selected_on: holdout needs images that are",
+        ),
+        (
+            {"name": "digits", "holdout": 9, "selected_on": "holdout"},
+            "choose the weights by the images that they are tested on; add tested_on: test",
+        ),
         ({"name": "imagefolder", "folder": "x", "split_seed": 1}, "split_seed: 1 needs a test_fr"),
         ({"name": "imagefolder"}, "folder: is missing; imagefolder needs it"),
         ({"name": "imagefolder", "folder": "x", "test_fraction": 1.0}, "less than 1"),

@@ -71,6 +71,15 @@ def test_a_whole_number_where_a_fraction_is_meant_is_the_same_value() -> None:
         {"model__init": "fan_in"},
         {"data": "cifar100"},
         {"data__holdout": 5000},
+        {"data": {"name": "cifar10", "holdout": 5000, "tested_on": "test"}},
+        {
+            "data": {
+                "name": "cifar10",
+                "holdout": 5000,
+                "tested_on": "test",
+                "selected_on": "holdout",
+            }
+        },
         {"recipe__steps": 64_001},
         {"recipe__batch_size": 64},
         {"recipe__optimizer__lr": 0.05},

@@ -216,5 +216,18 @@ def test_a_run_that_holds_out_as_the_paper_does_and_tests_as_it_does_is_no_devia
     lab.base = {"data": {"name": "cifar10", "holdout": 5000}, "recipe": "huang2016_cifar"}
     published = ("huang2016/table1", "ResNet constant depth")
     lab.published = published[0]
-    lab.variant("a", {"model": "resnet110", "data.tested_on": "test"}, published=published)
+    data = {"data.tested_on": "test", "data.selected_on": "holdout"}
+    lab.variant("a", {"model": "resnet110", **data}, published=published)
     assert not any("data." in line for line in deviations_of(lab))
+
+
+@pytest.mark.parametrize("holdout", [0, 5000])
+def test_where_the_held_out_images_do_not_choose_that_is_a_deviation(
+    lab: Lab, holdout: int
+) -> None:
+    data = {"holdout": holdout, "tested_on": "test"} if holdout else {}
+    lab.base = {"data": {"name": "cifar10", **data}, "recipe": "huang2016_cifar"}
+    lab.published = "huang2016/table1"
+    lab.variant("a", {"model": "resnet110"}, published=(lab.published, "ResNet constant depth"))
+    line = "data.selected_on: none, the weights of the last step; Huang 2016: holdout"
+    assert line in deviations_of(lab)

@@ -48,6 +48,18 @@ def test_files_that_were_left_out_are_told(lab: Lab) -> None:
     assert "- 1,234 files that cannot be decoded were left out\n" in rendered(lab).markdown
 
 
+def test_the_steps_that_held_out_images_have_chosen_are_named(lab: Lab) -> None:
+    lab.base["data"] = {"name": "cifar10", "holdout": 5000, "tested_on": "test"}
+    lab.variant("last", {"model": "resnet20"})
+    folders = lab.variant("chosen", {"model": "resnet20", "data.selected_on": "holdout"}, 2)
+    for folder, step in zip(folders, (1407, 704), strict=True):
+        lab.done(folder, 1, 9, selected_step=step)
+    text = " ".join(rendered(lab).markdown.split())
+    steps = "of step 1,407 (seed 0) and 704 (seed 1)"
+    assert f"- weights chosen by the held-out images: {steps} (chosen)" in text
+    assert "errors are of the weights of the step that the notes name" in text
+
+
 def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
     lab.start(folders[0], until=0.5)

@@ -29,9 +29,17 @@ TREE = {
 }
 
 
+CHOOSING = {"holdout": 20, "tested_on": "test", "selected_on": "holdout"}
+
+
 @pytest.mark.parametrize(
-    ("prepared", "precision"),
-    [(None, "32-true"), (64, "32-true"), (64, "64-true"), (64, "16-mixed")],
+    ("prepared", "precision", "data"),
+    [
+        (None, "32-true", {}),
+        (64, "32-true", CHOOSING),
+        (64, "64-true", {}),
+        (64, "16-mixed", {}),
+    ],
 )
 def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
     mini: Path,
@@ -39,11 +47,11 @@ def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
     monkeypatch: pytest.MonkeyPatch,
     prepared: int | None,
     precision: str,
+    data: dict[str, Any],
 ) -> None:
-
     if prepared:
         prepare(mini, prepared, 0)
-    tree = {**TREE, "data": {**TREE["data"], "prepared": prepared}, "precision": precision}
+    tree = {**TREE, "data": {**TREE["data"], "prepared": prepared, **data}, "precision": precision}
     whole, cut = make_run("whole", tree), make_run("cut", tree)
     assert start(whole) == 0
     monkeypatch.setenv("RESLAB_WORKERS", "2")
@@ -53,7 +61,8 @@ def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
     assert same(weights(whole), weights(cut))
     result = store.read_result(cut.parent)
     assert result is not None
-    assert (result["train"]["examples"], result["test"]["examples"]) == (100, 500)
+    assert (result["train"]["examples"], result["test"]["examples"]) == (80 if data else 100, 500)
+    assert ("selected_step" in result) == bool(data)
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
 
 

@@ -21,6 +21,7 @@ from reslab.config import Optimizer, Recipe, resolve
 from reslab.models import build
 from reslab.training.schedule import (
     build_optimizer,
+    ends_epoch,
     evaluation_interval,
     learning_rate,
     log_interval,
@@ -132,6 +133,15 @@ def test_there_are_at_most_200_rows_and_40_evaluations(steps: int, batch: int, t
     evaluations = steps / evaluation_interval(any_recipe, test)
     assert evaluations <= 40
     assert evaluations * test <= 3 * steps * batch / 10 + 1e-6  # a tenth of the training's cost
+
+
+def test_epochs_end_with_the_step_that_reads_their_last_image_and_with_the_run() -> None:
+    """45,000 images in batches of 128, 351.56 steps: Huang 2016's on CIFAR."""
+    huang = recipe(name="huang2016_cifar")
+    steps = [step for step in range(1, 1409) if ends_epoch(huang, step, 45_000)]
+    assert steps == [352, 704, 1055, 1407]  # 351.56, 703.13, 1,054.69 and 1,406.25
+    assert ends_epoch(huang, huang.steps, 45_000)
+    assert not ends_epoch(huang, huang.steps - 2, 45_000)
 
 
 def test_weight_decay_can_leave_out_norms_and_biases() -> None:

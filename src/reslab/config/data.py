@@ -39,6 +39,10 @@ class Data(Description):
     tested_on: Split = "holdout"
     """With a hold-out: what the run is tested on. test is for protocols that train on fewer images
     (Huang 2016: 45,000) and still report the test set's error."""
+    selected_on: Literal["none", "holdout"] = "none"
+    """holdout: the weights of a run are those of the first lowest error on the held-out images,
+    which are evaluated once per epoch, after the step that reads its last image, and after the last
+    step; it is tested on the test set (Huang 2016). none: they are those of the last step."""
     classes: tuple[str, ...] = ()
     """imagenet: only these classes, by their WordNet ids, sorted; their places are the labels. In
     YAML also a number (the first k in sorted order) or a text file of ids. None: all."""
@@ -60,7 +64,11 @@ class Data(Description):
     """imagefolder: found with `files`."""
 
     def _reads(self) -> dict[str, bool]:
-        return {"tested_on": self.holdout > 0, "split_seed": self.test_fraction is not None}
+        return {
+            "tested_on": self.holdout > 0,
+            "selected_on": self.holdout > 0 and self.tested_on == "test",
+            "split_seed": self.test_fraction is not None,
+        }
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -71,6 +79,8 @@ class Data(Description):
             raise ValueError("folder: is missing; imagefolder needs it: where the images lie")
         if self.tested_on == "test" and not self.holdout:
             raise ValueError("tested_on: test is so without a holdout; leave it out")
+        if self.selected_on == "holdout":
+            self._check_selection()
         if self.split_seed and self.test_fraction is None:
             raise ValueError(f"split_seed: {self.split_seed} needs a test_fraction")
         if (self.files is None) != (self.counts is None):
@@ -109,6 +119,17 @@ class Data(Description):
             if not is_read and getattr(self, field) not in (None, ()):
                 value = spelled(getattr(self, field))
                 raise ValueError(f"{field}: {value} belongs to {whose}, not to {self.name}")
+
+    def _check_selection(self) -> None:
+        if not self.holdout:
+            raise ValueError(
+                "selected_on: holdout needs images that are set aside; add holdout: their number"
+            )
+        if self.tested_on == "holdout":
+            raise ValueError(
+                "selected_on: holdout would choose the weights by the images that they are tested "
+                "on; add tested_on: test"
+            )
 
     def _check_classes(self) -> None:
         unknown = sorted(set(self.classes) - set(imagenet_wnids()))

@@ -21,7 +21,7 @@ from reslab.data import files
 from reslab.data.augment import Draws, augmented, mixed
 from reslab.data.normalize import Normalization
 from reslab.data.order import Order, Rows, mix_seed
-from reslab.data.sources import Split, in_use, open_source
+from reslab.data.sources import Split, held_out, in_use, open_source
 
 Images = TypeVar("Images", bound=Sized)
 Batch = tuple[Tensor, Tensor]
@@ -154,6 +154,8 @@ class ImageData(LightningDataModule, ABC, Generic[Images]):
     class_names: tuple[str, ...]
     train: Images
     test: Images
+    held: Images | None
+    """Images that the weights are chosen by, in neither split; see `Data.selected_on`."""
     undecodable: int = 0
     """Files that are in neither split because they cannot be decoded."""
 
@@ -226,6 +228,8 @@ class ResidentData(ImageData[Split]):
         self.normalization = fitted.to(device)
         self.class_names = source.class_names
         self.train, self.test = train.to(device), test.to(device)
+        held = held_out(source.train, self.config.data)
+        self.held = held and held.to(device)
 
     def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
         """See `ImageData`."""

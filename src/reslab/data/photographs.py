@@ -38,7 +38,7 @@ from reslab.data.modules import (
 from reslab.data.normalize import FITS, Kind, Measured, Normalization, measured
 from reslab.data.order import Rows
 from reslab.data.prepared import Prepared, open_prepared
-from reslab.data.sources import in_use
+from reslab.data.sources import held_out, in_use
 from reslab.data.survey import Survey, kept, once, survey
 from reslab.data.workers import chunks, default_workers, in_workers, one_thread
 from reslab.errors import UserError
@@ -296,7 +296,7 @@ class PhotographData(ImageData[Pictures]):
         self.normalization = fit_normalization(kind, train, self.photographs, key, workers)
         self.class_names, self.survey = opened.class_names, opened.survey
         self.undecodable = len(opened.survey.undecodable)
-        self.train, self.test = train, test
+        self.train, self.test, self.held = train, test, held_out(opened.train, data)
 
     def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
         """See `ImageData`; without workers."""

@@ -107,6 +107,11 @@ def in_use(train: S, test: S, data: Data) -> tuple[S, S]:
     return train, test
 
 
+def held_out(train: S, data: Data) -> S | None:
+    """The training images set aside that a run chooses its weights by; None where it does not."""
+    return hold_out(train, data.holdout)[1] if data.selected_on == "holdout" else None
+
+
 def _validated(name: str, source: Source) -> Source:
     facts = DATASETS[name]
     for part, split, count in (

@@ -26,11 +26,15 @@ def work(config: RunConfig, multiply_adds: int) -> float:
     """Multiply-adds of a run: three passes per training example and step, one per evaluated one.
 
     Of the test split's evaluations there are at most 40, and at most a tenth of the training's cost
-    (`training.schedule.evaluation_interval`); both splits are evaluated at the end.
+    (`training.schedule.evaluation_interval`); both splits are evaluated at the end. Held-out images
+    that weights are chosen by are evaluated once per epoch.
     """
     facts, recipe = facts_of(config.data), config.scaled_recipe
     trained = 3 * recipe.steps * recipe.batch_size
     evaluated = min(40 * facts.test, trained / 10) + facts.train + facts.test
+    if config.data.selected_on == "holdout":
+        held = config.data.holdout
+        evaluated += held * trained / 3 / (facts.train - held)
     return multiply_adds * (trained + evaluated)
 
 

@@ -149,7 +149,10 @@ def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
     ours = _leaves(config)
     skipped = OF_THE_RUN | unread(config) | (DETAILS - ours.keys())
     for field, theirs in training.fields.items():
-        if field not in skipped - {"data.holdout"} and ours.get(field) != theirs:
+        if (
+            field not in skipped - {"data.holdout", "data.selected_on"}
+            and ours.get(field) != theirs
+        ):
             yield f"{field}: {_ours(field, config)}; {training.cite}: {number(theirs)}"
     chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
     mentioned = training.fields.keys() | training.silent_on | skipped
@@ -163,6 +166,8 @@ def _ours(field: str, config: RunConfig) -> str:
     value = number(_leaves(config).get(field, NOTHING))
     if field == "data.holdout" and not config.data.holdout:
         return f"0, all {facts_of(config.data).train:,} training images"
+    if field == "data.selected_on" and config.data.selected_on == "none":
+        return "none, the weights of the last step"
     if field == "data.classes":
         return f"{len(config.data.classes)} of {DATASETS[config.data.name].classes:,}"
     if field == "recipe.schedule.warmup_steps" and config.recipe.schedule.warmup_steps:

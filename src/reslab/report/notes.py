@@ -34,6 +34,8 @@ def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
         published = variant.published
         if variant.note:
             yield variant.note, variant.label
+        if chosen := _selected(variant):
+            yield chosen, variant.label
         if published is None:
             continue
         evaluations = (run.evaluations.get(published.views, {}) for run in variant.runs)
@@ -41,6 +43,16 @@ def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
         yield from ((f"{VIEWS[published.views]}: {line}", variant.label) for line in assumed)
         if published.note:
             yield f"{published.citation}: {published.note}", variant.label
+
+
+def _selected(variant: Variant) -> str:
+    """Of which steps the weights are, where the held-out images have chosen them."""
+    steps = [
+        f"{run.result['selected_step']:,} (seed {run.config.seed})"
+        for run in variant.runs
+        if run.result is not None and run.config is not None and "selected_step" in run.result
+    ]
+    return f"weights chosen by the held-out images: of step {listed(steps)}" if steps else ""
 
 
 def _without_variant(variants: Sequence[Variant]) -> Iterator[str]:

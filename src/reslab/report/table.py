@@ -300,6 +300,12 @@ def _caption(rows: Sequence[Row]) -> str:
         "Errors in per cent at the last step, training error with the final weights; mean ± "
         "standard deviation (n − 1), best and median over seeds."
     ]
+    configs = [row.variant.config for row in rows]
+    if any(config and config.data.selected_on == "holdout" for config in configs):
+        lines.append(
+            "Where the held-out images choose (data.selected_on), errors are of the weights of "
+            "the step that the notes name."
+        )
     if any(row.variant.count("diverged") for row in rows):
         lines.append(
             "Where a run diverged there is no mean; it counts as the worst in best and median."

@@ -64,14 +64,14 @@ class Record(Callback):
         batch_idx: int,
     ) -> None:
         """Write a training row when one is due; `Diverged` if its loss is not finite."""
-        module = _classifier(pl_module)
+        module = classifier(pl_module)
         step, recipe = trainer.global_step, module.recipe
         if in_mid_step(trainer, batch_idx) or (
             step % log_interval(recipe) and step != recipe.steps
         ):
             return
         score = _read(module.train_tally)
-        _refuse_infinite(score, module, step)
+        refuse_infinite(score, module, step)
         self._write(
             trainer,
             {
@@ -84,20 +84,28 @@ class Record(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the row of an evaluation on the test split; `Diverged` if a loss is not finite."""
-        module = _classifier(pl_module)
+        module = classifier(pl_module)
         score = _read(module.test_tally)
-        _refuse_infinite(score, module, trainer.global_step)
+        refuse_infinite(score, module, trainer.global_step)
         self._write_evaluation(trainer, score)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the final evaluation be the last row of its kind, if it is not there already."""
-        module, step = _classifier(pl_module), trainer.global_step
+        module, step = classifier(pl_module), trainer.global_step
         for score in module.final.values():
-            _refuse_infinite(score, module, step)
+            refuse_infinite(score, module, step)
+        if module.config.data.selected_on == "holdout":
+            return  # of other weights than this step's
         score = module.final["test"]
         rows = store.read_metrics(self.folder)
         if not any(row["step"] == step and "test_loss" in row for row in rows):
             self._write_evaluation(trainer, score)
+
+    def write_held_out(self, trainer: Trainer, module: Classifier, score: Score) -> None:
+        """Write the row of the held-out images; `Diverged` if the loss is not finite."""
+        refuse_infinite(score, module, trainer.global_step)
+        row = {"holdout_loss": score.loss, "holdout_top1_error": score.top1_error}
+        self._write(trainer, {"step": trainer.global_step, **row})
 
     def _write_evaluation(self, trainer: Trainer, score: Score) -> None:
         row = {"test_loss": score.loss, "test_top1_error": score.top1_error}
@@ -113,7 +121,7 @@ class Record(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the sums since the last row."""
-        checkpoint["train_tally"] = _classifier(pl_module).train_tally.sums()
+        checkpoint["train_tally"] = classifier(pl_module).train_tally.sums()
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -121,12 +129,12 @@ class Record(Callback):
         """Continue them, all in rank 0, and drop the rows that will be written again."""
         sums = checkpoint["train_tally"]
         mine = sums if trainer.is_global_zero else dict.fromkeys(sums, 0)
-        _classifier(pl_module).train_tally.restore(mine)
+        classifier(pl_module).train_tally.restore(mine)
         if trainer.is_global_zero:
             store.drop_metrics_after(self.folder, checkpoint["global_step"])
 
 
-def _refuse_infinite(score: Score, module: Classifier, step: int) -> None:
+def refuse_infinite(score: Score, module: Classifier, step: int) -> None:
     """`Diverged` for a loss that is not finite."""
     if not math.isfinite(score.loss):
         raise Diverged(step, learning_rate(module.recipe, step - 1), score.loss)
@@ -146,7 +154,8 @@ def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:
             print(f"{type(logger).__name__} failed at step {step}: {error}", file=sys.stderr)
 
 
-def _classifier(module: LightningModule) -> Classifier:
+def classifier(module: LightningModule) -> Classifier:
+    """The one kind of module that is trained here."""
     assert isinstance(module, Classifier)
     return module
 

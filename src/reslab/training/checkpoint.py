@@ -1,7 +1,8 @@
 """Checkpoints: written atomically, read without unpickling anything but tensors and plain values.
 
 A run has one, `last.ckpt`: Lightning's, with the net under `net.` and the run's description, the
-normalisation and the class names beside it, so that weights are never without their meaning. Those
+normalisation and the class names beside it, so that weights are never without their meaning. Where
+a run chooses weights by held-out images those are `selected`, and are the ones that are read. Those
 that travel are a safetensors file, which holds the net's tensors under their own names and the same
 three, as JSON, in its metadata under `reslab`.
 """
@@ -141,15 +142,18 @@ def _remark(path: Path, found: Found) -> str:
 
 
 def _read_own(saved: Saved) -> Weights:
-    """A checkpoint of a run: the net under `net.`, and what it is about."""
+    """A checkpoint of a run: the net under `net.`, or that which was chosen, and what it is about."""
     held = saved.held
-    tensors = held.get("state_dict")
+    chosen, prefix = held.get("selected"), ""
+    tensors = chosen.get("weights") if isinstance(chosen, dict) else None
+    if chosen is None:
+        tensors, prefix = held.get("state_dict"), "net."
     if not isinstance(tensors, dict):
         raise UserError("it holds no state dict (names and tensors)")
     net = {
-        name.removeprefix("net."): saved.tensor(stored)
+        name.removeprefix(prefix): saved.tensor(stored)
         for name, stored in tensors.items()
-        if isinstance(name, str) and name.startswith("net.") and isinstance(stored, Stored)
+        if isinstance(name, str) and name.startswith(prefix) and isinstance(stored, Stored)
     }
     return Weights(net, About.from_checkpoint(_read_tensors(saved, held["reslab"])))
 

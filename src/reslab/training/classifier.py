@@ -30,6 +30,7 @@ class Classifier(LightningModule):
         top5 = facts.photographs and facts.classes > 5
         self.final_train_tally = Tally(top5)
         self.test_tally = Tally(top5)
+        self.held_out_tally = Tally()
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         """What a net draws is a function of (seed, step), dropout also of the examples' place."""
@@ -53,7 +54,11 @@ class Classifier(LightningModule):
         return loss
 
     def on_validation_start(self) -> None:
-        """Evaluate one net everywhere: with the running statistics of rank 0."""
+        """See `share_buffers`."""
+        self.share_buffers()
+
+    def share_buffers(self) -> None:
+        """Let processes evaluate one net: with the running statistics of rank 0."""
         if self.trainer.world_size > 1:
             for buffer in self.net.buffers():
                 torch.distributed.broadcast(buffer, src=0)
@@ -68,6 +73,10 @@ class Classifier(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of the test split."""
         _count(self.net, batch, self.test_tally)
+
+    def count_held_out(self, batch: Batch) -> None:
+        """Count a batch of the held-out images that weights are chosen by."""
+        _count(self.net, batch, self.held_out_tally)
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Count a batch of the final evaluation: loader 0 is the training split, 1 the test's."""

@@ -29,6 +29,7 @@ from reslab.training.group import leave, leave_together, plugins, refuse_fused_n
 from reslab.training.precision import precision_plugin, set_precision
 from reslab.training.ranks import place
 from reslab.training.schedule import evaluation_interval
+from reslab.training.selection import Selection, use_selected
 from reslab.training.tracking import Tracking, finish
 
 LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
@@ -106,8 +107,9 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
 def fit_and_test(
     trainer: Trainer, module: Classifier, data: ImageData[Any], resumed: Path | None
 ) -> dict[str, Any]:
-    """Fit to the last step, then evaluate the final weights on both splits."""
+    """Fit to the last step, then evaluate the final, or the chosen, weights on both splits."""
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+    selected = use_selected(trainer, module.net)
     trainer.test(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
         errors = (f"{split} error {s.top1_error:.2f} %" for split, s in module.final.items())
@@ -115,6 +117,7 @@ def fit_and_test(
     return {
         "status": "done",
         "step": trainer.global_step,
+        **selected,
         **{split: score.as_dict() for split, score in module.final.items()},
         **({"undecodable": data.undecodable} if data.undecodable else {}),
     }
@@ -148,6 +151,7 @@ def make_trainer(
             Tracking(folder, config, costs),
             record,
             Progress(record, recipe.batch_size),
+            *([Selection(record)] if data.selected_on == "holdout" else []),
             Checkpoint(folder, interval),
         ],
         plugins=[

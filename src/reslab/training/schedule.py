@@ -77,6 +77,13 @@ def log_interval(recipe: Recipe) -> int:
     return math.ceil(recipe.steps / 200)
 
 
+def ends_epoch(recipe: Recipe, step: int, examples: int) -> bool:
+    """Whether optimiser step `step`, counted from 1, is the last, or the one that reads the last of
+    `examples` training images once more."""
+    read = step * recipe.batch_size
+    return step == recipe.steps or read // examples > (read - recipe.batch_size) // examples
+
+
 def evaluation_interval(recipe: Recipe, test_examples: int) -> int:
     """Steps between two evaluations on the test split.
 

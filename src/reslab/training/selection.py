@@ -1,0 +1,120 @@
+"""Weights chosen by the held-out images, where a run asks for it (`data.selected_on`).
+
+They are evaluated once per epoch, after the step that reads its last image, and after the last
+step; the weights of the first lowest error are kept, the norms' running statistics among them, and
+travel in the checkpoint beside those that the training goes on with (Huang 2016, arXiv 1603.09382,
+Sec. 4).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from reslab.data.modules import ImageData
+from reslab.training.callbacks import Outputs, Record, classifier, in_mid_step
+from reslab.training.classifier import Classifier
+from reslab.training.metrics import Score
+from reslab.training.schedule import ends_epoch
+
+
+class Selection(Callback):
+    """Keeps one copy of the weights; every process the same. Its rows are `holdout_…`."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.step = 0
+        self.wrong: int | None = None
+        self.weights: dict[str, Tensor] = {}
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Outputs,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Evaluate at the end of an epoch; `Diverged` if the loss is not finite."""
+        module, data = classifier(pl_module), _data(trainer)
+        step = trainer.global_step
+        if in_mid_step(trainer, batch_idx) or not ends_epoch(
+            module.recipe, step, data.train_examples
+        ):
+            return
+        score = _evaluated(trainer, module, data)
+        self.record.write_held_out(trainer, module, score)
+        if self.wrong is None or score.wrong < self.wrong:
+            self.step, self.wrong = step, score.wrong
+            self._keep(module.net)
+
+    def _keep(self, net: nn.Module) -> None:
+        """In the memory of the copy before, on the CPU."""
+        for name, value in net.state_dict().items():
+            if name in self.weights:
+                self.weights[name].copy_(value)
+            else:
+                self.weights[name] = value.detach().to("cpu", copy=True)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep them through kills; `checkpoint.read_weights` reads them."""
+        if self.wrong is not None:
+            chosen = {"step": self.step, "wrong": self.wrong, "weights": self.weights}
+            checkpoint["selected"] = chosen
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on from them; before the first epoch's end there are none."""
+        if "selected" in checkpoint:
+            chosen = checkpoint["selected"]
+            self.step, self.wrong = chosen["step"], chosen["wrong"]
+            self.weights = dict(chosen["weights"])
+
+
+def use_selected(trainer: Trainer, net: nn.Module) -> dict[str, int]:
+    """Give a net that has trained to its end the weights that were chosen, where a run chooses.
+
+    Returns what `result.json` says of it.
+    """
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    for selection in (c for c in callbacks if isinstance(c, Selection)):
+        net.load_state_dict(selection.weights)
+        return {"selected_step": selection.step}
+    return {}
+
+
+def _data(trainer: Trainer) -> ImageData[Any]:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    assert isinstance(data, ImageData)
+    return data
+
+
+@torch.no_grad()
+def _evaluated(trainer: Trainer, module: Classifier, data: ImageData[Any]) -> Score:
+    """Over all processes, with the running statistics of rank 0, as every other evaluation."""
+    assert data.held is not None
+    module.share_buffers()
+    with evaluating(module.net), trainer.precision_plugin.val_step_context():
+        for batch in data.evaluation(data.held):
+            module.count_held_out(batch)
+    score = module.held_out_tally.score()
+    module.held_out_tally.reset()
+    return score
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """A net in evaluation mode; afterwards each of its parts is in the mode that it was in."""
+    modes = {part: part.training for part in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
