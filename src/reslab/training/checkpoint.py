@@ -142,7 +142,7 @@ def _remark(path: Path, found: Found) -> str:
 
 
 def _read_own(saved: Saved) -> Weights:
-    """A checkpoint of a run: the net under `net.`, or that which was chosen, and what it is about."""
+    """A checkpoint of a run: the net that was chosen, else that under `net.`, and what it means."""
     held = saved.held
     chosen, prefix = held.get("selected"), ""
     tensors = chosen.get("weights") if isinstance(chosen, dict) else None
