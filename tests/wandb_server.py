@@ -37,6 +37,8 @@ class Server:
         self.views: dict[str, dict[str, Any]] = {}
         """Workspaces and reports by id."""
         self.operations: list[str] = []
+        self.speaks = threading.Event()
+        self.speaks.set()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -44,6 +46,10 @@ class Server:
     def url(self) -> str:
         """The address, for WANDB_BASE_URL."""
         return f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    def be_silent(self, silent: bool) -> None:
+        """Take requests and answer none, or answer again."""
+        (self.speaks.clear if silent else self.speaks.set)()
 
     def stop(self) -> None:
         """Go away: connections are refused from now on."""
@@ -148,6 +154,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self._reply({})
 
         def _reply(self, value: dict[str, Any]) -> None:
+            server.speaks.wait()
             content = json.dumps(value).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

@@ -1,0 +1,67 @@
+"""Whether two folders of the same runs hold the same results, bit for bit, and nothing else."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reslab import store
+
+OWN = re.compile(
+    r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|result\.json|log\.txt|wandb"
+)
+"""What a run folder holds when its run is done."""
+
+PLANNED = re.compile(r"plan\.json|table\.md|table\.csv")
+
+
+def differences(one: list[Path], other: list[Path]) -> Iterator[str]:
+    """What differs between two lists of run folders, in words."""
+    if [run.name for run in one] != [run.name for run in other]:
+        yield f"other runs: {[run.name for run in one]} and {[run.name for run in other]}"
+        return
+    for a, b in zip(one, other, strict=True):
+        if _result(a) != _result(b):
+            yield f"{b.name}: result.json: {_result(a)} and {_result(b)}"
+        if store.read_metrics(a) != store.read_metrics(b) or store.damaged_metrics(b):
+            yield f"{b.name}: metrics.jsonl"
+        yield from (f"{b.name}: last.ckpt: {path}" for path in _unequal(_held(a), _held(b)))
+
+
+def _result(run: Path) -> dict[str, Any]:
+    """What is said of the training, not of the time that it took."""
+    return {k: v for k, v in (store.read_result(run) or {}).items() if k != "seconds"}
+
+
+def _held(run: Path) -> dict[str, Any]:
+    held = torch.load(run / store.CHECKPOINT, weights_only=True)
+    parts = ("state_dict", "optimizer_states", "global_step", "train_tally")
+    return {part: held[part] for part in parts}
+
+
+def _unequal(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from _unequal(one[key], other[key], f"{path}.{key}" if path else str(key))
+    elif isinstance(one, list | tuple) and isinstance(other, type(one)) and len(one) == len(other):
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            yield from _unequal(a, b, f"{path}.{i}")
+    elif isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        if one.dtype != other.dtype or not torch.equal(one, other):
+            yield path
+    elif one != other:
+        yield path
+
+
+def left_over(folder: Path) -> list[str]:
+    """The files of finished runs' experiments that should not be there."""
+    stray = []
+    for experiment in folder.iterdir():
+        for path in experiment.iterdir():
+            if path.is_file() and not PLANNED.fullmatch(path.name):
+                stray.append(path)
+            if path.is_dir():
+                stray += [held for held in path.iterdir() if not OWN.fullmatch(held.name)]
+    return [str(path.relative_to(folder)) for path in stray]
