@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help experiment status table figure compare sync dashboard train models bench
-.PHONY: setup test-fast test test-slow check lint format clean
+.PHONY: setup test-fast test test-slow soak check lint format clean
 
 #| Experiments                                        results go to runs/NAME
 #|
@@ -46,6 +46,7 @@
 #|   make test-fast    under a minute: without tests that train
 #|   make test         under ten minutes: all but the slow ones; make test ARGS='-x -k resume'
 #|   make test-slow    the slow ones, under forty minutes
+#|   make soak         runs of many kinds, killed and starved for SECONDS=120, end with equal bits
 #|   make check        what CI runs: lint, then every test
 #|   make lint         ruff, mypy, and the floors that import-linter guards
 #|   make format       mend the style
@@ -62,7 +63,7 @@
 # What the user may say, and what each target reads of it. Only make's command line counts and not
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_RUNS := BUDGET SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY
-WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE ARGS
+WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE SECONDS ARGS
 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
@@ -78,6 +79,7 @@ reads.test       := ARGS
 reads.test-fast  := ARGS
 reads.test-slow  := ARGS
 reads.check      := ARGS
+reads.soak       := SECONDS ARGS
 $(foreach target,setup lint format clean help,$(eval reads.$(target) :=))
 
 # make would expand a value wherever it is referred to or handed on, and so run a $(shell …) in it:
@@ -181,6 +183,9 @@ test: $(READY)
 test-slow: $(READY)
 	@$(RUN_ARGS) -m pytest -m slow --durations=10
 
+soak: $(READY)
+	@$(RUN_ARGS) -m tests.soak $${SECONDS:+"--seconds=$$SECONDS"}
+
 check: lint
 	@$(RUN_ARGS) -m pytest --durations=20
 
@@ -226,7 +231,7 @@ _model:
 	@sh scripts/venv.sh "$$PYTHON"
 
 # An environment that is not ours is looked at and left alone.
-ifneq ($(filter test% check lint format,$(MAKECMDGOALS)),)
+ifneq ($(filter test% soak check lint format,$(MAKECMDGOALS)),)
   NEEDED += pytest hypothesis ruff mypy importlinter
 endif
 _chosen:

@@ -5,7 +5,6 @@ A full disk needs a file system of its own: where the system has user namespaces
 one, and mounts it there without asking for a privilege.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -16,6 +15,9 @@ from pathlib import Path
 
 from tests.soak.soak import soak
 
+from reslab.arguments import Parser, number, whole
+from reslab.errors import exit_code
+
 INSIDE = "RESLAB_SOAK_INSIDE"
 SIZE = "512m"
 """Of the disk; a dozen finished runs have a few megabytes, and each launch asks for some."""
@@ -23,9 +25,11 @@ SIZE = "512m"
 
 def main() -> int:
     """Parse the arguments, soak, and print the report."""
-    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--seed", type=int, default=None, help="of the chaos; default: the time")
+    parser = Parser(prog="make soak", description=__doc__)
+    parser.add_argument("--seconds", type=number("SECONDS", 600, most=86_400), default=120)
+    parser.add_argument(
+        "--seed", type=whole("--seed", least=0), help="of the chaos; default: the time"
+    )
     parser.add_argument("--only", action="append", default=[], metavar="KIND")
     arguments = parser.parse_args()
     if INSIDE not in os.environ and _has_namespaces():
@@ -59,4 +63,4 @@ def _mount(folder: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

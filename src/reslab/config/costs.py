@@ -18,6 +18,7 @@ from reslab.config.convolutions import STEMS, Convolution, Layer, dense_layer, s
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.spelling import Change, maker
 from reslab.errors import UserError
+from reslab.machine import die_with_parent
 
 Net = tuple[Described, int]
 """A description and the side of its square images in pixels."""
@@ -228,7 +229,12 @@ def _ask(nets: Sequence[Net], *options: str) -> list[Any]:
     ]
     command = [sys.executable, "-m", "reslab.models.count", *options]
     done = subprocess.run(
-        command, input=json.dumps(asked), capture_output=True, text=True, check=False
+        command,
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=die_with_parent,
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
