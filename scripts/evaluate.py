@@ -12,6 +12,8 @@ also written beside its own, where the experiment's table finds it:
 center         the centre crop, as in the run's own result
 ten_crop       corners and centre, and their mirror images (Krizhevsky 2012)
 multi_scale    the whole image and its mirror image in five sizes (He 2015)
+center_320     the centre crop of 320 pixels of the image whose shorter side is 320 (He 2016), or of
+               any other number; center_288_of_320 is a smaller crop of such an image
 
 Only tensors and plain values are read from a file; nothing is unpickled.
 """
@@ -21,6 +23,7 @@ import sys
 from pathlib import Path
 
 from reslab.arguments import Parser
+from reslab.config.views import views_from
 from reslab.errors import exit_code
 from reslab.training.evaluations import evaluate_each
 from reslab.training.given import add_options
@@ -31,7 +34,7 @@ def parser() -> Parser:
     top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="runs' folders, or files")
     top.add_argument("--weights", type=Path, help="the same as RUN")
-    top.add_argument("--views", choices=("center", "ten_crop", "multi_scale"))
+    top.add_argument("--views", type=views_from, help="center, ten_crop, multi_scale, center_320")
     top.add_argument("--confusion", type=Path, metavar="CSV", help="write the confusion matrix")
     top.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_options(top)

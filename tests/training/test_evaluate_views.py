@@ -14,10 +14,10 @@ from tests.training.conftest import Script, write_weights
 from torch import Tensor, nn
 
 from reslab import build, store
-from reslab.config import RunConfig, describe, dump_yaml, resolve
+from reslab.config import Photographs, RunConfig, describe, dump_yaml, resolve
 from reslab.data.decode import decode
 from reslab.data.normalize import Normalization
-from reslab.data.views import VIEWS, Views
+from reslab.data.views import VIEWS, Views, of_any_size
 from reslab.errors import UserError
 from reslab.training import evaluate
 from reslab.training.checkpoint import trained
@@ -141,6 +141,9 @@ def test_a_net_for_one_size_of_images_is_refused() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 24 * 24, 6))
     with pytest.raises(UserError, match="multi_scale needs a net for images of any size: "):
         refuse_one_size(net)
+    with pytest.raises(UserError, match="center_32 needs a net for images of any size: "):
+        refuse_one_size(net, "center_32")
+    refuse_one_size(net, "center_24")
 
 
 # ---- counts -------------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ def test_rows_of_the_confusion_matrix_are_classes_and_columns_answers() -> None:
 # ---- runs ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("views", ["center", "ten_crop", "multi_scale"])
+@pytest.mark.parametrize("views", ["center", "ten_crop", "multi_scale", "center_32"])
 def test_an_evaluation_is_written_beside_the_result_and_touches_nothing(
     run: Path, views: str
 ) -> None:
@@ -188,6 +191,21 @@ def test_the_answer_is_the_class_with_the_largest_mean_softmax(run: Path) -> Non
             views = VIEWS["ten_crop"](decode(path), crops)
             wrong += int(one_by_one(net, views, about.normalization).argmax()) != label
     assert evaluate_run(run, "ten_crop").score.wrong == wrong
+
+
+@torch.no_grad()
+def test_at_another_size_the_answer_is_that_on_the_larger_crop(run: Path) -> None:
+    net, about = trained(run)
+    larger = Photographs(size=32, crop="center", test_shorter_side=32)
+    normalization = of_any_size(about.normalization)
+    wrong = 0
+    for label, name in enumerate(NAMES):
+        for path in (run.parents[2] / "images" / "val" / name).iterdir():
+            views = VIEWS["center"](decode(path), larger)
+            wrong += int(one_by_one(net, views, normalization).argmax()) != label
+    found = evaluate_run(run, "center_32")
+    assert found.score.wrong == wrong
+    assert [line for line in found.assumed if "mean colour" in line]
 
 
 def test_a_mean_image_that_does_not_fit_is_named(run: Path) -> None:
@@ -235,6 +253,15 @@ def test_the_script_writes_the_confusion_matrix(run: Path, script: Script, tmp_p
     counts = [[int(cell) for cell in row[1:]] for row in rows[1:]]
     assert [sum(row) for row in counts] == [2] * 6
     assert sum(row[i] for i, row in enumerate(counts)) == 12 - told["wrong"]
+
+
+def test_the_script_takes_views_of_any_size_and_no_other_words(run: Path, script: Script) -> None:
+    code, printed, _ = script("evaluate.py", run, "--views", "center_32")
+    assert (code, (run / "eval-center_32.json").exists()) == (0, True)
+    assert "imagefolder test, center_32: " in printed
+    code, _, errors = script("evaluate.py", run, "--views", "320")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "--views: got '320'; expected center, ten_crop, multi_scale, or center_ and" in errors
 
 
 def test_the_script_asks_for_weights(script: Script) -> None:

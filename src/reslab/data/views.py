@@ -1,25 +1,26 @@
 """Views of a photograph: the square images, or the whole ones, whose scores are averaged in a test.
 
-center is the centre crop of `crops.test_crop`. ten_crop: the four corners and the centre of the
+center is the centre crop of `crops.test_crop`, center_320 that of other sides (`config.views`), for
+nets that end in an average over the image. ten_crop: the four corners and the centre of the
 resized image, and their mirror images (Krizhevsky 2012, Sec. 4.1). multi_scale: the whole image,
-resized so that its shorter side is 224, 256, 384, 480 and 640 (He 2015, Sec. 3.4), for nets that
-end in an average over the image: their logits are then those of every place, averaged.
+resized so that its shorter side is 224, 256, 384, 480 and 640 (He 2015, Sec. 3.4), for such nets:
+their logits are then those of every place, averaged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from reslab.config.data import Photographs
+from reslab.config.views import center_sides
 from reslab.data.crops import test_crop
 from reslab.data.normalize import Normalization
 from reslab.data.photographs import Pictures
 
-View = Literal["center", "ten_crop", "multi_scale"]
 Views = tuple[Tensor, ...]
 """An image's views, uint8 (n, 3, H, W) for each size that there is."""
 
@@ -45,11 +46,28 @@ def multi_scale(image: Tensor, photographs: Photographs) -> Views:
     return tuple(torch.stack((one, functional.horizontal_flip(one))) for one in whole)
 
 
-VIEWS: dict[View, Callable[[Tensor, Photographs], Views]] = {
+VIEWS: dict[str, Callable[[Tensor, Photographs], Views]] = {
     "center": center,
     "ten_crop": ten_crop,
     "multi_scale": multi_scale,
 }
+
+
+def look_of(views: str) -> Callable[[Tensor, Photographs], Views]:
+    """What makes an image's views of a word: one of `VIEWS`, or a centre crop of other sides."""
+    return partial(_other_center, views=views) if center_sides(views) else VIEWS[views]
+
+
+def _other_center(image: Tensor, photographs: Photographs, views: str) -> Views:
+    return center(image, other_sides(views, photographs))
+
+
+def other_sides(views: str, photographs: Photographs) -> Photographs:
+    """The crops of a test on views: those of the training but for the sides that the word says."""
+    sides = center_sides(views)
+    if sides is None:
+        return photographs
+    return photographs.model_copy(update={"size": sides[0], "test_shorter_side": sides[1]})
 
 
 @dataclass(frozen=True)
@@ -57,11 +75,11 @@ class Seen:
     """The views of the images of some indices, for `workers.in_workers`."""
 
     pictures: Pictures
-    views: View
+    views: str
     photographs: Photographs
 
     def __call__(self, indices: range) -> list[Views]:
-        look = VIEWS[self.views]
+        look = look_of(self.views)
         return [look(self.pictures.image(index), self.photographs) for index in indices]
 
 
@@ -76,19 +94,34 @@ def of_any_size(normalization: Normalization) -> Normalization:
     return Normalization(normalization.kind, mean, normalization.std)
 
 
-def assumed(views: View, photographs: Photographs, normalization: Normalization) -> list[str]:
-    """What is done where the papers leave it open, a sentence each."""
-    if views == "center":
-        return []
-    lines = ["the softmax of the views is averaged (Krizhevsky 2012, Sec. 4.1)"]
+def largest_side(views: str, photographs: Photographs) -> int:
+    """The shorter side of the largest of an image's views before they are cut out, in pixels."""
     if views == "multi_scale":
-        lines = [
+        return max(scales(photographs))
+    return other_sides(views, photographs).test_shorter_side
+
+
+def are_of_other_sizes(views: str, photographs: Photographs) -> bool:
+    """Whether views have another size than the crops that the net was trained on."""
+    return views == "multi_scale" or other_sides(views, photographs).size != photographs.size
+
+
+def assumed(views: str, photographs: Photographs, normalization: Normalization) -> list[str]:
+    """What is done where the papers leave it open, a sentence each."""
+    lines = list(_averaged(views, photographs))
+    if are_of_other_sizes(views, photographs) and normalization.mean[0].numel() > 1:
+        lines.append("the mean colour is subtracted: the mean image has the crops' size")
+    return lines
+
+
+def _averaged(views: str, photographs: Photographs) -> Iterator[str]:
+    if views == "ten_crop":
+        yield "the softmax of the views is averaged (Krizhevsky 2012, Sec. 4.1)"
+    if views == "multi_scale":
+        yield (
             "logits are averaged over an image's places, the softmax over both flips and all "
             "scales (Simonyan 2015, Sec. 3.2 and 4.2; He 2015: the scores)"
-        ]
+        )
         if photographs.size != 224:
             sides = ", ".join(map(str, scales(photographs)))
-            lines.append(f"shorter sides {sides}: He 2015's in proportion to the crop's size")
-        if normalization.mean[0].numel() > 1:
-            lines.append("the mean colour is subtracted: the mean image has the crops' size")
-    return lines
+            yield f"shorter sides {sides}: He 2015's in proportion to the crop's size"

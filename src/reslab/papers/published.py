@@ -267,7 +267,7 @@ def _published(paper: Paper, found: Table, place: tuple[str, str, str], printed:
         stated[kind] = value
     return Published(
         *place,
-        views=found.columns[place[2]].views or found.views,
+        views=line.views or found.columns[place[2]].views or found.views,
         value=value,
         bound=bound,
         fail=printed.fail,

@@ -14,14 +14,16 @@ from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model
 from reslab.config.nets import Description, described
 from reslab.config.schema import PositiveFloat, RunConfig
 from reslab.config.strict_yaml import flatten, load_yaml
+from reslab.config.views import CENTER
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
 
 HERE = Path(__file__).parent
 
 Kind = Literal["best", "mean", "median", "single", "unstated"]
-Views = Literal["single", "ten_crop", "multi_scale"]
-"""What a net saw of a test image: one crop, ten, or the whole image at several sizes."""
+Views = Annotated[str, Field(pattern=rf"^(single|ten_crop|multi_scale|{CENTER})$")]
+"""What a net saw of a test image: one crop of the training's size, ten, the whole image at several
+sizes, or one crop of another size (`config.views`)."""
 Bound = Literal["above", "below", "about"]
 Verified = Literal[
     "paper_text",
@@ -124,6 +126,8 @@ class Line(Description):
     quoted: bool | tuple[str, ...] = False
     verified: Verified | None = None
     note: str | None = None
+    views: Views | None = None
+    """Of the row alone, where its net was tested otherwise than those of the table."""
     no_variant: str | None = None
     """Why no variant of a shipped experiment is (all of) the numbers here."""
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reslab import store
-from reslab.papers import Views, table
+from reslab.config.views import called
+from reslab.papers import table
 from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped, standing
 from reslab.report.runs import Plan, Run, Variant
 from reslab.report.text import bullets, listed
-
-VIEWS: dict[Views, str] = {"ten_crop": "10-crop", "multi_scale": "multi-scale"}
-"""How a test on several views of each image is called."""
 
 
 def notes(plan: Plan, variants: Sequence[Variant]) -> Iterator[str]:
@@ -40,7 +38,7 @@ def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
             continue
         evaluations = (run.evaluations.get(published.views, {}) for run in variant.runs)
         assumed = dict.fromkeys(line for found in evaluations for line in found.get("assumed", ()))
-        yield from ((f"{VIEWS[published.views]}: {line}", variant.label) for line in assumed)
+        yield from ((f"{called(published.views)}: {line}", variant.label) for line in assumed)
         if published.note:
             yield f"{published.citation}: {published.note}", variant.label
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from reslab import store
 from reslab.config.strict_yaml import dump_yaml
+from reslab.config.views import called
 from reslab.papers import Published, Views, top5
-from reslab.report.notes import VIEWS, notes, options_line
+from reslab.report.notes import notes, options_line
 from reslab.report.runs import Plan, Variant, read_variants
 from reslab.report.statistics import Comparison, Summary, compare, summarize
 from reslab.report.text import NOTHING, bullets, number, percent, si, wrap
@@ -164,7 +165,7 @@ def _grid(columns: Mapping[str, Sequence[str]]) -> str:
 
 
 def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[str]]:
-    several = [views for views in VIEWS if any(row.views == views for row in rows)]
+    several = _other_views(rows)
     test_error = _tested_on(rows)
     columns = {
         "variant": [row.variant.label for row in rows],
@@ -180,7 +181,7 @@ def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[s
         "median": [percent(row.test.median) for row in rows],
     }
     for views in several:
-        columns[f"{VIEWS[views]} error"] = [_seen(row, row.seen, views) for row in rows]
+        columns[f"{called(views)} error"] = [_seen(row, row.seen, views) for row in rows]
     if references:
         columns["published"] = [_published(row.variant.published, references) for row in rows]
         columns["Δ"] = [_delta(row.comparison, row.variant.published) for row in rows]
@@ -189,6 +190,11 @@ def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[s
         columns["published top-5"] = [_published(row.published_five, references) for row in rows]
         columns["Δ top-5"] = [_delta(row.comparison_five, row.published_five) for row in rows]
     return columns
+
+
+def _other_views(rows: Sequence[Row]) -> list[Views]:
+    """The views that published numbers are of, but for the single crop of the training's size."""
+    return sorted({row.views for row in rows} - {"single"})
 
 
 def _tested_on(rows: Sequence[Row]) -> str:
@@ -311,9 +317,10 @@ def _caption(rows: Sequence[Row]) -> str:
             "Where a run diverged there is no mean; it counts as the worst in best and median."
         )
     if any(row.seen for row in rows):
+        names = " and ".join(map(called, _other_views(rows)))
         lines.append(
-            "10-crop and multi-scale errors are of the same weights, on several views of each test "
-            "image; the published ones beside them are of such views."
+            f"{names[0].upper()}{names[1:]} errors are of the same weights, on other views of each "
+            "test image; the published ones beside them are of such views."
         )
     if any(row.comparison for row in rows):
         lines.append(
@@ -326,7 +333,7 @@ def _caption(rows: Sequence[Row]) -> str:
 
 def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[str]:
     """How to get the errors on views that runs were not evaluated on."""
-    for views, name in VIEWS.items():
+    for views in _other_views(rows):
         done = [
             run
             for row in rows
@@ -337,7 +344,7 @@ def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[str]:
         missing = sum(views not in run.evaluations for run in done)
         if missing:
             command = f"python scripts/evaluate.py {shlex.quote(str(folder))}/*/ --views {views}"
-            yield f"No {name} error yet of {missing} of {len(done)} runs:\n\n    {command}"
+            yield f"No {called(views)} error yet of {missing} of {len(done)} runs:\n\n    {command}"
 
 
 def _sources(variants: Sequence[Variant], references: Sequence[str]) -> Iterator[str]:

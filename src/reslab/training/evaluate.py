@@ -21,11 +21,19 @@ from tqdm import tqdm
 from reslab import store
 from reslab.config import Data, Described, Photographs, Use, facts_of, read_run
 from reslab.config.data import Split
+from reslab.config.views import center_sides
 from reslab.data.modules import EvaluationBatches, dtype_of
 from reslab.data.normalize import Normalization
 from reslab.data.photographs import fit_normalization, open_photographs
 from reslab.data.sources import in_use, open_source
-from reslab.data.views import Seen, View, Views, assumed, of_any_size
+from reslab.data.views import (
+    Seen,
+    Views,
+    are_of_other_sizes,
+    assumed,
+    largest_side,
+    of_any_size,
+)
 from reslab.data.workers import chunks, default_workers, in_workers
 from reslab.errors import UserError
 from reslab.text import printable
@@ -48,7 +56,7 @@ class Evaluation:
 
     data: str
     split: Split
-    views: View
+    views: str
     score: Score
     class_names: tuple[str, ...]
     confusion: Tensor
@@ -105,13 +113,13 @@ class Evaluation:
                 writer.writerow([name, *row])
 
 
-def evaluate_file(path: Path, given: Given = NOTHING, views: View = "center") -> Evaluation:
+def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> Evaluation:
     """Evaluate weights on a data set's test images, a run's on those that it was tested on.
 
     What is not given is taken from the file. `UserError` names what the file leaves open, lists
     keys that do not fit the net, and refuses weights that are not finite, a net that does not fit
-    the images, views of images that are no photographs, and multi_scale for a net that takes one
-    size of images.
+    the images, views of images that are no photographs, and views of another size for a net that
+    takes one size of images.
     """
     weights = read_weights(path, given.key)
     use = given.use(path, _known_use(path, weights.about))
@@ -121,8 +129,8 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: View = "center") ->
     _refuse_other_images(use.model, use.data)
     set_precision(use.precision)
     module = net_with(path, use, weights).to(_device())
-    if views == "multi_scale" and use.photographs:
-        refuse_one_size(module)
+    if use.photographs and are_of_other_sizes(views, use.photographs):
+        refuse_one_size(module, views)
     net = Net(module, use.precision)
     if use.photographs:
         return _photographs(net, use.data, use.photographs, normalize, views)
@@ -165,7 +173,7 @@ class Net:
         return logits.to(self.dtype)
 
 
-def evaluate_run(folder: Path, views: View) -> Evaluation:
+def evaluate_run(folder: Path, views: str) -> Evaluation:
     """Evaluate a run's final weights and write it beside the result; nothing else is touched.
 
     `UserError` for a run that is not done: its weights are not those of a result.
@@ -209,7 +217,7 @@ def _photographs(
     data: Data,
     crops: Photographs,
     normalize: Normalizer,
-    views: View,
+    views: str,
 ) -> Evaluation:
     workers = default_workers()
     opened = open_photographs(data, workers)
@@ -219,9 +227,9 @@ def _photographs(
         key = [opened.digest, data.holdout, data.prepared]
         normalize = fit_normalization(normalize, train, crops, key, workers)
     lines = assumed(views, crops, normalize)
-    if views == "multi_scale":
+    if are_of_other_sizes(views, crops):
         normalize = of_any_size(normalize)
-        if data.prepared:
+        if data.prepared and data.prepared < largest_side(views, crops):
             lines.append(f"images are enlarged from the store of shorter side {data.prepared}")
     normalize, targets = normalize.to(_device()), test.targets
     parts = chunks(range(len(targets)), TOGETHER)
@@ -245,14 +253,16 @@ def _photographs(
 
 
 @torch.no_grad()
-def refuse_one_size(net: nn.Module) -> None:
-    """`UserError` for a net that does not take images of any size."""
+def refuse_one_size(net: nn.Module, views: str = "multi_scale") -> None:
+    """`UserError` for a net that does not take images of the views' sizes."""
     like = next(net.parameters())
+    sides = center_sides(views)
+    height, width = (sides[0], sides[0]) if sides else (224, 288)
     try:
-        net(like.new_zeros(1, 3, 224, 288))
+        net(like.new_zeros(1, 3, height, width))
     except (AssertionError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(f"multi_scale needs a net for images of any size: {reason}") from None
+        raise UserError(f"{views} needs a net for images of any size: {reason}") from None
 
 
 @torch.no_grad()
