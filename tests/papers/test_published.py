@@ -53,6 +53,12 @@ def test_a_top1_error_has_the_top5_error_of_its_row() -> None:
     found = top5(cell("chollet2017/table1", "Xception"))
     assert found is not None
     assert found.value == 5.5  # printed as an accuracy of 0.945
+    found = top5(cell("he2016/table5", "ResNet-200 pre-act, scale aug, test 320"))
+    assert found is not None
+    assert (found.value, found.views) == (5.3, "center_320")
+    row = "ResNet-152 original, scale aug, test 224"
+    assert cell("he2016/table5", row).views == "single"
+    assert cell("xie2017/table5", "ResNeXt-101 64x4d", "top1_320_299").views == "center_320"
     assert top5(cell("he2015/table2", "plain 18")) is None
     assert top5(cell(TABLE6, "ResNet 20")) is None
     assert top5(found) is None

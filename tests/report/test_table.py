@@ -193,6 +193,25 @@ def test_where_ten_crops_are_missing_the_table_says_how_to_get_them(photographs:
     assert "No 10-crop error yet of 2 of 3 runs" in rendered(photographs).markdown
 
 
+def test_numbers_at_320_pixels_stand_beside_ours_at_320_pixels(lab: Lab) -> None:
+    """He 2016, Table 5: 20.7 and 5.3 %."""
+    lab.base, lab.published = {"data": "imagenet", "recipe": "he2016_imagenet"}, "he2016/table5"
+    place = ("he2016/table5", "ResNet-200 pre-act, scale aug, test 320")
+    folders = lab.variant("ResNet-200", {"model": "preact_resnet200"}, 1, place)
+    lab.all_done(folders, 10, [22.0])
+    text = rendered(lab).markdown
+    command = f"    python scripts/evaluate.py {lab.folder}/*/ --views center_320"
+    assert f"No 320-pixel error yet of 1 of 1 runs:\n\n{command}\n" in text
+    lab.evaluated(folders[0], "center_320", 20.5, 5.2)
+    shown = row(lab, "ResNet-200")
+    assert (shown["test error, 1 crop"], shown["320-pixel error"]) == ("22.00 ± –", "20.50 ± –")
+    assert (shown["published"], shown["Δ"]) == ("20.7, unstated [1]", "−0.20")
+    assert shown["published top-5"] == "5.3, unstated [1]"
+    told = " ".join(rendered(lab).markdown.split())
+    assert "320-pixel errors are of the same weights, on other views of each test image" in told
+    assert "He 2015's net as it was released" in told
+
+
 def test_runs_that_did_not_end_have_no_views_either(photographs: Lab) -> None:
     photographs.variant("ResNet-34 B", {"model": "resnet34"}, 1, ("he2015/table3", "ResNet-34 B"))
     shown = row(photographs, "ResNet-34 B")

@@ -172,7 +172,7 @@ def test_an_evaluation_is_written_beside_the_result_and_touches_nothing(
     after = {path.name: path.stat().st_mtime_ns for path in run.iterdir()}
     assert after.keys() - before.keys() == {f"eval-{views}.json"}
     assert before.items() <= after.items()
-    written = store.read_evaluations(run)[views]
+    written = store.read_json(store.evaluations(run)[views])
     assert written["examples"] == 12 == found.score.examples
     assert written["wrong"] == sum(sum(row.values()) for row in written["confusion"].values())
     assert written["top5_error"] == 100 * written["wrong5"] / 12
@@ -217,7 +217,7 @@ def test_a_run_that_is_not_done_is_refused(run: Path) -> None:
     (run / store.RESULT).unlink()
     with pytest.raises(UserError, match="is pending; views are for runs that are done"):
         evaluate_run(run, "ten_crop")
-    assert store.read_evaluations(run) == {}
+    assert store.evaluations(run) == {}
 
 
 def test_images_of_one_size_have_one_view(digit_weights: Path) -> None:
@@ -247,7 +247,7 @@ def test_the_script_writes_the_confusion_matrix(run: Path, script: Script, tmp_p
     code, printed, _ = script("evaluate.py", run, "--json", "--confusion", file)
     told = json.loads(printed)
     assert code == 0
-    assert store.read_evaluations(run) == {}
+    assert store.evaluations(run) == {}
     rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
     assert rows[0] == ["class", *NAMES]
     counts = [[int(cell) for cell in row[1:]] for row in rows[1:]]
