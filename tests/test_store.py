@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import math
 import os
 import re
 import subprocess
@@ -533,3 +534,25 @@ def test_a_plan_is_made_whatever_the_files_that_it_does_not_need(tmp_path: Path)
         (tmp_path / name).write_text("{torn")
     store.prepare(tmp_path, "seed: 0\n", {})
     assert (tmp_path / store.CONFIG).read_text() == "seed: 0\n"
+
+
+def test_json_has_null_for_what_is_no_number_and_every_number_as_it_is(tmp_path: Path) -> None:
+    """Strict parsers, a browser's for one, refuse NaN and Infinity."""
+    numbers = [0.1 + 0.2, 5e-324, 1.7976931348623157e308, -0.0, 1 / 3]
+    value = {"loss": math.nan, "parts": (math.inf, [-math.inf, numbers])}
+    written = store.to_json(value)
+    assert json.loads(written, parse_constant=pytest.fail) == {
+        "loss": None,
+        "parts": [None, [None, numbers]],
+    }
+    store.write_json(tmp_path / "x.json", value)
+    assert store.read_json(tmp_path / "x.json")["parts"][1][1] == numbers
+
+
+def test_rows_of_metrics_have_null_for_what_is_no_number(tmp_path: Path) -> None:
+    row = {"step": 1, "lr": 0.1 + 0.2, "train_loss": math.nan}
+    store.append_metrics(tmp_path, row)
+    assert "NaN" not in (tmp_path / store.METRICS).read_text()
+    assert store.read_metrics(tmp_path) == [{**row, "train_loss": None}]
+    store.drop_metrics_after(tmp_path, 1)
+    assert store.read_metrics(tmp_path) == [{**row, "train_loss": None}]

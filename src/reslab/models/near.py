@@ -3,6 +3,7 @@
 Only names and shapes are compared, of nets that are built without numbers (torch's meta device).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from reslab.config.costs import cost
-from reslab.config.nets import Described, Foreign
+from reslab.config.nets import Described, Foreign, ResNet
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 from reslab.models.nets import build
@@ -19,7 +20,8 @@ from reslab.models.weights import misfits, under_names
 from reslab.text import shortened
 
 NEAREST = 6
-"""Nets of the zoo that are looked at: those of which the number of parameters is nearest."""
+"""Nets of the zoo that are looked at: of those with as many units, those with nearly as many
+parameters."""
 
 
 def skeleton(net: Described) -> dict[str, Tensor]:
@@ -59,8 +61,8 @@ def what_fits(net: Described, tensors: Mapping[str, Tensor]) -> str | None:
         return _zoo_net(tensors)
     sizes = _sizes(net, tensors)
     sized = _changed(net, sizes)
-    if sized is None:
-        return None
+    if sized is None or _units(tensors) != net.units:
+        return _zoo_net(tensors)
     for change in ({}, *_changes(sized)):
         changed = _changed(sized, change)
         if changed and _fits(changed, tensors):
@@ -97,7 +99,27 @@ def _changed(net: Described, change: Mapping[str, Any]) -> Described | None:
         return None
 
 
+UNIT = re.compile(r"(?:layer|block)(\d+)\.(\d+)\.")
+"""A unit's stage and its number there."""
+
+
+def _units(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """How many units the stages have."""
+    units: dict[int, int] = {}
+    for found in filter(None, map(UNIT.match, tensors)):
+        units[int(found[1])] = max(units.get(int(found[1]), 0), int(found[2]) + 1)
+    return tuple(units[stage] for stage in sorted(units))
+
+
 def _fits(net: Described, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether they do; of a residual net's stage the units after the second are like that one."""
+    if isinstance(net, ResNet):
+        net = net.model_copy(update={"units": tuple(min(units, 2) for units in net.units)})
+        tensors = {
+            key: tensor
+            for key, tensor in tensors.items()
+            if not (found := UNIT.match(key)) or int(found[2]) < 2
+        }
     try:
         refuse_misfit(net, tensors)
     except UserError:
@@ -106,7 +128,9 @@ def _fits(net: Described, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _zoo_net(tensors: Mapping[str, Tensor]) -> str | None:
-    for name in sorted(ZOO, key=lambda name: _distance(name, tensors))[:NEAREST]:
+    units = _units(tensors)
+    names = [name for name in ZOO if ZOO[name].description.units == units]
+    for name in sorted(names, key=lambda name: _distance(name, tensors))[:NEAREST]:
         net = ZOO[name].description
         changed = _changed(net, _sizes(net, tensors))
         if changed and _fits(changed, tensors):
