@@ -38,7 +38,8 @@
 #|   SLOTS_PER_GPU   runs at once on the same GPUs
 #|   DRY       1: the plan only
 #|
-#|   experiment and train read all of them; a word that a target does not read is refused.
+#|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those; a word that a
+#|   target does not read is refused.
 #|
 #| Development
 #|

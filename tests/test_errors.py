@@ -2,11 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from reslab.errors import UserError, exit_code, located, nearest
+from reslab.errors import (
+    MOST_FAILURES,
+    UserError,
+    apart,
+    both,
+    exit_code,
+    gathered,
+    located,
+    nearest,
+    together,
+)
 
 
 def refuse() -> int:
@@ -123,3 +134,38 @@ def test_a_full_disk_is_told_whatever_was_being_written(
 
     assert exit_code(fail) == 2
     assert capsys.readouterr().err == "error: writing: No space left on device\n"
+
+
+def failing(*problems: str) -> Callable[[], int]:
+    def attempt() -> int:
+        raise together(problems)
+
+    return attempt
+
+
+def test_the_problems_of_all_attempts_are_told_at_once_each_once() -> None:
+    assert gathered([lambda: 1, lambda: 2]) == [1, 2]
+    assert both(lambda: 1, lambda: "x") == (1, "x")
+    with pytest.raises(UserError) as caught:
+        gathered([failing("f: a: 1", "f: b: 2"), lambda: 1, failing("f: a: 1", "f: c: 3")])
+    assert str(caught.value) == "f: a: 1\n       f: b: 2\n       f: c: 3"
+    with pytest.raises(UserError, match=r"^f: a\n {7}f: b: 2\n {7}f: c: 3$"):
+        both(failing("f: a"), lambda: both(failing("f: b: 2"), failing("f: c: 3")))
+
+
+def test_a_problem_of_several_lines_stays_one() -> None:
+    assert apart(together(["f: x is\n       such and such", "f: y"])) == [
+        "f: x is\n       such and such",
+        "f: y",
+    ]
+
+
+def test_of_many_problems_the_first_are_told() -> None:
+    with pytest.raises(UserError) as caught:
+        gathered(failing(f"f: {n}") for n in range(30))
+    first, *_, last = str(caught.value).splitlines()
+    assert (first, last) == ("f: 0", "       and 18 more")
+    tried: list[int] = []
+    with pytest.raises(UserError):
+        gathered(lambda n=n: (tried.append(n), failing("f")()) for n in range(1000))
+    assert len(tried) == MOST_FAILURES

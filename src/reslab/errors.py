@@ -8,10 +8,15 @@ import contextlib
 import difflib
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from reslab.text import printable, printable_lines, shortened
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -58,6 +63,50 @@ def located(where: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+NEXT = "\n       "
+"""Between the problems of one `UserError`; they stand below each other, behind `error: `."""
+
+
+def together(problems: Sequence[str]) -> UserError:
+    """One error with the first `MOST` problems, and how many more there are."""
+    more = [f"and {len(problems) - MOST:,} more"] if len(problems) > MOST else []
+    return UserError(NEXT.join([*problems[:MOST], *more]))
+
+
+def apart(error: UserError) -> list[str]:
+    """The problems of an error that were put together: each line that begins with a place."""
+    return re.split(rf"{NEXT}(?=\S+: )", str(error))
+
+
+def gathered(attempts: Iterable[Callable[[], T]]) -> list[T]:
+    """What all attempts return; otherwise one `UserError` with the problems of all, each once.
+
+    After `MOST_FAILURES` attempts that have failed no more are made.
+    """
+    returned, problems, failed = list[T](), dict[str, None](), 0
+    for attempt in attempts:
+        try:
+            returned.append(attempt())
+        except UserError as error:
+            problems |= dict.fromkeys(apart(error))
+            failed += 1
+        if failed == MOST_FAILURES:
+            break
+    if problems:
+        raise together(list(problems))
+    return returned
+
+
+def both(one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:
+    """What two return; otherwise one `UserError` with the problems of both."""
+    first, second = gathered(list[Callable[[], Any]]([one, other]))
+    return first, second
+
+
+MOST_FAILURES = 100
+"""Of attempts of one kind; a person mends some of them and asks again."""
 
 
 def listed(items: Collection[str], most: int) -> str:

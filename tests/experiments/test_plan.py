@@ -288,6 +288,47 @@ def test_two_variants_do_not_share_a_folder(more: dict[str, Any]) -> None:
     assert "would have one folder, " in refusal({"base": BASE, **more})
 
 
+def test_the_mistakes_of_all_variants_are_told_at_once() -> None:
+    """Those of the base once, in the order of the file, each where it stands."""
+    variants = {
+        "a": {"model": "resnet21"},
+        "b": {"model": "resnet20"},
+        "c": {"model": "resnet20", "recipe.steps": 0, "note": 3},
+        "d": {"model": "resnet22", "published": {"x": 1}},
+    }
+    tree = {"base": {**BASE, "precision": "f"}, "variants": variants}
+    told = [line.strip() for line in refusal(tree).splitlines()]
+    assert [line.partition("; ")[0] for line in told] == [
+        "file.yaml: variants.a: model: no net is called 'resnet21'",
+        "file.yaml: base.precision: got 'f'",
+        "file.yaml: variants.c: recipe.steps: got 0",
+        "file.yaml: variants.c: note: got 3",
+        "file.yaml: variants.d: model: no net is called 'resnet22'",
+        "file.yaml: variants.d: published: got {x: 1}",
+    ]
+
+
+def test_a_mistake_in_every_variant_is_told_once() -> None:
+    text = refusal(set=("model.shortcut=E",))
+    assert text.startswith("file.yaml: every variant with SET='model.shortcut=E': model.shortcut: ")
+    assert "\n" not in text
+    assert "variants.plain-20 with SET" in refusal(set=("model.shortcut=E",), only="plain-20")
+
+
+def test_mistakes_of_net_data_and_recipe_are_told_at_once() -> None:
+    text = refusal(one({}, base={"data": "cifar11", "recipe": "he2051"}))
+    assert "base.recipe: configs/recipes has no 'he2051'" in text
+    text = refusal(one({"model": "resnet21"}, base={"data": "cifar10", "recipe": "he2051"}))
+    assert [line.split(": ")[1] for line in text.splitlines()] == ["variants.only", "base.recipe"]
+
+
+def test_of_many_mistakes_the_first_are_told() -> None:
+    variants = {str(n): {"model": f"net{n}"} for n in range(900)}
+    lines = refusal({"base": BASE, "variants": variants}).splitlines()
+    assert len(lines) == 13
+    assert lines[-1].strip().endswith(" more")
+
+
 # ---- the command line ---------------------------------------------------------------------------
 
 
@@ -379,7 +420,7 @@ def test_seeds_are_above_zero(number: int) -> None:
 
 def test_a_batch_divides_among_the_devices_and_into_micro_batches() -> None:
     assert plan(execution=Execution(devices=4, micro_batch=16))
-    words = "variants.plain-20: recipe.batch_size is 128, which 3 processes cannot share equally"
+    words = "every variant: recipe.batch_size is 128, which 3 processes cannot share equally"
     assert words in refusal(execution=Execution(devices=3))
     assert "micro_batch can be 1, 2, 4" in refusal(execution=Execution(micro_batch=3))
 

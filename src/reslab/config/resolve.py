@@ -9,7 +9,7 @@ tree does not say yet what lies in it.
 import json
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,7 +24,7 @@ from reslab.config.schema import Description, Recipe, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
-from reslab.errors import MOST, UserError, located, nearest
+from reslab.errors import UserError, gathered, located, nearest, together
 from reslab.text import quoted, shortened
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -63,15 +63,16 @@ def resolve(tree: Tree, where: str | Place) -> RunConfig:
     place = _place(where)
     with located(place("")):
         tree = nested(tree)
-    model, data, recipe = (_part(tree, name, place) for name in ("model", "data", "recipe"))
-    with located(place("data")):
-        data = _own_folder(data)
-    data = _filled_in(data, place)
-    with located(place("model")):
-        model = _named_net(model) | _shape(data) | _without_name(model)
-    with located(place("recipe")):
-        file = config_file("recipes", recipe["name"]) if "name" in recipe else None
-    named = _read_recipe(file, file.stat().st_mtime_ns) if file else {}
+    parts = ("model", "data", "recipe")
+    model, data, recipe = gathered(partial(_part, tree, name, place) for name in parts)
+    data, net, named = gathered(
+        (
+            partial(_whole_data, data, place),
+            partial(_named_net, model, place),
+            partial(_named_recipe, recipe, place),
+        )
+    )
+    model = net | _shape(data) | _without_name(model)
     recipe = merge(named, _without_name(recipe))
     return validate({**tree, "model": model, "data": data, "recipe": recipe}, place)
 
@@ -89,10 +90,19 @@ def _part(tree: Tree, key: str, place: Place) -> Tree:
     return part
 
 
-def _named_net(model: Tree) -> Tree:
+def _named_net(model: Tree, place: Place) -> Tree:
     if "name" not in model:
         return {}
-    return describe(model["name"]).model_dump(mode="json", exclude_defaults=True)
+    with located(place("model")):
+        return describe(model["name"]).model_dump(mode="json", exclude_defaults=True)
+
+
+def _named_recipe(recipe: Tree, place: Place) -> Tree:
+    if "name" not in recipe:
+        return {}
+    with located(place("recipe")):
+        file = config_file("recipes", recipe["name"])
+    return _read_recipe(file, file.stat().st_mtime_ns)
 
 
 @cache
@@ -131,6 +141,12 @@ def _own_folder(data: Tree) -> Tree:
     if "folder" in data:
         raise UserError(f"stands here twice, as {path} and as folder: {spelled(data['folder'])}")
     return {**data, "name": "imagefolder", "folder": str(path)}
+
+
+def _whole_data(data: Tree, place: Place) -> Tree:
+    with located(place("data")):
+        data = _own_folder(data)
+    return _filled_in(data, place)
 
 
 def _filled_in(data: Tree, place: Place) -> Tree:
@@ -211,8 +227,7 @@ def resolve_use(tree: Tree, where: str | Place) -> Use:
     place = _place(where)
     data = _filled_in(_part(tree, "data", place), place) if tree.get("data") else {}
     model = _part(tree, "model", place)
-    with located(place("model")):
-        named = _named_net(model) | (_shape(data) if data else {}) | _without_name(model)
+    named = _named_net(model, place) | (_shape(data) if data else {}) | _without_name(model)
     whole = {**tree, "model": named, **({"data": data} if data else {})}
     try:
         return Use.model_validate_json(json.dumps(whole | _inputs(whole, model.get("name"))))
@@ -248,10 +263,8 @@ def read_run(path: Path) -> RunConfig:
 def problems(error: ValidationError, where: str | Place, description: type[Description]) -> str:
     """One line per problem that pydantic found: file, dotted path, value, what is allowed."""
     place = _place(where)
-    found = [_problem(detail, description) for detail in error.errors(include_url=False)]
-    told = [f"{place(shortened(path))}: {text}" for path, text in found[:MOST]]
-    told += [f"and {len(found) - MOST:,} more"] if len(found) > MOST else []
-    return "\n       ".join(told)
+    found = (_problem(detail, description) for detail in error.errors(include_url=False))
+    return str(together([f"{place(shortened(path))}: {text}" for path, text in found]))
 
 
 def _problem(detail: ErrorDetails, description: type[Description]) -> tuple[str, str]:

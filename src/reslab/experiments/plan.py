@@ -8,10 +8,11 @@ before anything starts, so that tables and figures need nothing else.
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import translate
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,17 @@ from reslab.config.execution import Execution
 from reslab.config.resolve import Place, problems
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, nested, spelled
-from reslab.errors import MOST, UserError, enumerated, located
+from reslab.errors import (
+    MOST,
+    MOST_FAILURES,
+    UserError,
+    apart,
+    both,
+    enumerated,
+    gathered,
+    located,
+    together,
+)
 from reslab.text import quoted, shortened
 
 MOST_SEEDS = 1000
@@ -174,24 +185,30 @@ def parse_experiment(tree: Tree, where: str) -> Experiment:
 
 def expand(name: str, experiment: Experiment, options: Options, where: str) -> Plan:
     """Lay every variant over the base, which `options` may change, for every seed."""
-    with located(f"{where}: published"):
-        if experiment.published is not None:
-            papers.table(experiment.published)
-    with located(f"{where}: base"):
-        base = nested(experiment.base)
     _refuse_too_many(experiment, options.seeds or len(experiment.seeds), where)
-    overrides = list(_overrides(experiment, where))
+    (_, base), overrides = both(
+        lambda: both(partial(_known_table, experiment, where), partial(_base, experiment, where)),
+        lambda: gathered(_overrides(experiment, where)),
+    )
     labels = [override.label for override in overrides]
     with located(where):
         _refuse_equal_slugs(labels)
     picked = pick(labels, options.only or "*")
     chosen = [override for override in overrides if override.label in picked]
     _refuse_idle(options.set, base, chosen)
-    variants = tuple(
-        _variant(override, base, experiment, options, _places(override, base, options.set, where))
-        for override in chosen
-    )
+    variants = _variants(chosen, base, experiment, options, where)
     return Plan(name, experiment.title or name, experiment.published, options, variants, where)
+
+
+def _known_table(experiment: Experiment, where: str) -> None:
+    if experiment.published is not None:
+        with located(f"{where}: published"):
+            papers.table(experiment.published)
+
+
+def _base(experiment: Experiment, where: str) -> Tree:
+    with located(f"{where}: base"):
+        return nested(experiment.base)
 
 
 def _refuse_too_many(experiment: Experiment, seeds: int, where: str) -> None:
@@ -219,14 +236,23 @@ class Override:
         """What it changes of a run."""
         return {k: v for k, v in self.tree.items() if k not in ("published", "note")}
 
+    @property
+    def place(self) -> str:
+        """Where it stands in the file, for messages."""
+        label = shortened(self.label)
+        return f"grid ({label})" if self.of_grid else f"variants.{label}"
 
-def _overrides(experiment: Experiment, where: str) -> Iterator[Override]:
+
+def _overrides(experiment: Experiment, where: str) -> Iterator[Callable[[], Override]]:
     for label, tree in experiment.variants.items():
-        with located(f"{where}: variants.{shortened(label)}"):
-            yield Override(label, nested(tree), False)
+        yield partial(_override, label, tree, False, f"{where}: variants.{shortened(label)}")
     for label, tree in _grid(experiment.grid):
-        with located(f"{where}: grid"):
-            yield Override(label, nested(tree), True)
+        yield partial(_override, label, tree, True, f"{where}: grid")
+
+
+def _override(label: str, tree: Tree, of_grid: bool, where: str) -> Override:
+    with located(where):
+        return Override(label, nested(tree), of_grid)
 
 
 def _places(override: Override, base: Tree, assignments: tuple[str, ...], where: str) -> Place:
@@ -234,10 +260,9 @@ def _places(override: Override, base: Tree, assignments: tuple[str, ...], where:
 
     A path that SET has, and one that nobody has written, is told as the variant's.
     """
-    label, grid = override.label, override.of_grid
+    grid = override.of_grid
     under = f" with SET={quoted(' '.join(assignments))}" if assignments else ""
-    label = shortened(label)
-    variant = f"{where}: {f'grid ({label})' if grid else f'variants.{label}'}{under}"
+    variant = f"{where}: {override.place}{under}"
     by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
     replaced = tuple(f"{path}." for path in map(_assigned, assignments))
     own = _leaves(override.tree)
@@ -270,28 +295,63 @@ def _leaf(path: str) -> str:
     return re.sub(r"(\.[0-9]+)+$", "", path).removesuffix(".name")
 
 
+def _variants(
+    overrides: list[Override], base: Tree, experiment: Experiment, options: Options, where: str
+) -> tuple[Variant, ...]:
+    """All variants; `UserError` with the problems of all, and once what is wrong in every one."""
+    variants, problems, failed = list[Variant](), defaultdict[str, list[str]](list), 0
+    for override in overrides:
+        place = _places(override, base, options.set, where)
+        try:
+            variants.append(_variant(override, base, experiment, options, place))
+        except UserError as error:
+            for problem in apart(error):
+                shared = problem.replace(f"{where}: {override.place}", f"{where}: every variant", 1)
+                problems[shared].append(problem)
+            failed += 1
+        if failed == MOST_FAILURES:
+            break
+    if problems:
+        told = (
+            [shared] if 1 < len(each) == len(overrides) else each
+            for shared, each in problems.items()
+        )
+        raise together(list(dict.fromkeys(itertools.chain(*told))))
+    return tuple(variants)
+
+
 def _variant(
     override: Override, base: Tree, experiment: Experiment, options: Options, place: Place
 ) -> Variant:
-    label, own = override.label, override.tree
-    difference = override.difference
-    tree = merge(_changed(base, options.set), difference)
+    label, own, difference = override.label, override.tree, override.difference
+    published = own.get("published"), experiment.published, place("published")
+    config, (cell, note) = both(
+        partial(_config, merge(_changed(base, options.set), difference), options, place),
+        lambda: both(partial(_cell, label, *published), partial(_note, own.get("note"), place)),
+    )
+    seeds = experiment.seeds if options.seeds is None else range(options.seeds)
+    configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
+    if cell and options.set and resolve(merge(base, difference), place).model != config.model:
+        cell, note = None, "the net is changed by SET and loses its published value"
+    return Variant(label, flatten(difference), configs, cell, note)
+
+
+def _config(tree: Tree, options: Options, place: Place) -> RunConfig:
+    """The run of a variant's first seed."""
     if "seed" in tree:
         raise UserError(f"{place('seed')}: stands in the experiment's seeds, or in SEEDS=")
     if options.budget is not None:
         tree["budget"] = options.budget
-    seeds = experiment.seeds if options.seeds is None else range(options.seeds)
     config = resolve(tree, place)
-    configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
     with located(place("")):
         refuse_single_values(config, options.execution, options.execution.devices)
-    cell = _cell(label, own.get("published"), experiment.published, place("published"))
-    note = own.get("note")
+    return config
+
+
+def _note(note: Any, place: Place) -> str | None:
     if not isinstance(note, str | None):
         raise UserError(f"{place('note')}: got {spelled(note)}; expected a text, in quotes")
-    if cell and options.set and resolve(merge(base, difference), place).model != config.model:
-        cell, note = None, "the net is changed by SET and loses its published value"
-    return Variant(label, flatten(difference), configs, cell, note)
+    return note
 
 
 def _changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
