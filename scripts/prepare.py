@@ -17,6 +17,7 @@ from reslab.config.data import Data
 from reslab.config.datasets import FOLDERS, data_root
 from reslab.config.folders import refuse_missing
 from reslab.errors import UserError, exit_code
+from reslab.text import printable
 
 
 def parser() -> Parser:
@@ -54,7 +55,8 @@ def main() -> int:
 
     root = arguments.folder or data_root() / FOLDERS[arguments.data]
     workers = default_workers() + 1 if arguments.workers is None else arguments.workers
-    print(f"prepared: {prepare(root, arguments.shorter_side, workers)}")
+    folder = prepare(root, arguments.shorter_side, workers)
+    print(f"prepared: {printable(str(folder))}")
     return 0
 
 

@@ -98,6 +98,20 @@ def test_a_split_called_valid_and_what_windows_left_there_are_no_matter(photogra
     assert (found.train_examples, found.test_examples, found.undecodable) == (18, 9, 0)
 
 
+def test_a_folder_whose_name_is_no_text_is_prepared_and_told_in_escapes(
+    photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python has a byte that is no UTF-8, here ff, as the surrogate dcff."""
+    odd = photographs.rename(photographs.with_name("\udcff\x1b[2J"))
+    (odd / "train" / "chat" / "no.jpg").write_bytes(b"none")
+    assert prepare(odd, SIDE, 0).is_dir()
+    printed, errors = capsys.readouterr()
+    (printed + errors).encode()  # no half of a pair
+    assert "\x1b" not in printed + errors
+    assert f"{odd.parent}/\\udcff\\x1b[2J: 28 files" in printed
+    assert "28 files cannot be decoded" in errors
+
+
 def test_a_folder_without_any_image_is_refused_and_nothing_is_left_of_it(
     photographs: Path, tmp_path: Path
 ) -> None:

@@ -264,7 +264,8 @@ def _refuse_full_disk(root: Path, names: Names, shorter_side: int, done: int, fo
     free = shutil.disk_usage(folder).free
     begun = f" ({done:,} of them are there)" if done else ""
     print(
-        f"{root}: {len(names):,} files{begun}, shorter side {shorter_side} at most:\n"
+        f"{printable(str(root))}: {len(names):,} files{begun}, shorter side {shorter_side} at "
+        "most:\n"
         f"about {_size(needed)} more, judged by {len(entries)} of them; {_size(free)} are free",
         flush=True,
     )

@@ -52,7 +52,7 @@ class Survey:
     def tell(self, whose: str) -> None:
         """Say on stderr which of somebody's files cannot be decoded, if there are any."""
         if self.undecodable:
-            print(f"{whose}: {self.told()}", file=sys.stderr, flush=True)
+            print(f"{printable(whose)}: {self.told()}", file=sys.stderr, flush=True)
 
     @property
     def too_many(self) -> bool:
@@ -65,7 +65,7 @@ class Survey:
         part = f"{100 * bad / self.files:.3g} %"
         end = f"{part}, more than the {most} that a run leaves out" if self.too_many else "left out"
         lines = [f"{bad:,} of {self.files:,} files cannot be decoded, {end}:", *self.first()]
-        lines += [f"all of them: {self.path}"]
+        lines += [f"all of them: {printable(str(self.path))}"]
         lines += [MENDING] if self.too_many else []
         return "\n       ".join(lines)
 

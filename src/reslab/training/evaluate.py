@@ -105,7 +105,10 @@ class Evaluation:
 
     def write_confusion(self, path: Path) -> None:
         """The whole confusion matrix as CSV: a row per class, a column per answer."""
-        with store.replacing(path) as temporary, temporary.open("w", newline="") as file:
+        with (
+            store.replacing(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             names = [printable(name) for name in self.class_names]
             writer.writerow(["class", *names])
