@@ -68,3 +68,10 @@ def test_a_net_that_is_much_larger_than_its_weights_is_refused_before_it_is_buil
     with pytest.raises(UserError, match=r"do not fit the net|cannot be built"):
         refuse_misfit(SMALL.model_copy(update=change), tensors(SMALL))
     assert time.monotonic() - began < 1
+
+
+def test_another_librarys_net_is_not_built_for_weights_that_are_not_its() -> None:
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"missing keys: .* and \d+ more"):  # of 2.5 GB
+        refuse_misfit(describe("torchvision:vit_h_14"), tensors(SMALL))
+    assert time.monotonic() - began < 20  # with torchvision's import

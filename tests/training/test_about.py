@@ -71,3 +71,10 @@ def test_what_is_damaged_is_told_with_its_path(
 def test_what_is_no_description_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="what it says of its run is damaged"):
         About.from_json(text)
+
+
+def test_images_of_absurd_size_are_refused() -> None:
+    use = resolve_use({"model": {"name": "resnet50", "classes": 1}}, "here")
+    text = About(use, Normalization.given((0.5,), (1.0,)), ("cat",)).as_json()
+    with pytest.raises(UserError, match="its images are 50,000 pixels a side, more than 4,096"):
+        About.from_json(text.replace("224", "50000").replace(": 256", ": 60000"))

@@ -33,6 +33,12 @@ def test_other_data_bring_their_own_size() -> None:
     assert (other.data and other.data.name, other.image_size) == ("mnist", 28)
 
 
+def test_a_crop_can_have_another_size() -> None:
+    use = Given("resnet18", "imagenet").use(FILE, None)
+    larger = Given(sets=("photographs.size=320", "photographs.test_shorter_side=352"))
+    assert larger.use(FILE, use).image_size == 320
+
+
 def test_a_folder_alone_is_one_of_ones_own(tmp_path: Path) -> None:
     for name in ("train/cat/1", "train/dog/1", "val/cat/2", "val/dog/2"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -248,7 +248,7 @@ def _inputs(tree: Tree, name: str | None) -> Tree:
     size = crops.get("size", size)
     shorter = round(size * 256 / 224) if isinstance(size, int) else size
     crops = {"crop": "center", "size": size, "test_shorter_side": shorter, **crops}
-    return {"photographs": crops, "image_size": size}
+    return {"photographs": crops, "image_size": tree.get("image_size", size)}
 
 
 SMALLEST_PHOTOGRAPH = 64

@@ -42,8 +42,6 @@ class Use(Description):
                 f"image_size: {self.image_size} is photographs.size where photographs are cropped: "
                 f"{self.photographs.size}"
             )
-        if self.image_size > MOST_PIXELS:
-            raise ValueError(f"image_size: {self.image_size}; expected at most {MOST_PIXELS}")
         return self
 
     @model_validator(mode="after")
@@ -52,7 +50,3 @@ class Use(Description):
         if facts and not facts.photographs and facts.image_size != self.image_size:
             raise ValueError(f"image_size: {self.image_size}; the data's is {facts.image_size}")
         return self
-
-
-MOST_PIXELS = 4096
-"""A side of images that is no mistake."""

@@ -131,6 +131,10 @@ def _about(part: _Part) -> About:
     about = About(config, normalization, tuple(part.class_names))
     use = about.use
     size = use.image_size
+    if size > MOST_PIXELS:
+        raise UserError(
+            f"{WHOSE}: its images are {size:,} pixels a side, more than {MOST_PIXELS:,}"
+        )
     normalization.refuse_unfit((use.model.in_channels, size, size))
     if len(about.class_names) != use.model.classes:
         raise UserError(
@@ -140,6 +144,8 @@ def _about(part: _Part) -> About:
     return about
 
 
+MOST_PIXELS = 4096
+"""A side of images that takes no absurd memory."""
 WHOSE = "the run that the weights are of"
 
 

@@ -37,6 +37,8 @@ class Given:
         if known and not self.changes_use:
             return known
         tree: Tree = known.model_dump(mode="json", exclude_defaults=True) if known else {}
+        if "photographs" in tree:
+            del tree["image_size"]  # it is photographs.size
         if self.model:
             tree = {**tree, "model": {"name": self.model}}
         tree = self._with_data(tree)
