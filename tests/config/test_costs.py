@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,28 @@ def test_summing_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def _runs(pid: str) -> bool:
+    stat = Path("/proc", pid, "stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_the_process_that_counts_ends_with_whoever_asked(tmp_path: Path) -> None:
+    """A launcher that is killed while it plans leaves nothing behind."""
+    counter, told = tmp_path / "python", tmp_path / "pid"
+    counter.write_text(f"#!/bin/sh\necho $$ > {told}.new; mv {told}.new {told}\nexec sleep 300\n")
+    counter.chmod(0o755)
+    ask = f"import sys; from reslab.config import costs; sys.executable = {str(counter)!r}; "
+    with subprocess.Popen([sys.executable, "-c", f"{ask} costs.count([])"]) as asker:
+        deadline = time.monotonic() + 60
+        while not told.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        pid = told.read_text().strip()
+        assert _runs(pid)
+        asker.send_signal(signal.SIGKILL)
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(pid)

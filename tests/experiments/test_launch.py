@@ -1,5 +1,6 @@
 """The launcher with real processes: it finishes what it began, however it was stopped before."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from tests.results import DONE
 
 from reslab import store
 from reslab.config import resolve
@@ -211,6 +214,60 @@ def test_a_run_that_another_launcher_has_is_tried_again_and_no_failure(
     assert launch._close(run, pending, Overview([job], slot)) == {}
     assert list(pending) == [job]
     assert store.state(tmp_path) == "interrupted"
+
+
+@pytest.fixture
+def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """Jobs whose runs are done at once."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import json, pathlib, sys\n"
+        f"pathlib.Path(sys.argv[1]).with_name('result.json').write_text({json.dumps(DONE)!r})"
+    )
+    monkeypatch.setattr(launch, "TRAIN", script)
+    config = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "the test")
+    jobs = [Job("a", tmp_path / name, config, 0, 1) for name in "abc"]
+    for job in jobs:
+        job.folder.mkdir()
+    return jobs
+
+
+def test_a_run_that_cannot_be_started_fails_alone(three: list[Job]) -> None:
+    """One whose folder has gone, and one whose starts are not known any more."""
+    gone, damaged, whole = three
+    gone.folder.rmdir()
+    (damaged.folder / store.ENV).write_text("[{")
+    failed = launch.launch(three, [Slot((), 1)], Execution())
+    assert list(failed) == [gone, damaged]
+    assert "its folder is gone" in failed[gone]
+    assert f"{damaged.folder / store.ENV} is damaged: line 1" in failed[damaged]
+    assert store.state(whole.folder) == "done"
+
+
+def test_what_there_is_no_room_for_is_not_started_and_told_once(
+    three: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    failed = launch.launch(three, [Slot((), 1)], Execution())
+    told = launch.failures(failed)
+    assert told.startswith(f"{three[0].folder} and 2 other runs failed: it was not started: ")
+    assert "has 1.0 MB left, and the run will write up to 2.0 MB" in told
+    assert [store.state(job.folder) for job in three] == ["pending"] * 3
+
+
+def test_a_damaged_result_is_left_as_it_is_and_fails_its_run_alone(laboratory: Laboratory) -> None:
+    laboratory.run(steps=20)
+    damaged, whole = laboratory.folders()
+    for folder in (damaged, whole):
+        (folder / store.RESULT).write_text("{")
+    (whole / store.RESULT).unlink()
+    launcher = laboratory.start(steps=20)
+    output = laboratory.finish(launcher)
+    assert launcher.returncode == 1
+    assert f"{damaged} failed: {damaged / store.RESULT} is damaged: line 1: " in output
+    assert laboratory.states() == ["damaged", "done"]
+    assert (damaged / store.RESULT).read_text() == "{"
+    assert "Traceback" not in output
 
 
 def test_a_launcher_that_is_told_to_ignore_hang_ups_does_so() -> None:

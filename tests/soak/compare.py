@@ -36,9 +36,9 @@ def _result(run: Path) -> dict[str, Any]:
 
 
 def _held(run: Path) -> dict[str, Any]:
+    """All but Lightning's counts of what was fetched, which begin anew at a resume."""
     held = torch.load(run / store.CHECKPOINT, weights_only=True)
-    parts = ("state_dict", "optimizer_states", "global_step", "train_tally")
-    return {part: held[part] for part in parts}
+    return {part: value for part, value in held.items() if part != "loops"}
 
 
 def _unequal(one: Any, other: Any, path: str = "") -> Iterator[str]:

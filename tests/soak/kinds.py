@@ -42,6 +42,7 @@ def digits(
 
 def kinds(photographs: Path) -> list[Kind]:
     """All kinds, 26 runs; `photographs` is `make_photographs`' folder."""
+    selected = ("holdout=300", "tested_on=test", "selected_on=holdout")
     lamb = ("name=lamb", "lr=0.01", "momentum=0", "weight_decay=0.02")
     return [
         digits("plain", seeds=4),
@@ -52,7 +53,7 @@ def kinds(photographs: Path) -> list[Kind]:
         digits("float64", "precision=64-true"),
         digits("bfloat16", "precision=bf16-mixed"),
         digits("float16", "precision=16-mixed"),
-        digits("holdout", "data.holdout=300"),
+        digits("holdout", *(f"data.{word}" for word in selected)),
         digits("two_processes", "model.dropout=0.3", processes=2),
         digits("tracked", tracked=True),
         Kind("photographs", photograph_words(photographs)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import MakeRun, same, weights
+from tests.training.conftest import MakeRun, same, stopped_at, weights
 
 from reslab import store
 from reslab.config import read_run
@@ -46,6 +46,22 @@ def test_equal_descriptions_train_to_equal_bits_and_seeds_differ(make_run: MakeR
     assert same(weights(one), weights(again))
     assert not same(weights(one), weights(other))
     assert store.read_metrics(one.parent) == store.read_metrics(again.parent)
+
+
+def test_a_stray_line_of_metrics_does_not_keep_a_run_from_its_end(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told and put aside; the run ends as the undisturbed one."""
+    whole, cut = make_run("whole"), make_run("cut")
+    start(whole)
+    with stopped_at(9):
+        assert start(cut) == 1
+    metrics = cut.with_name(store.METRICS)
+    metrics.write_text(metrics.read_text() + "somebody's note\n")
+    assert start(cut) == 0
+    assert "metrics.jsonl: line 10: Expecting value" in capsys.readouterr().out
+    assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
+    assert metrics.with_name("metrics.jsonl.damaged").read_text() == "somebody's note\n"
 
 
 OUT_OF_MEMORY = [
