@@ -26,6 +26,7 @@ READS = {
     "train": ["MODEL", "DATA", "RECIPE", *OF_RUNS, *SWITCHES],
     "sync": ["NAME", "DRY"],
     "models": ["MODEL"],
+    "soak": ["SECONDS", "ARGS"],
     **{target: ["NAME"] for target in ("status", "table", "figure", "compare", "dashboard")},
     **{target: ["ARGS"] for target in ("bench", "test", "test-fast", "test-slow", "check")},
     **{target: [] for target in ("setup", "lint", "format", "clean", "help")},
