@@ -118,6 +118,15 @@ def test_a_file_that_cannot_be_opened_is_named_without_a_traceback(
     assert capsys.readouterr().err == f"error: {tmp_path}/none/x: No such file or directory\n"
 
 
+def test_what_a_process_has_run_out_of_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        raise RuntimeError("can't start new thread")
+
+    assert exit_code(main) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: out of threads or processes: raise the limit")
+
+
 def test_an_error_of_the_system_that_is_about_no_file_is_raised() -> None:
     def fail() -> None:
         raise OSError(5, "Input/output error")

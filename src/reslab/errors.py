@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from reslab.exhaustion import exhausted
 from reslab.text import printable, printable_lines, shortened
 
 T = TypeVar("T")
@@ -33,7 +34,8 @@ class UserError(Exception):
 def exit_code(main: Callable[[], int | None]) -> int:
     """Run `main` and return its exit code: 2 after a `UserError`, 130 after Ctrl-C.
 
-    A file that cannot be read or written is the user's to mend, too.
+    A file that cannot be read or written is the user's to mend, too, and so are the limits of
+    handles, threads and memory.
     """
     try:
         code = main() or 0
@@ -48,12 +50,21 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # `… | head`: the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        line = exhausted(error) or _of_a_file(error)
+        if line is None:
             raise
-        file = printable(shortened(str(error.filename or "writing"), LONGEST))
-        print(f"error: {file}: {error.strerror}", file=sys.stderr)
+        print(f"error: {printable(line)}", file=sys.stderr)
         return 2
+
+
+def _of_a_file(error: Exception) -> str | None:
+    """Which file cannot be read or written, and why; None for an error of another kind."""
+    if not isinstance(error, OSError):
+        return None
+    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return f"{shortened(str(error.filename or 'writing'), LONGEST)}: {error.strerror}"
 
 
 @contextlib.contextmanager

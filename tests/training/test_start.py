@@ -1,6 +1,8 @@
 """Who trains a run, and what is left where nobody may: its lock, its errors, its end."""
 
 import os
+import resource
+from pathlib import Path
 
 import pytest
 from tests.training.conftest import MakeRun
@@ -55,6 +57,58 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
     assert "division" in store.read_json(config.with_name(store.ERROR))["message"]
     assert start(config) == 0
     assert store.state(config.parent) == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory: "),
+        (RuntimeError("can't start new thread"), "out of threads or processes: "),
+    ],
+    ids=repr,
+)
+def test_what_runs_out_is_recorded_in_a_line(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
+) -> None:
+    def run_out(_: object) -> None:
+        raise error
+
+    from reslab.training import run
+
+    monkeypatch.setattr(run, "initialised", run_out)
+    config = make_run("a")
+    with pytest.raises(UserError, match=f"^{line}"):
+        start(config)
+    message = store.read_json(config.with_name(store.ERROR))["message"]
+    assert message.startswith(line) and "\n" not in message
+
+
+def test_a_run_without_file_handles_still_says_so(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every handle that the process may have is taken when the error comes."""
+    from reslab.training import run
+
+    held: list[int] = []
+
+    def take_all(_: object) -> None:
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+
+    monkeypatch.setattr(run, "initialised", take_all)
+    config = make_run("a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = max(int(handle.name) for handle in Path("/dev/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 20, hard))
+    try:
+        with pytest.raises(UserError, match=r"^out of file handles: raise the limit"):
+            start(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for handle in held:
+            os.close(handle)
+    message = store.read_json(config.with_name(store.ERROR))["message"]
+    assert message.startswith("out of file handles") and "\n" not in message
 
 
 def test_more_devices_than_there_are_are_refused(

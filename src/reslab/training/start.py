@@ -7,7 +7,8 @@ trains; a final run is left as it is; an error is recorded before it is raised.
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reslab import store
@@ -15,9 +16,13 @@ from reslab.config import RunConfig, read_run
 from reslab.config.execution import Execution, gpus_for
 from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
+from reslab.exhaustion import exhausted
 from reslab.machine import die_with_parent
 from reslab.training.ranks import SUPERVISED, TORCHRUN, place, supervise
 from reslab.training.tether import follow_supervisor
+
+SPARED = 4
+"""File handles; a file that is written atomically takes three."""
 
 
 def start(config_file: Path, execution: Execution | None = None) -> int:
@@ -88,7 +93,8 @@ def _recorded(folder: Path, train: Callable[[], int]) -> int:
     would wait for the others, which wait for it.
     """
     try:
-        return train()
+        with _in_words():
+            return train()
     except Exception as error:
         here = place()
         who = f"rank {here.rank}: " if here.ranks > 1 else ""
@@ -104,6 +110,24 @@ def _recorded(folder: Path, train: Callable[[], int]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(2 if isinstance(error, UserError) else 1)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """`UserError`, a line, where handles, threads or memory run out; `SPARED` handles are free
+    again when it comes, so that it can be written down."""
+    spared = [os.open(os.devnull, os.O_RDONLY) for _ in range(SPARED)]
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if line := exhausted(error):
+            raise UserError(line) from error
+        raise
+    finally:
+        for handle in spared:
+            os.close(handle)
 
 
 def _run(config: RunConfig, folder: Path, execution: Execution) -> int:
