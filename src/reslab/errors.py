@@ -7,6 +7,7 @@ without a traceback and exits with code 2 (`exit_code`).
 import contextlib
 import difflib
 import errno
+import itertools
 import os
 import re
 import sys
@@ -76,14 +77,19 @@ def located(where: str) -> Iterator[None]:
         raise UserError(f"{where}: {error}") from None
 
 
+LETTERS = 1500
+"""Of several problems in one message: a screen of a terminal."""
+
 NEXT = "\n       "
 """Between the problems of one `UserError`; they stand below each other, behind `error: `."""
 
 
 def together(problems: Sequence[str]) -> UserError:
-    """One error with the first `MOST` problems, and how many more there are."""
-    more = [f"and {len(problems) - MOST:,} more"] if len(problems) > MOST else []
-    return UserError(NEXT.join([*problems[:MOST], *more]))
+    """One error with the first problems, at most `MOST` and about `LETTERS`, and how many more."""
+    lengths = itertools.accumulate(len(problem) for problem in problems)
+    shown = min(MOST, max(1, sum(length <= LETTERS for length in lengths)))
+    more = [f"and {len(problems) - shown:,} more"] if len(problems) > shown else []
+    return UserError(NEXT.join([*problems[:shown], *more]))
 
 
 def apart(error: UserError) -> list[str]:

@@ -1,5 +1,7 @@
 """Hostile words, and files with some of them: what a person, a kill or an attacker may leave."""
 
+import copy
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -110,6 +112,38 @@ def damaged(draw: Draw, content: bytes) -> bytes:
             )
         )
     return content
+
+
+NESTED = (json.loads(200 * "[" + 200 * "]"), json.loads(300 * '{"a":' + "1" + 300 * "}"))
+LEAVES = (
+    None, True, -1, 0, 3, 0.5, 2**40, 10**30, 1e308, float("nan"), float("inf"), "", "a",
+    5000 * "a", "../..", "/etc/passwd", "\x1b[2J", "\ud83d", "\0", "$(touch pwned)", "NaN",
+    [], {}, [1], [[]], {"a": 1}, ["a"] * 1000, *NESTED,
+)  # fmt: skip
+"""What a file of values may have in another one's place."""
+
+
+@st.composite
+def trees(draw: Draw, tree: Any, leaves: Sequence[Any] = LEAVES) -> Any:
+    """A tree of dicts and lists in which one part is another, lacks or has another name."""
+    whole = holder = copy.copy(tree)
+    for _ in range(8):
+        if not isinstance(holder, dict | list) or not holder:
+            break
+        place = draw(
+            st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        )
+        inner = holder[place]
+        if isinstance(inner, dict | list) and inner and draw(st.integers(0, 7)):
+            holder[place] = inner = copy.copy(inner)
+            holder = inner
+            continue
+        if draw(st.integers(0, 3)):
+            holder[place] = draw(st.sampled_from(leaves))
+        else:
+            del holder[place]
+        break
+    return whole
 
 
 def each(examples: int, strategy: Any, case: Callable[[Any], None]) -> None:

@@ -1,5 +1,7 @@
 """Mutated files of runs, through all that reads them: read, or the damaged one is named."""
 
+import io
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import strategies as st
 from tests.conftest import DECODING
 from tests.hostile.conftest import Main
 from tests.hostile.guard import outcome
-from tests.hostile.mutations import damaged, each, texts
+from tests.hostile.mutations import LEAVES, damaged, each, texts, trees
+from tests.hostile.tensors import TENSORS, saved
 
 pytestmark = DECODING
 
@@ -46,6 +50,14 @@ def doors(script: Main) -> dict[str, Callable[[Path], Callable[[], int]]]:
     }
 
 
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def as_lines(rows: list[Any]) -> bytes:
+    return b"".join(as_json(row) + b"\n" for row in rows)
+
+
 @pytest.mark.parametrize("cases", [40, pytest.param(1000, marks=pytest.mark.slow)])
 def test_damage_is_named_and_costs_no_more_than_it_must(
     cases: int, place: Path, script: Main, finished: Path
@@ -58,8 +70,16 @@ def test_damage_is_named_and_costs_no_more_than_it_must(
 
     def content(file: Path) -> st.SearchStrategy[bytes]:
         whole = file.read_bytes()
-        changed = damaged(whole)
-        return changed if file.suffix == ".ckpt" else changed | texts([whole.decode()])
+        match file.suffix:
+            case ".ckpt":
+                held = torch.load(io.BytesIO(whole), weights_only=True)
+                return damaged(whole) | trees(held, (*LEAVES, *TENSORS)).map(saved)
+            case ".json":
+                return texts([whole.decode()]) | trees(json.loads(whole)).map(as_json)
+            case ".jsonl":
+                rows = [json.loads(line) for line in whole.splitlines()]
+                return texts([whole.decode()]) | trees(rows).map(as_lines)
+        return damaged(whole) | texts([whole.decode()])
 
     @st.composite
     def mutated(draw: Callable[..., Any]) -> Case:

@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import DECODING
 from tests.hostile.conftest import Main
 from tests.hostile.guard import outcome
-from tests.hostile.mutations import HOSTILE, damaged, each, texts
+from tests.hostile.mutations import HOSTILE, LEAVES, damaged, each, texts, trees
+from tests.hostile.tensors import TENSORS, saved
 from torchvision.io import write_png
 
 pytestmark = DECODING
@@ -83,6 +84,9 @@ def files(draw: Draw, kinds: dict[str, bytes]) -> File:
     """Damaged as a whole, or in the part that is parsed."""
     suffix = draw(st.sampled_from(sorted(kinds)))
     content = kinds[suffix]
+    if suffix in (".ckpt", ".pt", ".pth") and draw(st.booleans()):
+        held = torch.load(io.BytesIO(content), weights_only=True)
+        return File(suffix, saved(draw(trees(dict(held), (*LEAVES, *TENSORS)))))
     if draw(st.booleans()):
         return File(suffix, draw(damaged(content)))
     if suffix == ".safetensors":
@@ -95,9 +99,24 @@ def files(draw: Draw, kinds: dict[str, bytes]) -> File:
 def _another_header(draw: Draw, content: bytes) -> bytes:
     """Safetensors: 8 bytes of the header's length, JSON, tensors."""
     [length] = struct.unpack("<Q", content[:8])
-    header = draw(texts([content[8 : 8 + length].decode()]))
+    text = content[8 : 8 + length].decode()
+    header = draw(texts([text]) | trees(json.loads(text)).map(_as_json) | _another_about(text))
     claimed = draw(st.sampled_from([len(header), len(header), length, 0, 2**40, 2**63]))
     return struct.pack("<Q", claimed) + header + content[8 + length :]
+
+
+def _as_json(tree: Any) -> bytes:
+    return json.dumps(tree).encode()
+
+
+@st.composite
+def _another_about(draw: Draw, text: str) -> bytes:
+    """Our own part says something else."""
+    header = json.loads(text)
+    header["__metadata__"]["reslab"] = json.dumps(
+        draw(trees(json.loads(header["__metadata__"]["reslab"])))
+    )
+    return _as_json(header)
 
 
 def _another_pickle(draw: Draw, content: bytes) -> bytes:

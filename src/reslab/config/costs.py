@@ -19,6 +19,7 @@ from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.spelling import Change, maker
 from reslab.errors import UserError
 from reslab.machine import die_with_parent
+from reslab.text import shortened
 
 Net = tuple[Described, int]
 """A description and the side of its square images in pixels."""
@@ -237,7 +238,8 @@ def _ask(nets: Sequence[Net], *options: str) -> list[Any]:
         preexec_fn=die_with_parent,
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise UserError(f"{' '.join(command[1:])} has not counted the nets: {shortened(last)}")
     answers: list[Any] = json.loads(done.stdout)
     for net, answer in zip(nets, answers, strict=True):
         if isinstance(answer, str):
