@@ -178,3 +178,9 @@ def test_of_many_problems_the_first_are_told() -> None:
     with pytest.raises(UserError):
         gathered(lambda n=n: (tried.append(n), failing("f")()) for n in range(1000))
     assert len(tried) == MOST_FAILURES
+
+
+def test_long_problems_are_fewer() -> None:
+    """A screen of them; the first is told, however long it is."""
+    assert str(together([700 * "a", 700 * "b", 700 * "c"])).endswith("bb\n       and 1 more")
+    assert str(together([2000 * "a", "b"])) == f"{2000 * 'a'}\n       and 1 more"
