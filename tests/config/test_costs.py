@@ -15,6 +15,7 @@ from reslab.config.convolutions import BRANCHES, STEMS
 from reslab.config.costs import MOST_PARAMETERS, Complexity, Impossible, cost, costs, count
 from reslab.config.nets import Foreign
 from reslab.config.words import ORDERS, SHORTCUTS
+from reslab.errors import UserError
 from reslab.experiments.plan import Options, read_plan_file
 
 GOLDEN = json.loads(Path(__file__).with_name("complexities.json").read_text(encoding="utf-8"))
@@ -129,7 +130,7 @@ def test_a_net_that_a_library_does_not_have_is_refused_with_its_nearest() -> Non
 
 def test_a_failing_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(RuntimeError, match=r"reslab\.models\.count failed"):
+    with pytest.raises(UserError, match=r"reslab\.models\.count has not counted the nets: exit c"):
         costs([(describe("torchvision:resnet18"), 224)])
 
 

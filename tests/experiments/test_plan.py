@@ -604,7 +604,7 @@ def test_a_net_that_cannot_take_its_images_is_refused_with_its_variant() -> None
     with pytest.raises(UserError) as caught:
         as_written(plan(tree))
     assert str(caught.value).startswith(
-        "file.yaml: variants.dense: model: the net cannot take images of shape (1, 8, 8): "
+        "file.yaml: variants.dense: model: the net cannot take images of 8 × 8 pixels: "
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab.errors import exit_code
+from reslab.exhaustion import exhausted
 from reslab.text import UNPRINTABLE
 
 SECONDS = 1.0
@@ -128,8 +129,22 @@ def outcome(case: Callable[[], int | None], root: Path) -> str:
     return said
 
 
+class Exceeded(BaseException):
+    """Passes by all that looks for errors."""
+
+
 def _code(case: Callable[[], int | None]) -> Any:
+    """The exit code; a case that has come to a limit fails, though people are told in a line."""
+
+    def within() -> int | None:
+        try:
+            return case()
+        except Exception as error:
+            if exhausted(error):
+                raise Exceeded(f"the case takes more than it may: {error!r}") from None
+            raise
+
     try:
-        return exit_code(case)
+        return exit_code(within)
     except SystemExit as ended:  # argparse's
         return ended.code or 0
