@@ -81,16 +81,25 @@ def _processes(mark: bytes) -> Iterator[Process]:
 
 @dataclass
 class Usage:
-    """What a launcher holds when one of its runs trains: resident bytes and open files."""
+    """What a launcher holds while one of its runs trains: resident bytes and open files.
+
+    The least of several looks: while it starts a process it has some pipes more for a moment.
+    """
 
     memory: int
     handles: int
+    looks: int = 1
 
     @classmethod
     def of(cls, pid: int) -> "Usage":
         """`OSError` where it has ended."""
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return cls(pages * os.sysconf("SC_PAGESIZE"), len(list(Path(f"/proc/{pid}/fd").iterdir())))
+
+    def least(self, other: "Usage") -> "Usage":
+        """Of both looks."""
+        looks = self.looks + other.looks
+        return Usage(min(self.memory, other.memory), min(self.handles, other.handles), looks)
 
 
 @dataclass
@@ -106,7 +115,7 @@ class Lane:
     token: str = ""
     began: float = 0.0
     usages: dict[Path, Usage] = field(default_factory=dict)
-    """Of the launcher under way: the first seen with each of its runs."""
+    """Of the launcher under way, with each of its runs."""
 
     @property
     def output(self) -> Path:
@@ -144,12 +153,13 @@ class Lane:
             )
 
     def look(self) -> None:
-        """Measure the launcher, once with each of its runs."""
+        """Measure the launcher."""
         if not self.is_busy:
             return
-        for run in {p.run for p in processes(self.token) if p.leads} - self.usages.keys():
+        for run in [p.run for p in processes(self.token) if p.leads and p.run]:
             with suppress(OSError):
-                self.usages[run] = Usage.of(self.launcher.pid)
+                now = Usage.of(self.launcher.pid)
+                self.usages[run] = self.usages[run].least(now) if run in self.usages else now
 
     def kill(self) -> None:
         """End the launcher and what it has started."""

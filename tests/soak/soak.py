@@ -37,6 +37,9 @@ OUTLIVES = 20.0
 GROWTH = 8_000_000
 """Bytes that a launcher may grow by from its first run to its last; of handles none."""
 
+LOOKS = 5
+"""With a run, before they count."""
+
 Say = Callable[[str], None]
 
 
@@ -127,7 +130,8 @@ class Soak:
 
     def _weigh(self, lane: Lane) -> None:
         """How much the launcher that has ended had grown from its first run to its last."""
-        first, *others = list(lane.usages.values()) or [None]
+        seen = [usage for usage in lane.usages.values() if usage.looks >= LOOKS]
+        first, *others = seen or [None]
         if first and others:
             self.account.weighed += 1
             memory = others[-1].memory - first.memory
