@@ -25,8 +25,8 @@ from pathlib import Path
 from reslab.arguments import Parser
 from reslab.config.views import views_from
 from reslab.errors import exit_code
-from reslab.training.evaluations import evaluate_each
-from reslab.training.given import add_options
+from reslab.inference.evaluations import evaluate_each
+from reslab.inference.given import add_options
 
 
 def parser() -> Parser:

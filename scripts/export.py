@@ -21,7 +21,7 @@ from pathlib import Path
 
 from reslab.arguments import Parser
 from reslab.errors import exit_code
-from reslab.training.given import add_options, given
+from reslab.inference.given import add_options, given
 
 FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
 
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="what to write; an old file is replaced")
     add_options(parser)
     arguments = parser.parse_args()
-    from reslab.training.export import export
+    from reslab.inference.export import export
 
     difference = export(arguments.weights, arguments.to, arguments.file, given(arguments))
     print(

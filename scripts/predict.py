@@ -16,8 +16,8 @@ from pathlib import Path
 
 from reslab.arguments import Parser, whole
 from reslab.errors import exit_code
+from reslab.inference.given import add_options, given
 from reslab.text import printable
-from reslab.training.given import add_options, given
 
 
 def parser() -> Parser:
@@ -41,7 +41,7 @@ def parser() -> Parser:
 def main() -> int:
     """Parse the arguments and predict."""
     arguments = parser().parse_args()
-    from reslab.training.predict import predict
+    from reslab.inference.predict import predict
 
     seen = predict(arguments.images, arguments.weights, arguments.top, given(arguments))
     if seen.guesses or arguments.form != "table":

@@ -15,8 +15,8 @@ from pathlib import Path
 from reslab.arguments import MOST_PROCESSES, MOST_SIDE, Parser, whole
 from reslab.config.data import Data
 from reslab.config.datasets import FOLDERS, data_root
-from reslab.config.folders import refuse_missing
 from reslab.errors import UserError, exit_code
+from reslab.folders import refuse_missing
 from reslab.text import printable
 
 
@@ -50,8 +50,8 @@ def main() -> int:
         refuse_missing(Data(name=arguments.data))
     elif not arguments.folder.is_dir():
         raise UserError(f"--folder {arguments.folder}: there is no such folder")
-    from reslab.data.prepared import prepare
-    from reslab.data.workers import default_workers
+    from reslab.data.photographs.prepared import prepare
+    from reslab.data.photographs.workers import default_workers
 
     root = arguments.folder or data_root() / FOLDERS[arguments.data]
     workers = default_workers() + 1 if arguments.workers is None else arguments.workers

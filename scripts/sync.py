@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("name", nargs="?", help="an experiment that was run; all, if left out")
     parser.add_argument("--dry", action="store_true", help="say what would be sent; send nothing")
     arguments = parser.parse_args()
-    from reslab.experiments.sync import sync
+    from reslab.mirror.sync import sync
 
     return sync(arguments.name, arguments.dry)
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from reslab.arguments import MOST_PROCESSES, Parser, whole
-from reslab.config.execution import Execution
 from reslab.errors import exit_code
+from reslab.execution import Execution
 from reslab.training.start import start
 from reslab.training.tether import follow_launcher
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from tests.results import DONE
 
-from reslab import commands, store
+from reslab import commands, disk, store
 from reslab.config.datasets import DatasetName
 from reslab.errors import UserError
 from reslab.experiments.plan import Experiment, Options, as_written, expand, write
@@ -91,7 +91,7 @@ def test_a_dry_run_counts_states_per_variant(capsys: pytest.CaptureFixture[str])
     plan = commands.plan_of(arguments(name="quickstart", seeds=2, only="plain-*"))
     write(plan, as_written(plan))
     first = next(folder for _, folder, _ in plan.runs())
-    store.write_json(first / store.RESULT, DONE)
+    disk.write_json(first / store.RESULT, DONE)
     text = dry(capsys, seeds=2, only="plain-*")
     assert cells(text, "plain-8")[6] == "1 done, 1 pending"
     assert cells(text, "plain-20")[6] == "2 pending"
@@ -114,7 +114,7 @@ def test_when_all_runs_are_final_a_dry_run_says_so(capsys: pytest.CaptureFixture
     plan = commands.plan_of(arguments(name="quickstart", seeds=1))
     for _, folder, _ in plan.runs():
         folder.mkdir(parents=True)
-        store.write_json(folder / store.RESULT, DONE)
+        disk.write_json(folder / store.RESULT, DONE)
     assert "all 6 runs are final: nothing to train" in dry(capsys, seeds=1)
 
 
@@ -210,10 +210,10 @@ def prepared(seeds: int = 1) -> list[commands.Job]:
 def test_final_runs_of_other_code_are_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
     ours, other, _ = jobs = prepared(seeds=3)
     result = {**DONE, "code": store.code_version()}
-    store.write_json(ours.folder / store.RESULT, result)
+    disk.write_json(ours.folder / store.RESULT, result)
     commands.warn_of_other_code(jobs)
     assert capsys.readouterr() == ("", "")
-    store.write_json(other.folder / store.RESULT, {**result, "code": "0123456789"})
+    disk.write_json(other.folder / store.RESULT, {**result, "code": "0123456789"})
     commands.warn_of_other_code(jobs)
     assert capsys.readouterr().err.startswith("warning: 1 of the final runs")
 

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import facts_of
-from reslab.config.execution import Execution
-from reslab.config.folders import as_path, class_names, refuse_missing
 from reslab.errors import listed, located
-from reslab.experiments.disk import refuse_full
+from reslab.execution import Execution
 from reslab.experiments.estimate import correction
 from reslab.experiments.jobs import Job, announce, jobs_of
 from reslab.experiments.launch import failures, launch
@@ -28,6 +26,9 @@ from reslab.experiments.plan import (
     write,
 )
 from reslab.experiments.slots import Slot, make_slots
+from reslab.experiments.space import refuse_full
+from reslab.folders import as_path, class_names, refuse_missing
+from reslab.mirror import unsent
 from reslab.report.models import Form, show
 from reslab.text import counted, duration, markdown_table, printable
 
@@ -51,7 +52,7 @@ def run(arguments: Namespace) -> int:
     refuse_full(jobs, len(slots))
     write(plan, written)
     for folder in {plan.folder, *(job.folder for job in jobs)}:
-        store.remove_unfinished(folder)
+        disk.remove_unfinished(folder)
     print(*classes_in_folders(plan), announce(jobs, slots), sep="\n", flush=True)
     warn_of_other_code(jobs)
     failed = launch(jobs, slots, execution)
@@ -135,10 +136,10 @@ def compare(names: Sequence[str]) -> int:
 
 def dashboard(name: str) -> int:
     """Save an experiment's dashboard in W&B: of its last plan, or of its file before the first."""
-    from reslab.report.dashboard import publish
+    from reslab.mirror.dashboard import publish
 
     folder = store.experiment_folder(name)
-    plan = store.read_json(folder / store.PLAN) or as_written(read_plan_file(name, Options()))
+    plan = disk.read_json(folder / store.PLAN) or as_written(read_plan_file(name, Options()))
     print("\n".join(publish(plan, folder, question(name) or plan["title"])))
     return 0
 
@@ -189,8 +190,8 @@ def print_table(plan: dict[str, Any], folder: Path) -> None:
 
 def _keep(table: "Table", stem: Path) -> str:
     """Write the table to STEM.md and STEM.csv; their names."""
-    store.write_text(stem.with_suffix(".md"), table.markdown)
-    store.write_text(stem.with_suffix(".csv"), table.csv)
+    disk.write_text(stem.with_suffix(".md"), table.markdown)
+    disk.write_text(stem.with_suffix(".csv"), table.csv)
     return f"{stem}.md, {stem}.csv"
 
 
@@ -208,7 +209,7 @@ def warn_of_other_code(jobs: list[Job]) -> None:
 
 def say_how_to_sync(folder: Path) -> None:
     """Print the commands that send what W&B has not got, if there is anything."""
-    logs = [log for run in folder.glob("*") for log in store.unsent_logs(run)]
+    logs = [log for run in folder.glob("*") for log in unsent.unsent_logs(run)]
     if logs:
         print(
             f"W&B has not got {counted(len(logs), 'log')}; to send what is missing: "

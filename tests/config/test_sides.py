@@ -9,12 +9,12 @@ from torch import nn
 from reslab.config import describe, resolve
 from reslab.config.convolutions import STEMS
 from reslab.config.costs import norm_sides
-from reslab.config.execution import Execution
 from reslab.config.nets import DenseNet, Described, ResNet
 from reslab.config.sides import refuse_single_values
 from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
+from reslab.execution import Execution
 from reslab.models import build
 
 SMALL = {"units": (1, 2), "widths": (8, 16), "strides": (2, 2), "stem_width": 8}

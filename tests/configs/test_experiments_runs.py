@@ -28,7 +28,7 @@ from reslab.data.sources import Source, open_source
 from reslab.experiments.plan import Plan, Variant, as_written, write
 from reslab.models import build, draw_depths
 from reslab.report.table import render
-from reslab.training.schedule import build_optimizer
+from reslab.training.optimizers import build_optimizer
 from reslab.training.start import start
 
 pytestmark = [pytest.mark.slow, pytest.mark.process, DECODING]

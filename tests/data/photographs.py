@@ -8,7 +8,7 @@ from tests.data.ranks import as_rank
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve
-from reslab.data.photographs import PhotographData
+from reslab.data.photographs.opened import PhotographData
 
 RECIPE = {
     "steps": 100,

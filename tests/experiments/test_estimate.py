@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.results import DIVERGED, DONE
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
 from reslab.experiments.estimate import correction, seconds, work
 
@@ -49,7 +49,7 @@ def finished(name: str, ratio: float, config: dict[str, Any] | None = None, **st
     store.append_start(folder, {"device": "cpu (x86_64)", "devices": 1, "threads": 1, **start})
     took = ratio * seconds(run(), COST, device, 1)
     result = {**DONE, "multiply_adds": COST, "seconds": took}
-    store.write_json(folder / store.RESULT, result)
+    disk.write_json(folder / store.RESULT, result)
 
 
 def test_without_finished_runs_there_is_no_correction() -> None:
@@ -75,7 +75,7 @@ def test_resumed_diverged_and_unreadable_runs_say_nothing() -> None:
     finished("b", 5.0, config={"model": {"units": [1], "a_field_of_the_past": 1}})
     finished("c", 5.0)
     diverged = {**DIVERGED, "multiply_adds": COST, "seconds": 1.0}
-    store.write_json(store.runs_root() / "experiment" / "c" / store.RESULT, diverged)
+    disk.write_json(store.runs_root() / "experiment" / "c" / store.RESULT, diverged)
     finished("d", 2.0)
     finished("e", 5.0)
     (store.runs_root() / "experiment" / "e" / store.RESULT).write_text("{torn")

@@ -17,9 +17,9 @@ import pytest
 import torch
 from tests.results import DONE
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import resolve
-from reslab.config.execution import Execution
+from reslab.execution import Execution
 from reslab.experiments import launch
 from reslab.experiments.jobs import Job
 from reslab.experiments.launch import _terminable
@@ -155,14 +155,14 @@ def test_a_run_killed_in_the_middle_is_reported_and_resumes_bit_for_bit(
     launcher = laboratory.start()
     laboratory.wait_for_step(60)
     victim = laboratory.folders()[0]
-    os.kill(store.read_json(victim / store.ENV)[-1]["pid"], signal.SIGKILL)
+    os.kill(disk.read_json(victim / store.ENV)[-1]["pid"], signal.SIGKILL)
     output = laboratory.finish(launcher)
     assert launcher.returncode == 1
     assert "killed by signal 9 (SIGKILL: most likely memory ran out" in output
     assert f"{victim} failed" in output
     assert laboratory.states() == ["crashed", "done"]
     laboratory.run()
-    assert [e["resumed"] for e in store.read_json(victim / store.ENV)] == [False, True]
+    assert [e["resumed"] for e in disk.read_json(victim / store.ENV)] == [False, True]
     assert_equal(laboratory, undisturbed_run)
 
 
@@ -320,7 +320,7 @@ def test_two_launchers_never_train_the_same_run(laboratory: Laboratory) -> None:
     assert [launcher.returncode for launcher in launchers] == [0, 0], outputs
     assert laboratory.states() == ["done", "done"]
     for folder in laboratory.folders():
-        assert len(store.read_json(folder / store.ENV)) == 1
+        assert len(disk.read_json(folder / store.ENV)) == 1
     assert all("2/2" in output for output in outputs)
 
 
@@ -331,7 +331,7 @@ def test_two_processes_share_a_run_and_count_every_example_once(laboratory: Labo
         assert result is not None
         assert (result["train"]["examples"], result["test"]["examples"]) == (1437, 360)
         assert result["normalization_batch"] == 32
-        (start,) = store.read_json(folder / store.ENV)
+        (start,) = disk.read_json(folder / store.ENV)
         assert start["devices"] == 2
     assert laboratory.processes() == []
 

@@ -6,7 +6,7 @@ import pytest
 from tests.experiments.jobs import SLOT, job
 from tests.results import DONE
 
-from reslab import store
+from reslab import disk, store
 from reslab.experiments.estimate import work
 from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
@@ -25,7 +25,7 @@ def test_the_time_left_is_weighed_by_time_not_by_multiply_adds(
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     overview = Overview([small, large], SLOT)
     small.folder.mkdir()
-    store.write_json(small.folder / store.RESULT, DONE)
+    disk.write_json(small.folder / store.RESULT, DONE)
     overview.say("small: done")
     left = 100 * large.seconds(SLOT) / small.seconds(SLOT)
     assert f"[1/2, about {duration(left)} left] small: done" in capsys.readouterr().out

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import describe, read_run
-from reslab.config.execution import Execution
 from reslab.config.schema import Optimizer
 from reslab.errors import UserError
+from reslab.execution import Execution
 from reslab.experiments.plan import (
     Options,
     Plan,
@@ -644,7 +644,7 @@ def test_a_written_plan_is_what_the_report_reads() -> None:
 def test_weights_and_biases_files_a_run_by_experiment_variant_paper_and_data() -> None:
     write(plan(seeds=1), as_written(plan(seeds=1)))
     [_, folder, _], *_ = (run for run in plan(seeds=1).runs() if run[0].label == "ResNet 20")
-    tracking = store.read_json(folder / store.TRACKING)
+    tracking = disk.read_json(folder / store.TRACKING)
     assert tracking.pop("id").startswith("f666acc217-")
     assert tracking == {
         "group": "depth",
@@ -658,7 +658,7 @@ def test_without_a_published_table_a_run_is_tagged_by_its_data() -> None:
     alone = plan(one({}))
     write(alone, as_written(alone))
     [(_, folder, _)] = alone.runs()
-    assert store.read_json(folder / store.TRACKING)["tags"] == ["cifar10"]
+    assert disk.read_json(folder / store.TRACKING)["tags"] == ["cifar10"]
 
 
 def test_planning_writes_nothing(tmp_path: Path) -> None:

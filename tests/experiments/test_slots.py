@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from reslab.config.execution import Execution
 from reslab.errors import UserError
+from reslab.execution import Execution
 from reslab.experiments.slots import Slot, make_slots
 
 

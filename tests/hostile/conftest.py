@@ -14,7 +14,7 @@ import pytest
 from tests.training.conftest import stopped_at
 
 import reslab
-from reslab import store
+from reslab import disk, store
 from reslab.config import load_yaml
 from reslab.experiments.plan import Options, as_written, expand, parse_experiment, write
 from reslab.training.start import start
@@ -124,6 +124,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with stopped_at(2):
             start(other / store.CONFIG)
     views = {"views": "ten_crop", "examples": 10, "wrong": 1, "top1_error": 10.0, "assumed": ["a"]}
-    store.write_json(one / store.evaluation("ten_crop"), views)
+    disk.write_json(one / store.evaluation("ten_crop"), views)
     store.write_error(other, "killed")
     return root / "tiny"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
 
 TABLE6 = "he2015/table6"
@@ -91,13 +91,13 @@ class Lab:
             rows.append({"step": step, "train_loss": 1.0, "train_top1_error": error * 0.7})
             rows.append({"step": step, "test_loss": 1.0, "test_top1_error": error})
         lines = "".join(json.dumps(row) + "\n" for row in rows)
-        store.write_text(folder / store.METRICS, lines)
+        disk.write_text(folder / store.METRICS, lines)
         return config
 
     def done(self, folder: Path, train: float, test: float, **result: Any) -> None:
         """A run that ended with these errors, in per cent."""
         config = self.start(folder, test=test)
-        store.write_json(
+        disk.write_json(
             folder / store.RESULT,
             {
                 "status": "done",
@@ -114,7 +114,7 @@ class Lab:
     def evaluated(self, folder: Path, views: str, test: float, top5: float) -> None:
         """A run that was evaluated on several views of each image: errors in per cent."""
         five = {"wrong5": round(top5 / 100 * TEST), "top5_error": top5}
-        store.write_json(
+        disk.write_json(
             folder / store.evaluation(views),
             {"views": views, **score(test, TEST), **five, "assumed": ["the softmax is averaged"]},
         )
@@ -127,7 +127,7 @@ class Lab:
     def diverged(self, folder: Path, step: int = 1234) -> None:
         """A run whose loss became infinite."""
         self.start(folder, until=0.4)
-        store.write_json(
+        disk.write_json(
             folder / store.RESULT,
             {
                 "status": "diverged",

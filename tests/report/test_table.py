@@ -10,7 +10,7 @@ import pytest
 from tests.report.conftest import TABLE6, Lab
 
 import reslab
-from reslab import store
+from reslab import disk, store
 from reslab.papers import cell
 from reslab.report.table import Table, published_text, render, render_together, short_difference
 from reslab.text import UNPRINTABLE
@@ -231,7 +231,7 @@ def test_a_table_of_one_crop_needs_no_evaluation_but_shows_its_top5(lab: Lab) ->
     result = store.read_result(folder)
     assert result is not None
     result["test"] |= {"wrong5": 700, "top5_error": 7.0}
-    store.write_json(folder / store.RESULT, result)
+    disk.write_json(folder / store.RESULT, result)
     shown = row(lab, "SE-ResNet-50")
     assert "10-crop error" not in shown
     assert (shown["test error"], shown["top-5 error"]) == ("24.00 ± –", "7.00 ± –")

@@ -14,8 +14,8 @@ from reslab import build, store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
 from reslab.data.normalize import Normalization
 from reslab.training import callbacks
-from reslab.training.about import About
-from reslab.training.checkpoint import write_safetensors
+from reslab.weights.about import About
+from reslab.weights.files import write_safetensors
 
 SMALL = {
     "model": "resnet8_w8",

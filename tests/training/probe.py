@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reslab.config.execution import Execution
 from reslab.errors import exit_code
+from reslab.execution import Execution
 from reslab.training.ranks import place
 from reslab.training.start import start
 

@@ -5,8 +5,8 @@ import math
 import pytest
 from tests.training.conftest import MakeRun, same, stopped_at, weights
 
-from reslab import store
-from reslab.config.execution import Execution
+from reslab import disk, store
+from reslab.execution import Execution
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -60,7 +60,7 @@ def test_a_run_stopped_anywhere_resumes_bit_for_bit(
     assert start(cut, execution) == 0
     assert same(weights(whole), weights(cut))
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
-    starts = store.read_json(cut.with_name(store.ENV))
+    starts = disk.read_json(cut.with_name(store.ENV))
     assert [entry["resumed"] for entry in starts] == [False, True]
 
 

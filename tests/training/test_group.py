@@ -17,9 +17,9 @@ import pytest
 import torch
 from tests.training.conftest import MakeRun, weights
 
-from reslab import store
-from reslab.config.execution import Execution
+from reslab import disk, store
 from reslab.errors import UserError
+from reslab.execution import Execution
 from reslab.models import build
 from reslab.training import ranks
 from reslab.training.group import refuse_fused_norms
@@ -124,7 +124,7 @@ def in_rank_1(config: Path, does: str) -> Path:
     script = config.with_name("broken.py")
     script.write_text(
         "import itertools, os, pathlib, sys\n"
-        "from reslab.config.execution import Execution\n"
+        "from reslab.execution import Execution\n"
         "from reslab.training.start import start\n"
         "def broken(self, steps=itertools.count()):\n"
         "    if next(steps) == 50:\n"
@@ -213,7 +213,7 @@ def test_a_run_goes_on_with_other_devices_and_other_micro_batches(
         assert process.returncode == 1
         assert store.state(moved.parent) == "interrupted"
     machine.run(machine.train, moved, "--micro-batch=12")
-    starts = store.read_json(moved.with_name(store.ENV))
+    starts = disk.read_json(moved.with_name(store.ENV))
     assert [entry["devices"] for entry in starts] == [1, 2, 1]
     assert [entry["micro_batch"] for entry in starts] == [None, 6, 12]
     assert [entry["resumed"] for entry in starts] == [False, True, True]
@@ -255,7 +255,7 @@ def test_torchrun_starts_the_same_run_on_one_machine_and_on_two(
     assert [node.returncode for node in nodes] == [0, 0], outputs
     assert distance(weights(one), weights(two)) < 1e-12
     for config in (one, two):
-        (start,) = store.read_json(config.with_name(store.ENV))
+        (start,) = disk.read_json(config.with_name(store.ENV))
         assert start["devices"] == 2
 
 
@@ -273,7 +273,7 @@ def test_a_process_that_is_killed_ends_the_run_as_crashed(
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert store.state(config.parent) == "crashed"
-    message = store.read_json(config.with_name(store.ERROR))["message"]
+    message = disk.read_json(config.with_name(store.ERROR))["message"]
     assert message.startswith(f"rank {victim} was killed by signal 9 (SIGKILL: ")
     assert message in output
     assert processes(config) == []
@@ -286,7 +286,7 @@ def test_a_process_that_fails_says_why(machine: Machine, make_run: MakeRun) -> N
     broken = in_rank_1(config, "raise ValueError('a cosmic ray')")
     output, _ = (process := machine.start(broken, config)).communicate(timeout=300)
     assert process.returncode == 1
-    message = store.read_json(config.with_name(store.ERROR))["message"]
+    message = disk.read_json(config.with_name(store.ERROR))["message"]
     assert message == "rank 1: ValueError: a cosmic ray"
     assert output.count("ValueError: a cosmic ray") == 2  # as it happens, and at the end
     assert processes(config) == []

@@ -13,9 +13,9 @@ from torchvision.io import write_png
 
 from reslab import load, store
 from reslab.config import read_run
-from reslab.training.evaluate import evaluate_file
-from reslab.training.export import FORMATS, export
-from reslab.training.predict import predict
+from reslab.inference.evaluate import evaluate_file
+from reslab.inference.export import FORMATS, export
+from reslab.inference.predict import predict
 from reslab.training.run import initialised
 from reslab.training.start import start
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reslab import store
+from reslab import disk, store
 from reslab.errors import UserError
 from reslab.training.ranks import Place, place, timeout
 
@@ -141,7 +141,7 @@ def test_one_that_is_killed_is_recorded(supervised: Supervised, tmp_path: Path) 
     process = supervised(code)
     process.communicate(timeout=60)
     assert process.returncode == 1
-    error = store.read_json(tmp_path / store.ERROR)
+    error = disk.read_json(tmp_path / store.ERROR)
     assert error["message"].startswith("rank 1 was killed by signal 9 (SIGKILL: ")
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from tests.training.conftest import MakeRun, same, stopped_at, weights
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import read_run
-from reslab.config.execution import Execution
 from reslab.errors import UserError
-from reslab.training.evaluate import evaluate_file
+from reslab.execution import Execution
+from reslab.inference.evaluate import evaluate_file
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -32,7 +32,7 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     assert [row["step"] for row in rows if "train_loss" in row] == list(range(1, 41))
     assert [row["step"] for row in rows if "test_loss" in row] == [38, 40]
     assert [row["lr"] for row in rows if "lr" in row][19:21] == pytest.approx([0.1, 0.01])
-    (entry,) = store.read_json(folder / store.ENV)
+    (entry,) = disk.read_json(folder / store.ENV)
     assert entry["code"] == result["code"] == store.code_version()
     assert (entry["devices"], entry["threads"], entry["resumed"]) == (1, 1, False)
     assert entry["run_id"] == read_run(config).run_id

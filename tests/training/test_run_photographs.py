@@ -8,7 +8,7 @@ from tests.conftest import DECODING, WORKERS
 from tests.training.conftest import MakeRun, same, stopped_at, weights
 
 from reslab import store
-from reslab.data.prepared import prepare
+from reslab.data.photographs.prepared import prepare
 from reslab.errors import UserError
 from reslab.training.start import start
 

@@ -13,8 +13,8 @@ from tests.training.test_group import distance
 from torch import nn
 
 from reslab import load, store
-from reslab.training.evaluate import evaluate_file, evaluate_run
-from reslab.training.export import export
+from reslab.inference.evaluate import evaluate_file, evaluate_run
+from reslab.inference.export import export
 from reslab.training.selection import evaluating
 from reslab.training.start import start
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tests.training.conftest import MakeRun
 
-from reslab import store
-from reslab.config.execution import Execution
+from reslab import disk, store
 from reslab.errors import UserError
+from reslab.execution import Execution
 from reslab.training.ranks import TORCHRUN
 from reslab.training.start import start
 
@@ -54,7 +54,7 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
         with pytest.raises(ZeroDivisionError):
             start(config)
     assert store.state(config.parent) == "crashed"
-    assert "division" in store.read_json(config.with_name(store.ERROR))["message"]
+    assert "division" in disk.read_json(config.with_name(store.ERROR))["message"]
     assert start(config) == 0
     assert store.state(config.parent) == "done"
 
@@ -79,7 +79,7 @@ def test_what_runs_out_is_recorded_in_a_line(
     config = make_run("a")
     with pytest.raises(UserError, match=f"^{line}"):
         start(config)
-    message = store.read_json(config.with_name(store.ERROR))["message"]
+    message = disk.read_json(config.with_name(store.ERROR))["message"]
     assert message.startswith(line) and "\n" not in message
 
 
@@ -107,7 +107,7 @@ def test_a_run_without_file_handles_still_says_so(
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for handle in held:
             os.close(handle)
-    message = store.read_json(config.with_name(store.ERROR))["message"]
+    message = disk.read_json(config.with_name(store.ERROR))["message"]
     assert message.startswith("out of file handles") and "\n" not in message
 
 

@@ -18,13 +18,13 @@ from pydantic_core import ErrorDetails
 
 from reslab.config.data import Counts, Data, facts_of
 from reslab.config.datasets import DatasetName, imagenet_wnids, read_words
-from reslab.config.folders import as_path, list_folder
 from reslab.config.nets import FAMILIES, described
 from reslab.config.schema import Description, Recipe, RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, gathered, located, nearest, together
+from reslab.folders import as_path, list_folder
 from reslab.text import quoted, shortened
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"

@@ -5,9 +5,9 @@ pixels that it sees at once; torch refuses one value, which has none.
 """
 
 from reslab.config.costs import norm_sides
-from reslab.config.execution import Execution
 from reslab.config.schema import RunConfig, input_size
 from reslab.errors import UserError
+from reslab.execution import Execution
 from reslab.text import counted
 
 

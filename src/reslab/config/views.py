@@ -2,7 +2,8 @@
 
 center_320 is the centre crop of 320 pixels from the image whose shorter side is 320, whatever the
 net was trained on (He 2016, Sec. 5); center_288_of_320 is one of 288 pixels from such an image. The
-other words are in `reslab.data.views`, which makes them, and `reslab.papers`, which needs them.
+other words are in `reslab.data.photographs.views`, which makes them, and `reslab.papers`, which
+needs them.
 """
 
 import re

@@ -254,6 +254,6 @@ def data_module(config: RunConfig) -> ImageData[Any]:
     """The DataModule of a run's data: `ResidentData`, or `photographs.PhotographData`."""
     if not facts_of(config.data).photographs:
         return ResidentData(config)
-    from reslab.data.photographs import PhotographData  # torchvision: a second
+    from reslab.data.photographs.opened import PhotographData  # torchvision: a second
 
     return PhotographData(config)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reslab.config.execution import share_of
+from reslab.execution import share_of
 
 Ints = npt.NDArray[np.int64]
 

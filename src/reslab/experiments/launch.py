@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.config.execution import Execution
 from reslab.errors import UserError
-from reslab.experiments.disk import lacking
+from reslab.execution import Execution
 from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
+from reslab.experiments.space import lacking
 from reslab.machine import ending
 from reslab.text import counted, printable_lines
 

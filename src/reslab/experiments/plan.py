@@ -33,7 +33,6 @@ from reslab.config import (
     resolve,
 )
 from reslab.config.costs import Impossible, costs
-from reslab.config.execution import Execution
 from reslab.config.resolve import Place, problems
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, nested, spelled
@@ -48,6 +47,7 @@ from reslab.errors import (
     located,
     together,
 )
+from reslab.execution import Execution
 from reslab.text import quoted, shortened
 
 MOST_SEEDS = 1000

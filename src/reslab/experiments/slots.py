@@ -5,8 +5,8 @@ Two processes that each take all cores are several times slower than two that sh
 
 from dataclasses import dataclass
 
-from reslab.config.execution import Execution, gpus_for
 from reslab.errors import UserError
+from reslab.execution import Execution, gpus_for
 from reslab.machine import available_cores
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from reslab import store
+from reslab import disk, store
 from reslab.errors import UserError
 from reslab.report.figure import draw
 from reslab.report.table import render
@@ -34,6 +34,6 @@ def insert(document: Path, images: Path, plan: dict[str, Any], folder: Path) -> 
         raise UserError(f"{document} needs one place <!-- {name}:begin --> … <!-- {name}:end -->")
     images.mkdir(parents=True, exist_ok=True)
     png = next(path for path in draw(plan, folder) if path.suffix == ".png")
-    with store.replacing(images / f"{name}.png") as temporary:
+    with disk.replacing(images / f"{name}.png") as temporary:
         temporary.write_bytes(png.read_bytes())
-    store.write_text(document, renewed)
+    disk.write_text(document, renewed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reslab import store
+from reslab import disk
 from reslab.papers import Published
 from reslab.report.runs import Plan, Run, Variant, read_variants
 from reslab.report.text import percent
@@ -67,7 +67,7 @@ def draw(plan: Plan, folder: Path) -> list[Path]:
         for path in paths:
             kind = path.suffix[1:]
             metadata = {"Date": None} if kind == "svg" else {"Software": None}
-            with store.replacing(path) as temporary:
+            with disk.replacing(path) as temporary:
                 figure.savefig(temporary, format=kind, dpi=160, metadata=metadata)
     return paths
 

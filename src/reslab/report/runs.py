@@ -7,10 +7,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reslab import records, store
+from reslab import disk, store
 from reslab.config import RunConfig, flatten, read_run
 from reslab.errors import UserError
 from reslab.papers import Published, Views, cell
+from reslab.store import records
 
 Plan = Mapping[str, Any]
 T = TypeVar("T")
@@ -125,7 +126,7 @@ def _read(folder: Path) -> Run:
 
 
 def _evaluation(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = store.read_json(path, records.EVALUATION)
+    found: dict[str, Any] = disk.read_json(path, records.EVALUATION)
     return found
 
 

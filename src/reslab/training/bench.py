@@ -19,15 +19,15 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from reslab.config import Photographs, RunConfig, resolve
-from reslab.config.folders import root_of
 from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
-from reslab.data.photographs import PhotographData
-from reslab.data.prepared import prepare
-from reslab.data.workers import default_workers
+from reslab.data.photographs.opened import PhotographData
+from reslab.data.photographs.prepared import prepare
+from reslab.data.photographs.workers import default_workers
+from reslab.folders import root_of
 from reslab.models import build
 from reslab.text import counted, markdown_table
 from reslab.training.forms import form_a, form_b, form_c
-from reslab.training.schedule import build_optimizer
+from reslab.training.optimizers import build_optimizer
 
 Batches = Iterable[tuple[Tensor, ...]]
 T = TypeVar("T")

@@ -20,10 +20,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from reslab import store
+from reslab.inference.metrics import Score, Tally
 from reslab.training.classifier import Classifier
-from reslab.training.metrics import Score, Tally
+from reslab.training.optimizers import learning_rate, log_interval
 from reslab.training.ranks import timeout
-from reslab.training.schedule import learning_rate, log_interval
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written even though no evaluation is due."""

@@ -12,9 +12,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from reslab.config import RunConfig, facts_of
 from reslab.data.modules import Batch, TrainingBatch
 from reslab.data.order import depths_seed, step_seed
+from reslab.inference.metrics import Tally
 from reslab.models import draw_depths
-from reslab.training.metrics import Tally
-from reslab.training.schedule import build_optimizer, learning_rate
+from reslab.training.optimizers import build_optimizer, learning_rate
 
 
 class Classifier(LightningModule):

@@ -12,8 +12,8 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import distributed, nn
 
 from reslab.errors import UserError
-from reslab.training.checkpoint import AtomicCheckpointIO
 from reslab.training.ranks import MEETING, place, timeout
+from reslab.weights.files import AtomicCheckpointIO
 
 
 class Supervised(DDPStrategy):

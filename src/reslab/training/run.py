@@ -14,23 +14,23 @@ import torch
 from lightning import Trainer
 from torch import nn
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import RunConfig, facts_of, input_size
-from reslab.config.execution import Execution
 from reslab.data.modules import ImageData, data_module, dtype_of
 from reslab.data.order import init_seed
 from reslab.errors import UserError
+from reslab.execution import Execution
+from reslab.mirror.logger import Tracking, finish
 from reslab.models import build
 from reslab.models.count import complexity
 from reslab.text import counted
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
+from reslab.training.optimizers import evaluation_interval
 from reslab.training.precision import precision_plugin, set_precision
 from reslab.training.ranks import place
-from reslab.training.schedule import evaluation_interval
 from reslab.training.selection import Selection, use_selected
-from reslab.training.tracking import Tracking, finish
 
 LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
 """Their versions are recorded with every start."""
@@ -99,7 +99,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         "seconds": round(time.monotonic() - began, 1),
     }
     if trainer.is_global_zero:
-        store.write_json(folder / store.RESULT, result)
+        disk.write_json(folder / store.RESULT, result)
     finish(trainer, result)
     return 0
 

@@ -15,10 +15,10 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from reslab.data.modules import ImageData
+from reslab.inference.metrics import Score
 from reslab.training.callbacks import Outputs, Record, classifier, in_mid_step
 from reslab.training.classifier import Classifier
-from reslab.training.metrics import Score
-from reslab.training.schedule import ends_epoch
+from reslab.training.optimizers import ends_epoch
 
 
 class Selection(Callback):

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reslab import store
+from reslab import disk, store
 from reslab.config import RunConfig, read_run
-from reslab.config.execution import Execution, gpus_for
 from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
+from reslab.execution import Execution, gpus_for
 from reslab.exhaustion import exhausted
 from reslab.machine import die_with_parent
 from reslab.training.ranks import SUPERVISED, TORCHRUN, place, supervise
@@ -60,7 +60,7 @@ def _held(folder: Path, train: Callable[[], int]) -> int:
     """Train with the lock held, unless somebody else does or the run is final."""
     try:
         with store.lock(folder):
-            store.remove_unfinished(folder)
+            disk.remove_unfinished(folder)
             if _recorded(folder, lambda: _is_final(folder)):
                 print(f"{folder.name} is final: {store.state(folder)}")
                 return 0

@@ -1,0 +1,1 @@
+"""Photographs in folders: found, decoded, cropped, by worker processes or from a prepared store."""

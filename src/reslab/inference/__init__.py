@@ -1,0 +1,1 @@
+"""A trained net used: evaluated, asked for predictions, exported."""

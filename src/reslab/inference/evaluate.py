@@ -1,0 +1,312 @@
+"""Test error of weights from a file: our checkpoints, which say what they are, or anybody's.
+
+Foreign weights need a net's name, a data set, and the normalisation that they were trained with.
+Photographs can be tested in several views each, whose softmax is averaged; see
+data/photographs/views.py.
+"""
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, nll_loss
+from torchmetrics.classification import MulticlassConfusionMatrix
+from tqdm import tqdm
+
+from reslab import disk, store
+from reslab.config import Data, Described, Photographs, Use, facts_of, read_run
+from reslab.config.data import Split
+from reslab.config.views import center_sides
+from reslab.data.modules import EvaluationBatches, dtype_of
+from reslab.data.normalize import Normalization
+from reslab.data.photographs.opened import fit_normalization, open_photographs
+from reslab.data.photographs.views import (
+    Seen,
+    Views,
+    are_of_other_sizes,
+    assumed,
+    largest_side,
+    of_any_size,
+)
+from reslab.data.photographs.workers import chunks, default_workers, in_workers
+from reslab.data.sources import in_use, open_source
+from reslab.errors import UserError
+from reslab.inference.given import NOTHING, Given
+from reslab.inference.metrics import Score, Tally
+from reslab.text import printable
+from reslab.training.precision import autocast, set_precision
+from reslab.weights.about import About
+from reslab.weights.files import net_with, read_weights
+from reslab.weights.meaning import Normalizer, normalizer
+
+TOGETHER = 16
+"""Photographs whose views are made together."""
+PIXELS = 64 * 224 * 224
+"""Of the views that a net takes at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a net answers on a data set's test images, or on those that its run was tested on."""
+
+    data: str
+    split: Split
+    views: str
+    score: Score
+    class_names: tuple[str, ...]
+    confusion: Tensor
+    """int64 (classes, classes): how many images of a row's class were taken for a column's."""
+    assumed: tuple[str, ...] = ()
+    undecodable: int = 0
+    """Files that are in no split because they cannot be decoded."""
+
+    def class_errors(self) -> dict[str, float]:
+        """Top-1 error in per cent of each class that has test images."""
+        images, right = self.confusion.sum(1).tolist(), self.confusion.diag().tolist()
+        counts = zip(self.class_names, images, right, strict=True)
+        return {name: 100 * (n - r) / n for name, n, r in counts if n}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON. `confusion` leaves out what is zero, and the right answers."""
+        wrong: dict[str, dict[str, int]] = defaultdict(dict)
+        for row, column in self.confusion.nonzero().tolist():
+            if row != column:
+                found = int(self.confusion[row, column])
+                wrong[self.class_names[row]][self.class_names[column]] = found
+        return {
+            "data": self.data,
+            "split": self.split,
+            "views": self.views,
+            **self.score.as_dict(),
+            "undecodable": self.undecodable,
+            "assumed": list(self.assumed),
+            "class_errors": self.class_errors(),
+            "confusion": dict(wrong),
+        }
+
+    def as_text(self, worst: int = 5) -> str:
+        """For people: the errors, and the classes with the largest."""
+        views = "" if self.views == "center" else f", {self.views}"
+        score = self.score
+        lines = [
+            f"{self.data} {self.split}{views}: {score.wrong:,} of {score.examples:,} wrong, "
+            f"top-1 error {score.top1_error:.2f} %, loss {score.loss:.4f}"
+        ]
+        errors = sorted(self.class_errors().items(), key=lambda item: -item[1])[:worst]
+        if score.top5_error is not None:
+            lines.append(f"top-5 error {score.top5_error:.2f} %")
+        lines.append("worst classes: " + ", ".join(f"{name} {e:.1f} %" for name, e in errors))
+        return "\n".join([*lines, *(f"assumed: {line}" for line in self.assumed)])
+
+    def write_confusion(self, path: Path) -> None:
+        """The whole confusion matrix as CSV: a row per class, a column per answer."""
+        with (
+            disk.replacing(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            names = [printable(name) for name in self.class_names]
+            writer.writerow(["class", *names])
+            for name, row in zip(names, self.confusion.tolist(), strict=True):
+                writer.writerow([name, *row])
+
+
+def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> Evaluation:
+    """Evaluate weights on a data set's test images, a run's on those that it was tested on.
+
+    What is not given is taken from the file. `UserError` names what the file leaves open, lists
+    keys that do not fit the net, and refuses weights that are not finite, a net that does not fit
+    the images, views of images that are no photographs, and views of another size for a net that
+    takes one size of images.
+    """
+    weights = read_weights(path, given.key)
+    use = given.use(path, _known_use(path, weights.about))
+    if use.data is None:
+        raise UserError(f"{path} does not say its data; add --data")
+    normalize = normalizer(path, weights.about, given, use)
+    _refuse_other_images(use.model, use.data)
+    set_precision(use.precision)
+    module = net_with(path, use, weights).to(_device())
+    if use.photographs and are_of_other_sizes(views, use.photographs):
+        refuse_one_size(module, views)
+    net = Net(module, use.precision)
+    if use.photographs:
+        return _photographs(net, use.data, use.photographs, normalize, views)
+    if views != "center":
+        size = use.image_size
+        raise UserError(
+            f"{views} is a view of photographs; the {size}×{size} images of {use.data.name} are "
+            "tested as they are"
+        )
+    return _resident(net, use.data, normalize)
+
+
+def _known_use(path: Path, about: About | None) -> Use | None:
+    """Of a run folder its own description, which knows where photographs have moved to."""
+    if (path / store.CONFIG).exists():
+        return Use.of_run(read_run(path / store.CONFIG))
+    return about.use if about else None
+
+
+def _refuse_other_images(net: Described, data: Data) -> None:
+    facts = facts_of(data)
+    if (net.in_channels, net.classes) != (facts.in_channels, facts.classes):
+        raise UserError(
+            f"the net takes {net.in_channels} channels to {net.classes} classes; {data.name} has "
+            f"{facts.in_channels} and {facts.classes}"
+        )
+
+
+class Net:
+    """A net that computes as in the training: images in `dtype`, (N, C, H, W), to logits."""
+
+    def __init__(self, module: nn.Module, precision: str) -> None:
+        self.dtype = dtype_of(precision)
+        self.module = module.to(self.dtype)
+        self.precision = precision
+
+    def __call__(self, images: Tensor) -> Tensor:
+        with autocast(self.precision, images.device.type):
+            logits: Tensor = self.module(images)
+        return logits.to(self.dtype)
+
+
+def evaluate_run(folder: Path, views: str) -> Evaluation:
+    """Evaluate a run's final weights and write it beside the result; nothing else is touched.
+
+    `UserError` for a run that is not done: its weights are not those of a result.
+    """
+    if store.state(folder) != "done":
+        raise UserError(f"{folder} is {store.state(folder)}; views are for runs that are done")
+    evaluation = evaluate_file(folder, views=views)
+    disk.write_json(
+        folder / store.evaluation(views),
+        {**evaluation.as_dict(), "code": store.code_version(), "time": store.timestamp()},
+    )
+    return evaluation
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+# ---- images of one size --------------------------------------------------------------------------
+
+
+def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
+    source = open_source(data.name)
+    train, test = in_use(source.train, source.test, data)
+    if not isinstance(normalize, Normalization):
+        normalize = Normalization.fit(normalize, train.images)
+    batches = EvaluationBatches(test, normalize, net.dtype)
+    answers = (
+        (log_softmax(net(images.to(_device())), 1).cpu(), targets)
+        for images, targets in tqdm(batches, unit="batch", disable=None)
+    )
+    score, confusion = count(answers, len(source.class_names))
+    return Evaluation(data.name, data.split, "center", score, source.class_names, confusion)
+
+
+# ---- photographs ---------------------------------------------------------------------------------
+
+
+def _photographs(
+    net: Net,
+    data: Data,
+    crops: Photographs,
+    normalize: Normalizer,
+    views: str,
+) -> Evaluation:
+    workers = default_workers()
+    opened = open_photographs(data, workers)
+    opened.survey.tell(data.name)
+    train, test = in_use(opened.train, opened.test, data)
+    if not isinstance(normalize, Normalization):
+        key = [opened.digest, data.holdout, data.prepared]
+        normalize = fit_normalization(normalize, train, crops, key, workers)
+    lines = assumed(views, crops, normalize)
+    if are_of_other_sizes(views, crops):
+        normalize = of_any_size(normalize)
+        if data.prepared and data.prepared < largest_side(views, crops):
+            lines.append(f"images are enlarged from the store of shorter side {data.prepared}")
+    normalize, targets = normalize.to(_device()), test.targets
+    parts = chunks(range(len(targets)), TOGETHER)
+    seen = in_workers(Seen(test, views, crops), parts, workers)
+    bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)
+    answers = (
+        (log_scores(net, examples, normalize, net.dtype), targets[part.start : part.stop])
+        for part, examples in bar
+    )
+    score, confusion = count(answers, len(opened.class_names))
+    return Evaluation(
+        data.name,
+        data.split,
+        views,
+        score,
+        opened.class_names,
+        confusion,
+        tuple(lines),
+        len(opened.survey.undecodable),
+    )
+
+
+@torch.no_grad()
+def refuse_one_size(net: nn.Module, views: str = "multi_scale") -> None:
+    """`UserError` for a net that does not take images of the views' sizes."""
+    like = next(net.parameters())
+    sides = center_sides(views)
+    height, width = (sides[0], sides[0]) if sides else (224, 288)
+    try:
+        net(like.new_zeros(1, 3, height, width))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{views} needs a net for images of any size: {reason}") from None
+
+
+@torch.no_grad()
+def log_scores(
+    net: Callable[[Tensor], Tensor],
+    examples: Sequence[Views],
+    normalization: Normalization,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Logarithms of the softmax averaged over each example's views, (N, classes), on the CPU.
+
+    All examples have as many views. Views of one size are taken together, `PIXELS` at once.
+    """
+    of_a_size: dict[torch.Size, list[tuple[int, int, Tensor]]] = defaultdict(list)
+    for example, parts in enumerate(examples):
+        numbered = enumerate(view for part in parts for view in part)
+        for place, view in numbered:
+            of_a_size[view.shape].append((example, place, view))
+    scores: dict[tuple[int, int], Tensor] = {}
+    for shape, members in of_a_size.items():
+        most = max(1, PIXELS // shape[1:].numel())
+        for part in chunks(members, most):
+            numbers, places, images = zip(*part, strict=True)
+            batch = torch.stack(images).to(normalization.mean.device)
+            logs = log_softmax(net(normalization(batch, dtype)), 1).cpu()
+            scores |= zip(zip(numbers, places, strict=True), logs, strict=True)
+    views = len(scores) // len(examples)
+    stacked = torch.stack([scores[key] for key in sorted(scores)])
+    return stacked.view(len(examples), views, -1).logsumexp(1) - math.log(views)
+
+
+# ---- counting ------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def count(answers: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Score, Tensor]:
+    """Score and confusion matrix, int64 (classes, classes), of log-probabilities (N, classes) and
+    targets (N,); five guesses count only where there are more classes than that."""
+    tally, confusion = Tally(top5=classes > 5), MulticlassConfusionMatrix(classes)
+    for log_probabilities, targets in answers:
+        tally.update(log_probabilities, targets, nll_loss(log_probabilities, targets))
+        confusion.update(log_probabilities.argmax(1), targets)
+    return tally.score(), confusion.compute()

@@ -1,0 +1,153 @@
+"""A trained net in files for elsewhere, each verified by equal outputs after it was read back.
+
+safetensors: what `reslab.load` reads, with description, normalisation and class names. torchvision:
+a state dict under torchvision's names. onnx, torch_export: the computation itself, for any number
+of images; what the net is about is `reslab` in the metadata, as JSON. All take normalised images,
+float64 of a run in 64-true; but onnx is float32, since onnxruntime has no other convolutions.
+"""
+
+import copy
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from reslab import disk
+from reslab.data.modules import dtype_of
+from reslab.errors import UserError
+from reslab.inference.given import NOTHING, Given
+from reslab.models import build, fit, from_torchvision, to_torchvision
+from reslab.weights.about import About
+from reslab.weights.files import load, trained, write_safetensors
+
+Function = Callable[[Tensor], Tensor]
+TOLERANCE = 1e-4
+"""Largest difference of logits, relative to the largest of them; kernels round differently."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a net is written, and read back as a function from images to logits."""
+
+    suffix: str
+    write: Callable[[Path, nn.Module, About, Tensor], None]
+    read: Callable[[Path, About], Function]
+    needs: tuple[str, ...] = ()
+    """Packages of the extra `export`."""
+
+
+def export(weights: Path, form: str, file: Path, given: Given = NOTHING) -> float:
+    """Write the net of a run folder or a file of weights as `form`, a key of `FORMATS`.
+
+    Returns the largest difference of logits between the net and the file, relative to the largest
+    logit, on random images. `UserError` where it is more than `TOLERANCE`, where packages are
+    missing, or where the file's name has another suffix; then nothing is written.
+    """
+    row = FORMATS[form]
+    _check(row, form, file)
+    net, about = trained(weights, given)
+    images = example(about)
+    with disk.replacing(file) as temporary:
+        row.write(temporary, net, about, images)
+        difference = _difference(row.read(temporary, about), net, images)
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"the {form} file of {weights} computes other logits than the net: they differ by "
+                f"{difference:.1e} of the largest; nothing was written"
+            )
+    return difference
+
+
+def example(about: About) -> Tensor:
+    """Three random images as the net takes them, (3, C, H, W), equal in every call."""
+    use = about.use
+    generator = torch.Generator().manual_seed(0)
+    shape = 3, use.model.in_channels, use.image_size, use.image_size
+    return torch.randn(shape, generator=generator).to(dtype_of(use.precision))
+
+
+def _check(row: Format, form: str, file: Path) -> None:
+    if file.suffix != row.suffix:
+        raise UserError(f"{file}: the name of a {form} file ends in {row.suffix}")
+    if not file.parent.is_dir():
+        raise UserError(f"{file}: there is no folder {file.parent}")
+    missing = [package for package in row.needs if find_spec(package) is None]
+    if missing:
+        raise UserError(
+            f"{form} needs packages that are not installed: {', '.join(missing)}\n"
+            "       to install them: pip install 'reslab[export]', in a checkout '.[export]'"
+        )
+
+
+@torch.no_grad()
+def _difference(function: Function, net: nn.Module, images: Tensor) -> float:
+    """Of the images that the file was made with, and of fewer."""
+    pairs = [(function(part), net(part)) for part in (images, images[:1])]
+    return max(float((one - other).abs().max() / other.abs().max()) for one, other in pairs)
+
+
+def _write_safetensors(file: Path, net: nn.Module, about: About, _: Tensor) -> None:
+    write_safetensors(file, net.state_dict(), about)
+
+
+def _read_safetensors(file: Path, _: About) -> Function:
+    return load(file)
+
+
+def _write_torchvision(file: Path, net: nn.Module, _about: About, _: Tensor) -> None:
+    torch.save(to_torchvision(net.state_dict()), file)
+
+
+def _read_torchvision(file: Path, about: About) -> Function:
+    net = build(about.use.model).to(dtype_of(about.use.precision))
+    theirs = torch.load(file, weights_only=True)
+    return fit(net, from_torchvision(net, theirs)).eval()
+
+
+def _write_onnx(file: Path, net: nn.Module, about: About, images: Tensor) -> None:
+    program: Any = torch.onnx.export(
+        copy.deepcopy(net).float(),
+        (images.float(),),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+        verbose=False,
+    )
+    program.model.metadata_props["reslab"] = about.as_json()
+    program.save(file, external_data=False)
+
+
+def _read_onnx(file: Path, _: About) -> Function:
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(file, providers=["CPUExecutionProvider"])
+
+    def run(images: Tensor) -> Tensor:
+        (logits,) = session.run(["logits"], {"images": images.float().numpy()})
+        return torch.from_numpy(logits)
+
+    return run
+
+
+def _write_torch_export(file: Path, net: nn.Module, about: About, images: Tensor) -> None:
+    dynamic = ({0: torch.export.Dim.DYNAMIC},)
+    program = torch.export.export(net, (images,), dynamic_shapes=dynamic)
+    with file.open("wb") as opened:
+        torch.export.save(program, opened, extra_files={"reslab": about.as_json()})
+
+
+def _read_torch_export(file: Path, _: About) -> Function:
+    return cast(Function, torch.export.load(io.BytesIO(file.read_bytes())).module())
+
+
+FORMATS: dict[str, Format] = {
+    "safetensors": Format(".safetensors", _write_safetensors, _read_safetensors),
+    "torchvision": Format(".pth", _write_torchvision, _read_torchvision),
+    "onnx": Format(".onnx", _write_onnx, _read_onnx, needs=("onnx", "onnxscript", "onnxruntime")),
+    "torch_export": Format(".pt2", _write_torch_export, _read_torch_export),
+}

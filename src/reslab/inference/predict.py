@@ -1,0 +1,156 @@
+"""What a trained net sees in images of any kind: classes and their probabilities.
+
+Images are made what the net was trained on: photographs are cropped as in the run's evaluation;
+for the nets of small images the shorter side becomes theirs, the centre is taken, and colour
+becomes grey where the data are grey. Resizing is bilinear with antialiasing.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+from tqdm import tqdm
+
+from reslab import disk
+from reslab.config import Use
+from reslab.data.modules import dtype_of
+from reslab.data.photographs.crops import test_crop
+from reslab.data.photographs.decode import Undecodable, decode
+from reslab.data.photographs.workers import chunks
+from reslab.errors import UserError
+from reslab.folders import is_looked_at
+from reslab.inference.given import NOTHING, Given
+from reslab.text import markdown_table, printable
+from reslab.weights.files import trained
+
+AT_ONCE = 32
+"""Images that the net takes together."""
+
+Guesses = tuple[tuple[str, float], ...]
+"""Classes and their probabilities, the most probable first."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What was seen in which file, and which files could not be read, and why."""
+
+    guesses: dict[Path, Guesses]
+    undecodable: dict[Path, str]
+
+    def as_table(self) -> str:
+        """Markdown: a row per guess, the file in the first of its rows."""
+        rows = [
+            (str(path) if place == 0 else "", name, f"{100 * probability:.2f} %")
+            for path, guesses in self.guesses.items()
+            for place, (name, probability) in enumerate(guesses)
+        ]
+        return markdown_table(["file", "class", "probability"], rows, numeric=[2])
+
+    def as_csv(self) -> str:
+        """A row per guess: file, rank from 1, class, probability."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["file", "rank", "class", "probability"])
+        for path, guesses in self.guesses.items():
+            writer.writerows(
+                (printable(str(path)), rank, printable(name), probability)
+                for rank, (name, probability) in enumerate(guesses, 1)
+            )
+        return text.getvalue().rstrip("\n")
+
+    def as_json(self) -> str:
+        """An object with `predictions` and `undecodable`, a list each; in ASCII, so that any file
+        name can be printed and read back."""
+        predictions: list[dict[str, Any]] = [
+            {"file": str(path), "classes": [{"class": c, "probability": p} for c, p in guesses]}
+            for path, guesses in self.guesses.items()
+        ]
+        undecodable = [{"file": str(p), "reason": reason} for p, reason in self.undecodable.items()]
+        return disk.to_json({"predictions": predictions, "undecodable": undecodable}, indent=1)
+
+
+@torch.no_grad()
+def predict(images: Sequence[str], weights: Path, top: int, given: Given = NOTHING) -> Predictions:
+    """The `top` most probable classes of each image, by a run's net, or by another that is given.
+
+    `images` are files, folders (every file in them that `is_looked_at`, at any depth) and globs.
+    `UserError` where there are none, or where the weights do not say what they are.
+    """
+    if top < 1:
+        raise UserError(f"--top {top}: expected at least one class")
+    paths = image_files(images)
+    net, about = trained(weights, given)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net, normalization = net.to(device), about.normalization.to(device)
+    dtype = dtype_of(about.use.precision)
+    guesses: dict[Path, Guesses] = {}
+    undecodable: dict[Path, str] = {}
+    for part in tqdm(chunks(paths, AT_ONCE), unit="batch", disable=None):
+        decoded = _decoded(part, undecodable)
+        if decoded:
+            inputs = torch.stack([as_input(image, about.use) for image in decoded.values()])
+            logits = net(normalization(inputs.to(device), dtype))
+            guesses |= zip(decoded, _guesses(logits, about.class_names, top), strict=True)
+    return Predictions(guesses, undecodable)
+
+
+def _decoded(paths: Sequence[Path], undecodable: dict[Path, str]) -> dict[Path, Tensor]:
+    """The images that can be decoded; the others are added to `undecodable`."""
+    decoded = {}
+    for path in paths:
+        try:
+            decoded[path] = decode(path)
+        except (Undecodable, UserError) as error:
+            undecodable[path] = str(error)
+    return decoded
+
+
+def _guesses(logits: Tensor, class_names: Sequence[str], top: int) -> Iterator[Guesses]:
+    """For each row of logits (N, classes)."""
+    values, indices = logits.softmax(1).topk(min(top, len(class_names)), 1)
+    for probabilities, classes in zip(values.tolist(), indices.tolist(), strict=True):
+        names = (class_names[label] for label in classes)
+        yield tuple(zip(names, probabilities, strict=True))
+
+
+def image_files(words: Sequence[str]) -> list[Path]:
+    """The files that files, folders and globs name, each once; `UserError` for one without any."""
+    found: dict[Path, None] = {}
+    for word in words:
+        paths = list(_named(word))
+        if not paths:
+            raise UserError(f"{word}: expected an image, a folder with images, or a glob of them")
+        found |= dict.fromkeys(paths)
+    return list(found)
+
+
+def _named(word: str) -> Iterator[Path]:
+    """A name that is there is taken as it is, whatever signs of a glob it has."""
+    is_glob = has_magic(word) and not Path(word).exists()
+    # Path.glob takes no absolute pattern.
+    names = sorted(glob(word, recursive=True)) if is_glob else [word]  # noqa: PTH207
+    for entry in map(Path, names):
+        if entry.is_dir():
+            inside = (file for file in sorted(entry.rglob("*")) if file.is_file())
+            yield from (
+                file for file in inside if all(map(is_looked_at, file.relative_to(entry).parts))
+            )
+        elif entry.is_file():
+            yield entry
+
+
+def as_input(image: Tensor, use: Use) -> Tensor:
+    """An image, uint8 (3, H, W), as a net takes it before it is normalised: uint8."""
+    if use.photographs:
+        return test_crop(image, use.photographs)
+    size = [use.image_size]
+    small: Tensor = functional.center_crop(functional.resize(image, size), size)
+    grey: Tensor = functional.rgb_to_grayscale(small)
+    return grey if use.model.in_channels == 1 else small

@@ -1,0 +1,1 @@
+"""All that speaks with Weights & Biases, and the only room that imports wandb."""

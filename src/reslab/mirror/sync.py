@@ -1,0 +1,110 @@
+"""Logs that W&B has not got are sent after the runs: whole, in order, and once."""
+
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from reslab import store
+from reslab.errors import UserError
+from reslab.mirror import account, unsent
+from reslab.text import counted
+
+
+def sync(name: str | None, dry: bool = False) -> int:
+    """Send the unsent W&B logs of an experiment, or of all; 1 if one of them could not be sent.
+
+    A run has a log for each of its starts, all with one id; W&B appends them to one another in the
+    order of their starts, and marks what it has got: a second call has nothing left to do. Runs
+    that are being trained are left out.
+    """
+    folders = run_folders(name)
+    held = [folder for folder in folders if store.is_locked(folder)]
+    logs = {folder: unsent.unsent_logs(folder) for folder in folders if folder not in held}
+    logs = {folder: files for folder, files in logs.items() if files}
+    print(announcement(logs, len(held)), flush=True)
+    if not logs or dry:
+        return 0
+    if obstacle := account.obstacle():
+        raise UserError(f"nothing was sent: {obstacle}")
+    arrived = [send(files) for files in tqdm(logs.values(), unit="run", disable=None)]
+    return 0 if all(arrived) else 1
+
+
+def run_folders(name: str | None) -> list[Path]:
+    """The folders with W&B logs of an experiment, also of former plans, or of all experiments.
+
+    Only those below runs/: of a log that is sent the torn end is cut off, and a link may lead
+    to anybody's.
+    """
+    root = store.runs_root()
+    places = [store.experiment_folder(name)] if name is not None else root.glob("*")
+    logs = [path for place in places for path in place.glob("*/wandb")]
+    folders = sorted(path.parent for path in logs if path.resolve().is_relative_to(root.resolve()))
+    if name is not None and not folders:
+        store.read_plan(name)  # refuses what was not run
+    return folders
+
+
+def announcement(logs: Mapping[Path, Sequence[Path]], held: int) -> str:
+    """What would be sent, run by run."""
+    lines = [f"  {folder}: {_size(files)}" for folder, files in logs.items()]
+    everything = [file for files in logs.values() for file in files]
+    head = f"to send: {_size(everything)}" if lines else "nothing to send"
+    left_out = f"left out: {counted(held, 'run')} in training"
+    return "\n".join([head, *lines, *([left_out] if held else [])])
+
+
+def send(logs: Sequence[Path]) -> bool:
+    """Send one run's logs, in order; whether all of them have arrived."""
+    whole = [log for log in logs if mend(log)]
+    for log in set(logs) - set(whole):
+        print(f"{log} holds nothing: killed before W&B had written anything")
+        log.with_name(f"{log.name}.synced").touch()
+    if not whole:
+        return True
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online", *map(str, whole)]
+    environment = {key: value for key, value in os.environ.items() if key != "WANDB_MODE"}
+    done = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    left = unsent.unsent_logs(logs[0].parents[2])
+    if any(log in left for log in whole):
+        last = "\n".join(f"{done.stdout}{done.stderr}".strip().splitlines()[-5:])
+        print(f"not sent: {left[0]}\n{last}", file=sys.stderr)
+        return False
+    return True
+
+
+def mend(log: Path) -> bool:
+    """Cut off a record that a kill has torn, where W&B would stop; whether a whole one is left.
+
+    The format is LevelDB's: after W&B's 7 bytes, blocks of 32 KiB of parts, each with checksum (4
+    bytes), length (2) and kind (1: whole, 2 to 4: first, middle, last); a rest of a block that
+    holds no header is padding.
+    """
+    content = log.read_bytes()
+    position = end = 7
+    while position + 7 <= len(content):
+        if 32_768 - position % 32_768 < 7:
+            position += 32_768 - position % 32_768
+            continue
+        length, kind = struct.unpack_from("<HB", content, position + 4)
+        position += 7 + length
+        if kind not in (1, 2, 3, 4) or position > len(content):
+            break
+        if kind in (1, 4):
+            end = position
+    if end < len(content):
+        os.truncate(log, end)
+    return end > 7
+
+
+def _size(files: Sequence[Path]) -> str:
+    """`2 logs, 0.1 MB`."""
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    return f"{len(files)} log{'s' * (len(files) != 1)}, {megabytes:.1f} MB"

@@ -1,0 +1,29 @@
+"""Which of a run's W&B logs the server has not got, from the files that wandb leaves."""
+
+from pathlib import Path
+
+
+def unsent_logs(folder: Path) -> list[Path]:
+    """A run's W&B logs that the server has not got, in the order of their starts.
+
+    Every start has a folder `wandb/offline-run-<time>-<id>`, or `wandb/run-…` if it was online,
+    with one log `run-<id>.wandb`; `wandb sync` puts `….synced` beside a log that it has sent.
+    """
+    logs = [
+        *folder.glob("wandb/offline-run-*/run-*.wandb"),
+        *(mark.with_suffix("") for mark in folder.glob("wandb/run-*/run-*.wandb.unsent")),
+    ]
+    unsent = [
+        log for log in logs if log.exists() and not log.with_name(f"{log.name}.synced").exists()
+    ]
+    return sorted(unsent, key=lambda log: log.parent.name.removeprefix("offline-"))
+
+
+def mark_unsent(log: Path) -> None:
+    """Mark the log of an online start as not or not wholly sent."""
+    log.with_name(f"{log.name}.unsent").touch()
+
+
+def unmark_unsent(log: Path) -> None:
+    """The server has got this log."""
+    log.with_name(f"{log.name}.unsent").unlink()

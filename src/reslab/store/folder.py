@@ -1,0 +1,262 @@
+"""The run folder: names, files and states. The only thing between training and reading; no torch.
+
+    runs/<experiment>/plan.json                         the last plan
+    runs/<experiment>/<variant>-s<seed>-<run_id>/       one run
+
+A run folder holds `config.yaml` and `tracking.json` from the start; training adds `env.json` (a
+list, one entry per start), `metrics.jsonl`, `last.ckpt`, `lock`, `error.json` and, last of all,
+`result.json`, which is never rewritten; the launcher adds `log.txt`. Evaluations with other views
+of the test images add files of their own, `eval-ten_crop.json`.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from reslab.disk import flock, parse_json, read_json, room_for, to_json, write_json, write_text
+from reslab.errors import UserError
+from reslab.store import records
+from reslab.text import quoted
+
+Row = dict[str, Any]
+State = Literal["pending", "running", "done", "diverged", "crashed", "interrupted", "damaged"]
+FINAL: frozenset[State] = frozenset({"done", "diverged"})
+
+CONFIG = "config.yaml"
+TRACKING = "tracking.json"
+ENV = "env.json"
+METRICS = "metrics.jsonl"
+CHECKPOINT = "last.ckpt"
+LOG = "log.txt"
+LOCK = "lock"
+ERROR = "error.json"
+RESULT = "result.json"
+
+LONGEST = 200
+"""Letters of a name, to which a seed and a run's id are added: file systems have 255 bytes."""
+
+BUSY = 3
+"""Exit code of a process that leaves a run to another one, which is training it."""
+
+
+def runs_root() -> Path:
+    """The folder of all experiments: `RESLAB_RUNS`, else `runs` in the current folder."""
+    return Path(os.environ.get("RESLAB_RUNS") or "runs")
+
+
+def experiment_folder(experiment: str) -> Path:
+    """runs/<experiment>; a name with a path in it is refused."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", experiment) or len(experiment) > LONGEST:
+        raise UserError(
+            f"{quoted(experiment)} is no experiment's name: a name is a word of letters, digits, "
+            f"'_', '-' and '.', at most {LONGEST}, without a path"
+        )
+    return runs_root() / experiment
+
+
+def slug(label: str) -> str:
+    """A label as folders and W&B spell it: lower case, `[a-z0-9-]`."""
+    word = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+    if not word:
+        raise UserError(
+            f"the label {quoted(label)} has no letter or digit that a folder could be named by"
+        )
+    if len(word) > LONGEST:
+        raise UserError(
+            f"the label {quoted(label)} is too long for a folder's name: {len(word)} letters and "
+            f"digits; expected at most {LONGEST}"
+        )
+    return word
+
+
+# ---- one run ----------------------------------------------------------------------------------
+
+
+def prepare(folder: Path, config: str, tracking: dict[str, Any]) -> None:
+    """Make a run folder with its config; of one that is there only the config is renewed.
+
+    A folder's name has the run's id, so that a config can differ only in where photographs lie.
+    That of a final run stays as it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / TRACKING).exists():
+        tracking_of(folder, folder.name[-10:], tracking)
+    if not (folder / RESULT).exists():
+        write_text(folder / CONFIG, config)
+
+
+def tracking_of(folder: Path, run_id: str, new: dict[str, Any]) -> dict[str, Any]:
+    """How W&B files a run: as it did at first, else as `new` says, with an id of the run's own."""
+    if not (folder / TRACKING).exists():
+        nonce = os.urandom(4).hex()
+        write_json(folder / TRACKING, {"id": f"{run_id}-{nonce}", **new})
+    return read_tracking(folder) or {}
+
+
+def read_tracking(folder: Path) -> dict[str, Any] | None:
+    """How W&B files a run, None where the folder has not been made."""
+    tracking: dict[str, Any] | None = read_json(folder / TRACKING, records.TRACKING)
+    return tracking
+
+
+def state(folder: Path) -> State:
+    """What became of a run, from its files alone; damaged: there is a result that says nothing."""
+    locked = is_locked(folder)  # first: a run that ends now lets go of it after its result
+    try:
+        result = read_result(folder)
+    except UserError:
+        return "damaged"
+    if result is not None:
+        return "diverged" if result["status"] == "diverged" else "done"
+    if locked:
+        return "running"
+    if (folder / ERROR).exists():
+        return "crashed"
+    return "interrupted" if (folder / ENV).exists() else "pending"
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """The final result of a run, None while there is none."""
+    result: dict[str, Any] | None = read_json(folder / RESULT, records.RESULT)
+    return result
+
+
+def evaluation(views: str) -> str:
+    """The name of the file with a run's result on such views of the test images."""
+    return f"eval-{views}.json"
+
+
+def evaluations(folder: Path) -> dict[str, Path]:
+    """The files with the results of a run on views of the test images, by the views' name."""
+    paths = sorted(folder.glob(evaluation("*")))
+    return {path.stem.removeprefix("eval-"): path for path in paths}
+
+
+def write_error(folder: Path, message: str) -> None:
+    """Record why a run crashed, if anything can be written there at all."""
+    with contextlib.suppress(OSError, UserError):
+        write_json(folder / ERROR, {"time": timestamp(), "message": message})
+
+
+def read_error(folder: Path) -> str:
+    """Why a run crashed; nothing where nothing was recorded."""
+    try:
+        crash = read_json(folder / ERROR, records.CRASH)
+    except UserError as error:
+        return str(error)
+    return str(crash["message"]) if crash else ""
+
+
+def read_starts(folder: Path) -> list[Row]:
+    """What each start of a run was made with."""
+    return list(read_json(folder / ENV, records.STARTS) or [])
+
+
+def append_start(folder: Path, entry: Row) -> None:
+    """Add an entry to the list of starts."""
+    write_json(folder / ENV, [*read_starts(folder), {"time": timestamp(), **entry}])
+
+
+def append_metrics(folder: Path, row: Row) -> None:
+    """Append one row to the metrics, on disk when the function returns."""
+    path = folder / METRICS
+    with room_for(path), path.open("a", encoding="utf-8") as file:
+        file.write(to_json(row) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_metrics(folder: Path) -> list[Row]:
+    """All rows of metrics, without lines that are damaged: `damaged_metrics` names them."""
+    return [row for _, row, _ in _lines_of_metrics(folder) if row is not None]
+
+
+def damaged_metrics(folder: Path) -> list[str]:
+    """What is wrong with the metrics, line by line; a last line that a kill has torn is nothing."""
+    lines = _lines_of_metrics(folder)
+    return [f"{folder / METRICS}: line {i}: {why}" for i, (_, _, why) in enumerate(lines, 1) if why]
+
+
+def _lines_of_metrics(folder: Path) -> list[tuple[bytes, Row | None, str]]:
+    """Every whole line, its row, and why it is none."""
+    try:
+        lines = (folder / METRICS).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    return [(line, *_row(line)) for line in lines]
+
+
+def _row(line: bytes) -> tuple[Row | None, str]:
+    try:
+        return parse_json(line, records.METRICS), ""
+    except ValueError as error:
+        return None, str(error).removeprefix("line 1: ")
+
+
+def last_step(folder: Path) -> int:
+    """The step of the last whole row of metrics, 0 without any; reads the end of the file only."""
+    try:
+        with (folder / METRICS).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return 0
+    rows = (row for line in reversed(lines[:-1]) if (row := _row(line)[0]))
+    return int(next(rows, {"step": 0})["step"])
+
+
+def drop_metrics_after(folder: Path, step: int) -> None:
+    """Keep the rows up to and including `step`, so that a resumed run writes none twice.
+
+    Damaged lines are no rows: they are told, and put aside in `metrics.jsonl.damaged`.
+    """
+    path = folder / METRICS
+    if not path.exists():
+        return
+    lines = _lines_of_metrics(folder)
+    damaged = [line for line, row, _ in lines if row is None]
+    if damaged:
+        aside = path.with_name(f"{path.name}.damaged")
+        print("\n".join([*damaged_metrics(folder), f"what is damaged is kept in {aside}"]))
+        with room_for(aside), aside.open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in damaged))
+    rows = [row for _, row, _ in lines if row is not None and row["step"] <= step]
+    write_text(path, "".join(to_json(row) + "\n" for row in rows))
+
+
+class Busy(Exception):
+    """Another process holds the run's lock."""
+
+
+@contextlib.contextmanager
+def lock(folder: Path, patience: float = 2.0) -> Iterator[None]:
+    """Hold the run; the kernel lets go of it however the process ends. Raises `Busy`.
+
+    `patience`, in seconds, outlasts a reader that looks whether the lock is held.
+    """
+    with (folder / LOCK).open("w") as file:
+        deadline = time.monotonic() + patience
+        while not flock(file.fileno(), fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise Busy(f"{folder} is being trained by another process")
+            time.sleep(0.05)
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the run."""
+    try:
+        with (folder / LOCK).open() as file:
+            return not flock(file.fileno(), fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def timestamp() -> str:
+    """Now, in UTC, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,138 @@
+"""What the JSON files of an experiment and its runs hold, as far as it is read: their schema.
+
+Files are read back after kills, copies and edits. One that is not what it should be is a
+`UserError` that names the file, and the line or the dotted path in it.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    model_validator,
+)
+
+from reslab.disk import Shape
+
+Count = Annotated[int, Field(ge=0)]
+Number = float  # whole ones, too
+
+
+def _is_a_time(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("expected a time in UTC, such as 2026-01-31T12:00:00Z")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_is_a_time)]
+FolderName = Annotated[str, Field(pattern=r"^[^./\\\x00][^/\\\x00]*$")]
+
+
+class Record(BaseModel):
+    """A JSON object; keys that nobody reads may be there, too."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Score(Record):
+    """Errors on one split, in per cent."""
+
+    top1_error: Number
+    top5_error: Number | None = None
+
+
+class Evaluation(Score):
+    """`eval-*.json`."""
+
+    assumed: list[str] = []
+
+
+class Result(Record):
+    """`result.json`."""
+
+    status: Literal["done", "diverged"]
+    step: Count
+    selected_step: Count | None = None
+    train: Score | None = None
+    test: Score | None = None
+    lr: Number | None = None
+    code: str | None = None
+    seconds: Number | None = None
+    multiply_adds: Count | None = None
+    normalization_batch: Count | None = None
+    undecodable: Count | None = None
+
+    @model_validator(mode="after")
+    def _has_scores(self) -> "Result":
+        if self.status == "done" and not (self.train and self.test):
+            raise ValueError("a run that is done has train and test")
+        return self
+
+
+class Start(Record):
+    """One entry of `env.json`."""
+
+    time: Time | None = None
+    run_id: str | None = None
+    resumed: bool | None = None
+    code: str | None = None
+    device: str | None = None
+    devices: Annotated[int, Field(ge=1)] | None = None
+    micro_batch: Count | None = None
+    sync_batchnorm: bool | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    normalization_batch: Count | None = None
+
+
+class Crash(Record):
+    """`error.json`."""
+
+    message: str
+
+
+class Tracking(Record):
+    """`tracking.json`."""
+
+    id: str
+
+
+class Metrics(Record):
+    """One line of `metrics.jsonl`: a step and numbers."""
+
+    __pydantic_extra__: dict[str, Number | None]
+    step: Count
+
+
+class PlannedVariant(Record):
+    """A row of the plan."""
+
+    label: str
+    difference: dict[str, Any]
+    params: Count
+    multiply_adds: Count
+    runs: list[FolderName]
+    published: dict[str, str | None] | None = None
+    note: str | None = None
+
+
+class Plan(Record):
+    """`plan.json`."""
+
+    experiment: FolderName
+    title: str
+    options: dict[str, Any]
+    published: str | None
+    variants: list[PlannedVariant]
+
+
+RESULT: Shape = TypeAdapter(Result)
+STARTS: Shape = TypeAdapter(list[Start])
+CRASH: Shape = TypeAdapter(Crash)
+TRACKING: Shape = TypeAdapter(Tracking)
+EVALUATION: Shape = TypeAdapter(Evaluation)
+METRICS: Shape = TypeAdapter(Metrics)
+PLAN: Shape = TypeAdapter(Plan)

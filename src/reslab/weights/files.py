@@ -1,0 +1,225 @@
+"""Checkpoints: written atomically, read without unpickling anything but tensors and plain values.
+
+A run has one, `last.ckpt`: Lightning's, with the net under `net.` and the run's description, the
+normalisation and the class names beside it, so that weights are never without their meaning. Where
+a run chooses weights by held-out images those are `selected`, and are the ones that are read. Those
+that travel are a safetensors file, which holds the net's tensors under their own names and the same
+three, as JSON, in its metadata under `reslab`.
+"""
+
+import os
+import pickle
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from reslab import disk, store
+from reslab.config import Use
+from reslab.data.modules import dtype_of
+from reslab.errors import UserError, located
+from reslab.inference.given import NOTHING, Given
+from reslab.models import build
+from reslab.text import printable, shortened
+from reslab.weights.about import About
+from reslab.weights.meaning import meaning
+from reslab.weights.names import fit, translate
+from reslab.weights.near import refuse_misfit, what_fits
+from reslab.weights.pickled import Saved, Stored, read_saved
+from reslab.weights.wrappers import Found, find_state_dict, is_averaged
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes to a temporary file in the same folder, flushes it, and renames it."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """A kill at any moment leaves the old checkpoint or the new one."""
+        with disk.replacing(Path(path)) as temporary, temporary.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # torch's own words hide a full disk
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
+
+    def load_checkpoint(self, path: str | Path, *more: Any, **named: Any) -> dict[str, Any]:
+        """`UserError` says what to do with a file that is torn, or is no checkpoint of a run."""
+        try:
+            checkpoint = super().load_checkpoint(path, *more, **named)
+            found = f"it lacks {lacking}" if (lacking := _lacking(checkpoint)) else ""
+        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError) as error:
+            found = str(error).partition("\n")[0] or type(error).__name__
+        if found:
+            raise UserError(
+                f"{path} is damaged: {found}; bring it back, or remove it: the run then begins "
+                "again, with the same result"
+            )
+        return dict(checkpoint)
+
+
+def _lacking(checkpoint: Any) -> str:
+    """What a run goes on from and a file does not have."""
+    parts = ("state_dict", "optimizer_states", "global_step", "loops", "train_tally")
+    held = checkpoint.keys() if isinstance(checkpoint, dict) else ()
+    return ", ".join(part for part in parts if part not in held)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a file of weights holds; a foreign one does not say what it is about."""
+
+    tensors: dict[str, Tensor]
+    about: About | None
+    remark: str = ""
+    """What was taken of a file in which there is more."""
+
+
+def read_weights(path: Path, key: str | None = None) -> Weights:
+    """The weights in a run folder, a checkpoint, a safetensors file or a state dict.
+
+    `key` is the dotted path to a state dict in a file that has several. Tensors and plain values
+    are read and nothing is unpickled. `UserError`, a short one, for anything else.
+    """
+    path = path / store.CHECKPOINT if path.is_dir() else path
+    if not path.exists():
+        raise UserError(f"there is no {path}")
+    if not path.is_file():
+        raise UserError(f"{path} is no file")
+    with _in_one_line(path):
+        if not os.access(path, os.R_OK):
+            raise UserError("you may not read it")
+        return _read_safetensors(path) if _is_safetensors(path) else _read_pickled(path, key)
+
+
+@contextmanager
+def _in_one_line(path: Path) -> Iterator[None]:
+    """Whatever damage or malice leads a reader to becomes a `UserError` that names the file."""
+    try:
+        yield
+    except UserError as error:
+        reason = str(error)
+    except Exception as error:
+        first = str(error).partition("\n")[0]
+        reason = f"it is damaged ({type(error).__name__}: {shortened(printable(first))})"
+    else:
+        return
+    raise UserError(f"{path} cannot be read as weights: {reason}")
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Such a file begins with the length of its header, eight bytes, and the header's brace."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def _read_pickled(path: Path, key: str | None) -> Weights:
+    saved = read_saved(path)
+    held = saved.held
+    if isinstance(held, dict) and "reslab" in held and key is None:
+        return _read_own(saved)
+    found = find_state_dict(held, lambda value: isinstance(value, Stored), key)
+    tensors = {name: saved.tensor(stored) for name, stored in found.state_dict.items()}
+    return Weights(translate(tensors), None, _remark(path, found))
+
+
+def _remark(path: Path, found: Found) -> str:
+    if not found.others:
+        return ""
+    others = " or ".join(f"--key {shortened(name) or repr(name)}" for name in found.others[:3])
+    taken = found.path or "the tensors of the file itself"
+    averaged = " (averaged weights)" if any(map(is_averaged, found.others)) else ""
+    return f"{path}: took {taken}; to take what else it holds{averaged}: {others}"
+
+
+def _read_own(saved: Saved) -> Weights:
+    """A checkpoint of a run: the net that was chosen, else that under `net.`, and what it means."""
+    held = saved.held
+    chosen, prefix = held.get("selected"), ""
+    tensors = chosen.get("weights") if isinstance(chosen, dict) else None
+    if chosen is None:
+        tensors, prefix = held.get("state_dict"), "net."
+    if not isinstance(tensors, dict):
+        raise UserError("it holds no state dict (names and tensors)")
+    net = {
+        name.removeprefix(prefix): saved.tensor(stored)
+        for name, stored in tensors.items()
+        if isinstance(name, str) and name.startswith(prefix) and isinstance(stored, Stored)
+    }
+    return Weights(net, About.from_checkpoint(_read_tensors(saved, held["reslab"])))
+
+
+def _read_tensors(saved: Saved, value: Any, depth: int = 0) -> Any:
+    """Our own part of a checkpoint, with tensors in their places."""
+    if isinstance(value, dict) and depth < DEEPEST:
+        return {name: _read_tensors(saved, part, depth + 1) for name, part in value.items()}
+    return saved.tensor(value) if isinstance(value, Stored) else value
+
+
+DEEPEST = 3
+"""Dicts in dicts of our own part."""
+
+
+def _read_safetensors(path: Path) -> Weights:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            about = (file.metadata() or {}).get("reslab")
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"it is no whole safetensors file: {error}") from None
+    return Weights(tensors, About.from_json(about)) if about else Weights(translate(tensors), None)
+
+
+def write_safetensors(path: Path, tensors: dict[str, Tensor], about: About) -> None:
+    """Write a net's weights and what they mean; `read_weights` reads it."""
+    metadata = {"format": "pt", "reslab": about.as_json()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+
+
+def trained(path: Path, given: Given = NOTHING) -> tuple[nn.Module, About]:
+    """A net with its weights, in evaluation mode, and what it is about; see `load`.
+
+    What is given takes the place of what the file says. Of weights that are no run's the net must
+    be given; what else is not known of them is named by numbers, or asked for.
+    """
+    weights = read_weights(path, given.key)
+    about = meaning(path, weights.about, given)
+    return net_with(path, about.use, weights), about
+
+
+def net_with(path: Path, use: Use, weights: Weights) -> nn.Module:
+    """The net of a description with weights, in evaluation mode and in its precision.
+
+    `UserError` lists what does not fit, and says what does. Nothing is built, and no memory taken,
+    for a net that is much larger than the weights.
+    """
+    if weights.remark:
+        print(weights.remark, file=sys.stderr)
+    with located(str(path)):
+        try:
+            refuse_misfit(use.model, weights.tensors)
+            net = build(use.model).to(dtype_of(use.precision))
+            return fit(net, weights.tensors).eval()
+        except UserError as error:
+            near = what_fits(use.model, weights.tensors)
+            raise UserError(f"{error}\n  what fits: {near}" if near else str(error)) from None
+
+
+def load(path: str | Path) -> nn.Module:
+    """The net of a run folder, of one of our checkpoints or of what scripts/export.py made of it
+    as safetensors, with its weights, in evaluation mode.
+
+    Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes); of a run
+    in 64-true weights, images and logits are float64. Raises `UserError` for a file that is no
+    checkpoint of a run.
+    """
+    return trained(Path(path))[0]

@@ -1,0 +1,117 @@
+"""What weights of somebody else's mean, where it is said and not written in their file."""
+
+import re
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from reslab.config import Data, Use, facts_of
+from reslab.config.datasets import DATASETS, imagenet_wnids
+from reslab.config.schema import does_not_suit
+from reslab.data.normalize import FITS, Kind, Normalization
+from reslab.data.photographs.opened import fit_normalization, open_photographs
+from reslab.data.photographs.workers import default_workers
+from reslab.data.sources import in_use, open_source
+from reslab.errors import UserError, nearest
+from reslab.folders import listing_of
+from reslab.inference.given import Given
+from reslab.text import quoted
+from reslab.weights.about import About
+
+Normalizer = Kind | Normalization
+"""A fitted normalisation, or the kind that is to be fitted on the training images."""
+
+EXAMPLE = "mean=0.5,0.5,0.5,std=0.2,0.2,0.2"
+NUMBERS = re.compile(r"mean=([^=]+),\s*std=([^=]+)")
+
+
+def meaning(path: Path, about: About | None, given: Given) -> About:
+    """What the weights of a file are about, and over it what is given.
+
+    Classes of unknown names are called by their numbers. `UserError` names what is left open.
+    """
+    if about and not given.changes_use and not given.normalization:
+        return about
+    use = given.use(path, about.use if about else None)
+    normalize = normalizer(path, about, given, use)
+    if not isinstance(normalize, Normalization):
+        normalize = _fitted(normalize, use)
+    return About(
+        use if given.changes_use or not about else about.config,
+        normalize,
+        _names(use, None if given.data or given.folder else about),
+    )
+
+
+def normalizer(path: Path, about: About | None, given: Given, use: Use) -> Normalizer:
+    """What is given as --normalization, else what the file holds; `UserError` where that does not
+    suit the images."""
+    word = given.normalization
+    if word is None:
+        if about is None:
+            raise UserError(f"{path} does not say its normalization; add --normalization")
+        return about.normalization
+    channels, size = use.model.in_channels, use.image_size
+    if numbers := NUMBERS.fullmatch(word):
+        found = Normalization.given(*(_floats(text) for text in numbers.groups()))
+        found.refuse_unfit((channels, size, size))
+        return found
+    if word not in FITS:
+        near = nearest(word, FITS)
+        raise UserError(f"--normalization: got {quoted(word)}{near}; or in numbers: {EXAMPLE}")
+    kind = cast(Kind, word)
+    if use.data and (reason := does_not_suit(kind, use.data)):
+        raise UserError(f"--normalization {reason}")
+    return kind
+
+
+def _floats(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--normalization: got {quoted(text)}; expected numbers, one per channel"
+        ) from None
+
+
+def _fitted(kind: Kind, use: Use) -> Normalization:
+    """The normalisation of a kind for a net's images, fitted on its training images if it is."""
+    if not FITS[kind].measures:
+        return Normalization.fit(kind, torch.zeros(0, use.model.in_channels, 1, 1))
+    if use.data is None:
+        raise UserError(
+            f"--normalization {kind} is fitted on training images; add --data NAME, or say it in "
+            f"numbers: {EXAMPLE}"
+        )
+    if use.photographs is None:
+        source = open_source(use.data.name)
+        return Normalization.fit(kind, in_use(source.train, source.test, use.data)[0].images)
+    workers = default_workers()
+    opened = open_photographs(use.data, workers)
+    train, _ = in_use(opened.train, opened.test, use.data)
+    key = [opened.digest, use.data.holdout, use.data.prepared]
+    return fit_normalization(kind, train, use.photographs, key, workers)
+
+
+def _names(use: Use, about: About | None) -> tuple[str, ...]:
+    """The names of a net's classes: the file's, those of its data, or numbers."""
+    classes = use.model.classes
+    if about and len(about.class_names) == classes:
+        return about.class_names
+    if use.data is None:
+        return tuple(map(str, range(classes)))
+    if facts_of(use.data).classes != classes:
+        raise UserError(
+            f"the net has {classes:,} classes; {use.data.name} has {facts_of(use.data).classes:,}"
+        )
+    return class_names(use.data)
+
+
+def class_names(data: Data) -> tuple[str, ...]:
+    """The names of a data set's classes by label."""
+    if data.name == "imagenet":
+        return data.classes or imagenet_wnids()
+    if data.name in DATASETS and not DATASETS[data.name].photographs:
+        return open_source(data.name).class_names
+    return listing_of(data).classes

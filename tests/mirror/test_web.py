@@ -1,0 +1,63 @@
+"""A server is asked with one deadline for its first answer, and another for each silence."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.error import HTTPError
+
+import pytest
+
+from reslab.mirror.web import ask
+
+
+@contextmanager
+def server(*answers: bytes) -> Iterator[str]:
+    """The address of one that sends this to who asks first, and then nothing more."""
+    silent = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with listening.accept()[0] as asked:
+                asked.recv(1000)
+                for part in answers:
+                    asked.sendall(part)
+                silent.wait(60)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            silent.set()
+            thread.join()
+
+
+OK = b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+def test_an_answer_is_handed_over_and_so_is_a_refusal() -> None:
+    with server(OK, b"hello") as url, ask(url, patience=30, stall=30) as answer:
+        assert answer.read() == b"hello"
+    refusal = b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with server(refusal) as url, pytest.raises(HTTPError, match="Not Found"):
+        ask(url, patience=30, stall=30)
+
+
+def test_a_first_answer_is_waited_for_no_longer_than_patience_lasts() -> None:
+    began = time.monotonic()
+    with server() as url, pytest.raises(TimeoutError, match=f"{url} did not answer within 0.2 s"):
+        ask(url, patience=0.2, stall=30)
+    assert time.monotonic() - began < 20
+
+
+def test_a_server_that_falls_silent_in_mid_answer_is_given_up_after_stall() -> None:
+    began = time.monotonic()
+    with (
+        server(OK, b"he") as url,
+        ask(url, patience=30, stall=0.2) as answer,
+        pytest.raises(TimeoutError),
+    ):
+        answer.read()
+    assert time.monotonic() - began < 20

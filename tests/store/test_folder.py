@@ -1,0 +1,559 @@
+"""The run folder: its states from its files alone, and no file that a kill can tear."""
+
+import errno
+import fcntl
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.results import DONE
+
+from reslab import disk, store
+from reslab.errors import UserError
+from reslab.mirror import unsent
+
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLD, str(folder / store.LOCK)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+# ---- names --------------------------------------------------------------------------------------
+
+
+def test_runs_are_in_the_current_folder_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RESLAB_RUNS", "/elsewhere")
+    assert store.experiment_folder("mnist") == Path("/elsewhere/mnist")
+    monkeypatch.setenv("RESLAB_RUNS", "")
+    assert store.experiment_folder("mnist") == Path("runs/mnist")
+    monkeypatch.delenv("RESLAB_RUNS")
+    assert store.experiment_folder("mnist") == Path("runs/mnist")
+
+
+@pytest.mark.parametrize("name", ["quickstart", "he2016_table2", "0.1-x", "train-resnet20"])
+def test_a_word_is_an_experiments_name(name: str) -> None:
+    assert store.experiment_folder(name).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/etc", "a\\b", "a b", "a\n", ".hidden", "-x", "é", "a*"]
+)
+def test_a_name_with_a_path_in_it_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"{re.escape(repr(name))} is no experiment's name: a name"):
+        store.experiment_folder(name)
+
+
+@pytest.mark.parametrize(
+    ("label", "slug"),
+    [
+        ("ResNet 56 (C)", "resnet-56-c"),
+        ("plain-20", "plain-20"),
+        ("full pre-activation", "full-pre-activation"),
+        ("lr 0.1, ×2", "lr-0-1-2"),
+        ("../../etc", "etc"),
+    ],
+)
+def test_a_slug_has_small_letters_digits_and_single_hyphens(label: str, slug: str) -> None:
+    assert store.slug(label) == slug
+    assert store.slug(slug) == slug
+
+
+@pytest.mark.parametrize("label", ["", "???", "残差"])
+def test_a_label_that_no_folder_could_be_named_by_is_refused(label: str) -> None:
+    with pytest.raises(UserError, match="has no letter or digit"):
+        store.slug(label)
+
+
+# ---- writing ------------------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")
+    with disk.replacing(file) as temporary:
+        assert temporary.parent == file.parent
+        temporary.write_text("new")
+        assert file.read_text() == "old"
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_after_an_exception_the_old_file_is_there_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")
+    with pytest.raises(OSError, match="disk full"), disk.replacing(file) as temporary:
+        temporary.write_text("half of the n")
+        raise OSError("disk full")
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_who_may_read_what_is_written_is_the_umasks_business(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    """Also of a file that a library has put in the temporary one's place, as safetensors does."""
+    before = os.umask(umask)
+    try:
+        disk.write_text(tmp_path / "file", "text")
+        with disk.replacing(tmp_path / "other") as temporary:
+            temporary.unlink()
+            temporary.touch(0o600)
+    finally:
+        os.umask(before)
+    assert [(tmp_path / n).stat().st_mode & 0o777 for n in ("file", "other")] == [mode, mode]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.write_text(tmp_path / "file", "old")
+    store.append_metrics(tmp_path, {"step": 1})
+
+    def no_room(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(UserError, match=r"/file cannot be written: the disk is full, or your"):
+        disk.write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "old"
+    with pytest.raises(UserError, match=r"/metrics\.jsonl cannot be written: the disk is full"):
+        store.append_metrics(tmp_path, {"step": 2})
+    store.write_error(tmp_path, "nowhere to write why")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", store.METRICS}
+
+
+def test_json_is_read_back_and_a_missing_file_is_none(tmp_path: Path) -> None:
+    value = {"name": "残差 ±", "numbers": [1, 2.5, None]}
+    disk.write_json(tmp_path / "file", value)
+    assert disk.read_json(tmp_path / "file") == value
+    assert "残差 ±" in (tmp_path / "file").read_text(encoding="utf-8")
+    assert disk.read_json(tmp_path / "other") is None
+
+
+# ---- plans --------------------------------------------------------------------------------------
+
+
+def test_the_last_plan_is_the_plan() -> None:
+    plan = {"experiment": "mnist", "title": "MNIST", "published": None, "variants": []}
+    for seeds in (5, 1):
+        store.write_plan({**plan, "options": {"seeds": seeds}})
+    assert store.read_plan("mnist") == {**plan, "options": {"seeds": 1}}
+
+
+def test_an_experiment_that_was_never_run_is_named_with_its_nearest_and_its_command() -> None:
+    store.write_plan({"experiment": "quickstart"})
+    with pytest.raises(UserError) as caught:
+        store.read_plan("quickstrat")
+    assert "'quickstrat' has not been run" in str(caught.value)
+    assert "did you mean quickstart?" in str(caught.value)
+    assert "make experiment NAME=quickstrat" in str(caught.value)
+
+
+# ---- a run's folder and its states --------------------------------------------------------------
+
+
+def test_a_prepared_folder_has_a_config_and_an_id_of_its_own(tmp_path: Path) -> None:
+    one, other = (tmp_path / place / "plain-20-s0-f666acc217" for place in ("here", "there"))
+    for folder in (one, other):
+        store.prepare(folder, "seed: 0\n", {"group": "mnist"})
+    ids = [disk.read_json(folder / store.TRACKING)["id"] for folder in (one, other)]
+    assert all(re.fullmatch(r"f666acc217-[0-9a-f]{8}", word) for word in ids)
+    assert ids[0] != ids[1]
+    assert disk.read_json(one / store.TRACKING)["group"] == "mnist"
+    assert (one / store.CONFIG).read_text() == "seed: 0\n"
+
+
+def test_a_folder_that_is_there_learns_where_its_photographs_have_moved(tmp_path: Path) -> None:
+    """Nothing else of a config can differ under the same id; a final run stays as it is."""
+    store.prepare(tmp_path, "folder: /a\n", {})
+    tracking = disk.read_json(tmp_path / store.TRACKING)
+    store.prepare(tmp_path, "folder: /b\n", {"group": "other"})
+    assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
+    assert disk.read_json(tmp_path / store.TRACKING) == tracking
+    disk.write_json(tmp_path / store.RESULT, DONE)
+    store.prepare(tmp_path, "folder: /c\n", {})
+    assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
+
+
+def test_a_folder_without_a_start_is_pending(tmp_path: Path) -> None:
+    assert store.state(tmp_path / "missing") == "pending"
+    store.prepare(tmp_path, "seed: 0\n", {})
+    assert store.state(tmp_path) == "pending"
+
+
+def test_a_run_is_running_while_its_lock_is_held(tmp_path: Path) -> None:
+    store.append_start(tmp_path, {})
+    with held_by_another_process(tmp_path):
+        assert store.state(tmp_path) == "running"
+    assert store.state(tmp_path) == "interrupted"
+
+
+def test_a_run_that_starts_again_after_a_crash_is_running(tmp_path: Path) -> None:
+    store.append_start(tmp_path, {})
+    store.write_error(tmp_path, "out of memory")
+    assert store.state(tmp_path) == "crashed"
+    with store.lock(tmp_path):
+        assert store.state(tmp_path) == "running"
+
+
+def test_a_run_that_crashed_before_its_start_is_crashed(tmp_path: Path) -> None:
+    store.write_error(tmp_path, "no such data set")
+    assert store.state(tmp_path) == "crashed"
+    assert disk.read_json(tmp_path / store.ERROR)["message"] == "no such data set"
+
+
+def test_a_started_run_without_a_lock_or_an_error_is_interrupted(tmp_path: Path) -> None:
+    store.append_start(tmp_path, {})
+    (tmp_path / store.LOCK).touch()
+    assert store.state(tmp_path) == "interrupted"
+
+
+@pytest.mark.parametrize("status", ["done", "diverged"])
+def test_a_result_is_final_whatever_else_is_there(tmp_path: Path, status: str) -> None:
+    store.append_start(tmp_path, {})
+    store.write_error(tmp_path, "an earlier start")
+    disk.write_json(tmp_path / store.RESULT, {**DONE, "status": status})
+    with held_by_another_process(tmp_path):
+        assert store.state(tmp_path) == status
+    assert status in store.FINAL
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_final(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result is written before the lock is let go."""
+    store.append_start(tmp_path, {})
+
+    def ends_after(folder: Path) -> bool:
+        disk.write_json(folder / store.RESULT, DONE)
+        return True
+
+    monkeypatch.setattr(store, "is_locked", ends_after)
+    assert store.state(tmp_path) == "done"
+
+
+def test_every_start_is_kept(tmp_path: Path) -> None:
+    store.append_start(tmp_path, {"resumed": False})
+    store.append_start(tmp_path, {"resumed": True})
+    starts = disk.read_json(tmp_path / store.ENV)
+    assert [start["resumed"] for start in starts] == [False, True]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", starts[0]["time"])
+
+
+# ---- locks --------------------------------------------------------------------------------------
+
+
+def test_two_cannot_hold_one_run(tmp_path: Path) -> None:
+    with store.lock(tmp_path):
+        with pytest.raises(store.Busy, match="trained by another"), store.lock(tmp_path, 0):
+            pytest.fail("both hold the lock")
+        assert store.is_locked(tmp_path)
+    assert not store.is_locked(tmp_path)
+
+
+def test_a_run_that_another_process_holds_is_busy_until_that_process_is_killed(
+    tmp_path: Path,
+) -> None:
+    with held_by_another_process(tmp_path) as process:
+        with pytest.raises(store.Busy), store.lock(tmp_path, 0):
+            pytest.fail("both hold the lock")
+        process.kill()
+        process.wait()
+        with store.lock(tmp_path, 0):
+            assert store.is_locked(tmp_path)
+
+
+def test_a_lock_waits_for_whoever_only_looks(tmp_path: Path) -> None:
+    with store.lock(tmp_path):
+        pass
+    looked = threading.Event()
+
+    def look() -> None:
+        with (tmp_path / store.LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            looked.set()
+            released.wait(0.2)
+
+    released = threading.Event()
+    reader = threading.Thread(target=look)
+    reader.start()
+    looked.wait()
+    with store.lock(tmp_path):
+        assert store.is_locked(tmp_path)
+    reader.join()
+
+
+def test_looking_leaves_no_trace(tmp_path: Path) -> None:
+    assert not store.is_locked(tmp_path)
+    assert store.state(tmp_path) == "pending"
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- metrics ------------------------------------------------------------------------------------
+
+
+def rows(*steps: int) -> list[dict[str, Any]]:
+    return [{"step": step, "train_loss": 1 / (step + 1)} for step in steps]
+
+
+def write_rows(folder: Path, *steps: int) -> None:
+    for row in rows(*steps):
+        store.append_metrics(folder, row)
+
+
+def tear(folder: Path) -> None:
+    """What a kill leaves of a row that was being written."""
+    with (folder / store.METRICS).open("a") as file:
+        file.write('{"step": 400, "train_lo')
+
+
+def test_without_metrics_there_are_no_rows_and_no_step(tmp_path: Path) -> None:
+    assert store.read_metrics(tmp_path) == []
+    assert store.last_step(tmp_path) == 0
+    store.drop_metrics_after(tmp_path, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_read_as_they_were_appended(tmp_path: Path) -> None:
+    write_rows(tmp_path, 100, 200, 300)
+    assert store.read_metrics(tmp_path) == rows(100, 200, 300)
+    assert store.last_step(tmp_path) == 300
+
+
+def test_a_torn_last_row_is_left_out(tmp_path: Path) -> None:
+    write_rows(tmp_path, 100, 200)
+    tear(tmp_path)
+    assert store.read_metrics(tmp_path) == rows(100, 200)
+    assert store.last_step(tmp_path) == 200
+
+
+def test_a_torn_first_row_is_no_row(tmp_path: Path) -> None:
+    tear(tmp_path)
+    assert store.read_metrics(tmp_path) == []
+    assert store.last_step(tmp_path) == 0
+
+
+def test_rows_after_the_resumed_step_are_dropped_and_the_torn_one_too(tmp_path: Path) -> None:
+    write_rows(tmp_path, 100, 200, 300)
+    tear(tmp_path)
+    store.drop_metrics_after(tmp_path, 200)
+    write_rows(tmp_path, 300, 400)
+    assert store.read_metrics(tmp_path) == rows(100, 200, 300, 400)
+
+
+def test_the_last_step_is_read_from_the_end_of_a_long_file(tmp_path: Path) -> None:
+    lines = [json.dumps(row) + "\n" for row in rows(*range(2000))]
+    (tmp_path / store.METRICS).write_text("".join(lines))
+    assert store.last_step(tmp_path) == 1999
+
+
+# ---- what made it -------------------------------------------------------------------------------
+
+
+def test_the_code_has_a_version() -> None:
+    assert re.fullmatch(r"[0-9a-f]{10}", store.code_version())
+    assert store.code_version() == store.code_version()
+
+
+def test_a_run_is_filed_as_it_was_at_first_under_an_id_of_its_own(tmp_path: Path) -> None:
+    first, again = (store.tracking_of(tmp_path, "0123456789", {"group": g}) for g in "ab")
+    assert first == again
+    assert first["id"].startswith("0123456789-") and first["group"] == "a"
+
+
+# ---- W&B's logs -------------------------------------------------------------------------------
+
+
+def wandb_log(folder: Path, start: str) -> Path:
+    log = folder / "wandb" / start / "run-abc.wandb"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    return log
+
+
+def test_logs_that_the_server_has_not_got_are_in_the_order_of_their_starts(tmp_path: Path) -> None:
+    third = wandb_log(tmp_path, "offline-run-20260103_000000-abc")
+    first = wandb_log(tmp_path, "offline-run-20260101_000000-abc")
+    second = wandb_log(tmp_path, "run-20260102_000000-abc")
+    wandb_log(tmp_path, "run-20260104_000000-abc")
+    (tmp_path / "wandb" / "latest-run").symlink_to(third.parent.name)
+    assert unsent.unsent_logs(tmp_path) == [first, third]
+    unsent.mark_unsent(second)
+    assert unsent.unsent_logs(tmp_path) == [first, second, third]
+    unsent.unmark_unsent(second)
+    assert unsent.unsent_logs(tmp_path) == [first, third]
+    unsent.mark_unsent(second)
+    for log in (first, second):
+        log.with_name(f"{log.name}.synced").touch()
+    assert unsent.unsent_logs(tmp_path) == [third]
+
+
+@pytest.mark.parametrize("text", ['{"exper', "[]", "{}", "", "\x00", 10_000 * "["])
+def test_a_damaged_plan_is_refused_with_its_path(text: str) -> None:
+    folder = store.experiment_folder("quickstart")
+    folder.mkdir(parents=True)
+    (folder / store.PLAN).write_text(text)
+    with pytest.raises(UserError) as caught:
+        store.read_plan("quickstart")
+    assert str(caught.value).startswith(f"{folder / store.PLAN} is damaged: ")
+
+
+def test_any_other_damaged_file_of_a_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / store.RESULT).write_text('{"status": "do')
+    with pytest.raises(
+        UserError, match=r"result\.json is damaged: .*; bring it back, or remove it"
+    ):
+        store.read_result(tmp_path)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from reslab import store
+with disk.replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half of it")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def being_written(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has written half of a file and waits."""
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        yield process
+
+
+def test_what_a_kill_has_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    for name in (".DS_Store", ".config.yaml.swp", "a.b.0123abcd"):
+        (tmp_path / name).touch()
+    path = tmp_path / store.CHECKPOINT
+    with being_written(path) as process:
+        disk.remove_unfinished(tmp_path)
+        assert len(list(tmp_path.glob(".last.ckpt.*"))) == 1
+        process.kill()
+    (left,) = tmp_path.glob(".last.ckpt.*")
+    assert left.read_text() == "half of it"
+    disk.remove_unfinished(tmp_path, store.RESULT)
+    assert left.exists()
+    disk.remove_unfinished(tmp_path)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {".DS_Store", ".config.yaml.swp", "a.b.0123abcd"}
+
+
+def test_the_next_attempt_removes_what_a_kill_has_left_of_the_last_one(tmp_path: Path) -> None:
+    for name in (".plan.json.0123abcd", ".table.md.0123abcd"):
+        (tmp_path / name).touch()
+    disk.write_text(tmp_path / store.PLAN, "{}")
+    assert {file.name for file in tmp_path.iterdir()} == {store.PLAN, ".table.md.0123abcd"}
+
+
+# ---- damaged files ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line", ["not a row", '{"step": "x"}', "[]", "", '{"step": -1}', '{"step": 1, "a": []}', "\x00"]
+)
+def test_a_stray_line_of_metrics_is_named_left_out_and_put_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """It used to make a run unfinishable."""
+    write_rows(tmp_path, 100)
+    with (tmp_path / store.METRICS).open("a") as file:
+        file.write(f"{line}\n")
+    assert store.last_step(tmp_path) == 100
+    write_rows(tmp_path, 200, 300)
+    assert store.read_metrics(tmp_path) == rows(100, 200, 300)
+    (found,) = store.damaged_metrics(tmp_path)
+    assert found.startswith(f"{tmp_path / store.METRICS}: line 2: ")
+    store.drop_metrics_after(tmp_path, 200)
+    aside = tmp_path / "metrics.jsonl.damaged"
+    assert capsys.readouterr().out == f"{found}\nwhat is damaged is kept in {aside}\n"
+    assert aside.read_text() == f"{line}\n"
+    assert store.read_metrics(tmp_path) == rows(100, 200)
+    assert store.damaged_metrics(tmp_path) == []
+
+
+def test_a_line_of_metrics_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / store.METRICS).write_bytes(b'{"step": 1}\n\xff\xfe\n{"step": 2}\n')
+    assert [row["step"] for row in store.read_metrics(tmp_path)] == [1, 2]
+    assert store.last_step(tmp_path) == 2
+
+
+def test_a_run_with_a_damaged_result_has_a_state_of_its_own(tmp_path: Path) -> None:
+    """It is not final, since nothing is known of it; nobody writes over it."""
+    (tmp_path / store.RESULT).write_text('{"status": "done"')
+    assert store.state(tmp_path) == "damaged"
+    assert "damaged" not in store.FINAL
+
+
+def test_a_damaged_error_is_itself_the_reason(tmp_path: Path) -> None:
+    assert store.read_error(tmp_path) == ""
+    store.write_error(tmp_path, "no memory")
+    assert store.read_error(tmp_path) == "no memory"
+    (tmp_path / store.ERROR).write_text("no")
+    assert "error.json is damaged: line 1" in store.read_error(tmp_path)
+
+
+def test_a_plan_is_made_whatever_the_files_that_it_does_not_need(tmp_path: Path) -> None:
+    for name in (store.TRACKING, store.ENV, store.ERROR, store.METRICS):
+        (tmp_path / name).write_text("{torn")
+    store.prepare(tmp_path, "seed: 0\n", {})
+    assert (tmp_path / store.CONFIG).read_text() == "seed: 0\n"
+
+
+def test_json_has_null_for_what_is_no_number_and_every_number_as_it_is(tmp_path: Path) -> None:
+    """Strict parsers, a browser's for one, refuse NaN and Infinity."""
+    numbers = [0.1 + 0.2, 5e-324, 1.7976931348623157e308, -0.0, 1 / 3]
+    value = {"loss": math.nan, "parts": (math.inf, [-math.inf, numbers])}
+    written = disk.to_json(value)
+    assert json.loads(written, parse_constant=pytest.fail) == {
+        "loss": None,
+        "parts": [None, [None, numbers]],
+    }
+    disk.write_json(tmp_path / "x.json", value)
+    assert disk.read_json(tmp_path / "x.json")["parts"][1][1] == numbers
+
+
+def test_rows_of_metrics_have_null_for_what_is_no_number(tmp_path: Path) -> None:
+    row = {"step": 1, "lr": 0.1 + 0.2, "train_loss": math.nan}
+    store.append_metrics(tmp_path, row)
+    assert "NaN" not in (tmp_path / store.METRICS).read_text()
+    assert store.read_metrics(tmp_path) == [{**row, "train_loss": None}]
+    store.drop_metrics_after(tmp_path, 1)
+    assert store.read_metrics(tmp_path) == [{**row, "train_loss": None}]

@@ -1,0 +1,40 @@
+"""How a run may be divided among processes and into micro-batches."""
+
+import pytest
+
+from reslab.errors import UserError
+from reslab.execution import Execution, share_of
+
+
+def test_without_further_words_a_run_has_one_process_that_takes_its_batches_whole() -> None:
+    assert Execution().words() == ["--devices=1"]
+    assert Execution().micro_batches(128, 1) == 1
+
+
+def test_a_share_is_taken_in_micro_batches() -> None:
+    execution = Execution(devices=2, micro_batch=16, sync_batchnorm=True)
+    assert execution.micro_batches(128, 2) == 4
+    assert execution.words() == ["--devices=2", "--micro-batch=16", "--sync-batchnorm"]
+
+
+def test_a_share_that_has_no_such_parts_is_refused_with_those_it_has() -> None:
+    with pytest.raises(UserError) as refusal:
+        Execution(micro_batch=12).micro_batches(40, 2)
+    assert str(refusal.value) == (
+        "recipe.batch_size is 40, 20 for each of 2 processes, which has no parts of 12: "
+        "micro_batch can be 1, 2, 4, 5, 10, 20"
+    )
+
+
+def test_a_batch_that_does_not_divide_is_refused_with_the_divisors_that_would_work() -> None:
+    assert share_of(12, 3) == 4
+    with pytest.raises(UserError, match="12, which 5 processes cannot share equally; use 1, 2, 3,"):
+        share_of(12, 5)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_devices_and_micro_batches_are_above_zero(number: int) -> None:
+    with pytest.raises(UserError, match=rf"DEVICES={number}: expected a whole number above 0"):
+        Execution(devices=number)
+    with pytest.raises(UserError, match=rf"MICRO_BATCH={number}: expected"):
+        Execution(micro_batch=number)

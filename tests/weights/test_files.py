@@ -1,0 +1,145 @@
+"""Checkpoints hold tensors and plain values, and say what they are about; others are refused."""
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tests.training.conftest import MakeRun
+
+from reslab import load, store
+from reslab.data.normalize import Normalization
+from reslab.errors import UserError
+from reslab.inference.evaluate import evaluate_file
+from reslab.training.start import start
+from reslab.weights.about import About
+from reslab.weights.files import AtomicCheckpointIO, read_weights, trained
+
+
+@pytest.mark.process
+def test_the_net_that_is_loaded_makes_the_errors_of_the_result(make_run: MakeRun) -> None:
+    config = make_run("a")
+    start(config)
+    net = load(config.parent)
+    assert not net.training
+    assert net(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    result = store.read_result(config.parent)
+    assert result is not None
+    assert evaluate_file(config.parent).score.wrong == result["test"]["wrong"]
+
+
+@pytest.mark.process
+def test_checkpoints_hold_tensors_and_plain_values_only(make_run: MakeRun) -> None:
+    config = make_run("a")
+    start(config)
+    held = torch.load(config.with_name(store.CHECKPOINT), weights_only=True)
+    about = held["reslab"]
+    assert json.loads(about["config"])["recipe"]["steps"] == 40
+    assert about["normalization"]["kind"] == "channel"
+    assert about["class_names"] == [str(i) for i in range(10)]
+    assert not list(config.parent.glob(".*")), "temporary files are left behind"
+
+
+def test_a_whitening_travels_bit_for_bit(digit_weights: Path) -> None:
+    images = torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8)
+    about = replace(trained(digit_weights)[1], normalization=Normalization.fit("gcn_zca", images))
+    told = About.from_json(about.as_json()).normalization
+    assert torch.equal(told(images), about.normalization(images))
+    assert told.kind == "gcn_zca"
+
+
+def test_safetensors_of_others_are_weights_that_do_not_say_what_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "theirs.safetensors"
+    save_file({"module.linear.bias": torch.ones(10)}, file)
+    weights = read_weights(file)
+    assert weights.about is None
+    assert list(weights.tensors) == ["fc.bias"]
+    with pytest.raises(UserError, match="does not say its model; add --model"):
+        load(file)
+
+
+def test_a_torn_safetensors_file_is_named(digit_weights: Path) -> None:
+    digit_weights.write_bytes(digit_weights.read_bytes()[:-1])
+    with pytest.raises(
+        UserError, match=r"net\.safetensors cannot be read as weights: it is no whole safetensors"
+    ):
+        read_weights(digit_weights)
+
+
+class Payload:
+    """What a pickle can do."""
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.mkdir, ("unpickled",)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("content", ["pickle", "torch", "text", "empty", "list"])
+def test_nothing_is_unpickled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "weights.pt"
+    match content:
+        case "pickle":
+            file.write_bytes(pickle.dumps({"state_dict": Payload()}, protocol=2))
+        case "torch":
+            torch.save({"state_dict": Payload()}, file)
+        case "text":
+            file.write_text("no weights")
+        case "empty":
+            file.touch()
+        case _:
+            torch.save([1, 2], file)
+    with pytest.raises(UserError, match=r"weights\.pt cannot be read as weights: "):
+        read_weights(file)
+    assert not (tmp_path / "unpickled").exists()
+
+
+def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no .*none\.pt"):
+        read_weights(tmp_path / "none.pt")
+    with pytest.raises(UserError, match=r"there is no .*last\.ckpt"):
+        read_weights(tmp_path)
+
+
+def test_weights_of_a_run_that_is_unknown_here_are_refused_in_words(digit_weights: Path) -> None:
+    about = read_weights(digit_weights)
+    assert about.about is not None
+    text = about.about.as_json().replace('"gate_bias"', '"gate_bios"')
+    save_file(about.tensors, digit_weights, {"format": "pt", "reslab": text})
+    with pytest.raises(UserError, match="the run that the weights are of: model"):
+        read_weights(digit_weights)
+
+
+def test_a_full_disk_is_told_as_such_and_not_in_torchs_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch says `unexpected pos 576 vs 534`. /dev/full is a disk without room."""
+    file = tmp_path / store.CHECKPOINT
+    file.write_bytes(b"the last one")
+    full = nullcontext((Path("/dev/full"), 0o644))
+    monkeypatch.setattr(store, "_temporary", lambda _: full)
+    with pytest.raises(UserError, match=r"last\.ckpt cannot be written: the disk is full, or your"):
+        AtomicCheckpointIO().save_checkpoint({"a": torch.zeros(1_000_000)}, file)
+    assert file.read_bytes() == b"the last one"
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "text", "other"])
+def test_a_run_with_a_damaged_checkpoint_is_told_what_to_do(tmp_path: Path, damage: str) -> None:
+    file = tmp_path / store.CHECKPOINT
+    torch.save({"state_dict": {"a": torch.zeros(1000)}}, file)
+    whole = file.read_bytes()
+    damaged = {"torn": whole[:2000], "empty": b"", "text": b"no checkpoint", "other": whole}
+    file.write_bytes(damaged[damage])
+    with pytest.raises(UserError) as caught:
+        AtomicCheckpointIO().load_checkpoint(file, weights_only=True)
+    message = str(caught.value)
+    assert message.startswith(f"{file} is damaged: ") and "\n" not in message
+    assert message.endswith("or remove it: the run then begins again, with the same result")
+    assert ("lacks optimizer_states, global_step" in message) == (damage == "other")
