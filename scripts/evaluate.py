@@ -26,7 +26,7 @@ from reslab.arguments import Parser
 from reslab.config.views import views_from
 from reslab.errors import exit_code
 from reslab.inference.evaluations import evaluate_each
-from reslab.inference.given import add_options
+from reslab.weights.given import add_options
 
 
 def parser() -> Parser:

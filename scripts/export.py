@@ -21,7 +21,7 @@ from pathlib import Path
 
 from reslab.arguments import Parser
 from reslab.errors import exit_code
-from reslab.inference.given import add_options, given
+from reslab.weights.given import add_options, given
 
 FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from reslab.arguments import Parser, whole
 from reslab.errors import exit_code
-from reslab.inference.given import add_options, given
 from reslab.text import printable
+from reslab.weights.given import add_options, given
 
 
 def parser() -> Parser:

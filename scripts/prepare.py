@@ -15,8 +15,8 @@ from pathlib import Path
 from reslab.arguments import MOST_PROCESSES, MOST_SIDE, Parser, whole
 from reslab.config.data import Data
 from reslab.config.datasets import FOLDERS, data_root
+from reslab.config.photographs import refuse_missing
 from reslab.errors import UserError, exit_code
-from reslab.folders import refuse_missing
 from reslab.text import printable
 
 

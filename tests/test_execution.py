@@ -3,7 +3,7 @@
 import pytest
 
 from reslab.errors import UserError
-from reslab.execution import Execution, share_of
+from reslab.execution import Execution, Place, place, share_of
 
 
 def test_without_further_words_a_run_has_one_process_that_takes_its_batches_whole() -> None:
@@ -38,3 +38,27 @@ def test_devices_and_micro_batches_are_above_zero(number: int) -> None:
         Execution(devices=number)
     with pytest.raises(UserError, match=rf"MICRO_BATCH={number}: expected"):
         Execution(micro_batch=number)
+
+
+def test_a_process_alone_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for word in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(word, raising=False)
+    assert place() == Place(0, 1, 1)
+
+
+def test_torchruns_words_say_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for word, number in (("RANK", 5), ("WORLD_SIZE", 8), ("LOCAL_WORLD_SIZE", 4)):
+        monkeypatch.setenv(word, str(number))
+    assert place() == Place(5, 8, 4)
+    assert place().nodes == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("RANK", "-1"), ("WORLD_SIZE", "0"), ("LOCAL_WORLD_SIZE", "two")]
+)
+def test_a_place_is_said_in_whole_numbers(
+    word: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(word, said)
+    with pytest.raises(UserError, match=f"{word}={said}: expected a whole number"):
+        place()

@@ -9,15 +9,9 @@ from unicodedata import normalize
 import pytest
 
 from reslab.config import Data
+from reslab.config.photographs import class_names
 from reslab.errors import UserError
-from reslab.folders import (
-    PREPARED,
-    Listing,
-    class_names,
-    list_folder,
-    listing_of,
-    refuse_missing,
-)
+from reslab.folders import Listing, list_folder
 
 Make = Callable[[Iterable[str]], Path]
 
@@ -320,47 +314,3 @@ def test_more_images_than_a_class_has_are_refused(make: Make) -> None:
 
 
 # ---- of a run -----------------------------------------------------------------------------------
-
-
-def test_a_data_set_by_name_lies_under_the_data_folder_and_is_complete(
-    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RESLAB_DATA", str(tmp_path))
-    data = Data(name="imagenette_mini")
-    with pytest.raises(UserError, match="RESLAB_DATA/imagenette-mini: expected "):
-        refuse_missing(data)
-    make(SPLIT).rename(tmp_path / "imagenette-mini")
-    refuse_missing(data)
-    with pytest.raises(UserError, match=r"expected 10 classes in .*imagenette-mini, found 2"):
-        listing_of(data)
-
-
-def test_a_prepared_store_that_is_missing_is_told_with_the_command_that_makes_it(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RESLAB_DATA", str(tmp_path))
-    make(SPLIT).rename(tmp_path / "imagenette-mini")
-    data = Data(name="imagenette_mini", prepared=160)
-    folder = tmp_path / ".reslab" / "prepared" / "imagenette-mini-160"
-    command = "python scripts/prepare.py imagenette_mini --shorter-side 160"
-    with pytest.raises(UserError) as refusal:
-        refuse_missing(data)
-    assert str(refusal.value) == f"there is no {folder}; to make it: {command}"
-    folder.mkdir(parents=True)
-    (folder / PREPARED).write_text("{}")
-    refuse_missing(data)
-
-
-def test_a_folder_that_has_changed_is_told_by_both_digests(make: Make) -> None:
-    root = make(SPLIT)
-    digest = list_folder(root).digest
-    counts = {"classes": 2, "train": 3, "test": 2}
-    data = Data(name="imagefolder", folder=str(root), files=digest, counts=counts)  # type: ignore[arg-type]
-    assert listing_of(data).digest == digest
-    (root / "train" / "cat" / "1.jpg").write_text("another photograph")
-    changed = list_folder(root).digest
-    with pytest.raises(UserError, match=f"digest is {changed}, the run's is {digest}"):
-        listing_of(data)
-    root.rename(root.with_name("moved"))
-    with pytest.raises(UserError, match="if the photographs have moved, say where to"):
-        listing_of(data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reslab import disk, store
 from reslab.config import facts_of
+from reslab.config.photographs import class_names, refuse_missing
 from reslab.errors import listed, located
 from reslab.execution import Execution
 from reslab.experiments.estimate import correction
@@ -27,7 +28,7 @@ from reslab.experiments.plan import (
 )
 from reslab.experiments.slots import Slot, make_slots
 from reslab.experiments.space import refuse_full
-from reslab.folders import as_path, class_names, refuse_missing
+from reslab.folders import as_path
 from reslab.mirror import unsent
 from reslab.report.models import Form, show
 from reslab.text import counted, duration, markdown_table, printable
@@ -137,10 +138,12 @@ def compare(names: Sequence[str]) -> int:
 def dashboard(name: str) -> int:
     """Save an experiment's dashboard in W&B: of its last plan, or of its file before the first."""
     from reslab.mirror.dashboard import publish
+    from reslab.report.table import render
 
     folder = store.experiment_folder(name)
     plan = disk.read_json(folder / store.PLAN) or as_written(read_plan_file(name, Options()))
-    print("\n".join(publish(plan, folder, question(name) or plan["title"])))
+    asked, table = question(name) or plan["title"], render(plan, folder).markdown
+    print("\n".join(publish(plan, folder, asked, table)))
     return 0
 
 

@@ -4,7 +4,9 @@ Not part of a run's description: a run that was begun in one way can go on in an
 """
 
 from dataclasses import dataclass
+from functools import partial
 
+from reslab.arguments import from_environment, whole
 from reslab.errors import UserError
 from reslab.machine import available_cores, visible_gpus
 from reslab.text import counted
@@ -79,3 +81,25 @@ def share_of(batch_size: int, ranks: int) -> int:
 
 def _divisors(number: int) -> str:
     return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which process this is among those of its run."""
+
+    rank: int
+    ranks: int
+    local_ranks: int
+    """Processes on this machine."""
+
+    @property
+    def nodes(self) -> int:
+        """Machines."""
+        return self.ranks // self.local_ranks
+
+
+def place() -> Place:
+    """This process's place: the only one, if nobody has said anything else."""
+    rank = from_environment("RANK", partial(whole, least=0)) or 0
+    ranks = from_environment("WORLD_SIZE", whole) or 1
+    return Place(rank, ranks, from_environment("LOCAL_WORLD_SIZE", whole) or ranks)

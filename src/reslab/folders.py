@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
-from reslab.config.data import Data, facts_of, folder_of
-from reslab.config.datasets import data_root, kept_root
-from reslab.errors import UserError, listed, located
+from reslab.errors import UserError, listed
 from reslab.text import printable
 
 Image = tuple[str, int]
@@ -28,9 +26,6 @@ NO_CLASSES = frozenset((*TESTED, "testing"))
 """Names of splits, whatever their case: never classes. train may be one, among vehicles."""
 LEFT_BEHIND = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "@eadir"))
 """What Windows, macOS and Synology's disks put beside people's files, whatever its case."""
-
-PREPARED = "store.json"
-"""In the folder of a prepared store, which is whole if it has this file."""
 
 _File = tuple[str, int]
 """A file's path and its size in bytes."""
@@ -51,93 +46,12 @@ class Listing:
     it."""
 
 
-def listing_of(data: Data) -> Listing:
-    """The files that a run uses of its photographs.
-
-    `UserError` if the folder is missing, is not what the data set is, or has changed since the run
-    was described.
-    """
-    root = root_of(data)
-    refuse_missing(data)
-    with located(_whose(data)):
-        found = list_folder(root, data.classes, data.per_class, data.test_fraction, data.split_seed)
-        if data.files not in (None, found.digest):
-            raise UserError(
-                f"the files in {root} are not those of the run: their digest is {found.digest}, "
-                f"the run's is {data.files} (data.files in its config.yaml); bring the files "
-                "back, or begin a new run"
-            )
-        _check_counts(data, found)
-    return found
-
-
-def refuse_missing(data: Data) -> None:
-    """`UserError` if the photographs of a run, one of their splits, or the store that they are to
-    be read from, are not there at all."""
-    root = root_of(data)
-    with located(_whose(data)):
-        if data.folder is None and not ((root / "train").is_dir() and (root / "val").is_dir()):
-            raise UserError(
-                f"expected {root}/train/<class>/<image> and {root}/val/<class>/<image>; "
-                "photographs are not downloaded, see docs/your_own_images.md"
-            )
-        if data.files is not None and not root.is_dir():
-            raise UserError(
-                f"there is no folder {root}; if the photographs have moved, say where to, in the "
-                "experiment or in the run's config.yaml"
-            )
-        _trees(root, data.test_fraction)
-    folder = data.prepared and prepared_folder(root, data.prepared)
-    if folder and not (folder / PREPARED).exists():
-        raise UserError(f"there is no {folder}; to make it: {how_to_prepare(data)}")
-
-
 def as_path(word: str) -> Path | None:
     """The folder that a word means in a data set's place, absolute; None where it is no path."""
     if "/" not in word and not word.startswith("~"):
         return None
     # abspath, unlike Path.absolute, knows what x/.. is called.
     return Path(os.path.abspath(os.path.expanduser(word)))  # noqa: PTH100, PTH111
-
-
-def prepared_folder(root: Path, shorter_side: int) -> Path:
-    """Where the prepared store of a folder lies; see `reslab.data.photographs.prepared`.
-
-    It is named by the folder, and by its path if that is not under the data's: the folders of two
-    people's photographs may have the same name.
-    """
-    path = root.resolve()
-    own = path.parent != data_root().resolve()
-    mark = f"-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}" if own else ""
-    return kept_root() / "prepared" / f"{path.name}{mark}-{shorter_side}"
-
-
-def how_to_prepare(data: Data) -> str:
-    """The command that makes the store that a run reads."""
-    own = f" --folder '{data.folder}'" if data.folder else ""
-    return f"python scripts/prepare.py {data.name}{own} --shorter-side {data.prepared}"
-
-
-def root_of(data: Data) -> Path:
-    """The folder of a data set of photographs."""
-    return data_root() / folder_of(data)
-
-
-def _whose(data: Data) -> str:
-    own = data.folder is not None
-    return "data.folder" if own else f"{data.name} belongs in RESLAB_DATA/{folder_of(data)}"
-
-
-def _check_counts(data: Data, found: Listing) -> None:
-    facts = facts_of(data)
-    expected = {"classes": facts.classes, "train": facts.train, "test": facts.test}
-    if data.classes and not data.per_class:
-        del expected["train"]  # about
-    for name, count in expected.items():
-        there = len(getattr(found, name))
-        if there != count:
-            kind = "classes" if name == "classes" else f"{name} images"
-            raise UserError(f"expected {count:,} {kind} in {found.root}, found {there:,}")
 
 
 def list_folder(
@@ -153,7 +67,7 @@ def list_folder(
     by name. `UserError` for a folder of another shape, for classes that are only in one split, for
     a class without a file or with the name of a split, and for a single class.
     """
-    trees = _trees(root, test_fraction)
+    trees = splits(root, test_fraction)
     found = [_classes(root, tree, frozenset(map(_composed, classes))) for tree in trees]
     if test_fraction is not None:
         found = _split(found[0], test_fraction, split_seed)
@@ -167,10 +81,9 @@ def list_folder(
     return Listing(root, shown, _images(names, train), _images(names, test), _digest(train, test))
 
 
-def class_names(data: Data) -> tuple[str, ...]:
+def class_names(root: Path, test_fraction: float | None) -> tuple[str, ...]:
     """The classes in a folder of photographs, printable and sorted, without a look at its files."""
-    root = root_of(data)
-    tree = root / _trees(root, data.test_fraction)[0]
+    tree = root / splits(root, test_fraction)[0]
     return tuple(map(printable, sorted(map(_composed, _folders(tree)))))
 
 
@@ -185,7 +98,7 @@ def is_looked_at(name: str) -> bool:
     return not name.startswith(".") and name.casefold() not in LEFT_BEHIND
 
 
-def _trees(root: Path, test_fraction: float | None) -> list[str]:
+def splits(root: Path, test_fraction: float | None) -> list[str]:
     """The folders that hold classes: the training split's and the test split's, or the only one."""
     if not root.is_dir():
         raise UserError(f"there is no folder {root}; {_shape(root)}")

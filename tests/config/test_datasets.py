@@ -7,7 +7,7 @@ import pytest
 
 from reslab.config import Data
 from reslab.config.datasets import data_root, imagenet_wnids, read_words
-from reslab.folders import listing_of
+from reslab.config.photographs import listing_of
 
 
 def test_the_folder_is_reslab_data_or_else_data(monkeypatch: pytest.MonkeyPatch) -> None:

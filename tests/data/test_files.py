@@ -253,7 +253,7 @@ def test_without_a_network_the_error_says_which_files_belong_where(
     def unreachable(*_: object, **__: object) -> None:
         raise URLError("Name or service not known")
 
-    monkeypatch.setattr("reslab.mirror.web.urlopen", unreachable)
+    monkeypatch.setattr("reslab.web.urlopen", unreachable)
     with pytest.raises(UserError) as error:
         files.fetch("cifar10")
     message = str(error.value)
@@ -269,7 +269,7 @@ def test_a_server_that_never_answers_is_given_up_soon(
 ) -> None:
     monkeypatch.setattr(files, "CONNECT_SECONDS", 0.1)
     silence = threading.Event()
-    monkeypatch.setattr("reslab.mirror.web.urlopen", lambda *_, **__: silence.wait(60))
+    monkeypatch.setattr("reslab.web.urlopen", lambda *_, **__: silence.wait(60))
     begin = time.monotonic()
     with pytest.raises(UserError, match="did not answer within"):
         files.fetch("mnist")

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.training.conftest import stopped_at
+from tests.small_runs import stopped_at
 
 import reslab
 from reslab import disk, store

@@ -13,9 +13,9 @@ import torch
 from reslab.config import describe
 from reslab.errors import UserError
 from reslab.inference.evaluate import Net, evaluate_file
-from reslab.inference.given import Given
 from reslab.models import build
 from reslab.weights.files import load
+from reslab.weights.given import Given
 
 AKAMASTER = "resnet20-12fca82f.th"
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tests.conftest import DECODING
 from tests.results import DONE
-from tests.training.conftest import Script, write_weights
+from tests.small_runs import Script, write_weights
 from torch import Tensor, nn
 
 from reslab import build, disk, store

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import DECODING
-from tests.training.conftest import Script
+from tests.small_runs import Script
 from torch import Tensor
 
 from reslab.config import describe
 from reslab.inference.evaluate import evaluate_file
-from reslab.inference.given import Given
 from reslab.models import build
+from reslab.weights.given import Given
 
 pytestmark = DECODING
 

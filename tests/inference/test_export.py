@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.training.conftest import write_weights
+from tests.small_runs import write_weights
 
 from reslab import load
 from reslab.config import resolve

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.conftest import DECODING
-from tests.training.conftest import Script, write_weights
+from tests.small_runs import Script, write_weights
 
 from reslab.config import Use, resolve
 from reslab.data.normalize import Normalization

@@ -17,6 +17,7 @@ from reslab.errors import UserError
 from reslab.experiments import plan as planning
 from reslab.experiments.plan import Options, as_written, question, read_plan_file
 from reslab.mirror.dashboard import COLUMNS, DASHBOARD, FINAL, STEP, build
+from reslab.report.table import render
 
 # wandb-workspaces 0.4.13 still writes pydantic's old validators.
 pytestmark = pytest.mark.filterwarnings(
@@ -69,7 +70,8 @@ def test_the_specification_of_a_shipped_experiment_is_read_back(
     plan = as_written(read_plan_file(name, Options()))
     asked = question(name)
     assert asked
-    board = build(plan, tmp_path / name, asked, "reslab", "somebody")
+    table = render(plan, tmp_path).markdown
+    board = build(plan, tmp_path / name, asked, table, "reslab", "somebody")
     workspace, report = read_back(board.specification())
     runs = sum(len(variant["runs"]) for variant in plan["variants"])
     assert (workspace.name, workspace.project, workspace.entity) == (name, "reslab", "somebody")
@@ -106,7 +108,8 @@ def test_only_the_last_plans_runs_are_shown(lab: Lab) -> None:
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2, (TABLE6, "ResNet 20"))
     lab.all_done(folders, 0.5, [8.0, 9.0])
     ids = [disk.read_json(folder / store.TRACKING)["id"] for folder in folders]
-    board = build(lab.plan(), lab.folder, "Why?", "reslab")
+    table = render(lab.plan(), lab.folder).markdown
+    board = build(lab.plan(), lab.folder, "Why?", table, "reslab")
     workspace, report = read_back(board.specification())
     assert all(repr(run) in workspace.runset_settings.filters for run in ids)
     assert block(report, "PanelGrid").runsets[0].filters == workspace.runset_settings.filters

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.training.conftest import MakeRun
+from tests.small_runs import MakeRun
 from tests.training.wandb_file import records
 from tests.wandb_server import wandb_server
 

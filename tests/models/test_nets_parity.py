@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from reslab.models import to_torchvision
+from reslab.weights.names import to_torchvision
 
 pytestmark = pytest.mark.process
 

@@ -1,10 +1,8 @@
 """The run folder: its states from its files alone, and no file that a kill can tear."""
 
-import errno
 import fcntl
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -19,7 +17,6 @@ from tests.results import DONE
 
 from reslab import disk, store
 from reslab.errors import UserError
-from reslab.mirror import unsent
 
 HOLD = """
 import fcntl, sys
@@ -95,88 +92,7 @@ def test_a_label_that_no_folder_could_be_named_by_is_refused(label: str) -> None
 # ---- writing ------------------------------------------------------------------------------------
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("old")
-    with disk.replacing(file) as temporary:
-        assert temporary.parent == file.parent
-        temporary.write_text("new")
-        assert file.read_text() == "old"
-    assert file.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_after_an_exception_the_old_file_is_there_and_nothing_else(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("old")
-    with pytest.raises(OSError, match="disk full"), disk.replacing(file) as temporary:
-        temporary.write_text("half of the n")
-        raise OSError("disk full")
-    assert file.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
-def test_who_may_read_what_is_written_is_the_umasks_business(
-    tmp_path: Path, umask: int, mode: int
-) -> None:
-    """Also of a file that a library has put in the temporary one's place, as safetensors does."""
-    before = os.umask(umask)
-    try:
-        disk.write_text(tmp_path / "file", "text")
-        with disk.replacing(tmp_path / "other") as temporary:
-            temporary.unlink()
-            temporary.touch(0o600)
-    finally:
-        os.umask(before)
-    assert [(tmp_path / n).stat().st_mode & 0o777 for n in ("file", "other")] == [mode, mode]
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(
-    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk.write_text(tmp_path / "file", "old")
-    store.append_metrics(tmp_path, {"step": 1})
-
-    def no_room(*_: Any) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "fsync", no_room)
-    with pytest.raises(UserError, match=r"/file cannot be written: the disk is full, or your"):
-        disk.write_text(tmp_path / "file", "new")
-    assert (tmp_path / "file").read_text() == "old"
-    with pytest.raises(UserError, match=r"/metrics\.jsonl cannot be written: the disk is full"):
-        store.append_metrics(tmp_path, {"step": 2})
-    store.write_error(tmp_path, "nowhere to write why")
-    assert {path.name for path in tmp_path.iterdir()} == {"file", store.METRICS}
-
-
-def test_json_is_read_back_and_a_missing_file_is_none(tmp_path: Path) -> None:
-    value = {"name": "残差 ±", "numbers": [1, 2.5, None]}
-    disk.write_json(tmp_path / "file", value)
-    assert disk.read_json(tmp_path / "file") == value
-    assert "残差 ±" in (tmp_path / "file").read_text(encoding="utf-8")
-    assert disk.read_json(tmp_path / "other") is None
-
-
 # ---- plans --------------------------------------------------------------------------------------
-
-
-def test_the_last_plan_is_the_plan() -> None:
-    plan = {"experiment": "mnist", "title": "MNIST", "published": None, "variants": []}
-    for seeds in (5, 1):
-        store.write_plan({**plan, "options": {"seeds": seeds}})
-    assert store.read_plan("mnist") == {**plan, "options": {"seeds": 1}}
-
-
-def test_an_experiment_that_was_never_run_is_named_with_its_nearest_and_its_command() -> None:
-    store.write_plan({"experiment": "quickstart"})
-    with pytest.raises(UserError) as caught:
-        store.read_plan("quickstrat")
-    assert "'quickstrat' has not been run" in str(caught.value)
-    assert "did you mean quickstart?" in str(caught.value)
-    assert "make experiment NAME=quickstrat" in str(caught.value)
 
 
 # ---- a run's folder and its states --------------------------------------------------------------
@@ -380,11 +296,6 @@ def test_the_last_step_is_read_from_the_end_of_a_long_file(tmp_path: Path) -> No
 # ---- what made it -------------------------------------------------------------------------------
 
 
-def test_the_code_has_a_version() -> None:
-    assert re.fullmatch(r"[0-9a-f]{10}", store.code_version())
-    assert store.code_version() == store.code_version()
-
-
 def test_a_run_is_filed_as_it_was_at_first_under_an_id_of_its_own(tmp_path: Path) -> None:
     first, again = (store.tracking_of(tmp_path, "0123456789", {"group": g}) for g in "ab")
     assert first == again
@@ -399,33 +310,6 @@ def wandb_log(folder: Path, start: str) -> Path:
     log.parent.mkdir(parents=True)
     log.touch()
     return log
-
-
-def test_logs_that_the_server_has_not_got_are_in_the_order_of_their_starts(tmp_path: Path) -> None:
-    third = wandb_log(tmp_path, "offline-run-20260103_000000-abc")
-    first = wandb_log(tmp_path, "offline-run-20260101_000000-abc")
-    second = wandb_log(tmp_path, "run-20260102_000000-abc")
-    wandb_log(tmp_path, "run-20260104_000000-abc")
-    (tmp_path / "wandb" / "latest-run").symlink_to(third.parent.name)
-    assert unsent.unsent_logs(tmp_path) == [first, third]
-    unsent.mark_unsent(second)
-    assert unsent.unsent_logs(tmp_path) == [first, second, third]
-    unsent.unmark_unsent(second)
-    assert unsent.unsent_logs(tmp_path) == [first, third]
-    unsent.mark_unsent(second)
-    for log in (first, second):
-        log.with_name(f"{log.name}.synced").touch()
-    assert unsent.unsent_logs(tmp_path) == [third]
-
-
-@pytest.mark.parametrize("text", ['{"exper', "[]", "{}", "", "\x00", 10_000 * "["])
-def test_a_damaged_plan_is_refused_with_its_path(text: str) -> None:
-    folder = store.experiment_folder("quickstart")
-    folder.mkdir(parents=True)
-    (folder / store.PLAN).write_text(text)
-    with pytest.raises(UserError) as caught:
-        store.read_plan("quickstart")
-    assert str(caught.value).startswith(f"{folder / store.PLAN} is damaged: ")
 
 
 def test_any_other_damaged_file_of_a_run_is_named(tmp_path: Path) -> None:
@@ -457,30 +341,6 @@ def being_written(path: Path) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout is not None
         assert process.stdout.readline() == "writing\n"
         yield process
-
-
-def test_what_a_kill_has_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
-    for name in (".DS_Store", ".config.yaml.swp", "a.b.0123abcd"):
-        (tmp_path / name).touch()
-    path = tmp_path / store.CHECKPOINT
-    with being_written(path) as process:
-        disk.remove_unfinished(tmp_path)
-        assert len(list(tmp_path.glob(".last.ckpt.*"))) == 1
-        process.kill()
-    (left,) = tmp_path.glob(".last.ckpt.*")
-    assert left.read_text() == "half of it"
-    disk.remove_unfinished(tmp_path, store.RESULT)
-    assert left.exists()
-    disk.remove_unfinished(tmp_path)
-    names = {file.name for file in tmp_path.iterdir()}
-    assert names == {".DS_Store", ".config.yaml.swp", "a.b.0123abcd"}
-
-
-def test_the_next_attempt_removes_what_a_kill_has_left_of_the_last_one(tmp_path: Path) -> None:
-    for name in (".plan.json.0123abcd", ".table.md.0123abcd"):
-        (tmp_path / name).touch()
-    disk.write_text(tmp_path / store.PLAN, "{}")
-    assert {file.name for file in tmp_path.iterdir()} == {store.PLAN, ".table.md.0123abcd"}
 
 
 # ---- damaged files ------------------------------------------------------------------------------
@@ -535,19 +395,6 @@ def test_a_plan_is_made_whatever_the_files_that_it_does_not_need(tmp_path: Path)
         (tmp_path / name).write_text("{torn")
     store.prepare(tmp_path, "seed: 0\n", {})
     assert (tmp_path / store.CONFIG).read_text() == "seed: 0\n"
-
-
-def test_json_has_null_for_what_is_no_number_and_every_number_as_it_is(tmp_path: Path) -> None:
-    """Strict parsers, a browser's for one, refuse NaN and Infinity."""
-    numbers = [0.1 + 0.2, 5e-324, 1.7976931348623157e308, -0.0, 1 / 3]
-    value = {"loss": math.nan, "parts": (math.inf, [-math.inf, numbers])}
-    written = disk.to_json(value)
-    assert json.loads(written, parse_constant=pytest.fail) == {
-        "loss": None,
-        "parts": [None, [None, numbers]],
-    }
-    disk.write_json(tmp_path / "x.json", value)
-    assert disk.read_json(tmp_path / "x.json")["parts"][1][1] == numbers
 
 
 def test_rows_of_metrics_have_null_for_what_is_no_number(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from reslab.config import resolve
 from reslab.data.modules import ResidentData
 from reslab.execution import Execution
-from reslab.models import build, fit
+from reslab.models import build
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave_together
 from reslab.training.run import make_trainer, quiet_lightning
 from reslab.weights.files import read_weights
+from reslab.weights.names import fit
 
 
 def main(weights: Path, counts: Path) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab.errors import exit_code
-from reslab.execution import Execution
-from reslab.training.ranks import place
+from reslab.execution import Execution, place
 from reslab.training.start import start
 
 

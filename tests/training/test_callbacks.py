@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from tests.training.conftest import MakeRun, same, stopped_at, weights
+from tests.small_runs import MakeRun, same, stopped_at, weights
 
 from reslab import disk, store
 from reslab.execution import Execution

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import SMALL, MakeRun, same, stopped_at, weights
+from tests.small_runs import SMALL, MakeRun, same, stopped_at, weights
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import MakeRun, weights
+from tests.small_runs import MakeRun, weights
 
 from reslab import disk, store
 from reslab.errors import UserError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from tests.conftest import DECODING
-from tests.training.conftest import MakeRun, same, stopped_at, weights
+from tests.small_runs import MakeRun, same, stopped_at, weights
 from tests.training.test_classifier import WITH_EVERYTHING
 from torchvision.io import write_png
 

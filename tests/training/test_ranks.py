@@ -13,7 +13,7 @@ import pytest
 
 from reslab import disk, store
 from reslab.errors import UserError
-from reslab.training.ranks import Place, place, timeout
+from reslab.training.ranks import timeout
 
 SUPERVISE = (
     "import sys; from pathlib import Path; from reslab.training import ranks; ranks.PATIENCE = 1.0;"
@@ -52,30 +52,6 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
             return process
 
         yield start
-
-
-def test_a_process_alone_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    for word in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
-        monkeypatch.delenv(word, raising=False)
-    assert place() == Place(0, 1, 1)
-
-
-def test_torchruns_words_say_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    for word, number in (("RANK", 5), ("WORLD_SIZE", 8), ("LOCAL_WORLD_SIZE", 4)):
-        monkeypatch.setenv(word, str(number))
-    assert place() == Place(5, 8, 4)
-    assert place().nodes == 2
-
-
-@pytest.mark.parametrize(
-    ("word", "said"), [("RANK", "-1"), ("WORLD_SIZE", "0"), ("LOCAL_WORLD_SIZE", "two")]
-)
-def test_a_place_is_said_in_whole_numbers(
-    word: str, said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(word, said)
-    with pytest.raises(UserError, match=f"{word}={said}: expected a whole number"):
-        place()
 
 
 @pytest.mark.parametrize("wish", ["1h", "-3", "nan", "inf", "0"])

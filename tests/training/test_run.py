@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import MakeRun, same, stopped_at, weights
+from tests.small_runs import MakeRun, same, stopped_at, weights
 
 from reslab import disk, store
 from reslab.config import read_run

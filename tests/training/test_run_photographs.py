@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import DECODING, WORKERS
-from tests.training.conftest import MakeRun, same, stopped_at, weights
+from tests.small_runs import MakeRun, same, stopped_at, weights
 
 from reslab import store
 from reslab.data.photographs.prepared import prepare

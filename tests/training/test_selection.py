@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.conftest import MakeRun, same, stopped_at, weights
+from tests.small_runs import MakeRun, same, stopped_at, weights
 from tests.training.test_group import distance
 from torch import nn
 

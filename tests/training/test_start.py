@@ -5,7 +5,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from tests.training.conftest import MakeRun
+from tests.small_runs import MakeRun
 
 from reslab import disk, store
 from reslab.errors import UserError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.training.conftest import MakeRun
+from tests.small_runs import MakeRun
 
 from reslab import load, store
 from reslab.data.normalize import Normalization

@@ -20,8 +20,8 @@ from safetensors.torch import save
 
 from reslab import build
 from reslab.errors import UserError
-from reslab.inference.given import Given
 from reslab.weights.files import read_weights, trained
+from reslab.weights.given import Given
 
 LONGEST = 800
 """Letters of a message, without the path."""

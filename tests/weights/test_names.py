@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from reslab.errors import UserError
-from reslab.models import build, fit, from_torchvision, to_torchvision, translate
+from reslab.models import build
+from reslab.weights.names import fit, from_torchvision, to_torchvision, translate
 
 AKAMASTER = Path(__file__).parents[2].parent / "shared/data/weights/resnet20-12fca82f.th"
 

@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from reslab import web
 from reslab.config.datasets import data_root
 from reslab.errors import UserError
-from reslab.mirror import web
 
 CONNECT_SECONDS = 12
 """How long a server may take to answer at all; without a network the error comes within this."""

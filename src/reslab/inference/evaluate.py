@@ -37,12 +37,12 @@ from reslab.data.photographs.views import (
 from reslab.data.photographs.workers import chunks, default_workers, in_workers
 from reslab.data.sources import in_use, open_source
 from reslab.errors import UserError
-from reslab.inference.given import NOTHING, Given
 from reslab.inference.metrics import Score, Tally
+from reslab.models.precision import autocast, set_precision
 from reslab.text import printable
-from reslab.training.precision import autocast, set_precision
 from reslab.weights.about import About
 from reslab.weights.files import net_with, read_weights
+from reslab.weights.given import NOTHING, Given
 from reslab.weights.meaning import Normalizer, normalizer
 
 TOGETHER = 16

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reslab import disk
 from reslab.errors import INTERRUPTED, UserError, exit_code
-from reslab.inference.given import Given, given
+from reslab.weights.given import Given, given
 
 
 def evaluate_each(arguments: Namespace) -> int:

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from reslab import disk
 from reslab.data.modules import dtype_of
 from reslab.errors import UserError
-from reslab.inference.given import NOTHING, Given
-from reslab.models import build, fit, from_torchvision, to_torchvision
+from reslab.models import build
 from reslab.weights.about import About
 from reslab.weights.files import load, trained, write_safetensors
+from reslab.weights.given import NOTHING, Given
+from reslab.weights.names import fit, from_torchvision, to_torchvision
 
 Function = Callable[[Tensor], Tensor]
 TOLERANCE = 1e-4

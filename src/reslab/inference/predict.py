@@ -26,9 +26,9 @@ from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.workers import chunks
 from reslab.errors import UserError
 from reslab.folders import is_looked_at
-from reslab.inference.given import NOTHING, Given
 from reslab.text import markdown_table, printable
 from reslab.weights.files import trained
+from reslab.weights.given import NOTHING, Given
 
 AT_ONCE = 32
 """Images that the net takes together."""

@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from reslab.errors import UserError
-from reslab.mirror.web import ask
+from reslab.web import ask
 
 PATIENCE = 5.0
 """Seconds that the server has for its first answer."""

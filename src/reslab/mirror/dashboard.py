@@ -8,6 +8,7 @@ are those that training logs. wandb-workspaces is the extra `dashboard`, importe
 
 import os
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from reslab import disk, store
 from reslab.errors import UserError
 from reslab.mirror import account
-from reslab.report.runs import Plan
-from reslab.report.table import render
 from reslab.text import printable
 
 if TYPE_CHECKING:
     from wandb_workspaces.expr import And
     from wandb_workspaces.reports.v2 import Report
     from wandb_workspaces.workspaces import Workspace
+
+Plan = Mapping[str, Any]
 
 DASHBOARD = "dashboard.json"
 STEP = "trainer/global_step"
@@ -76,8 +77,11 @@ class Dashboard:
         return [self.workspace.url, self.report.url]
 
 
-def build(plan: Plan, folder: Path, question: str, project: str, entity: str = "") -> Dashboard:
-    """The dashboard of a plan whose run folders are in `folder`. Nothing is sent.
+def build(
+    plan: Plan, folder: Path, question: str, table: str, project: str, entity: str = ""
+) -> Dashboard:
+    """The dashboard of a plan whose run folders are in `folder`, with its table in Markdown.
+    Nothing is sent.
 
     `entity` is whose project it is; empty where that is not known.
     """
@@ -88,13 +92,12 @@ def build(plan: Plan, folder: Path, question: str, project: str, entity: str = "
             "a dashboard needs wandb-workspaces: pip install 'wandb-workspaces>=0.4.13,<0.5'"
         ) from None
     where = {"project": project, "entity": entity}
-    table = render(plan, folder).markdown
     return Dashboard(
         _workspace(plan, folder, table, where), _report(plan, folder, table, question, where)
     )
 
 
-def publish(plan: Plan, folder: Path, question: str) -> list[str]:
+def publish(plan: Plan, folder: Path, question: str, table: str) -> list[str]:
     """Save a plan's workspace and report in W&B, or write down what would be sent; what to say.
 
     What was saved before is renewed. `UserError` if the server does not take it.
@@ -103,8 +106,8 @@ def publish(plan: Plan, folder: Path, question: str) -> list[str]:
     mode, entity = os.environ.get("WANDB_MODE"), os.environ.get("WANDB_ENTITY") or ""
     offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.obstacle()
     if not offline:
-        return _save(plan, folder, question, entity)
-    _keep(build(plan, folder, question, account.project(), entity), folder, _saved(folder))
+        return _save(plan, folder, question, table, entity)
+    _keep(build(plan, folder, question, table, account.project(), entity), folder, _saved(folder))
     return [
         f"{folder / DASHBOARD}: what W&B would be sent",
         f"not sent, since {offline}; where that is mended: "
@@ -112,12 +115,12 @@ def publish(plan: Plan, folder: Path, question: str) -> list[str]:
     ]
 
 
-def _save(plan: Plan, folder: Path, question: str, entity: str) -> list[str]:
+def _save(plan: Plan, folder: Path, question: str, table: str, entity: str) -> list[str]:
     """Save workspace and report, in place of those that were saved before; their addresses."""
     saved = _saved(folder)
     try:
         entity = entity or account.default_entity()
-        board = build(plan, folder, question, account.project(), entity)
+        board = build(plan, folder, question, table, account.project(), entity)
         where = f"{account.base_url()}/{entity}/{account.project()}"
         saved[where] = board.send(saved.get(where, {}))
         addresses = board.addresses()

@@ -16,8 +16,8 @@ from lightning.pytorch.loggers import WandbLogger
 from reslab import store
 from reslab.arguments import from_environment, number
 from reslab.config import RunConfig, flatten
+from reslab.execution import place
 from reslab.mirror import account, unsent
-from reslab.training.ranks import place
 
 FINISH = 60.0
 """Seconds that the server has for what is left at the end; WANDB_FINISH_TIMEOUT is another."""

@@ -2,6 +2,5 @@
 
 from reslab.models.layers import draw_depths
 from reslab.models.nets import build
-from reslab.weights.names import fit, from_torchvision, to_torchvision, translate
 
-__all__ = ["build", "draw_depths", "fit", "from_torchvision", "to_torchvision", "translate"]
+__all__ = ["build", "draw_depths"]

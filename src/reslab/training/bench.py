@@ -19,11 +19,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from reslab.config import Photographs, RunConfig, resolve
+from reslab.config.photographs import root_of
 from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from reslab.data.photographs.opened import PhotographData
 from reslab.data.photographs.prepared import prepare
 from reslab.data.photographs.workers import default_workers
-from reslab.folders import root_of
 from reslab.models import build
 from reslab.text import counted, markdown_table
 from reslab.training.forms import form_a, form_b, form_c

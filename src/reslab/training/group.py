@@ -12,7 +12,8 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import distributed, nn
 
 from reslab.errors import UserError
-from reslab.training.ranks import MEETING, place, timeout
+from reslab.execution import place
+from reslab.training.ranks import MEETING, timeout
 from reslab.weights.files import AtomicCheckpointIO
 
 

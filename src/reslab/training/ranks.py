@@ -13,13 +13,12 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.arguments import from_environment, number, whole
+from reslab.arguments import from_environment, number
 from reslab.machine import available_cores, ending
 
 SUPERVISED = "RESLAB_SUPERVISED"
@@ -33,28 +32,6 @@ TORCHRUN = "TORCHELASTIC_RUN_ID"
 
 PATIENCE = 10.0
 """Seconds that the other processes have to end by themselves after one has failed."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Which process this is among those of its run."""
-
-    rank: int
-    ranks: int
-    local_ranks: int
-    """Processes on this machine."""
-
-    @property
-    def nodes(self) -> int:
-        """Machines."""
-        return self.ranks // self.local_ranks
-
-
-def place() -> Place:
-    """This process's place: the only one, if nobody has said anything else."""
-    rank = from_environment("RANK", partial(whole, least=0)) or 0
-    ranks = from_environment("WORLD_SIZE", whole) or 1
-    return Place(rank, ranks, from_environment("LOCAL_WORLD_SIZE", whole) or ranks)
 
 
 def timeout() -> float:

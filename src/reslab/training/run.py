@@ -19,17 +19,17 @@ from reslab.config import RunConfig, facts_of, input_size
 from reslab.data.modules import ImageData, data_module, dtype_of
 from reslab.data.order import init_seed
 from reslab.errors import UserError
-from reslab.execution import Execution
+from reslab.execution import Execution, place
 from reslab.mirror.logger import Tracking, finish
 from reslab.models import build
 from reslab.models.count import complexity
+from reslab.models.precision import set_precision
 from reslab.text import counted
 from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
 from reslab.training.optimizers import evaluation_interval
-from reslab.training.precision import precision_plugin, set_precision
-from reslab.training.ranks import place
+from reslab.training.precision import precision_plugin
 from reslab.training.selection import Selection, use_selected
 
 LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")

@@ -15,10 +15,10 @@ from reslab import disk, store
 from reslab.config import RunConfig, read_run
 from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
-from reslab.execution import Execution, gpus_for
+from reslab.execution import Execution, gpus_for, place
 from reslab.exhaustion import exhausted
 from reslab.machine import die_with_parent
-from reslab.training.ranks import SUPERVISED, TORCHRUN, place, supervise
+from reslab.training.ranks import SUPERVISED, TORCHRUN, supervise
 from reslab.training.tether import follow_supervisor
 
 SPARED = 4

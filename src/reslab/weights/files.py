@@ -26,10 +26,10 @@ from reslab import disk, store
 from reslab.config import Use
 from reslab.data.modules import dtype_of
 from reslab.errors import UserError, located
-from reslab.inference.given import NOTHING, Given
 from reslab.models import build
 from reslab.text import printable, shortened
 from reslab.weights.about import About
+from reslab.weights.given import NOTHING, Given
 from reslab.weights.meaning import meaning
 from reslab.weights.names import fit, translate
 from reslab.weights.near import refuse_misfit, what_fits

@@ -8,16 +8,16 @@ import torch
 
 from reslab.config import Data, Use, facts_of
 from reslab.config.datasets import DATASETS, imagenet_wnids
+from reslab.config.photographs import listing_of
 from reslab.config.schema import does_not_suit
 from reslab.data.normalize import FITS, Kind, Normalization
 from reslab.data.photographs.opened import fit_normalization, open_photographs
 from reslab.data.photographs.workers import default_workers
 from reslab.data.sources import in_use, open_source
 from reslab.errors import UserError, nearest
-from reslab.folders import listing_of
-from reslab.inference.given import Given
 from reslab.text import quoted
 from reslab.weights.about import About
+from reslab.weights.given import Given
 
 Normalizer = Kind | Normalization
 """A fitted normalisation, or the kind that is to be fitted on the training images."""

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 import torch
 from tests.conftest import DECODING, WORKERS
-from tests.data.photographs import assert_equal, at, first, run
+from tests.data.photographs.reading import assert_equal, at, first, run
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve

@@ -14,7 +14,7 @@ import pytest
 import torch
 from tests.conftest import DECODING, WORKERS
 from tests.data.images import UNDECODABLE
-from tests.data.photographs import assert_equal, at, first, run
+from tests.data.photographs.reading import assert_equal, at, first, run
 from torchvision.transforms.v2.functional import resize
 
 from reslab.config.data import Data

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import DECODING
 from tests.data.images import UNDECODABLE
-from tests.data.photographs import at, run
+from tests.data.photographs.reading import at, run
 
 from reslab.data.photographs.opened import PhotographData
 from reslab.data.photographs.prepared import prepare

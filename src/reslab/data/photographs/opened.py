@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from reslab import disk
 from reslab.config.data import Data, Photographs
+from reslab.config.photographs import listing_of
 from reslab.config.schema import RunConfig
 from reslab.data.modules import (
     Batch,
@@ -41,7 +42,7 @@ from reslab.data.photographs.survey import Survey, kept, once, survey
 from reslab.data.photographs.workers import chunks, default_workers, in_workers, one_thread
 from reslab.data.sources import held_out, in_use
 from reslab.errors import UserError
-from reslab.folders import Image, listing_of
+from reslab.folders import Image
 
 Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.bytes_]

@@ -36,20 +36,12 @@ from tqdm import tqdm
 
 from reslab import disk
 from reslab.config.data import Data
+from reslab.config.photographs import PREPARED, how_to_prepare, prepared_folder, refuse_missing
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.survey import Survey, kept, once
 from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
-from reslab.folders import (
-    PREPARED,
-    Listing,
-    how_to_prepare,
-    is_split,
-    list_folder,
-    prepared_folder,
-    refuse_missing,
-    size_of,
-)
+from reslab.folders import Listing, is_split, list_folder, size_of
 from reslab.text import printable
 
 FORMAT = 2

@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from reslab.mirror.web import ask
+from reslab.web import ask
 
 
 @contextmanager

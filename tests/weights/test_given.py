@@ -7,7 +7,7 @@ import pytest
 
 from reslab.config import Use, merge, resolve
 from reslab.errors import UserError
-from reslab.inference.given import Given, add_options, given
+from reslab.weights.given import Given, add_options, given
 
 FILE = Path("net.pth")
 
