@@ -19,7 +19,7 @@ from reslab.errors import UserError
 KILLED = """
 import os, sys
 from pathlib import Path
-from reslab import store
+from reslab import disk
 with disk.replacing(Path(sys.argv[1])) as temporary:
     temporary.write_text("half of it")
     print("writing", flush=True)

@@ -37,10 +37,10 @@ def test_a_checkpoint_has_the_weights_and_what_the_optimiser_keeps(tmp_path: Pat
 
 def test_every_run_needs_a_checkpoint_and_those_under_way_the_next_one_too(tmp_path: Path) -> None:
     jobs = [run(tmp_path, seed) for seed in range(3)]
-    assert space.needed(jobs, 2) == 3 * (8_000_000 + disk.OTHER) + 2 * 8_000_000
+    assert space.needed(jobs, 2) == 3 * (8_000_000 + space.OTHER) + 2 * 8_000_000
     jobs[0].folder.mkdir()
     (jobs[0].folder / store.CHECKPOINT).touch()
-    assert space.needed(jobs, 2) == 2 * (8_000_000 + disk.OTHER) + 2 * 8_000_000
+    assert space.needed(jobs, 2) == 2 * (8_000_000 + space.OTHER) + 2 * 8_000_000
     assert space.needed([], 2) == 0
 
 

@@ -19,6 +19,7 @@ from reslab.data.normalize import Normalization
 from reslab.data.photographs.decode import decode
 from reslab.data.photographs.views import VIEWS, Views, of_any_size
 from reslab.errors import UserError
+from reslab.inference import evaluate
 from reslab.inference.evaluate import (
     count,
     evaluate_file,
@@ -26,7 +27,6 @@ from reslab.inference.evaluate import (
     log_scores,
     refuse_one_size,
 )
-from reslab.training import evaluate
 from reslab.weights.files import trained
 
 pytestmark = DECODING

@@ -10,8 +10,8 @@ from reslab import load
 from reslab.config import resolve
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
+from reslab.inference import export as exporting
 from reslab.inference.export import FORMATS, Format, example, export
-from reslab.training import export as exporting
 from reslab.weights.about import About
 from reslab.weights.files import trained
 

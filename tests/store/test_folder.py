@@ -174,7 +174,7 @@ def test_a_run_that_ends_while_it_is_looked_at_is_final(
         disk.write_json(folder / store.RESULT, DONE)
         return True
 
-    monkeypatch.setattr(store, "is_locked", ends_after)
+    monkeypatch.setattr("reslab.store.folder.is_locked", ends_after)
     assert store.state(tmp_path) == "done"
 
 

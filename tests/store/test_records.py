@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.results import DIVERGED, DONE
 
+from reslab.disk import parse_json
 from reslab.store import records
 
 
@@ -29,7 +30,7 @@ def test_what_has_another_shape_is_told_with_the_path(
     shape: records.Shape, value: object, where: str
 ) -> None:
     with pytest.raises(ValueError, match=where.replace(".", r"\.")):
-        records.parse(json.dumps(value), shape)
+        parse_json(json.dumps(value), shape)
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "/etc", "a/b", ".hidden", ""])

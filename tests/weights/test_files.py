@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from tests.small_runs import MakeRun
 
-from reslab import load, store
+from reslab import disk, load, store
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.evaluate import evaluate_file
@@ -124,7 +124,7 @@ def test_a_full_disk_is_told_as_such_and_not_in_torchs_words(
     file = tmp_path / store.CHECKPOINT
     file.write_bytes(b"the last one")
     full = nullcontext((Path("/dev/full"), 0o644))
-    monkeypatch.setattr(store, "_temporary", lambda _: full)
+    monkeypatch.setattr(disk, "_temporary", lambda _: full)
     with pytest.raises(UserError, match=r"last\.ckpt cannot be written: the disk is full, or your"):
         AtomicCheckpointIO().save_checkpoint({"a": torch.zeros(1_000_000)}, file)
     assert file.read_bytes() == b"the last one"

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from reslab.config.data import Photographs
-from reslab.data import crops
+from reslab.data.photographs import crops
 
 WIDE = (torch.arange(3 * 60 * 90) * 7919 % 251).view(3, 60, 90).to(torch.uint8)
 TALL, SMALL = WIDE.transpose(1, 2), WIDE[:, :9, :13]

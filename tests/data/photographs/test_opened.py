@@ -11,9 +11,9 @@ from torch import Tensor
 
 from reslab.config import RunConfig, resolve
 from reslab.config.schema import Normalizing
-from reslab.data import crops
 from reslab.data.modules import ResidentData, data_module
 from reslab.data.normalize import Normalization
+from reslab.data.photographs import crops
 from reslab.data.photographs.opened import PhotographData, Pictures, open_pictures
 from reslab.data.sources import hold_out
 from reslab.errors import UserError
@@ -144,8 +144,8 @@ def test_a_second_run_decodes_nothing_before_it_trains(
     def decode(path: Path) -> Tensor:
         raise AssertionError(path)
 
-    for module in ("survey", "photographs"):
-        monkeypatch.setattr(f"reslab.data.{module}.decode", decode)
+    for module in ("survey", "opened"):
+        monkeypatch.setattr(f"reslab.data.photographs.{module}.decode", decode)
     assert at(run(photographs, seed=1)).train_examples == 18
     with pytest.raises(AssertionError):
         at(run(photographs, recipe={"normalization": "pixel_mean"}))

@@ -18,7 +18,7 @@ from tests.data.photographs.reading import assert_equal, at, first, run
 from torchvision.transforms.v2.functional import resize
 
 from reslab.config.data import Data
-from reslab.data import prepared
+from reslab.data.photographs import prepared
 from reslab.data.photographs.opened import PhotographData, open_pictures
 from reslab.data.photographs.prepared import ABOUT, INDEX, JOURNAL, PIXELS, prepare
 from reslab.errors import UserError
@@ -233,7 +233,7 @@ def test_a_killed_preparation_goes_on_to_the_same_store(
     script = f"""
 import os, signal
 from pathlib import Path
-from reslab.data import prepared
+from reslab.data.photographs import prepared
 
 def flush(file, calls=iter(range(9))):
     if next(calls) == 8:
