@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.results import DONE
 
 from reslab import disk, store
 from reslab.errors import UserError
@@ -119,6 +120,17 @@ def test_one_that_is_killed_is_recorded(supervised: Supervised, tmp_path: Path) 
     assert process.returncode == 1
     error = disk.read_json(tmp_path / store.ERROR)
     assert error["message"].startswith("rank 1 was killed by signal 9 (SIGKILL: ")
+
+
+@pytest.mark.process
+def test_one_that_is_killed_after_the_result_is_no_failure(
+    supervised: Supervised, tmp_path: Path
+) -> None:
+    disk.write_json(tmp_path / store.RESULT, DONE)
+    process = supervised("if not rank: os.kill(os.getpid(), 9)")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert not (tmp_path / store.ERROR).exists()
 
 
 @pytest.mark.process

@@ -93,6 +93,7 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
 
     SIGTERM and SIGINT are passed on. If one process fails, the others have `PATIENCE` to end, then
     they are killed; the one that was killed by a signal is named in the folder's `error.json`.
+    What happens to a process once the result is written is no failure of the run.
     """
     reading, writing = os.pipe()  # the processes end with this one: see tether
     with socket.create_server(("127.0.0.1", 0)) as meeting:  # rank 0 listens on
@@ -108,7 +109,7 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
             rank.process.wait()
             rank.reader.join(1.0)
         os.close(writing)
-    if first is None:
+    if first is None or store.state(folder) in store.FINAL:
         return 0
     if not signals:
         print(first.end(), file=sys.stderr, flush=True)
