@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.configs.shipped import EXPERIMENTS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
@@ -97,8 +98,7 @@ def heard(make: Make) -> Heard:
 def test_help_names_every_target_and_every_experiment(make: Make) -> None:
     text = make().stdout
     assert {t for t in READS if not re.search(rf"make {t}\b(?!-)", text)} == {"help"}
-    names = {path.stem for path in (REPOSITORY / "configs/experiments").glob("*.yaml")}
-    assert {name for name in names if f"  {name} " not in text} == set()
+    assert {name for name in EXPERIMENTS if f"  {name} " not in text} == set()
 
 
 def test_every_target_says_which_words_it_reads() -> None:

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.configs.shipped import EXPERIMENTS
 
-from reslab.config import ZOO, DenseNet, ResNet, config_names, describe, input_size
+from reslab.config import ZOO, DenseNet, ResNet, describe, input_size
 from reslab.config.convolutions import BRANCHES, STEMS
 from reslab.config.costs import MOST_PARAMETERS, Complexity, Impossible, cost, costs, count
 from reslab.config.nets import Foreign
@@ -111,7 +112,7 @@ def test_torch_counts_the_same_for_every_net_of_a_shipped_experiment() -> None:
     nets = list(
         dict.fromkeys(
             (config.model, input_size(config))
-            for name in config_names("experiments")
+            for name in EXPERIMENTS
             for variant in read_plan_file(name, Options(seeds=1)).variants
             for config in variant.configs
             if not isinstance(config.model, Foreign)

@@ -1,11 +1,80 @@
-"""The plans of all experiments that ship, each read once for all tests."""
+"""What ships: names of experiments and recipes, and the plans, each read once for all tests.
+
+Files that a user adds to configs/ are in no list: they are validated (test_experiments.py,
+test_recipes.py), and nothing more is asked of them.
+"""
 
 from functools import cache
 
-from reslab.config import config_names
 from reslab.experiments.plan import Options, Plan, read_plan_file
 
-NAMES = config_names("experiments")
+EXPERIMENTS = (
+    "activation_orders",
+    "augmentation",
+    "batch_size_and_seeds",
+    "cardinality",
+    "densenet",
+    "densenet_imagenet",
+    "identity_mappings",
+    "imagenet_depth",
+    "imagenet_plain_vs_residual",
+    "imagenette",
+    "loss_landscape_nets",
+    "mnist",
+    "mnist_article",
+    "no_normalization",
+    "no_normalization_imagenet",
+    "optimizer_and_schedule",
+    "plain_vs_residual",
+    "preact_depth",
+    "preact_imagenet",
+    "quickstart",
+    "residual_unit_details",
+    "resnet_tweaks",
+    "resnext_cifar",
+    "resnext_imagenet",
+    "resnext_shortcuts",
+    "shortcut_options",
+    "squeeze_excitation",
+    "squeeze_excitation_imagenet",
+    "stochastic_depth",
+    "stochastic_depth_imagenet",
+    "torchvision_resnets",
+    "wide",
+    "wide_depth_and_width",
+    "wide_imagenet",
+    "wide_units",
+)
+"""In configs/experiments; docs/experiments.md lists the same."""
+
+RECIPES = (
+    "bachlechner2020_cifar",
+    "de2020_cifar",
+    "digits",
+    "he2015_cifar",
+    "he2015_imagenet",
+    "he2016_cifar",
+    "he2016_imagenet",
+    "he2016_readme",
+    "he2019_imagenet",
+    "hu2018_ablation",
+    "hu2018_imagenet",
+    "huang2016_cifar",
+    "huang2017_cifar",
+    "huang2017_imagenet",
+    "hysts_cifar",
+    "imagenette",
+    "li2018_cifar",
+    "mnist",
+    "mnist_article",
+    "torchvision_v1",
+    "xie2017_cifar",
+    "xie2017_imagenet",
+    "zagoruyko2016_cifar",
+    "zhang2019_cifar",
+    "zhang2019_imagenet",
+)
+"""In configs/recipes; some experiment uses each."""
 
 
 @cache

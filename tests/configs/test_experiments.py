@@ -1,4 +1,4 @@
-"""Every experiment that ships can be planned and stands beside the numbers of its paper.
+"""Every experiment can be planned, and one that ships stands beside the numbers of its paper.
 
 One published table belongs to one experiment, and each cell that the paper measured itself is a
 variant, or the paper's data file says why not. Quoted numbers are told apart there, too.
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.configs.shipped import NAMES, plan
+from tests.configs.shipped import EXPERIMENTS, plan
 
 from reslab.config import Foreign, config_file, config_names, input_size, load_yaml
 from reslab.config.costs import costs
@@ -37,7 +37,7 @@ def header(name: str) -> str:
 def claims() -> dict[str, dict[str, list[Cell]]]:
     """Table → experiment → the rows and columns that its variants point at."""
     claimed: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
-    for name in NAMES:
+    for name in EXPERIMENTS:
         for variant in plan(name).variants:
             if variant.published is not None:
                 place = variant.published
@@ -46,7 +46,7 @@ def claims() -> dict[str, dict[str, list[Cell]]]:
     return claimed
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_variant_has_its_published_value_or_says_that_there_is_none(name: str) -> None:
     tree = load_yaml(config_file("experiments", name))
     for variant in plan(name).variants:
@@ -58,7 +58,7 @@ def test_a_variant_has_its_published_value_or_says_that_there_is_none(name: str)
             assert found.fail or found.value is not None
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_variant_is_on_the_data_of_its_cell(name: str) -> None:
     for variant in plan(name).variants:
         if variant.published is None:
@@ -73,7 +73,7 @@ def test_a_variant_is_on_the_data_of_its_cell(name: str) -> None:
         assert data in (None, ours), variant.label
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_file_opens_with_commands_that_plan_and_the_number_of_their_runs(name: str) -> None:
     commands = re.findall(rf"#   make experiment NAME={name}\b(.*)", header(name))
     assert commands
@@ -119,7 +119,7 @@ def test_a_table_has_an_experiment_or_a_reason_why_it_has_none() -> None:
 
 @pytest.mark.parametrize("ref", sorted(claims()))
 def test_each_cell_that_a_paper_measured_itself_is_a_variant(ref: str) -> None:
-    mains = {plan(name).published for name in NAMES}
+    mains = {plan(name).published for name in EXPERIMENTS}
     if read_paper(ref.partition("/")[0]).third_party and ref not in mains:
         return  # it only lends numbers to another paper's nets
     claimed = {place for places in claims()[ref].values() for place in places}
@@ -168,7 +168,7 @@ OTHERWISE = {
 """Details of nets in which shipped experiments knowingly deviate from what their papers say."""
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_shipped_nets_begin_and_are_joined_as_their_papers_say(name: str) -> None:
     for variant in plan(name).variants:
         place = variant.published or {"table": plan(name).published}
@@ -199,7 +199,7 @@ def test_a_number_that_fails_is_a_row_too() -> None:
 
 def test_every_experiment_is_planned_without_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("a process was started"))
-    first = [variant.configs[0] for name in NAMES for variant in plan(name).variants]
+    first = [variant.configs[0] for name in EXPERIMENTS for variant in plan(name).variants]
     ours = [config for config in first if not isinstance(config.model, Foreign)]
     nets = [(config.model, input_size(config)) for config in ours]
     assert all(row.params > 0 and row.multiply_adds > 0 for row in costs(nets).values())
@@ -211,8 +211,8 @@ def test_every_experiment_expands(name: str) -> None:
     assert all(variant.configs for variant in plan.variants)
 
 
-@pytest.mark.parametrize("name", config_names("experiments"))
-def test_every_experiment_says_what_it_asks_and_how_to_run_it(name: str) -> None:
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_shipped_experiment_says_what_it_asks_and_how_to_run_it(name: str) -> None:
     first, *rest = config_file("experiments", name).read_text(encoding="utf-8").splitlines()
     assert first.startswith("# ")
     assert any(line.startswith(f"#   make experiment NAME={name}") for line in rest)

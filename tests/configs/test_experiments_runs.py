@@ -18,7 +18,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tests.configs import shipped
-from tests.configs.shipped import NAMES
+from tests.configs.shipped import EXPERIMENTS
 from tests.conftest import DECODING
 from torch.nn import functional
 
@@ -111,7 +111,7 @@ def few_images(
 opened = cache(open_source)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if smallest(name)])
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if smallest(name)])
 def test_an_experiment_runs_from_its_plan_to_its_table(
     name: str, few_images: Callable[[str], None]
 ) -> None:
@@ -168,7 +168,7 @@ def others() -> Iterator[tuple[str, RunConfig, Described]]:
     """The nets of all experiments that no run above trains, each narrowed net once; other
     libraries' nets have their own tests."""
     seen: set[Described] = set()
-    for name in NAMES:
+    for name in EXPERIMENTS:
         trained = {variant.configs[0].model for variant in smallest(name)}
         for variant in plan(name).variants:
             config = variant.configs[0]

@@ -4,19 +4,19 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.configs.shipped import EXPERIMENTS, RECIPES
 from tests.hostile.conftest import Main
 from tests.hostile.guard import outcome
 from tests.hostile.mutations import each, texts
 
-from reslab.config import dump_yaml, read_run
+from reslab.config import config_file, dump_yaml, read_run
 from reslab.experiments.plan import Options, read_plan_file
-
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def originals(kind: str) -> list[str]:
     """The shipped files, the shortest first: a failure is told by a short one."""
-    files = (CONFIGS / kind).glob("*.yaml")
+    names = {"experiments": EXPERIMENTS, "recipes": RECIPES}[kind]
+    files = (config_file(kind, name) for name in names)
     return sorted(
         (file.read_text(encoding="utf-8") for file in files), key=lambda text: (len(text), text)
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.configs.shipped import EXPERIMENTS
 from tests.report.conftest import TABLE6, Lab
 from tests.wandb_server import call, wandb_server
 
 from reslab import disk, store
 from reslab.commands import dashboard
-from reslab.config import config_names
 from reslab.errors import UserError
 from reslab.experiments import plan as planning
 from reslab.experiments.plan import Options, as_written, question, read_plan_file
@@ -63,7 +63,7 @@ def uncounted() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", config_names("experiments"))
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_specification_of_a_shipped_experiment_is_read_back(
     name: str, uncounted: None, tmp_path: Path
 ) -> None:
