@@ -71,12 +71,14 @@ class Normalization:
 
     @classmethod
     def from_state(cls, state: NormalizationState) -> "Normalization":
-        """The normalisation that `state()` described; `UserError` for an unknown kind."""
+        """The normalisation that `state()` described; `UserError` for unknown kinds and lacks."""
         if state["kind"] not in (*get_args(Kind), GIVEN):
             raise UserError(
                 f"the normalization in the weights is {quoted(state['kind'])}; expected "
                 f"{', '.join(get_args(Kind))}"
             )
+        if state["kind"] == "gcn_zca" and "whitening" not in state:
+            raise UserError("the normalization in the weights is 'gcn_zca' without its whitening")
         return cls(**state)
 
     @classmethod

@@ -1,7 +1,7 @@
 """What weights are about: which net they belong to, what it takes, and what it answers.
 
-It travels with them, as JSON in a safetensors file and as plain values and tensors in a checkpoint,
-and is read through a description: files come from anywhere.
+It travels with them, as JSON in a safetensors file (a whitening as a tensor) and as plain values
+and tensors in a checkpoint, and is read through a description: files come from anywhere.
 """
 
 import json
@@ -54,10 +54,16 @@ class About:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> "About":
-        """What `as_json` described; `UserError` for anything else."""
+    def from_json(cls, text: str, whitening: Tensor | None = None) -> "About":
+        """What `as_json` described; `UserError` for anything else.
+
+        A `whitening` that lies beside the text takes the place of one in it.
+        """
         try:
-            return _about(_Part.model_validate_json(text))
+            part = _Part.model_validate_json(text)
+            if whitening is not None:
+                part.normalization.whitening = whitening
+            return _about(part)
         except ValidationError as error:
             raise UserError(_told(error)) from None
 

@@ -5,6 +5,9 @@ takes it apart; the machine here knows the instructions that tensors and plain v
 "calls" only the rows of `CALLS`, which are functions of ours. A tensor is at first only where it
 lies; sizes are compared with the file's before memory is taken. Both of torch's forms are read: a
 zip archive (since torch 1.6), and pickles followed by the bytes of the storages.
+
+`torch.load(weights_only=True)` runs nothing either, but (torch 2.14) it refuses protocols 4
+and 5, and a few bytes make it take any memory or hash nested tuples forever.
 """
 
 import io
