@@ -79,34 +79,37 @@ def test_counts_follow_from_the_description(
     [
         (
             {"name": "imagenette", "classes": ("n01440764",)},
-            "belongs to imagenet, not to imagenette",
+            "is not read with name: 'imagenette', but with name: 'imagenet';",
         ),
         (
             {"name": "cifar10", "per_class": 5},
-            "per_class: 5 belongs to photographs, not to cifar10",
+            "per_class: 5 is not read with name: 'cifar10', but with name: 'imagenet', ",
         ),
         (
             {"name": "cifar10", "prepared": 64},
-            "prepared: 64 belongs to photographs, not to cifar10",
+            "prepared: 64 is not read with name: 'cifar10'",
         ),
         (
             {"name": "imagenet", "folder": "/x"},
-            "folder: '/x' belongs to imagefolder, not to imagenet",
+            "folder: '/x' is not read with name: 'imagenet', but with name: 'imagefolder'",
         ),
         ({"name": "imagenet", "per_class": 733}, "733; the smallest class of imagenet has 732"),
         ({"name": "imagenet", "classes": ("n1",)}, "imagenet has no n1; expected WordNet ids"),
         ({"name": "imagenet", "classes": ("n01443537", "n01440764")}, "expected sorted ids"),
         ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
-        ({"name": "digits", "tested_on": "test"}, "tested_on: test is so without a holdout"),
+        ({"name": "digits", "tested_on": "test"}, "tested_on: 'test' is not read with holdout: 0"),
         (
             {"name": "digits", "selected_on": "holdout"},
-            "selected_on: holdout needs images that are",
+            "selected_on: 'holdout' is not read with holdout: 0 and tested_on: 'holdout', but",
         ),
         (
             {"name": "digits", "holdout": 9, "selected_on": "holdout"},
-            "choose the weights by the images that they are tested on; add tested_on: test",
+            "with tested_on: 'holdout', but with holdout other than 0 and tested_on: 'test'",
         ),
-        ({"name": "imagefolder", "folder": "x", "split_seed": 1}, "split_seed: 1 needs a test_fr"),
+        (
+            {"name": "imagefolder", "folder": "x", "split_seed": 1},
+            "1 is not read with test_fraction: null",
+        ),
         ({"name": "imagefolder"}, "folder: is missing; imagefolder needs it"),
         ({"name": "imagefolder", "folder": "x", "test_fraction": 1.0}, "less than 1"),
         ({"name": "imagefolder", "folder": "x", "files": "abc"}, "files and counts are found tog"),
@@ -143,6 +146,14 @@ def test_a_file_of_classes_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 def test_the_smallest_class_does_not_bound_a_larger_one_that_is_chosen() -> None:
     assert Data(name="imagenet", classes=("n01440764",), per_class=1000).per_class == 1000
+
+
+def test_a_holdout_leaves_training_images() -> None:
+    assert Data(name="cifar10", holdout=49_999)
+    with pytest.raises(ValidationError, match="must leave training images; cifar10 has 50000"):
+        Data(name="cifar10", holdout=50_000)
+    with pytest.raises(ValidationError, match="'cifar10'"):
+        Data(name="svhn")  # type: ignore[arg-type]
 
 
 # ---- a folder of one's own ----------------------------------------------------------------------
@@ -188,7 +199,7 @@ def test_a_description_that_says_what_lies_in_its_folder_is_read_without_it(
 
 
 def test_the_golden_id_of_a_run_on_photographs() -> None:
-    """As in test_schema: it never changes."""
+    """As in test_run: it never changes."""
     assert run(data="imagenette_mini").run_id == "1f89a8ffa5"
 
 
@@ -222,9 +233,9 @@ def test_a_net_takes_squares_of_the_recipes_size_or_the_data_sets() -> None:
     [
         (
             {"crop": "area", "shorter_side": (256, 300)},
-            "shorter_side: .* is not read with crop: area",
+            "shorter_side: .* is not read with crop: 'area', but with crop: 'scale'",
         ),
-        ({"crop": "scale", "area": (0.5, 1.0)}, "area: .* is not read with crop: scale"),
+        ({"crop": "scale", "area": (0.5, 1.0)}, "area: .* is not read with crop: 'scale'"),
         ({"crop": "scale", "shorter_side": (480, 256)}, r"expected \[from, to\], got \[480, 256\]"),
         ({"crop": "scale", "shorter_side": (128, 256)}, "128 pixels have no square of size: 224"),
         ({"crop": "area", "area": (0.5, 2.0)}, "parts of the image up to 1"),

@@ -1,5 +1,7 @@
 """Descriptions of nets: what cannot work is refused with its reason, and what a net reads."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -32,24 +34,36 @@ def with_fields(name: str, **fields: object) -> ResNet:
         ("resnet20", {"kernels": (2, 2)}, "kernels: [2, 2]; only odd sizes keep the size"),
         ("resnet20", {"stem": "deep", "stem_width": 1}, "stem_width: 1; stem deep begins with hal"),
         ("xception", {"stem_width": 1}, "stem_width: 1; stem xception begins with half of it"),
-        ("resnet20", {"groups": 2}, "groups: 2 is read by nothing with branch basic"),
-        ("resnet20", {"base_width": 4}, "base_width: 4 is read by nothing with branch basic"),
-        ("resnet50", {"kernels": (3,)}, "is read by nothing with branch bottleneck"),
-        ("resnet20", {"inner": ((16,),) * 3}, "is read by nothing with branch basic"),
-        ("resnet20", {"gate_bias": -6.0}, "gate_bias: -6.0 is read by nothing"),
-        ("resnet20", {"scale": (0.5, 1.0)}, "is read by nothing with branch basic, shortcut A"),
-        ("resnet20", {"shortcut_dropout": 0.1}, "is read by nothing"),
-        ("resnet20", {"scale_init": 0.1}, "scale_init: 0.1 is read by nothing"),
-        ("resnet20", {"shortcut": "C", "zeros": "after"}, "zeros: after is read by nothing"),
-        ("resnet20", {"projection_reads": "x"}, "projection_reads: x is read by nothing"),
-        ("resnet50", {"projection_reads": "x"}, "order original"),
-        ("resnet20", {"padding_reads": "order"}, "padding_reads: order is read by nothing"),
-        ("preact_resnet164", {"padding_reads": "order"}, "padding_reads: order is read by nothing"),
-        ("resnet20", {"stem_init": "uniform"}, "stem_init: uniform is read by nothing"),
-        ("fixup_resnet56", {"init": "uniform"}, "stem_init: uniform is read by nothing"),
-        ("fixup_resnet56", {"linear_init": "small"}, "linear_init: small is read by nothing"),
-        ("resnet20", {"gate_init": "same"}, "gate_init: same is read by nothing"),
-        ("resnet20", {"norm": "none", "gamma_init": "uniform"}, "gamma_init: uniform is read by n"),
+        ("resnet20", {"groups": 2}, "groups: 2 is not read with branch: 'basic'"),
+        ("resnet20", {"base_width": 4}, "base_width: 4 is not read with branch: 'basic'"),
+        ("resnet50", {"kernels": (3,)}, "is not read with branch: 'bottleneck'"),
+        ("resnet20", {"inner": ((16,),) * 3}, "is not read with branch: 'basic'"),
+        ("resnet20", {"gate_bias": -6.0}, "gate_bias: -6.0 is not read"),
+        (
+            "resnet20",
+            {"scale": (0.5, 1.0)},
+            "is not read with shortcut: 'A', but with shortcut: 'scaled'",
+        ),
+        ("resnet20", {"shortcut_dropout": 0.1}, "is not read"),
+        ("resnet20", {"scale_init": 0.1}, "scale_init: 0.1 is not read"),
+        ("resnet20", {"shortcut": "C", "zeros": "after"}, "zeros: 'after' is not read"),
+        ("resnet20", {"projection_reads": "x"}, "projection_reads: 'x' is not read"),
+        (
+            "resnet50",
+            {"projection_reads": "x"},
+            "is not read with order: 'original' and scaling: 'none'",
+        ),
+        ("resnet20", {"padding_reads": "order"}, "padding_reads: 'order' is not read"),
+        ("preact_resnet164", {"padding_reads": "order"}, "padding_reads: 'order' is not read"),
+        ("resnet20", {"stem_init": "uniform"}, "stem_init: 'uniform' is not read"),
+        ("fixup_resnet56", {"init": "uniform"}, "stem_init: 'uniform' is not read"),
+        ("fixup_resnet56", {"linear_init": "small"}, "linear_init: 'small' is not read"),
+        ("resnet20", {"gate_init": "same"}, "gate_init: 'same' is not read"),
+        (
+            "resnet20",
+            {"norm": "none", "gamma_init": "uniform"},
+            "gamma_init: 'uniform' is not read",
+        ),
         ("resnet20", {"widths": (16, 32, 16)}, "A pads with zero channels and cannot shrink"),
         ("resnet20", {"widths": (16, 32, 16), "shortcut": "gated"}, "gated pads with zero chan"),
         ("resnet164", {"base_width": 6}, "base_width: 6 of 64 times width 16 is no whole number"),
@@ -64,6 +78,44 @@ def test_what_cannot_work_is_refused_with_its_reason(
     assert reason in str(caught.value)
 
 
+NET = {"units": (1, 1), "widths": (16, 32), "strides": (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"units": (1, 1, 1)}, "one entry per stage each; they have 3, 2 and 2"),
+        ({"strides": (1,)}, "one entry per stage each; they have 2, 2 and 1"),
+        ({"units": (), "widths": (), "strides": ()}, "at least 1 item"),
+        ({"units": (0, 1)}, "greater than 0"),
+        ({"widths": (16, -32)}, "greater than 0"),
+        ({"classes": 0}, "greater than 0"),
+        ({"stride_on": "first"}, "stride_on: 'first' is not read with branch: 'basic'"),
+        ({"shortcut": "B", "zeros": "after"}, "zeros: 'after' is not read with shortcut: 'B'"),
+        ({"widths": (32, 16)}, "A pads with zero channels and cannot shrink the width"),
+        ({"stem_width": 64}, r"cannot shrink the width.* \[64, 16, 32\] .*; use B or C"),
+        ({"shortcut": "E"}, "'none', 'A', 'B'"),
+        ({"branch": "wide"}, "'basic'"),
+        ({"order": "preactivation"}, "'full_preactivation'"),
+        ({"dept": 20}, "Extra inputs are not permitted"),
+    ],
+    ids=str,
+)
+def test_a_net_that_cannot_be_built_is_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        ResNet(**{**NET, **fields})
+
+
+@pytest.mark.parametrize("shortcut", ["none", "B", "C"])
+def test_only_option_a_needs_a_growing_width(shortcut: str) -> None:
+    assert ResNet(**{**NET, "widths": (32, 16), "shortcut": shortcut})
+
+
+def test_a_bottlenecks_width_counts_four_times_in_option_a() -> None:
+    """He 2015, Fig. 5: a bottleneck of width 16 puts out 64 channels."""
+    assert ResNet(**NET, branch="bottleneck", stem_width=64, stride_on="first")
+
+
 def test_a_compression_that_leaves_no_channels_is_refused() -> None:
     dense = describe("densenet_bc_100_12").model_dump()
     with pytest.raises(
@@ -74,7 +126,9 @@ def test_a_compression_that_leaves_no_channels_is_refused() -> None:
 
 def test_a_dense_nets_scales_without_norms_are_refused() -> None:
     dense = describe("densenet_bc_100_12").model_dump()
-    with pytest.raises(ValidationError, match="gamma_init: uniform is read by nothing with norm n"):
+    with pytest.raises(
+        ValidationError, match="gamma_init: 'uniform' is not read with norm: 'none'"
+    ):
         DenseNet.model_validate(dense | {"norm": "none", "gamma_init": "uniform"})
 
 
@@ -123,3 +177,7 @@ def test_a_run_of_any_family_is_read_back_as_it_was(name: str) -> None:
 def test_names_of_other_libraries_enter_the_run_id() -> None:
     ids = {resolve({**RUN, "model": m}, "x").run_id for m in ("timm:resnet18", "timm:resnet34")}
     assert len(ids) == 2
+
+
+def test_depth_counts_weighted_layers() -> None:
+    assert [describe(f"resnet{n}").layers for n in (20, 50, 110)] == [20, 50, 110]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import CutMix, MixUp, RandAugment
 from torchvision.transforms.v2 import functional as vision
 
-from reslab.config.schema import Augmentation
+from reslab.config.recipe import Augmentation
 from reslab.data.augment import Draws, augmented, crop_flip, cutout, mixed, randaugment
 from reslab.data.normalize import FITS, Kind, Normalization
 
@@ -174,10 +174,12 @@ def test_cutouts_box_is_that_of_the_authors_code(
 def test_cutout_cuts_to_the_mean_colour_at_places_anywhere() -> None:
     images = some_images(500, 3, 8, 8) // 2 + 100
     normalization = Normalization.fit("channel", images)
-    draws = all_draws(some_draws(500, 0))
-    for padding in ("after_normalization", "before_normalization"):
-        recipe = Augmentation.model_validate({"cutout": 3, "padding": padding})
-        batch = augmented(images, draws, recipe, normalization)
+    still, middle = some_draws(500, 0), torch.ones(500, dtype=torch.int64)
+    for crop in ({}, {"padding": "after_normalization"}, {"padding": "before_normalization"}):
+        if crop:  # of what is padded by 1 the middle is the image itself
+            crop, still = {**crop, "crop_padding": 1}, (middle, middle, still[2])
+        recipe = Augmentation.model_validate({"cutout": 3, **crop})
+        batch = augmented(images, all_draws(still), recipe, normalization)
         is_cut = (batch == 0).all(1)
         assert torch.equal(
             batch.masked_fill(is_cut[:, None], 1),

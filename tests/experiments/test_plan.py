@@ -8,7 +8,7 @@ import pytest
 
 from reslab import disk, store
 from reslab.config import describe, read_run
-from reslab.config.schema import Optimizer
+from reslab.config.recipe import Optimizer
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.experiments.plan import (
@@ -508,7 +508,7 @@ def test_a_mistake_in_what_a_mapping_replaced_is_told_where_set_is() -> None:
 def test_another_optimiser_alone_is_refused_with_what_to_write() -> None:
     said = "SET='recipe.optimizer={name: adam, lr: 0.001}'"
     text = refusal(one({}), set=("recipe.optimizer.name=adam",))
-    beside = "beside it write momentum: 0 and a rate of its own"
+    beside = "leave it out, or write momentum: 0.0 and a rate of its own"
     assert f"{beside}, or replace the whole: {said}" in text
     assert plan(one({}), set=("recipe.optimizer={name: adam, lr: 0.001}",))
 

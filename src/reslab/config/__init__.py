@@ -1,7 +1,9 @@
 """Frozen descriptions, the zoo, strict YAML, and the run's identity. No torch."""
 
 from reslab.config.data import Data, Photographs, facts_of
-from reslab.config.nets import DenseNet, Described, Description, Foreign, ResNet
+from reslab.config.description import Description
+from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.recipe import Augmentation, Optimizer, Recipe, Schedule
 from reslab.config.resolve import (
     config_file,
     config_names,
@@ -10,14 +12,7 @@ from reslab.config.resolve import (
     resolve_use,
     validate,
 )
-from reslab.config.schema import (
-    Augmentation,
-    Optimizer,
-    Recipe,
-    RunConfig,
-    Schedule,
-    input_size,
-)
+from reslab.config.run import RunConfig, input_size
 from reslab.config.strict_yaml import dump_yaml, flatten, load_yaml, merge, parse_assignment
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe

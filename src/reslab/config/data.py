@@ -4,21 +4,26 @@ A folder of one's own (`imagefolder`) is described by what lies in it, never by 
 """
 
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Literal, Self, get_args
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
 from reslab.config.datasets import DATASETS, FOLDERS, DatasetName, Facts, imagenet_wnids
-from reslab.config.nets import Description, Fraction, NonNegativeInt
-from reslab.config.strict_yaml import spelled
+from reslab.config.description import (
+    Description,
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Not,
+    OpenFraction,
+    PositiveFloat,
+)
 
-PositiveFraction = Annotated[float, Field(gt=0, lt=1)]
 Split = Literal["holdout", "test"]
+PHOTOGRAPHS = tuple(
+    name for name in get_args(DatasetName) if name not in DATASETS or DATASETS[name].photographs
+)
 Side = tuple[PositiveInt, PositiveInt]
-PositiveFloats = tuple[
-    Annotated[float, Field(gt=0, allow_inf_nan=False)],
-    Annotated[float, Field(gt=0, allow_inf_nan=False)],
-]
 
 
 class Counts(Description):
@@ -51,7 +56,7 @@ class Data(Description):
     prepared: PositiveInt | None = None
     """Photographs: the shorter side in pixels of the prepared store (scripts/prepare.py) that the
     images are read from. None: the files themselves are decoded, at their own size."""
-    test_fraction: PositiveFraction | None = None
+    test_fraction: OpenFraction | None = None
     """imagefolder without train/ and val/: the part of each class's images that is tested on. Which
     ones follows from `split_seed` and their names alone."""
     split_seed: NonNegativeInt = 0
@@ -63,26 +68,25 @@ class Data(Description):
     counts: Counts | None = None
     """imagefolder: found with `files`."""
 
-    def _reads(self) -> dict[str, bool]:
-        return {
-            "tested_on": self.holdout > 0,
-            "selected_on": self.holdout > 0 and self.tested_on == "test",
-            "split_seed": self.test_fraction is not None,
-        }
+    READ_BESIDE = {
+        "classes": {"name": ("imagenet",)},
+        "per_class": {"name": PHOTOGRAPHS},
+        "prepared": {"name": PHOTOGRAPHS},
+        "test_fraction": {"name": ("imagefolder",)},
+        "folder": {"name": ("imagefolder",)},
+        "files": {"name": ("imagefolder",)},
+        "counts": {"name": ("imagefolder",)},
+        "tested_on": {"holdout": Not(0)},
+        "selected_on": {"holdout": Not(0), "tested_on": ("test",)},
+        "split_seed": {"test_fraction": Not(None)},
+    }
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        self._refuse_what_belongs_to_others()
         if self.classes:
             self._check_classes()
         if self.name == "imagefolder" and self.folder is None:
             raise ValueError("folder: is missing; imagefolder needs it: where the images lie")
-        if self.tested_on == "test" and not self.holdout:
-            raise ValueError("tested_on: test is so without a holdout; leave it out")
-        if self.selected_on == "holdout":
-            self._check_selection()
-        if self.split_seed and self.test_fraction is None:
-            raise ValueError(f"split_seed: {self.split_seed} needs a test_fraction")
         if (self.files is None) != (self.counts is None):
             raise ValueError("files: files and counts are found together; leave both out")
         if self.name == "imagefolder" and self.counts is None:
@@ -103,33 +107,6 @@ class Data(Description):
     def split(self) -> Split:
         """What the run is tested on."""
         return self.tested_on if self.holdout else "test"
-
-    def _refuse_what_belongs_to_others(self) -> None:
-        photographs = self.name not in DATASETS or DATASETS[self.name].photographs
-        readers = {
-            "classes": (self.name == "imagenet", "imagenet"),
-            "per_class": (photographs, "photographs"),
-            "prepared": (photographs, "photographs"),
-        }
-        own = self.name == "imagefolder"
-        readers |= dict.fromkeys(
-            ("test_fraction", "folder", "files", "counts"), (own, "imagefolder")
-        )
-        for field, (is_read, whose) in readers.items():
-            if not is_read and getattr(self, field) not in (None, ()):
-                value = spelled(getattr(self, field))
-                raise ValueError(f"{field}: {value} belongs to {whose}, not to {self.name}")
-
-    def _check_selection(self) -> None:
-        if not self.holdout:
-            raise ValueError(
-                "selected_on: holdout needs images that are set aside; add holdout: their number"
-            )
-        if self.tested_on == "holdout":
-            raise ValueError(
-                "selected_on: holdout would choose the weights by the images that they are tested "
-                "on; add tested_on: test"
-            )
 
     def _check_classes(self) -> None:
         unknown = sorted(set(self.classes) - set(imagenet_wnids()))
@@ -183,31 +160,24 @@ class Photographs(Description):
     (evenly) and `aspect_ratio` (evenly in the logarithm), becomes the square (Szegedy 2015, arXiv
     1409.4842; torchvision's RandomResizedCrop). center: as in evaluation."""
     shorter_side: Side = (256, 480)
-    area: PositiveFloats = (0.08, 1.0)
-    aspect_ratio: PositiveFloats = (3 / 4, 4 / 3)
+    area: tuple[PositiveFloat, PositiveFloat] = (0.08, 1.0)
+    aspect_ratio: tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
     jitter: Fraction = 0.0
     """Brightness, contrast and saturation, in an order drawn per image, are each multiplied by a
     factor drawn evenly from 1 - jitter to 1 + jitter (fb.resnet.torch's ColorJitter). 0 is none."""
-    pca: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    pca: NonNegativeFloat = 0.0
     """Standard deviation of the three factors that shift an image's colour along the principal
     components of ImageNet's colours (Krizhevsky 2012, Sec. 4.1: 0.1). 0 is none."""
     test_shorter_side: PositiveInt = 256
 
-    def _reads(self) -> dict[str, bool]:
-        return {
-            "shorter_side": self.crop == "scale",
-            "area": self.crop == "area",
-            "aspect_ratio": self.crop == "area",
-        }
+    READ_BESIDE = {
+        "shorter_side": {"crop": ("scale",)},
+        "area": {"crop": ("area",)},
+        "aspect_ratio": {"crop": ("area",)},
+    }
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for field in sorted(self.unread):
-            if getattr(self, field) != type(self).model_fields[field].default:
-                value = spelled(getattr(self, field))
-                raise ValueError(
-                    f"{field}: {value} is not read with crop: {self.crop}; leave it out"
-                )
         for field in ("shorter_side", "area", "aspect_ratio"):
             low, high = getattr(self, field)
             if low > high:

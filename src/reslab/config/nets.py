@@ -6,18 +6,21 @@ module. What cannot work is refused here, with its reason. He et al. 2015 (arXiv
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from reslab.config.convolutions import BRANCHES, EXPANSION
+from reslab.config.description import (
+    Description,
+    FiniteFloat,
+    Fraction,
+    NonNegativeInt,
+    Not,
+    PositiveFraction,
+)
 from reslab.config.libraries import refusal, tag_of
 from reslab.config.words import ORDERS, PROJECTIONS, SHORTCUTS
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-PositiveFraction = Annotated[float, Field(gt=0, le=1)]
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
 
 # Not strict: `Net`'s validator hands over lists where JSON had arrays.
 Stages = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
@@ -29,31 +32,13 @@ if TYPE_CHECKING:
 else:  # a table's rows are its words
     Order = Literal[*ORDERS]
     Shortcut = Literal[*SHORTCUTS]
+PADDING = tuple(word for word, made in SHORTCUTS.items() if made.pads)
+PROJECTING = tuple(word for word, made in SHORTCUTS.items() if made.changes in PROJECTIONS)
+ACTIVATING_FIRST = tuple(word for word, made in ORDERS.items() if made.projects_before)
 Norm = Literal["batch", "group", "layer", "none"]
 Activation = Literal["relu", "silu", "gelu"]
 Init = Literal["fan_out", "fan_in", "uniform"]
 LinearInit = Literal["uniform", "zero_bias", "small"]
-
-
-class Description(BaseModel):
-    """A frozen value without unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    def _reads(self) -> dict[str, bool]:
-        """Of fields that are read only beside some values of others: whether they are."""
-        return {}
-
-    @property
-    def unread(self) -> frozenset[str]:
-        """Fields that are not read, whatever their value."""
-        return frozenset(field for field, is_read in self._reads().items() if not is_read)
-
-
-def described(annotation: Any) -> list[type[Description]]:
-    """The descriptions that an annotated field may hold: of `X | None` X, of a union all."""
-    parts = (annotation, *get_args(annotation))
-    return [t for t in parts if isinstance(t, type) and issubclass(t, Description)]
 
 
 class Built(Description):
@@ -75,22 +60,7 @@ class Built(Description):
     in_channels: PositiveInt = 3
     classes: PositiveInt = 10
 
-    def _reads(self) -> dict[str, bool]:
-        return {"gamma_init": self.norm != "none"}
-
-    @model_validator(mode="after")
-    def _reads_what_is_set(self) -> Self:
-        for field in sorted(self.unread):
-            if getattr(self, field) != type(self).model_fields[field].default:
-                raise ValueError(
-                    f"{field}: {getattr(self, field)} is read by nothing with {self._choices()}; "
-                    "leave it out"
-                )
-        return self
-
-    def _choices(self) -> str:
-        """The fields that decide which others are read, in words."""
-        return f"norm {self.norm}"
+    READ_BESIDE = {"gamma_init": {"norm": Not("none")}}
 
 
 class ResNet(Built):
@@ -164,6 +134,30 @@ class ResNet(Built):
     """Its convolution: as torch draws it, or as the others."""
     shortcut_dropout: Fraction = 0.5
 
+    READ_BESIDE = {
+        **Built.READ_BESIDE,
+        "linear_init": {"scaling": Not("fixup")},
+        "stem_init": {"scaling": ("fixup",), "init": Not("uniform")},
+        "stride_on": {"branch": ("bottleneck",)},
+        "groups": {"branch": ("bottleneck",)},
+        "base_width": {"branch": ("bottleneck",)},
+        "kernels": {"branch": ("basic",)},
+        "inner": {"branch": ("separable",)},
+        "zeros": {"shortcut": PADDING},
+        "projection_reads": (
+            {"shortcut": PROJECTING, "order": ACTIVATING_FIRST},
+            {"shortcut": PROJECTING, "scaling": ("fixup",)},
+        ),
+        "padding_reads": {"shortcut": PADDING, "order": ACTIVATING_FIRST, "scaling": Not("fixup")},
+        "scale": {"shortcut": ("scaled",)},
+        "gate": {"shortcut": ("gated",)},
+        "gate_bias": {"shortcut": ("gated",)},
+        "gate_init": {"shortcut": ("gated",), "init": Not("uniform")},
+        "shortcut_dropout": {"shortcut": ("dropout",)},
+        "se_bias": {"se": Not(0)},
+        "scale_init": {"scaling": ("skipinit", "rezero")},
+    }
+
     @property
     def layers(self) -> int:
         """Weighted layers on the longest path, the number in the net's name."""
@@ -184,37 +178,6 @@ class ResNet(Built):
     def convolutions(self, stage: int) -> int:
         """How many convolutions a branch in a stage has."""
         return len(BRANCHES[self.branch](self, stage, 1, 1))
-
-    def _reads(self) -> dict[str, bool]:
-        bottleneck, fixup = self.branch == "bottleneck", self.scaling == "fixup"
-        option, activates_first = SHORTCUTS[self.shortcut], ORDERS[self.order].projects_before
-        draws = self.init != "uniform"
-        return {
-            **super()._reads(),
-            "linear_init": not fixup,
-            "stem_init": fixup and draws,
-            "stride_on": bottleneck,
-            "groups": bottleneck,
-            "base_width": bottleneck,
-            "kernels": self.branch == "basic",
-            "inner": self.branch == "separable",
-            "zeros": option.pads,
-            "projection_reads": option.changes in PROJECTIONS and (activates_first or fixup),
-            "padding_reads": option.pads and activates_first and not fixup,
-            "scale": self.shortcut == "scaled",
-            "gate": self.shortcut == "gated",
-            "gate_bias": self.shortcut == "gated",
-            "gate_init": self.shortcut == "gated" and draws,
-            "shortcut_dropout": self.shortcut == "dropout",
-            "se_bias": self.se > 0,
-            "scale_init": self.scaling in ("skipinit", "rezero"),
-        }
-
-    def _choices(self) -> str:
-        return (
-            f"branch {self.branch}, shortcut {self.shortcut}, order {self.order}, norm "
-            f"{self.norm}, init {self.init} and scaling {self.scaling}"
-        )
 
     @property
     def _starts_at_zero(self) -> bool:

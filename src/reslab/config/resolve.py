@@ -18,8 +18,10 @@ from pydantic_core import ErrorDetails
 
 from reslab.config.data import Counts, Data, facts_of
 from reslab.config.datasets import DatasetName, imagenet_wnids, read_words
-from reslab.config.nets import FAMILIES, described
-from reslab.config.schema import Description, Recipe, RunConfig
+from reslab.config.description import Description, described
+from reslab.config.nets import FAMILIES
+from reslab.config.recipe import Recipe
+from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe

@@ -5,7 +5,7 @@ pixels that it sees at once; torch refuses one value, which has none.
 """
 
 from reslab.config.costs import norm_sides
-from reslab.config.schema import RunConfig, input_size
+from reslab.config.run import RunConfig, input_size
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.text import counted

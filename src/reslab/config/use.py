@@ -8,8 +8,9 @@ from typing import Self
 from pydantic import PositiveInt, model_validator
 
 from reslab.config.data import Data, Photographs, facts_of
-from reslab.config.nets import Description, Net
-from reslab.config.schema import Precision, RunConfig, input_size
+from reslab.config.description import Description
+from reslab.config.nets import Net
+from reslab.config.run import Precision, RunConfig, input_size
 
 
 class Use(Description):

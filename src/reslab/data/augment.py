@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from reslab.config.schema import Augmentation
+from reslab.config.recipe import Augmentation
 from reslab.data.normalize import Normalization
 
 

@@ -16,7 +16,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 
 from reslab.config.data import facts_of
-from reslab.config.schema import RunConfig
+from reslab.config.run import RunConfig
 from reslab.data import files
 from reslab.data.augment import Draws, augmented, mixed
 from reslab.data.normalize import Normalization

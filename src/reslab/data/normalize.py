@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from reslab.config.schema import Normalizing
+from reslab.config.recipe import Normalizing
 from reslab.errors import UserError
 from reslab.text import quoted
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
-from reslab.config.nets import Description, described
-from reslab.config.schema import PositiveFloat, RunConfig
+from reslab.config.description import Description, PositiveFloat, described
+from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import flatten, load_yaml
 from reslab.config.views import CENTER
 from reslab.errors import UserError, nearest

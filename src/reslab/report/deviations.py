@@ -54,7 +54,7 @@ def assumptions(plan: Plan, variants: Sequence[Variant]) -> dict[str, list[str]]
         config, training = variant.config, training_of(plan, variant)
         if config is None or training is None:
             continue
-        read = _leaves(config).keys() - unread(config)
+        read = _leaves(config).keys() - config.unread
         messages.setdefault(training.cite, []).extend(
             (f"{field}: {_ours(field, config)}{mark}", variant.label)
             for fields, mark in ((training.silent_on, ""), (training.unstated, ", not stated"))
@@ -78,15 +78,6 @@ def grouped(messages: Iterable[Message], labels: Sequence[str]) -> list[str]:
         about.setdefault(sentence, []).append(label)
     lines = sorted(about.items(), key=lambda item: -len(item[1]))
     return [sentence + _who(those, labels) for sentence, those in lines]
-
-
-def unread(config: RunConfig) -> set[str]:
-    """Fields that this run does not read, whatever their value."""
-    return {
-        *(f"model.{field}" for field in config.model.unread),
-        *(f"data.{field}" for field in config.data.unread),
-        *(f"recipe.{field}" for field in config.recipe.unread),
-    }
 
 
 def _own_choices(variant: Variant) -> Iterator[str]:
@@ -147,7 +138,7 @@ def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
             yield f"all of it: how {variant.published.citation} trained is not recorded here"
         return
     ours = _leaves(config)
-    skipped = OF_THE_RUN | unread(config) | (DETAILS - ours.keys())
+    skipped = OF_THE_RUN | config.unread | (DETAILS - ours.keys())
     for field, theirs in training.fields.items():
         if (
             field not in skipped - {"data.holdout", "data.selected_on"}

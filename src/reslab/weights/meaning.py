@@ -9,7 +9,7 @@ import torch
 from reslab.config import Data, Use, facts_of
 from reslab.config.datasets import DATASETS, imagenet_wnids
 from reslab.config.photographs import listing_of
-from reslab.config.schema import does_not_suit
+from reslab.config.run import does_not_suit
 from reslab.data.normalize import FITS, Kind, Normalization
 from reslab.data.photographs.opened import fit_normalization, open_photographs
 from reslab.data.photographs.workers import default_workers

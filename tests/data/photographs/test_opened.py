@@ -10,7 +10,7 @@ from tests.data.photographs.reading import assert_equal, at, first, run
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve
-from reslab.config.schema import Normalizing
+from reslab.config.recipe import Normalizing
 from reslab.data.modules import ResidentData, data_module
 from reslab.data.normalize import Normalization
 from reslab.data.photographs import crops

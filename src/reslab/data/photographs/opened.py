@@ -22,7 +22,7 @@ from tqdm import tqdm
 from reslab import disk
 from reslab.config.data import Data, Photographs
 from reslab.config.photographs import listing_of
-from reslab.config.schema import RunConfig
+from reslab.config.run import RunConfig
 from reslab.data.modules import (
     Batch,
     ImageData,

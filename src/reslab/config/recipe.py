@@ -1,0 +1,223 @@
+"""How a net is trained: optimiser, schedule, normalisation, augmentation."""
+
+import itertools
+from collections.abc import Collection
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from reslab.config.data import Photographs
+from reslab.config.description import (
+    Description,
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Not,
+    OpenFraction,
+    PositiveFloat,
+)
+
+MOST_STEPS = 10**9
+"""A run's; 90 epochs of ImageNet in batches of one image are a tenth of it."""
+
+Normalizing = Literal[
+    "pixel_mean",
+    "pixel_mean_global_std",
+    "channel",
+    "channel_mean",
+    "channel_image_std",
+    "gcn_zca",
+    "imagenet",
+    "none",
+]
+"""Ways to normalise pixels; see `Recipe.normalization`."""
+
+
+class Optimizer(Description):
+    """torch's SGD, Adam or AdamW, or timm's LAMB; fields as in torch.optim.
+
+    adam adds the weight decay to the gradient, adamw subtracts it from the weights. lamb is timm's
+    default, as in Wightman 2021 (arXiv 2110.00476): the gradient of all parameters is first clipped
+    to norm 1, and where nothing decays there is no trust ratio.
+    """
+
+    name: Literal["sgd", "adam", "adamw", "lamb"] = "sgd"
+    lr: PositiveFloat
+    momentum: Fraction = 0.0
+    nesterov: bool = False
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.0
+    decay: Literal["all", "weights"] = "all"
+    """What decays: every parameter, or only the weights of convolutions and linear layers."""
+    scale_and_bias_lr_factor: PositiveFloat = 1.0
+    """Times the rate, for all but the weights of convolutions and linear layers. Fixup's code
+    trains all biases and scales at a tenth (Zhang 2019, arXiv 1901.09321)."""
+
+    READ_BESIDE = {
+        "betas": {"name": Not("sgd")},
+        "momentum": {"name": ("sgd",)},
+        "nesterov": {"name": ("sgd",), "momentum": Not(0.0)},
+        "decay": {"weight_decay": Not(0.0)},
+    }
+
+    def _instead(self, idle: Collection[str]) -> str:
+        """An optimiser that is laid over one of another kind needs more than its name."""
+        if not {"betas", "momentum"}.intersection(idle):
+            return ""
+        rate = "lr: 0.1, momentum: 0.9" if self.name == "sgd" else "lr: 0.001"
+        return (
+            " and a rate of its own, or replace the whole: "
+            f"SET='recipe.optimizer={{name: {self.name}, {rate}}}'"
+        )
+
+
+class Schedule(Description):
+    """The learning rate as a function of the step alone.
+
+    step: times `gamma` at each milestone. cosine: half a cosine from the end of the warm-up to 0 at
+    the last step. constant. one_cycle: torch's OneCycleLR with its defaults (Smith 2017, arXiv
+    1708.07120): half a cosine from lr / 25 up to lr, another down to lr / 250,000; the momentum
+    is not cycled.
+    """
+
+    name: Literal["step", "cosine", "constant", "one_cycle"] = "step"
+    milestones: tuple[PositiveInt, ...] = ()
+    gamma: OpenFraction = 0.1
+    pct_start: OpenFraction = 0.3
+    """Fraction of the steps in which one_cycle rises; torch's name."""
+    warmup_steps: NonNegativeInt = 0
+    warmup_lr: PositiveFloat = 0.01
+    warmup: Literal["constant", "linear"] = "constant"
+    """During the first `warmup_steps` the rate is `warmup_lr`, or rises in a line from `warmup_lr`
+    at step 0 to the optimiser's at step `warmup_steps`."""
+
+    READ_BESIDE = {
+        "milestones": {"name": ("step",)},
+        "gamma": {"name": ("step",)},
+        "pct_start": {"name": ("one_cycle",)},
+        "warmup_steps": {"name": Not("one_cycle")},
+        "warmup_lr": {"warmup_steps": Not(0)},
+        "warmup": {"warmup_steps": Not(0)},
+    }
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.name == "step" and not self.milestones:
+            raise ValueError("name: step needs milestones, for example [32000, 48000]")
+        points = (self.warmup_steps, *self.milestones)
+        if any(later <= earlier for earlier, later in itertools.pairwise(points)):
+            raise ValueError(
+                f"milestones: {list(self.milestones)} must rise and come after the warm-up "
+                f"(warmup_steps: {self.warmup_steps})"
+            )
+        return self
+
+
+class Augmentation(Description):
+    """What is done to training images, in the order of the data path.
+
+    Per image: RandAugment on the pixels as stored; padding, a random crop of the original size and
+    a random horizontal flip; cutout after normalisation. Then, per batch, mixup or cutmix.
+    """
+
+    crop_padding: NonNegativeInt = 0
+    """Pixels added on every side before the crop; 0 is no crop."""
+    padding: Literal["after_normalization", "before_normalization"] = "after_normalization"
+    """Zeros after normalisation are the mean colour (He 2015); before it they are black."""
+    fill: Literal["zeros", "reflect"] = "zeros"
+    """What is padded with: zeros, or the image mirrored at its border, which is not repeated
+    (Zagoruyko 2016, arXiv 1605.07146)."""
+    flip: bool = False
+    cutout: NonNegativeInt = 0
+    """Side in pixels of a square set to 0, the mean colour, about a centre anywhere in the image:
+    at the border less is cut (DeVries 2017, arXiv 1708.04552). 0 is none."""
+    randaugment: NonNegativeInt = 0
+    """RandAugment operations per image (Cubuk 2020, arXiv 1909.13719; torchvision's v2). 0 is none.
+    They are done image by image, which costs more than all other augmentation."""
+    randaugment_magnitude: Annotated[int, Field(ge=0, le=30)] = 9
+    """The strength of these operations, of 30."""
+    mixup: NonNegativeFloat = 0.0
+    """α of Beta(α, α), from which each step draws one λ: an image is λ of itself and 1 - λ of
+    another of its batch, and so is its target (Zhang 2018, arXiv 1710.09412). 0 is none."""
+    cutmix: NonNegativeFloat = 0.0
+    """α of Beta(α, α), from which each step draws a box that is filled from another image of the
+    batch; targets are mixed by area (Yun 2019, arXiv 1905.04899). With mixup too, each step does
+    one of the two, by a fair coin."""
+
+    READ_BESIDE = {
+        "padding": {"crop_padding": Not(0)},
+        "fill": {"crop_padding": Not(0)},
+        "randaugment_magnitude": {"randaugment": Not(0)},
+    }
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the images of a batch are mixed, and with them their targets."""
+        return self.mixup > 0 or self.cutmix > 0
+
+
+class Recipe(Description):
+    """How a net is trained. Steps are optimiser steps, the batch is the global one."""
+
+    steps: Annotated[int, Field(gt=0, le=MOST_STEPS)]
+    batch_size: PositiveInt
+    optimizer: Optimizer
+    schedule: Schedule
+    normalization: Normalizing
+    """pixel_mean: minus the training images' mean image; pixel_mean_global_std: then divided by the
+    standard deviation of all their pixels (Huang 2016, the authors' code); channel: their mean and
+    standard deviation per channel; channel_mean: minus the mean per channel (Hu 2018);
+    channel_image_std: divided by the mean over images of each image's standard deviation per
+    channel, on CIFAR-10 the 0.2023, 0.1994, 0.2010 of much code (Zhang 2019); gcn_zca: each image
+    minus its mean and scaled to a norm of 55, then whitened by ZCA with 0.1 added to the variances
+    (Zagoruyko 2016, Tables 2 to 4, by pylearn2); imagenet: ImageNet's; none: pixels in [0, 1]. All
+    others on pixels divided by 255."""
+    augmentation: Augmentation = Augmentation()
+    photographs: Photographs | None = None
+    """How photographs become square inputs; other data have none."""
+    label_smoothing: Fraction = 0.0
+    """The part of a target's probability that is shared equally among all classes in the training
+    loss (Szegedy 2016, arXiv 1512.00567); test losses are of the plain targets."""
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        last = max((self.schedule.warmup_steps, *self.schedule.milestones))
+        if last >= self.steps:
+            field = "milestones" if self.schedule.milestones else "warmup_steps"
+            raise ValueError(
+                f"schedule.{field}: {last} is not before the last step (steps: {self.steps})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_once(self) -> Self:
+        if self.photographs and self.augmentation.crop_padding:
+            raise ValueError(
+                f"augmentation.crop_padding: {self.augmentation.crop_padding} is for images of one "
+                "size; photographs are cropped as photographs.crop says"
+            )
+        return self
+
+    def scaled(self, budget: float) -> "Recipe":
+        """This recipe with `budget` times the steps, the schedule in proportion.
+
+        Every point in time (end of warm-up, milestones, last step) becomes its nearest whole step,
+        but at least one step after the point before it: no phase vanishes, no two collide.
+        """
+        if budget == 1:
+            return self
+        previous = 0
+
+        def scale(point: int) -> int:
+            nonlocal previous
+            previous = max(previous + 1, int(point * budget + 0.5))
+            return previous
+
+        s = self.schedule
+        schedule = s.model_copy(
+            update={
+                "warmup_steps": scale(s.warmup_steps) if s.warmup_steps else 0,
+                "milestones": tuple(scale(m) for m in s.milestones),
+            }
+        )
+        return self.model_copy(update={"schedule": schedule, "steps": scale(self.steps)})

@@ -1,0 +1,124 @@
+"""What a run is: a frozen description that says everything that decides its result.
+
+A `RunConfig` is a value (no dicts inside). `run_id` is a hash of it in which fields at their
+default do not appear, so a new field with a default changes no id and a default is never changed.
+Where and how a run is executed (devices, workers, folders, logging) is not part of it. Nets are
+described in nets.py, data and photographs in data.py, training in recipe.py.
+"""
+
+import hashlib
+import json
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from reslab.config.data import Data, facts_of
+from reslab.config.description import Description, NonNegativeInt, PositiveFloat
+from reslab.config.nets import Net
+from reslab.config.recipe import MOST_STEPS, Normalizing, Recipe
+
+Precision = Literal["32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"]
+
+
+class RunConfig(Description):
+    """One training run: everything that decides its result, and nothing else."""
+
+    model: Net
+    data: Data
+    recipe: Recipe
+    seed: NonNegativeInt = 0
+    budget: PositiveFloat = 1.0
+    """Fraction of the recipe's steps; see `Recipe.scaled`."""
+    precision: Precision = "32-true"
+    """It never follows the hardware. 32-true switches TF32 off. bf16-mixed and 16-mixed compute in
+    bfloat16 and float16, for which older GPUs (T4, V100) have units; with 16-mixed the gradients
+    are scaled, and a step in which they overflow changes no weight, but counts. 64-true is float64
+    throughout, from weights drawn in float32."""
+
+    @model_validator(mode="after")
+    def _fits_data(self) -> Self:
+        facts = facts_of(self.data)
+        for field in ("in_channels", "classes"):
+            if getattr(self.model, field) != getattr(facts, field):
+                raise ValueError(
+                    f"model.{field}: {getattr(self.model, field)}, but {self.data.name} has "
+                    f"{getattr(facts, field)}"
+                )
+        train = facts.train - self.data.holdout
+        if self.recipe.batch_size > train:
+            raise ValueError(
+                f"recipe.batch_size: {self.recipe.batch_size} exceeds the {train} "
+                f"training images of {self.data.name}"
+            )
+        if reason := does_not_suit(self.recipe.normalization, self.data):
+            raise ValueError(f"recipe.normalization: {reason}")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        facts, photographs = facts_of(self.data), self.recipe.photographs
+        if facts.photographs and photographs is None:
+            raise ValueError(
+                f"recipe.photographs: is missing; the images of {self.data.name} have any size; "
+                "for example recipe.photographs.crop: area"
+            )
+        if photographs and not facts.photographs:
+            raise ValueError(
+                f"recipe.photographs: the images of {self.data.name} are all of "
+                f"{facts.image_size} × {facts.image_size} pixels and are not cropped; take another "
+                "recipe"
+            )
+        if photographs and self.data.prepared and self.data.prepared < photographs.size:
+            raise ValueError(
+                f"data.prepared: images of shorter side {self.data.prepared} have no square of "
+                f"recipe.photographs.size {photographs.size}"
+            )
+        padding = self.recipe.augmentation.crop_padding
+        if padding >= facts.image_size:
+            raise ValueError(
+                f"recipe.augmentation.crop_padding: {padding}; expected at most "
+                f"{facts.image_size - 1}, since a crop of {self.data.name} must meet the image"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.recipe.steps * self.budget > MOST_STEPS:
+            raise ValueError(
+                f"budget: {self.budget:g} times {self.recipe.steps:,} steps; expected at most "
+                f"{MOST_STEPS:,} steps"
+            )
+        return self
+
+    @property
+    def scaled_recipe(self) -> Recipe:
+        """The recipe as this run executes it, scaled to its budget."""
+        return self.recipe.scaled(self.budget)
+
+    @property
+    def run_id(self) -> str:
+        """Ten hexadecimal digits that name this value, wherever its images lie."""
+        dump = self.model_dump(
+            mode="json", exclude_defaults=True, exclude={"data": {"folder": True}}
+        )
+        canonical = json.dumps(dump, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def does_not_suit(normalization: Normalizing, data: Data) -> str | None:
+    """Why these images cannot be normalised so; None if they can."""
+    facts = facts_of(data)
+    if normalization == "imagenet" and facts.in_channels != 3:
+        return f"imagenet is for colour; {data.name} is grey"
+    if normalization == "gcn_zca" and facts.photographs:
+        return (
+            f"gcn_zca is for small images; a photograph of {data.name} has too many pixels to "
+            "whiten each by each"
+        )
+    return None
+
+
+def input_size(config: RunConfig) -> int:
+    """Side in pixels of the square images that a run's net takes."""
+    photographs = config.recipe.photographs
+    return photographs.size if photographs else facts_of(config.data).image_size
