@@ -157,7 +157,7 @@ def main() -> int:
         )
         return 1
     taken = (before - shutil.disk_usage(sys.prefix).free) / 1e9
-    print(f"Installed in {time.monotonic() - began:.0f} s, {taken:.1f} GB; log: {LOG}")
+    print(f"Installed in {time.monotonic() - began:.0f} s, {taken:.1f} GB of disk; log: {LOG}")
     return 0
 
 
