@@ -169,7 +169,7 @@ models: $(READY)
 	@$(RUN) scripts/models.py $${MODEL:+-- "$$MODEL"}
 
 bench: $(READY)
-	@$(RUN_ARGS) scripts/bench.py
+	@$(RUN_ARGS) -m benchmarks.photographs
 
 # --- development -----------------------------------------------------------------------------------
 

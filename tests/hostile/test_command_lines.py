@@ -65,7 +65,6 @@ LINES: dict[str, Sequence[Sequence[str]]] = {
     "predict": [["a.png", "--weights", "runs/x", "--top=3", "--csv"]],
     "export": [["runs/x", "--to", "safetensors", "runs/x.safetensors"]],
     "prepare": [["imagefolder", "--folder", "data/x", "--shorter-side=160", "--workers=0"]],
-    "bench": [["imagefolder", "--folder", "data/x", "--size=64", "--seconds=1", "--batch=2"]],
     "train": [["runs/none.yaml", "--devices=1", "--micro-batch=2"]],
     "dashboard": [["nothing"]],
 }

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
+from benchmarks.forms import form_a, form_b, form_c
 from torch import nn
-
-from reslab.training.forms import form_a, form_b, form_c
 
 
 @pytest.mark.parametrize(("paths", "width", "channels"), [(4, 3, 32), (32, 4, 256)])
@@ -28,7 +27,7 @@ def test_the_three_forms_of_a_block_are_equal(paths: int, width: int, channels: 
 @pytest.mark.process
 def test_a_grouped_convolution_is_faster_than_paths_one_by_one() -> None:
     """By a multiple: form (a) calls 32 times as many functions for as many multiply-adds."""
-    from reslab.training.bench import forms_per_second
+    from benchmarks.photographs import forms_per_second
 
     rates = forms_per_second(seconds=0.5)
     assert rates["(c)"] > rates["(a)"]

@@ -10,7 +10,7 @@ import torch
 from tests.conftest import DECODING
 from tests.data.images import encoded, gradient
 
-from reslab.training import bench
+from benchmarks import photographs as bench
 
 
 @DECODING

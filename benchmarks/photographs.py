@@ -1,10 +1,16 @@
-"""How fast photographs are read beside how fast a net takes them, and a block in three forms.
+"""How fast photographs are read, from files and from the prepared store, beside torchvision's
+ImageFolder on the same files and beside the training step of ResNet-18; and a ResNeXt block in the
+three forms of Xie 2017, Fig. 3.
 
-All readers give the same batches in kind: random crops of the same files (torchvision's
-RandomResizedCrop), flipped at random, normalised, float32, on the training device, with the same
-number of worker processes.
+  make bench                                    imagenette_mini at 128 pixels
+  make bench ARGS='imagefolder --folder ~/photos --size 224 --shorter-side 256'
+
+RESLAB_WORKERS says how many worker processes; by default they fit the cores. All readers give the
+same batches in kind: random crops of the same files (torchvision's RandomResizedCrop), flipped at
+random, normalised, float32, on the training device, with the same number of worker processes.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,19 +20,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from benchmarks.forms import form_a, form_b, form_c
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
+from reslab.arguments import MOST_SIDE, Parser, number, whole
 from reslab.config import Photographs, RunConfig, resolve
+from reslab.config.datasets import FOLDERS
 from reslab.config.photographs import root_of
 from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from reslab.data.photographs.opened import PhotographData
 from reslab.data.photographs.prepared import prepare
 from reslab.data.photographs.workers import default_workers
+from reslab.errors import UserError, exit_code
 from reslab.models import build
 from reslab.text import counted, markdown_table
-from reslab.training.forms import form_a, form_b, form_c
 from reslab.training.optimizers import build_optimizer
 
 Batches = Iterable[tuple[Tensor, ...]]
@@ -204,3 +213,57 @@ def _table(rates: dict[str, float], unit: str, what: str) -> str:
     rows = [[name, f"{rate:,.0f}", f"{rate / first:.2g}"] for name, rate in rates.items()]
     head = ["", unit, "times the first"]
     return f"{markdown_table(head, rows, numeric=range(1, 3))}\n\n{what}"
+
+
+def parser() -> Parser:
+    """The command line."""
+    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data = [*FOLDERS, "imagefolder"]
+    top.add_argument("data", nargs="?", default="imagenette_mini", choices=data)
+    top.add_argument("--folder", help="of imagefolder: where it lies, with train/ and val/")
+    top.add_argument(
+        "--size",
+        type=whole("--size", most=MOST_SIDE),
+        default=128,
+        metavar="N",
+        help="of the crops, in pixels",
+    )
+    top.add_argument(
+        "--shorter-side",
+        type=whole("--shorter-side", most=MOST_SIDE),
+        default=160,
+        metavar="N",
+        help="of the prepared store",
+    )
+    top.add_argument(
+        "--batch",
+        type=whole("--batch", most=100_000),
+        default=32,
+        metavar="N",
+        help="images in a batch",
+    )
+    top.add_argument(
+        "--seconds",
+        type=number("--seconds", 10, most=86_400),
+        default=10,
+        metavar="S",
+        help="how long each is measured",
+    )
+    return top
+
+
+def main() -> int:
+    """Parse the arguments, measure, and print the tables."""
+    arguments = parser().parse_args()
+    if (arguments.data == "imagefolder") != (arguments.folder is not None):
+        raise UserError("--folder belongs to imagefolder, which needs it")
+    data = {"name": arguments.data}
+    if arguments.folder is not None:
+        data["folder"] = arguments.folder
+    print(bench(data, arguments.size, arguments.shorter_side, arguments.batch, arguments.seconds))
+    print(f"\n{bench_forms(arguments.seconds / 4)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
