@@ -13,7 +13,7 @@ import torch
 from reslab import build, store
 from reslab.config import RunConfig, dump_yaml, merge, resolve
 from reslab.data.normalize import Normalization
-from reslab.training import callbacks
+from reslab.training import checkpointing
 from reslab.weights.about import About
 from reslab.weights.files import write_safetensors
 
@@ -76,7 +76,7 @@ def digit_weights(tmp_path: Path) -> Path:
 @contextmanager
 def stopped_at(step: int) -> Iterator[None]:
     """Runs that come to this step save there and stop, as if they had got SIGTERM."""
-    saved = callbacks.Checkpoint.on_train_batch_end
+    saved = checkpointing.Checkpoint.on_train_batch_end
 
     def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
         if trainer.global_step == step and self.saved_step < step:
@@ -84,7 +84,7 @@ def stopped_at(step: int) -> Iterator[None]:
         saved(self, trainer, *more, **named)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(callbacks.Checkpoint, "on_train_batch_end", save_and_stop)
+        patched.setattr(checkpointing.Checkpoint, "on_train_batch_end", save_and_stop)
         yield
 
 

@@ -131,7 +131,7 @@ def in_rank_1(config: Path, does: str) -> Path:
         f"        {does}\n"
         "    return wish(self)\n"
         "if os.environ.get('RANK') == '1':\n"
-        "    from reslab.training.callbacks import Checkpoint\n"
+        "    from reslab.training.checkpointing import Checkpoint\n"
         "    wish, Checkpoint._wish = Checkpoint._wish, broken\n"
         "sys.exit(start(pathlib.Path(sys.argv[1]), Execution(devices=2)))\n"
     )

@@ -25,11 +25,13 @@ from reslab.models import build
 from reslab.models.count import complexity
 from reslab.models.precision import set_precision
 from reslab.text import counted
-from reslab.training.callbacks import Checkpoint, Diverged, Interrupted, Progress, Record
+from reslab.training.checkpointing import Checkpoint, Interrupted
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
 from reslab.training.optimizers import evaluation_interval
 from reslab.training.precision import precision_plugin
+from reslab.training.progress import Progress
+from reslab.training.record import Diverged, Record
 from reslab.training.selection import Selection, use_selected
 
 LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from reslab.data.modules import ImageData
 from reslab.inference.metrics import Score
-from reslab.training.callbacks import Outputs, Record, classifier, in_mid_step
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import ends_epoch
+from reslab.training.record import Outputs, Record, classifier, in_mid_step
 
 
 class Selection(Callback):
