@@ -2,10 +2,13 @@
 
 import math
 
+import pytest
 from tests.small_runs import MakeRun
 
 from reslab import store
 from reslab.training.start import start
+
+pytestmark = pytest.mark.process
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(make_run: MakeRun) -> None:
