@@ -57,3 +57,15 @@ def test_a_mistake_of_the_line_itself_is_short_and_commands_no_terminal(
     said = capsys.readouterr().err
     assert "error: unrecognized arguments: \\x1b[2Jxxx" in said
     assert len(said) < 700
+
+
+def test_an_option_of_two_hyphens_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """argparse of Python 3.11 makes an empty list of `--budget=--`."""
+    parser = Parser()
+    parser.add_argument("--budget", type=float)
+    parser.add_argument("--only")
+    assert parser.parse_args(["--only=a=--"]).only == "a=--"
+    with pytest.raises(SystemExit) as left:
+        parser.parse_args(["--budget=--"])
+    assert left.value.code == 2
+    assert "argument --budget: got --, expected a value" in capsys.readouterr().err

@@ -3,9 +3,11 @@ said is told back in a line, and every number is finite and bounded."""
 
 import math
 import os
+import re
+import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from reslab.errors import UserError
 from reslab.text import LONG, printable, shortened
@@ -24,6 +26,13 @@ MOST_PROCESSES = 512
 
 class Parser(ArgumentParser):
     """argparse's; a mistake is told in a short line that commands no terminal."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse `--word=--`, of which argparse of Python 3.11 makes an empty list."""
+        words = sys.argv[1:] if args is None else list(args)
+        if empty := [word for word in words if re.fullmatch("--[a-z-]+=--", word)]:
+            self.error(f"argument {empty[0][:-3]}: got --, expected a value")
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the mistake, and exit with 2."""
