@@ -106,6 +106,24 @@ def test_a_link_that_leads_nowhere_is_not_left_out(make: Make) -> None:
     assert ("train/dog/lost.jpg", 1) in list_folder(root).train
 
 
+def test_a_link_to_a_folder_that_it_lies_in_is_refused(make: Make) -> None:
+    root = make(SPLIT)
+    (root / "train" / "dog" / "all").symlink_to(root / "train", target_is_directory=True)
+    assert refusal(root) == (
+        f"{root}/train/dog/all is a link to {root}/train, a folder that it lies in"
+    )
+
+
+def test_a_link_to_another_folder_is_followed(make: Make) -> None:
+    root = make([*SPLIT, "../more/5.jpg"])
+    (root / "train" / "dog" / "more").symlink_to(root.parent / "more", target_is_directory=True)
+    assert ("train/dog/more/5.jpg", 1) in list_folder(root).train
+
+
+def test_the_whole_disk_is_no_folder_of_photographs() -> None:
+    assert refusal(Path("/"), test_fraction=0.5).startswith("/ is the whole disk; ")
+
+
 def test_names_that_command_a_terminal_or_are_no_text_are_classes_under_a_printable_name(
     make: Make,
 ) -> None:

@@ -102,6 +102,8 @@ def splits(root: Path, test_fraction: float | None) -> list[str]:
     """The folders that hold classes: the training split's and the test split's, or the only one."""
     if not root.is_dir():
         raise UserError(f"there is no folder {root}; {_shape(root)}")
+    if root.resolve() == Path(root.anchor or "/"):
+        raise UserError(f"{root} is the whole disk; {_shape(root)}")
     tests = [name for name in TESTED if (root / name).is_dir()]
     if test_fraction is not None:
         if is_split(root):
@@ -199,9 +201,18 @@ def _files(folder: str, path: str) -> Iterator[_File]:
                 continue
             inner = f"{path}/{entry.name}"
             if entry.is_dir():
+                _refuse_loop(entry)
                 yield from _files(entry.path, inner)
             else:
                 yield inner, size_of(entry)
+
+
+def _refuse_loop(entry: "os.DirEntry[str]") -> None:
+    """Refuse a link to a folder that it lies in: there is no end to the files below it."""
+    if entry.is_symlink():
+        there, here = Path(entry.path).resolve(), Path(entry.path).parent.resolve()
+        if there in (here, *here.parents):
+            raise UserError(f"{entry.path} is a link to {there}, a folder that it lies in")
 
 
 def size_of(file: "os.DirEntry[str] | Path") -> int:
