@@ -1,36 +1,23 @@
 """Folders of photographs: who belongs to which class and split, and what is refused."""
 
-import os
 import shutil
-from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
 import pytest
+from tests.folders import SPLIT, Make, filled
 
 from reslab.config import Data
 from reslab.config.photographs import class_names
 from reslab.errors import UserError
 from reslab.folders import Listing, list_folder
 
-Make = Callable[[Iterable[str]], Path]
-
-SPLIT = ("train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "val/cat/3.jpg", "val/dog/2.jpg")
-
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """A folder of files, each of which holds its own name."""
-
-    def make(names: Iterable[str]) -> Path:
-        root = tmp_path / "photos"
-        root.mkdir(exist_ok=True)
-        for name in names:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(os.fsencode(name))
-        return root
-
-    return make
+    return partial(filled, tmp_path / "photos")
 
 
 def refusal(root: Path, **options: float) -> str:

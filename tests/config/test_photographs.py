@@ -1,41 +1,21 @@
 """Where the photographs of a run lie, and that they are what was described."""
 
-import os
-from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.folders import SPLIT, Make, filled
 
 from reslab.config import Data
 from reslab.config.photographs import PREPARED, listing_of, refuse_missing
 from reslab.errors import UserError
 from reslab.folders import list_folder
 
-Make = Callable[[Iterable[str]], Path]
-
-
-SPLIT = ("train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "val/cat/3.jpg", "val/dog/2.jpg")
-
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """A folder of files, each of which holds its own name."""
-
-    def make(names: Iterable[str]) -> Path:
-        root = tmp_path / "photos"
-        root.mkdir(exist_ok=True)
-        for name in names:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(os.fsencode(name))
-        return root
-
-    return make
-
-
-def refusal(root: Path, **options: float) -> str:
-    with pytest.raises(UserError) as caught:
-        list_folder(root, **options)  # type: ignore[arg-type]
-    return str(caught.value)
+    return partial(filled, tmp_path / "photos")
 
 
 def test_a_data_set_by_name_lies_under_the_data_folder_and_is_complete(

@@ -320,29 +320,6 @@ def test_any_other_damaged_file_of_a_run_is_named(tmp_path: Path) -> None:
         store.read_result(tmp_path)
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
-from reslab import store
-with disk.replacing(Path(sys.argv[1])) as temporary:
-    temporary.write_text("half of it")
-    print("writing", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def being_written(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has written half of a file and waits."""
-    command = [sys.executable, "-c", KILLED, str(path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "writing\n"
-        yield process
-
-
 # ---- damaged files ------------------------------------------------------------------------------
 
 
