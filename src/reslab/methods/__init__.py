@@ -1,0 +1,1 @@
+"""Ways to fit a trained net to other data: a net is rewritten, or part of it trains."""
