@@ -16,13 +16,16 @@ from typing import Any
 import pytest
 import torch
 from tests.small_runs import MakeRun, weights
+from torch import nn
 
 from reslab import disk, store
+from reslab.config import describe
 from reslab.errors import UserError
 from reslab.execution import Execution
+from reslab.methods.trains import freeze
 from reslab.models import build
 from reslab.training import ranks
-from reslab.training.group import refuse_fused_norms
+from reslab.training.group import SyncTrainingNorms, refuse_fused_norms
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -172,6 +175,24 @@ def test_norms_that_do_more_than_normalise_are_not_synchronised() -> None:
         refuse_fused_norms(build("timm:regnetx_002"))
 
 
+def test_of_a_net_that_is_partly_frozen_only_the_norms_that_train_are_synchronised() -> None:
+    """torch would replace them all, and leave out what a frozen one of timm's does besides."""
+    described = describe("timm:regnetx_002")
+    frozen = build(described)
+    freeze(frozen, described, ("head",))
+    refuse_fused_norms(frozen)
+    kinds = [type(module) for module in frozen.modules()]
+    assert [type(m) for m in SyncTrainingNorms().apply(frozen).modules()] == kinds
+    described = describe("resnet8_w8")
+    net = build(described)
+    freeze(net, described, ("head", "layer3"))
+    weight = net.get_parameter("layer3.0.bn1.weight")
+    synced = SyncTrainingNorms().apply(net)
+    places = [n for n, m in synced.named_modules() if isinstance(m, nn.SyncBatchNorm)]
+    assert places == ["layer3.0.bn1", "layer3.0.bn2"]
+    assert synced.get_parameter("layer3.0.bn1.weight") is weight
+
+
 # ---- the same run -------------------------------------------------------------------------------
 
 
@@ -195,6 +216,43 @@ def test_any_number_of_processes_makes_the_same_updates_from_the_same_examples(
         assert [row.keys() for row in ours] == [row.keys() for row in theirs]
         for row, other in zip(ours, theirs, strict=True):
             assert row == pytest.approx(other, rel=1e-6)  # losses are summed in float32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "trains",
+    [
+        {"trains": ["head"], "model.norm": "batch"},  # all norms are in evaluation mode
+        {"trains": ["biases", "layer2"], "recipe.optimizer.layer_decay": 0.5},
+    ],
+    ids=str,
+)
+def test_two_processes_train_a_part_of_a_net_as_one_does(
+    machine: Machine, make_run: MakeRun, trains: dict[str, Any]
+) -> None:
+    whole, shared = make_run("whole", {**EXACT, **trains}), make_run("two", {**EXACT, **trains})
+    machine.run(machine.train, whole)
+    machine.run(machine.train, shared, "--devices=2")
+    assert distance(weights(whole), weights(shared)) < 1e-12
+
+
+@pytest.mark.slow
+def test_a_run_with_frozen_norms_that_is_killed_goes_on_bit_for_bit(
+    machine: Machine, make_run: MakeRun
+) -> None:
+    steps = {"recipe.steps": 900, "recipe.schedule.milestones": [300, 600]}
+    frozen = {**steps, "trains": ["layer3", "head"], "recipe.optimizer.layer_decay": 0.5}
+    whole, killed = make_run("whole", frozen), make_run("killed", frozen)
+    machine.run(machine.train, whole)
+    process = machine.start(machine.train, killed)
+    wait_until(killed.with_name(store.CHECKPOINT).exists, "a checkpoint")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    assert store.read_result(killed.parent) is None
+    machine.run(machine.train, killed)
+    assert [entry["resumed"] for entry in store.read_starts(killed.parent)] == [False, True]
+    assert distance(weights(whole), weights(killed)) == 0
+    assert store.read_metrics(whole.parent) == store.read_metrics(killed.parent)
 
 
 @pytest.mark.slow

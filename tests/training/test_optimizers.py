@@ -17,12 +17,16 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from reslab.config import Optimizer, Recipe, resolve
+from reslab.config import Optimizer, Recipe, describe, resolve
+from reslab.methods.stages import depth_of_each
+from reslab.methods.trains import freeze
 from reslab.models import build
 from reslab.training.optimizers import (
     build_optimizer,
     ends_epoch,
     evaluation_interval,
+    groups,
+    is_weight,
     learning_rate,
     log_interval,
 )
@@ -212,3 +216,63 @@ def test_the_schedule_scales_every_groups_rate() -> None:
         assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([rate, rate / 10])
         optimizer.step()
         schedule.step()
+
+
+def part(*words: str, name: str = "resnet8_w8") -> tuple[torch.nn.Module, dict[str, int]]:
+    """A net of which these words train, and its depths."""
+    described = describe(name)
+    net = build(described)
+    freeze(net, described, words)
+    return net, depth_of_each(net, described)
+
+
+@pytest.mark.parametrize("words", [("all",), ("head",), ("biases",), ("layer2", "norms")])
+@pytest.mark.parametrize("layer_decay", [1.0, 0.5])
+def test_every_parameter_that_trains_is_in_one_group_and_no_other_in_any(
+    words: tuple[str, ...], layer_decay: float
+) -> None:
+    net, depths = part(*words)
+    optimizer = recipe().optimizer.model_copy(update={"layer_decay": layer_decay})
+    found = [p for group in groups(net, optimizer, depths) for p in group["params"]]
+    training = [p for p in net.parameters() if p.requires_grad]
+    assert len(found) == len(training)
+    assert {id(p) for p in found} == {id(p) for p in training}
+    assert all(group["params"] for group in groups(net, optimizer, depths))
+
+
+@pytest.mark.parametrize("name", ["resnet8_w8", "timm:resnet18"])
+def test_the_rate_falls_by_a_factor_per_stage_from_the_head(name: str) -> None:
+    """BEiT (arXiv 2106.08254): the rate times d to the depth; the stem is the deepest."""
+    net, depths = part("all", name=name)
+    layered = {"layer_decay": 0.5, "scale_and_bias_lr_factor": 0.1, "decay": "weights"}
+    optimizer = recipe().optimizer.model_copy(update=layered)
+    rates = {
+        id(p): (group["lr"], group["weight_decay"])
+        for group in groups(net, optimizer, depths)
+        for p in group["params"]
+    }
+    last = 3 if name == "resnet8_w8" else 4
+    for place, depth in (("fc", 0), (f"layer{last}.0.conv1", 1), ("layer1.0.conv1", last)):
+        rate = rates[id(net.get_parameter(f"{place}.weight"))]
+        assert rate == (pytest.approx(0.1 * 0.5**depth), 1e-4)
+    assert rates[id(net.get_parameter("bn1.bias"))] == (pytest.approx(0.01 * 0.5 ** (last + 1)), 0)
+
+
+def test_groups_are_a_function_of_the_description() -> None:
+    """What a resumed run loads has the groups that it was saved with."""
+    optimizer = recipe().optimizer.model_copy(update={"layer_decay": 0.7})
+    one, other = (
+        build_optimizer(net, optimizer, depths).state_dict()["param_groups"]
+        for net, depths in (part("head", "layer3"), part("head", "layer3"))
+    )
+    assert one == other
+    assert [len(group["params"]) for group in one] == [1, 2, 1, 4]  # weights, others; by depth
+
+
+def test_what_a_parametrised_weight_is_made_of_is_a_weight() -> None:
+    """And so decays where only weights do."""
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
+    torch.nn.utils.parametrizations.weight_norm(net[0])
+    weights = [name for name, _ in net.named_parameters() if is_weight(net, name)]
+    prefix = "0.parametrizations.weight.original"
+    assert weights == [f"{prefix}0", f"{prefix}1"]

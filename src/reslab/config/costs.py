@@ -17,6 +17,7 @@ from reslab.config import spelling
 from reslab.config.convolutions import STEMS, Convolution, Layer, dense_layer, stem
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.spelling import Change, maker
+from reslab.config.trains import ALL, stages, stages_with_training_norms
 from reslab.errors import UserError
 from reslab.machine import die_with_parent
 from reslab.text import shortened
@@ -57,8 +58,9 @@ class _Walk:
     size: int
     params: int = 0
     multiply_adds: int = 0
-    norm_sides: set[int] = field(default_factory=set)
-    """Sides of the images that its norms have read."""
+    stage: str = "stem"
+    norm_sides: set[tuple[str, int]] = field(default_factory=set)
+    """The stages of its norms, and the sides of the images that they have read."""
 
     def spell(self, word: str, layers: Iterable[Layer], stride: int = 1) -> None:
         """Go through a word; c's are `layers`, m's stride is `stride`."""
@@ -69,7 +71,7 @@ class _Walk:
                     for convolution in next(remaining):
                         self.convolve(convolution)
                 case "n":
-                    self.norm_sides.add(self.size)
+                    self.norm_sides.add((self.stage, self.size))
                     self.params += SCALES_AND_BIASES[self.net.norm] * self.channels
                 case "b" | "s":
                     self.params += 1
@@ -146,6 +148,7 @@ def _begun(net: ResNet | DenseNet, size: int) -> _Walk:
 def _residual(net: ResNet, size: int) -> _Walk:
     walk = _begun(net, size)
     for stage, units in enumerate(net.units):
+        walk.stage = stages(net)[stage + 1]
         for place in range(units):
             word, layers, change, has_before = spelling.unit(net, stage, place)
             walk.spell(word.before if has_before else "", ())
@@ -164,6 +167,7 @@ def _dense(net: DenseNet, size: int) -> _Walk:
             outputs = int(walk.channels * net.compression)
             walk.spell(spelling.dense(net, 1), [(Convolution(walk.channels, outputs, 1),)])
             walk.shrink(2, 2)
+        walk.stage = stages(net)[block + 1]
         for _ in range(units):
             inputs, layers = walk.channels, dense_layer(net, walk.channels)
             walk.spell(spelling.dense(net, len(layers)), layers)
@@ -182,9 +186,13 @@ def _walked(net: ResNet | DenseNet, size: int) -> _Walk:
         raise Impossible((net, size), reason) from None
 
 
-def norm_sides(net: Described, size: int) -> frozenset[int]:
-    """Sides in pixels of what a net's norms read; none are known of another library's net."""
-    return frozenset() if isinstance(net, Foreign) else frozenset(_walked(net, size).norm_sides)
+def norm_sides(net: Described, size: int, trains: tuple[str, ...] = ALL) -> frozenset[int]:
+    """Sides in pixels of what those of a net's norms read that are in training mode where these
+    words train; none are known of another library's net."""
+    if isinstance(net, Foreign):
+        return frozenset()
+    training = stages_with_training_norms(net, trains)
+    return frozenset(side for stage, side in _walked(net, size).norm_sides if stage in training)
 
 
 def cost(net: ResNet | DenseNet, size: int) -> Complexity:

@@ -15,6 +15,7 @@ from reslab.config.description import (
     Not,
     OpenFraction,
     PositiveFloat,
+    PositiveFraction,
 )
 
 MOST_STEPS = 10**9
@@ -52,6 +53,10 @@ class Optimizer(Description):
     scale_and_bias_lr_factor: PositiveFloat = 1.0
     """Times the rate, for all but the weights of convolutions and linear layers. Fixup's code
     trains all biases and scales at a tenth (Zhang 2019, arXiv 1901.09321)."""
+
+    layer_decay: PositiveFraction = 1.0
+    """d: the rate of what trains is times d^depth, counted in stages from the head: its depth is 0,
+    the last stage's 1, and so on down to the stem's."""
 
     READ_BESIDE = {
         "betas": {"name": Not("sgd")},

@@ -16,6 +16,7 @@ from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
 from reslab.config.nets import Net
 from reslab.config.recipe import MOST_STEPS, Normalizing, Recipe
+from reslab.config.trains import ALL, Trains, does_not_train, has_stages
 
 Precision = Literal["32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"]
 
@@ -34,6 +35,21 @@ class RunConfig(Description):
     bfloat16 and float16, for which older GPUs (T4, V100) have units; with 16-mixed the gradients
     are scaled, and a step in which they overflow changes no weight, but counts. 64-true is float64
     throughout, from weights drawn in float32."""
+
+    trains: Trains = ALL
+    """What of the net trains, as words that add up (`config.trains`); the rest stays as it begins.
+    A norm of which neither scale nor bias trains is in evaluation mode."""
+
+    @model_validator(mode="after")
+    def _trains_something(self) -> Self:
+        if reason := does_not_train(self.trains, self.model, adapted=False):
+            raise ValueError(f"trains: {reason}")
+        decay = self.recipe.optimizer.layer_decay
+        if decay != 1 and (reason := no_depths(self)):
+            raise ValueError(
+                f"recipe.optimizer.layer_decay: {decay:g} is not read {reason}; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_data(self) -> Self:
@@ -103,6 +119,15 @@ class RunConfig(Description):
         )
         canonical = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def no_depths(config: RunConfig) -> str | None:
+    """Why no part of the net has a rate of its own; None if some have."""
+    if config.trains == ("head",):
+        return "where the head alone trains, whose rate is the whole"
+    if not has_stages(config.model):
+        return "with a net of torchvision, which does not say what its stages are; timm does"
+    return None
 
 
 def does_not_suit(normalization: Normalizing, data: Data) -> str | None:

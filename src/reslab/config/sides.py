@@ -12,10 +12,15 @@ from reslab.text import counted
 
 
 def refuse_single_values(config: RunConfig, execution: Execution, ranks: int) -> None:
-    """`UserError` for a net of ours with a BatchNorm that sees one example of 1 × 1 pixels."""
+    """`UserError` for a net of ours with a BatchNorm, in training mode, that sees one example of
+    1 × 1 pixels."""
     net, size = config.model, input_size(config)
     together = execution.normalized_together(config.recipe.batch_size, ranks)
-    if together > 1 or getattr(net, "norm", None) != "batch" or 1 not in norm_sides(net, size):
+    if (
+        together > 1
+        or getattr(net, "norm", None) != "batch"
+        or 1 not in norm_sides(net, size, config.trains)
+    ):
         return
     raise UserError(
         f"recipe.batch_size is {config.recipe.batch_size}, of which a BatchNorm of each of "

@@ -63,6 +63,7 @@ class Result(Record):
     code: str | None = None
     seconds: Number | None = None
     multiply_adds: Count | None = None
+    trainable: Count | None = None
     normalization_batch: Count | None = None
     undecodable: Count | None = None
 

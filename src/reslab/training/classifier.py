@@ -1,6 +1,6 @@
 """The LightningModule: loss, metrics and optimiser around a plain net."""
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from lightning import LightningModule
@@ -10,9 +10,12 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
 from reslab.config import RunConfig, facts_of
+from reslab.config.trains import ALL
 from reslab.data.modules import Batch, TrainingBatch
 from reslab.data.order import depths_seed, step_seed
 from reslab.inference.metrics import Tally
+from reslab.methods.stages import depth_of_each
+from reslab.methods.trains import rest
 from reslab.models import draw_depths
 from reslab.training.optimizers import build_optimizer, learning_rate
 
@@ -31,6 +34,14 @@ class Classifier(LightningModule):
         self.final_train_tally = Tally(top5)
         self.test_tally = Tally(top5)
         self.held_out_tally = Tally()
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation; norms that do not train are in evaluation mode in both."""
+        super().train(mode)
+        if self.config.trains != ALL:
+            rest(self.net)
+        return self
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         """What a net draws is a function of (seed, step), dropout also of the examples' place."""
@@ -89,7 +100,10 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """torch's optimiser and the recipe's schedule, per step."""
-        optimizer = build_optimizer(self.net, self.recipe.optimizer)
+        described = self.recipe.optimizer
+        layered = described.layer_decay != 1
+        depths = depth_of_each(self.net, self.config.model) if layered else None
+        optimizer = build_optimizer(self.net, described, depths)
         peak = self.recipe.optimizer.lr
         schedule = LambdaLR(optimizer, lambda step: learning_rate(self.recipe, step) / peak)
         return {

@@ -10,6 +10,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from reslab.errors import UserError
 from reslab.execution import place
@@ -46,6 +47,28 @@ class Supervised(DDPStrategy):
         )
 
 
+class SyncTrainingNorms(TorchSyncBatchNorm):
+    """Lightning's, of the norms that are in training mode alone: the others normalise by statistics
+    that all processes have, and may be more than a norm (`refuse_fused_norms`)."""
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """torch's SyncBatchNorm in the places of these norms, with their parameters."""
+        for name, norm in [(n, m) for n, m in model.named_modules() if _normalises_by_batch(m)]:
+            parent, _, own = name.rpartition(".")
+            synced = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
+            setattr(model.get_submodule(parent), own, synced)
+        return model
+
+
+def batch_norms(net: nn.Module) -> list[nn.Module]:
+    """The net's BatchNorms that are in training mode: they normalise by the batch."""
+    return [module for module in net.modules() if _normalises_by_batch(module)]
+
+
+def _normalises_by_batch(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and module.training
+
+
 def strategy(ranks: int) -> Strategy | Literal["auto"]:
     """DDP for several processes.
 
@@ -65,16 +88,16 @@ def plugins(sync_batchnorm: bool, ranks: int) -> list[Any]:
     if sync_batchnorm:
         if not torch.cuda.is_available():
             raise UserError("--sync-batchnorm needs GPUs: torch's SyncBatchNorm has no CPU form")
-        chosen.append(TorchSyncBatchNorm())
+        chosen.append(SyncTrainingNorms())
     return chosen
 
 
 def refuse_fused_norms(net: nn.Module) -> None:
-    """`UserError` for BatchNorms of others that do more than normalise.
+    """`UserError` for BatchNorms of others, in training mode, that do more than normalise.
 
     torch's SyncBatchNorm would take their place and leave that out: timm's have an activation.
     """
-    norms = {type(m) for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
+    norms = {type(norm) for norm in batch_norms(net)}
     others = sorted(norm.__name__ for norm in norms if not norm.__module__.startswith("torch."))
     if others:
         raise UserError(

@@ -1,9 +1,10 @@
-"""Learning rates and points in time, as functions of the recipe and the step alone."""
+"""Learning rates, points in time and groups of parameters, as functions of the description and the
+step alone."""
 
 import bisect
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from torch import nn, optim
 from torch.nn.modules.conv import _ConvNd
@@ -38,29 +39,76 @@ def _half_cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1))) / 2
 
 
-def build_optimizer(net: nn.Module, optimizer: Optimizer) -> optim.Optimizer:
-    """torch's or timm's optimiser over the net's parameters, in two groups.
+class Row(NamedTuple):
+    """How parameters of a kind train: at `rate` times the recipe's, with this weight decay; with
+    neither, they are frozen and no optimiser knows them."""
 
-    The first are the weights of convolutions and linear layers, the second all others; what differs
-    is `Optimizer.decay` and `Optimizer.scale_and_bias_lr_factor`.
-    """
-    layers = (m for m in net.modules() if isinstance(m, nn.Linear | _ConvNd))
-    is_weight = {id(layer.weight) for layer in layers}
-    weights = [p for p in net.parameters() if id(p) in is_weight]
-    others = [p for p in net.parameters() if id(p) not in is_weight]
-    lr, decay = optimizer.lr, optimizer.weight_decay
-    groups: list[dict[str, Any]] = [
-        {"params": weights, "weight_decay": decay},
-        {
-            "params": others,
-            "weight_decay": decay if optimizer.decay == "all" else 0.0,
-            "lr": lr * optimizer.scale_and_bias_lr_factor,
-        },
-    ]
+    matches: Callable[[nn.Module, str], bool]
+    rate: float | None
+    decay: float | None
+
+
+def rows(optimizer: Optimizer) -> tuple[Row, ...]:
+    """The table of parameters: of each the first row counts that matches its net and its name."""
+    decay = optimizer.weight_decay
+    return (
+        Row(is_frozen, None, None),
+        Row(is_weight, 1.0, decay),
+        Row(
+            lambda net, name: True,
+            optimizer.scale_and_bias_lr_factor,
+            decay if optimizer.decay == "all" else 0.0,
+        ),
+    )
+
+
+def is_frozen(net: nn.Module, name: str) -> bool:
+    """Whether a parameter has no gradient."""
+    return not net.get_parameter(name).requires_grad
+
+
+def is_weight(net: nn.Module, name: str) -> bool:
+    """Whether a parameter is the weight of a convolution or a linear layer, or what torch's
+    parametrisation makes it of."""
+    layer, found, part = name.partition(".parametrizations.")
+    if not found:
+        layer, _, part = name.rpartition(".")
+    of_weight = part.partition(".")[0] == "weight"
+    return of_weight and isinstance(net.get_submodule(layer), nn.Linear | _ConvNd)
+
+
+def groups(
+    net: nn.Module, optimizer: Optimizer, depths: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """Groups of parameters as torch's optimisers take them: by row, and by depth where
+    `layer_decay` reads it. Each parameter that trains is in one."""
+    found = dict[tuple[int, int], dict[str, Any]]()
+    table = rows(optimizer)
+    for name, parameter in net.named_parameters():
+        place = next(i for i, row in enumerate(table) if row.matches(net, name))
+        _, rate, decay = table[place]
+        if rate is None:
+            continue
+        depth = depths[name] if depths else 0
+        group: dict[str, Any] = {
+            "params": [],
+            "weight_decay": decay,
+            "lr": optimizer.lr * rate * optimizer.layer_decay**depth,
+        }
+        found.setdefault((place, depth), group)["params"].append(parameter)
+    return [found[key] for key in sorted(found)]
+
+
+def build_optimizer(
+    net: nn.Module, optimizer: Optimizer, depths: Mapping[str, int] | None = None
+) -> optim.Optimizer:
+    """torch's or timm's optimiser over those of the net's parameters that train; `depths` are read
+    where the optimiser has a `layer_decay`."""
+    lr, parameters = optimizer.lr, groups(net, optimizer, depths)
     if optimizer.name == "sgd":
         momentum, nesterov = optimizer.momentum, optimizer.nesterov
-        return optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov)
-    return _adaptive(optimizer.name)(groups, lr=lr, betas=optimizer.betas)
+        return optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov)
+    return _adaptive(optimizer.name)(parameters, lr=lr, betas=optimizer.betas)
 
 
 def _adaptive(name: str) -> Callable[..., optim.Optimizer]:

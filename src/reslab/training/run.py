@@ -16,10 +16,12 @@ from torch import nn
 
 from reslab import disk, store
 from reslab.config import RunConfig, facts_of, input_size
+from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module, dtype_of
 from reslab.data.order import init_seed
 from reslab.errors import UserError
 from reslab.execution import Execution, place
+from reslab.methods.trains import freeze, told, trainable
 from reslab.mirror.logger import Tracking, finish
 from reslab.models import build
 from reslab.models.count import complexity
@@ -27,7 +29,14 @@ from reslab.models.precision import set_precision
 from reslab.text import counted
 from reslab.training.checkpointing import Checkpoint, Interrupted
 from reslab.training.classifier import Classifier
-from reslab.training.group import leave, leave_together, plugins, refuse_fused_norms, strategy
+from reslab.training.group import (
+    batch_norms,
+    leave,
+    leave_together,
+    plugins,
+    refuse_fused_norms,
+    strategy,
+)
 from reslab.training.optimizers import evaluation_interval
 from reslab.training.precision import precision_plugin
 from reslab.training.progress import Progress
@@ -57,6 +66,8 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
     costs = vars(complexity(net, (config.model.in_channels, size, size)))
+    if config.trains != ALL:
+        costs["trainable"] = trainable(net)
     trainer = make_trainer(config, folder, execution, costs)
     checkpoint = folder / store.CHECKPOINT
     resumed = checkpoint if checkpoint.exists() else None
@@ -64,6 +75,8 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if trainer.is_global_zero:
         if resumed is None:
             store.drop_metrics_after(folder, 0)
+        if config.trains != ALL:
+            print(told(net, config.trains), flush=True)
         start = {**environment(trainer, execution), "normalization_batch": normalized}
         begun = {"run_id": config.run_id, "resumed": resumed is not None}
         store.append_start(folder, {**start, **begun})
@@ -217,15 +230,17 @@ def initialised(config: RunConfig) -> nn.Module:
     """
     torch.manual_seed(init_seed(config.seed))
     net = build(config.model).to(dtype_of(config.precision))
+    freeze(net, config.model, config.trains)
     return net.to(memory_format=torch.channels_last)
 
 
 def quiet_lightning() -> None:
-    """Keep advertisements, two deprecations and two false alarms out of the run's log.
+    """Keep advertisements, two deprecations and three false alarms out of the run's log.
 
     One deprecation is inside Lightning 2.6; the other's successor is new in torch 2.14. Lightning
     looks for SLURM's client although it was told its environment (`plugins`). A schedule goes on
-    where 16-mixed skips the first step, which torch takes for a wrong order of calls.
+    where 16-mixed skips the first step, which torch takes for a wrong order of calls. Norms that do
+    not train are in evaluation mode.
     """
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
@@ -233,11 +248,12 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
     warnings.filterwarnings("ignore", "The `srun` command is available on your system")
     warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+    warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode at the start")
 
 
 def normalization_batch(net: nn.Module, config: RunConfig, execution: Execution) -> int | None:
-    """Examples that a BatchNorm normalises over in training; None for a net without one."""
-    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules()):
+    """Examples that a BatchNorm in training mode normalises over; None where there is none."""
+    if not batch_norms(net):
         return None
     return execution.normalized_together(config.recipe.batch_size, place().ranks)
 

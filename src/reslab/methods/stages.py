@@ -1,0 +1,116 @@
+"""The stages of a built net: of each parameter, which one it is in; the words of
+`RunConfig.trains` for places.
+
+Of our nets the children say it, of timm's its coarse matcher of groups, from which come the layer-
+wise rates of BEiT (Bao et al. 2021, arXiv 2106.08254) too. torchvision says nothing of its nets: of
+these, all but the head is one part.
+"""
+
+from collections.abc import Callable, Iterator
+from string import ascii_lowercase
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.trains import stages
+
+TRUNK = "trunk"
+"""All but the head, where nobody says what the stages are."""
+
+
+def stage_of_each(net: nn.Module, described: Described) -> dict[str, str]:
+    """The stage of each parameter by its name, in the order of `named_parameters`: stem, layer1 …,
+    head."""
+    return BY_FAMILY[type(described)](net, described)
+
+
+def depth_of_each(net: nn.Module, described: Described) -> dict[str, int]:
+    """The depth of each parameter by its name, counted in stages from the head, whose own is 0: the
+    last stage's is 1, the stem's the greatest."""
+    stages = stage_of_each(net, described)
+    numbers = {stage: _number(stage) for stage in stages.values() if stage != "head"}
+    last = max(numbers.values(), default=0)
+    depths = {stage: 1 + last - number for stage, number in numbers.items()}
+    return {name: depths.get(stage, 0) for name, stage in stages.items()}
+
+
+def _number(stage: str) -> int:
+    """3 of layer3; 0 of the stem."""
+    return int(stage.lstrip(ascii_lowercase) or 0)
+
+
+def own_stages(net: nn.Module, described: ResNet | DenseNet) -> dict[str, str]:
+    """By the net's children: what stands behind a stage, but for the head, is a part of it."""
+    places, now = {"fc": "head"}, "stem"
+    for child, _ in net.named_children():
+        now = child if child in stages(described) else now
+        places.setdefault(child, now)
+    names = (name for name, _ in net.named_parameters())
+    return {name: places.get(name.partition(".")[0], "stem") for name in names}
+
+
+def foreign_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
+    """By the library's own word for them."""
+    return BY_LIBRARY[described.library](net, described)
+
+
+def timm_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
+    """timm's coarse groups: stem, layer1, …; the head is the classifier. What else stands with the
+    classifier in the last group (a norm, a further convolution) is a part of the stage before."""
+    groups = _groups(net)
+    head = _names(net, _modules(getattr(net, "get_classifier", lambda: None)()))
+    beside = {groups[name] for name in head}
+    found = sorted(set(groups.values()) - beside)
+    words = {group: f"layer{i}" if i else "stem" for i, group in enumerate(found)}
+    last = next(reversed(words.values()), TRUNK)
+    return {name: "head" if name in head else words.get(g, last) for name, g in groups.items()}
+
+
+def _groups(net: nn.Module) -> dict[str, int]:
+    """The number of each parameter's group; one group where timm knows none of the net."""
+    from timm.models import group_parameters  # takes seconds, and few runs need it
+
+    names = [name for name, _ in net.named_parameters()]
+    try:
+        matcher = net.group_matcher(coarse=True)  # type: ignore[operator]
+    except (AttributeError, AssertionError):
+        return dict.fromkeys(names, 0)
+    numbers: dict[str, int] = group_parameters(net, matcher, reverse=True)
+    return {name: numbers[name] for name in names}
+
+
+def torchvision_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
+    """The head is the last layer that puts out a number per class."""
+    layers = (m for m in net.modules() if _outputs(m) == described.classes)
+    head = _names(net, list(layers)[-1:])
+    return {name: "head" if name in head else TRUNK for name, _ in net.named_parameters()}
+
+
+def _outputs(module: nn.Module) -> int | None:
+    if isinstance(module, nn.Linear):
+        return module.out_features
+    return module.out_channels if isinstance(module, _ConvNd) else None
+
+
+def _modules(classifier: Any) -> Iterator[nn.Module]:
+    """A net's classifier, or several: distilled nets of timm have two."""
+    several = classifier if isinstance(classifier, tuple | list) else (classifier,)
+    return (module for module in several if isinstance(module, nn.Module))
+
+
+def _names(net: nn.Module, modules: Any) -> set[str]:
+    """The names of these modules' parameters."""
+    inside = {id(parameter) for module in modules for parameter in module.parameters()}
+    return {name for name, parameter in net.named_parameters() if id(parameter) in inside}
+
+
+Stages = Callable[[nn.Module, Any], dict[str, str]]
+
+BY_LIBRARY: dict[str, Stages] = {"timm": timm_stages, "torchvision": torchvision_stages}
+BY_FAMILY: dict[type, Stages] = {
+    ResNet: own_stages,
+    DenseNet: own_stages,
+    Foreign: foreign_stages,
+}
