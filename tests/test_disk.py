@@ -4,8 +4,10 @@ import errno
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,3 +168,52 @@ def test_a_missing_file_is_none_and_a_folder_in_its_place_is_named(tmp_path: Pat
     assert disk.read_json(tmp_path / "missing.json") is None
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         disk.read_json(tmp_path)
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from reslab import disk
+with disk.locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_another_process_makes_is_waited_for_until_it_ends(
+    tmp_path: Path, folder: bool
+) -> None:
+    path = tmp_path / "made"
+    if folder:
+        path.mkdir()
+    command = [sys.executable, "-c", HOLDING, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        ended: list[int | None] = []
+        threading.Timer(0.3, process.kill).start()
+        with disk.locked(path):
+            ended.append(process.wait())
+    assert ended == [-signal.SIGKILL]
+
+
+def test_where_no_file_can_be_locked_everybody_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    with disk.locked(tmp_path), disk.locked(tmp_path):
+        disk.write_text(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_what_cannot_be_made_is_named_and_what_is_there_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with (
+        pytest.raises(UserError, match=r"made\.json cannot be made: Not a directory"),
+        disk.locked(tmp_path / "file" / "made.json"),
+    ):
+        pass

@@ -1,5 +1,8 @@
-"""A server is asked with one deadline for its first answer, and another for each silence."""
+"""A server is asked with one deadline for its first answer, and another for each silence; a file is
+what its SHA-256 says or is refused."""
 
+import hashlib
+import io
 import socket
 import threading
 import time
@@ -9,12 +12,14 @@ from urllib.error import HTTPError
 
 import pytest
 
-from reslab.web import ask
+from reslab import web
+from reslab.errors import UserError
+from reslab.web import ask, download
 
 
 @contextmanager
-def server(*answers: bytes) -> Iterator[str]:
-    """The address of one that sends this to who asks first, and then nothing more."""
+def server(*answers: bytes, closes: bool = False) -> Iterator[str]:
+    """The address of one that sends this to who asks first, and then nothing more, or closes."""
     silent = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -23,7 +28,8 @@ def server(*answers: bytes) -> Iterator[str]:
                 asked.recv(1000)
                 for part in answers:
                     asked.sendall(part)
-                silent.wait(60)
+                if not closes:
+                    silent.wait(60)
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -61,3 +67,38 @@ def test_a_server_that_falls_silent_in_mid_answer_is_given_up_after_stall() -> N
     ):
         answer.read()
     assert time.monotonic() - began < 20
+
+
+HELLO = hashlib.sha256(b"hello").hexdigest()
+
+
+def test_a_download_is_written_where_it_has_the_sum_that_was_said() -> None:
+    target = io.BytesIO()
+    with server(OK, b"hello") as url:
+        download(f"{url}/greeting.txt", target, HELLO)
+    assert target.getvalue() == b"hello"
+
+
+def test_a_download_of_another_sum_and_one_that_is_cut_off_are_refused_with_the_url() -> None:
+    with (
+        server(OK, b"jello") as url,
+        pytest.raises(UserError, match=f"{url}/x is not .*\n.*found .*\n.*expected .*{HELLO}"),
+    ):
+        download(f"{url}/x", io.BytesIO(), HELLO)
+    with server(OK.replace(b"5", b"0")) as url, pytest.raises(UserError, match=f"{url}/x is not"):
+        download(f"{url}/x", io.BytesIO(), HELLO)
+    with (
+        server(OK, b"hel", closes=True) as url,
+        pytest.raises(UserError, match=f"{url}/x: the server sent 3 of 5 bytes"),
+    ):
+        download(f"{url}/x", io.BytesIO(), HELLO)
+
+
+@pytest.mark.parametrize("answers", [(), (OK, b"he")], ids=["never", "in the middle"])
+def test_a_download_from_a_server_that_falls_silent_is_given_up(
+    answers: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "PATIENCE", 0.5)
+    monkeypatch.setattr(web, "STALL", 0.5)
+    with server(*answers) as url, pytest.raises(UserError, match=f"{url}/x: .*(answer|timed out)"):
+        download(f"{url}/x", io.BytesIO(), HELLO)

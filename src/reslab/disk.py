@@ -12,6 +12,7 @@ import math
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def remove_unfinished(folder: Path, name: str | None = None) -> None:
         match = UNFINISHED.fullmatch(left.name)
         if match and name in (None, match[1]) and left.is_file() and not left.is_symlink():
             with contextlib.suppress(FileNotFoundError), left.open("rb") as file:
-                if flock(file.fileno(), fcntl.LOCK_EX):
+                if flock(file.fileno(), fcntl.LOCK_EX, unsupported=False):
                     left.unlink()
 
 
@@ -148,10 +149,45 @@ def read_json(path: Path, shape: Shape | None = None, remedy: str = "") -> Any:
         raise UserError(f"{path} is damaged: {error}; {remedy}") from None
 
 
-def flock(descriptor: int, kind: int) -> bool:
-    """Lock an open file (`fcntl.LOCK_EX`, `LOCK_SH`); False where another process has it."""
+def flock(descriptor: int, kind: int, unsupported: bool = True) -> bool:
+    """Lock an open file (`fcntl.LOCK_EX`, `LOCK_SH`); False where another process has it.
+
+    A lock is a courtesy: on a file system that knows none (some network file systems) everybody
+    has it, or nobody, as `unsupported` says.
+    """
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return unsupported
     return True
+
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+"""The last is NFS's word for a file that is open for reading only."""
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a folder that is there, or the making of a file: a second process waits, then finds what
+    the first has made. A file is held by an empty one beside it.
+
+    `UserError` where it is not there and cannot be made; what is there can be read by anybody.
+    """
+    lock = path if path.is_dir() else path.with_name(f".{path.name}.lock")
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | (0 if lock == path else os.O_CREAT), 0o666)
+    except OSError as error:
+        if not path.exists():
+            raise UserError(f"{path} cannot be made: {error.strerror}") from None
+        yield
+        return
+    try:
+        while not flock(descriptor, fcntl.LOCK_EX):
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,5 +1,6 @@
 """Files are what they should be or are refused; downloads arrive whole or not at all."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -7,7 +8,6 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,11 @@ CONTENT = bytes(range(256)) * 2000
 
 
 def described(path: str, content: bytes) -> File:
-    return File(path, len(content), hashlib.sha256(content).hexdigest())
+    return File(path, *sums(content))
+
+
+def sums(content: bytes) -> tuple[int, str]:
+    return len(content), hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture
@@ -40,10 +44,10 @@ def everything_in(folder: Path) -> list[Path]:
 
 
 def test_the_known_sizes_are_those_of_the_formats() -> None:
-    images, labels, test_images, test_labels = files.MNIST_FILES
+    images, labels, test_images, test_labels = files.files_of("mnist")
     assert (images.size, labels.size) == (16 + 60_000 * 28 * 28, 8 + 60_000)
     assert (test_images.size, test_labels.size) == (16 + 10_000 * 28 * 28, 8 + 10_000)
-    assert {file.size for file in files.CIFAR10_FILES} == {10_000 * (1 + 3 * 32 * 32)}
+    assert {file.size for file in files.files_of("cifar10")} == {10_000 * (1 + 3 * 32 * 32)}
 
 
 def test_a_file_is_read_as_it_is(folder: Path) -> None:
@@ -137,7 +141,7 @@ def offer(server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, byt
     def serve(archive: str, packed: bytes) -> File:
         path = archive if archive.endswith(".bin") else "cifar/x.bin"
         file = described(path, CONTENT)
-        download = Download(f"{server.url}/{archive}", described(archive, packed), (file,))
+        download = Download(f"{server.url}/{archive}", *sums(packed), (file,))
         server.has[f"/{archive}"] = packed
         monkeypatch.setitem(files.DOWNLOADS, "sample", (download,))
         return file
@@ -231,11 +235,10 @@ def test_two_at_once_do_no_harm_where_the_folder_cannot_be_locked(
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    @contextmanager
-    def unlocked(_: Path) -> Iterator[None]:
-        yield
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(files, "_alone", unlocked)
+    monkeypatch.setattr("fcntl.flock", unsupported)
     server.while_sending = threading.Barrier(2, timeout=10).wait
     file = offer("kept.bin", CONTENT)
     both = [threading.Thread(target=files.fetch, args=("sample",)) for _ in range(2)]
@@ -257,7 +260,7 @@ def test_without_a_network_the_error_says_which_files_belong_where(
     with pytest.raises(UserError) as error:
         files.fetch("cifar10")
     message = str(error.value)
-    for file in files.CIFAR10_FILES:
+    for file in files.files_of("cifar10"):
         assert f"{folder / file.path}: 30,730,000 bytes, SHA-256 {file.sha256}" in message
     assert "Name or service not known" in message and "RESLAB_DATA" in message
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz" in message
@@ -267,7 +270,7 @@ def test_without_a_network_the_error_says_which_files_belong_where(
 def test_a_server_that_never_answers_is_given_up_soon(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("reslab.web.PATIENCE", 0.1)
     silence = threading.Event()
     monkeypatch.setattr("reslab.web.urlopen", lambda *_, **__: silence.wait(60))
     begin = time.monotonic()

@@ -128,7 +128,8 @@ def cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.nd
     packed = path.read_bytes()
     file = File(path.name, len(packed), hashlib.sha256(packed).hexdigest())
     monkeypatch.setenv("RESLAB_DATA", str(tmp_path))
-    monkeypatch.setattr(files, "CIFAR100_ARCHIVE", file)
+    download = files.Download("https://example.org", file.size, file.sha256, (file,))
+    monkeypatch.setitem(files.DOWNLOADS, "cifar100", (download,))
     monkeypatch.setitem(DATASETS, "cifar100", Facts(3, 32, classes=100, train=300, test=200))
     return records
 
@@ -143,8 +144,9 @@ def test_cifar100_is_read_from_its_archive(cifar100: dict[str, np.ndarray]) -> N
 
 def test_the_known_cifar100_archive_is_the_official_one() -> None:
     """Size and SHA-256 as in TensorFlow Datasets' list of checksums."""
-    assert files.CIFAR100_ARCHIVE.size == 168_513_733
-    assert files.CIFAR100_ARCHIVE.sha256.startswith("58a81ae192c23a4be8b1804d68e518ed")
+    [archive] = files.files_of("cifar100")
+    assert archive.size == 168_513_733
+    assert archive.sha256.startswith("58a81ae192c23a4be8b1804d68e518ed")
 
 
 def test_an_altered_cifar100_archive_is_refused(

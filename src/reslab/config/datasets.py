@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from reslab.errors import UserError
+
 DatasetName = Literal[
     "digits",
     "mnist",
@@ -64,9 +66,21 @@ def data_root() -> Path:
     return Path(os.environ.get("RESLAB_DATA") or "data")
 
 
-def kept_root() -> Path:
+def cache_root() -> Path:
     """Where things are kept that were made of photographs or found out about them."""
     return data_root() / ".reslab"
+
+
+def cache_path(name: str) -> Path:
+    """Where one of these things is kept; `UserError` if nothing can be kept there."""
+    folder = cache_root()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: {error.strerror}; what is found out about photographs is kept there"
+        ) from None
+    return folder / name
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reslab import folders
 from reslab.config.data import Data, facts_of, folder_of
-from reslab.config.datasets import data_root, kept_root
+from reslab.config.datasets import cache_root, data_root
 from reslab.errors import UserError, located
 from reslab.folders import Listing, list_folder, splits
 
@@ -67,7 +67,7 @@ def prepared_folder(root: Path, shorter_side: int) -> Path:
     path = root.resolve()
     own = path.parent != data_root().resolve()
     mark = f"-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}" if own else ""
-    return kept_root() / "prepared" / f"{path.name}{mark}-{shorter_side}"
+    return cache_root() / "prepared" / f"{path.name}{mark}-{shorter_side}"
 
 
 def how_to_prepare(data: Data) -> str:

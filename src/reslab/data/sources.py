@@ -154,7 +154,7 @@ def _digits() -> Source:
 
 
 def _mnist() -> Source:
-    images, targets, test_images, test_targets = (_idx(file) for file in files.MNIST_FILES)
+    images, targets, test_images, test_targets = map(_idx, files.files_of("mnist"))
     train = _split(images[:, None], targets)
     return Source(train, _split(test_images[:, None], test_targets), TEN)
 
@@ -168,7 +168,7 @@ def _idx(file: files.File) -> Bytes:
 
 
 def _cifar10() -> Source:
-    batches = [_records(files.read(file), label_bytes=1) for file in files.CIFAR10_FILES]
+    batches = [_records(files.read(file), label_bytes=1) for file in files.files_of("cifar10")]
     *train, (test_images, test_targets) = batches
     images, targets = (np.concatenate(parts) for parts in zip(*train, strict=True))
     return Source(_split(images, targets), _split(test_images, test_targets), CIFAR10_CLASSES)
@@ -176,7 +176,7 @@ def _cifar10() -> Source:
 
 def _cifar100() -> Source:
     """The fine labels; read from the archive itself, which is what is checked."""
-    content = files.read(files.CIFAR100_ARCHIVE)
+    [content] = map(files.read, files.files_of("cifar100"))
     with tarfile.open(fileobj=io.BytesIO(content.data), mode="r:gz") as archive:
         members = {
             Path(member.name).name: stream.read()

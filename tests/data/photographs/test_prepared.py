@@ -18,6 +18,7 @@ from tests.data.photographs.reading import assert_equal, at, first, run
 from torchvision.transforms.v2.functional import resize
 
 from reslab.config.data import Data
+from reslab.config.datasets import cache_path
 from reslab.data.photographs import prepared
 from reslab.data.photographs.opened import PhotographData, open_pictures
 from reslab.data.photographs.prepared import ABOUT, INDEX, JOURNAL, PIXELS, prepare
@@ -206,7 +207,7 @@ def test_an_interrupted_preparation_goes_on_to_the_same_store(
             prepare(photographs, SIDE, 0)
     with pytest.raises(UserError, match="to make it: python scripts/prepare"):
         open_pictures(described(photographs, SIDE))
-    [unfinished] = prepared.kept("prepared").glob(".*.partial")
+    [unfinished] = cache_path("prepared").glob(".*.partial")
     capsys.readouterr()
     assert content(prepare(photographs, SIDE, 0)) == from_one_go
     safe = min(27, 4 * (at_flush // 2))  # what an ending process has written reaches the file
@@ -221,7 +222,7 @@ def test_a_torn_line_of_the_journal_is_done_again(
         patch.setattr(prepared, "_flush", interrupted(7))
         with pytest.raises(KeyboardInterrupt):
             prepare(photographs, SIDE, 0)
-    [journal] = prepared.kept("prepared").glob(f".*.partial/{JOURNAL}")
+    [journal] = cache_path("prepared").glob(f".*.partial/{JOURNAL}")
     journal.write_bytes(journal.read_bytes()[:-9])
     assert content(prepare(photographs, SIDE, 0)) == from_one_go
 

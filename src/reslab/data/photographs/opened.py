@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from reslab import disk
 from reslab.config.data import Data, Photographs
+from reslab.config.datasets import cache_path
 from reslab.config.photographs import listing_of
 from reslab.config.run import RunConfig
 from reslab.data.modules import (
@@ -38,7 +39,7 @@ from reslab.data.order import Rows
 from reslab.data.photographs.crops import test_crop, train_crop
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.prepared import Prepared, open_prepared
-from reslab.data.photographs.survey import Survey, kept, once, survey
+from reslab.data.photographs.survey import Survey, survey
 from reslab.data.photographs.workers import chunks, default_workers, in_workers, one_thread
 from reslab.data.sources import held_out, in_use
 from reslab.errors import UserError
@@ -230,8 +231,8 @@ def fit_normalization(
         return Normalization.of(kind, Measured((0, 3, photographs.size, photographs.size), {}))
     asked = [key, kind, photographs.size, photographs.test_shorter_side]
     name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    path = kept(f"normalization-{name}.pt")
-    with once(path):
+    path = cache_path(f"normalization-{name}.pt")
+    with disk.locked(path):
         if not path.exists():
             fitted = Normalization.of(kind, _measured(kind, train, photographs, workers))
             with disk.replacing(path) as temporary:

@@ -36,9 +36,10 @@ from tqdm import tqdm
 
 from reslab import disk
 from reslab.config.data import Data
+from reslab.config.datasets import cache_path
 from reslab.config.photographs import PREPARED, how_to_prepare, prepared_folder, refuse_missing
 from reslab.data.photographs.decode import Undecodable, decode
-from reslab.data.photographs.survey import Survey, kept, once
+from reslab.data.photographs.survey import Survey
 from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.folders import Listing, is_split, list_folder, size_of
@@ -163,9 +164,9 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
     changed since.
     """
     folder = prepared_folder(root, shorter_side)
-    kept(folder.parent.name).mkdir(exist_ok=True)
+    cache_path(folder.parent.name).mkdir(exist_ok=True)
     names, sizes = _files(root)
-    with once(folder):
+    with disk.locked(folder):
         about = disk.read_json(folder / ABOUT)
         if about is not None:
             index = _checked(folder, about, "remove the folder to have it made again")

@@ -5,11 +5,8 @@ names and sizes. Nothing is dropped silently: the files are told by name and num
 are too many, nothing starts.
 """
 
-import fcntl
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from reslab import disk
-from reslab.config.datasets import kept_root
+from reslab.config.datasets import cache_path
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
@@ -92,8 +89,8 @@ def most_undecodable() -> float:
 def survey(listing: Listing, workers: int) -> Survey:
     """Decode every file that a run uses, or read what was found the last time."""
     names = [name for name, _ in listing.train + listing.test]
-    path = kept(f"undecodable-{listing.digest}.json")
-    with once(path):
+    path = cache_path(f"undecodable-{listing.digest}.json")
+    with disk.locked(path):
         rows = disk.read_json(path)
         if rows is None:
             rows = _rows(listing.root, names, workers)
@@ -128,34 +125,3 @@ def _reason(path: Path) -> str | None:
     except Undecodable as reason:
         return str(reason)
     return None
-
-
-def kept(name: str) -> Path:
-    """Where a thing that was found out about photographs is kept: RESLAB_DATA/.reslab/<name>."""
-    folder = kept_root()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: {error.strerror}; what is found out about photographs is kept there"
-        ) from None
-    return folder / name
-
-
-@contextmanager
-def once(path: Path) -> Iterator[None]:
-    """Hold the making of a file or folder: a second process waits, then finds it made.
-
-    `UserError` where it is not there and cannot be made; what is there can be read by anybody.
-    """
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        handle = lock.open("w")
-    except OSError as error:
-        if not path.exists():
-            raise UserError(f"{path} cannot be made: {error.strerror}") from None
-        yield
-        return
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
