@@ -35,6 +35,7 @@ from reslab.data.photographs.prepared import prepare
 from reslab.data.photographs.workers import default_workers
 from reslab.errors import UserError, exit_code
 from reslab.models import build
+from reslab.models.precision import default_device
 from reslab.text import counted, markdown_table
 from reslab.training.optimizers import build_optimizer
 
@@ -50,7 +51,7 @@ def bench(data: dict[str, Any], size: int, shorter_side: int, batch: int, second
     """
     config = _config(data, size, batch)
     stored = _config({**data, "prepared": shorter_side}, size, batch)
-    workers, device = default_workers(), _device()
+    workers, device = default_workers(), default_device()
     root = root_of(config.data)
     prepare(root, shorter_side, workers + 1)
     readers: dict[str, Callable[[], Batches]] = {
@@ -75,14 +76,14 @@ def bench_forms(seconds: float) -> str:
     return _table(
         {f"ResNeXt block 32×4d, form {form}": rate for form, rate in rates.items()},
         "images/s",
-        f"forward and backward, 256 × 14 × 14, batches of 16, {_told(_device())}",
+        f"forward and backward, 256 × 14 × 14, batches of 16, {_told(default_device())}",
     )
 
 
 def forms_per_second(seconds: float) -> dict[str, float]:
     """Images per second, forward and backward, of each form of a block with 32 paths."""
     torch.manual_seed(0)
-    block, device = form_c(32, 4, 256), _device()
+    block, device = form_c(32, 4, 256), default_device()
     block.to(device)
     images = torch.rand(16, 256, 14, 14, device=device)
     forms: dict[str, Callable[[Tensor], Tensor]] = {
@@ -140,10 +141,6 @@ def _photographs(config: RunConfig) -> Photographs:
     return config.recipe.photographs
 
 
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def _wait() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -153,7 +150,7 @@ def _ours(config: RunConfig) -> Batches:
     data = PhotographData(config)
     data.prepare_data()
     data.setup()
-    data.normalization = data.normalization.to(_device())
+    data.normalization = data.normalization.to(default_device())
     return data.train_dataloader()
 
 
@@ -177,7 +174,7 @@ def _image_folder(config: RunConfig, root: Path, workers: int) -> Iterator[tuple
         shuffle=True,
         num_workers=workers,
         drop_last=True,
-        pin_memory=_device().type == "cuda",
+        pin_memory=default_device().type == "cuda",
         persistent_workers=workers > 0,
     )
     while True:

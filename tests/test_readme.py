@@ -85,7 +85,7 @@ def test_build_and_load_are_what_the_readme_imports(blocks: list[tuple[str, str]
     import reslab
 
     assert sum(p.numel() for p in reslab.build("resnet56").parameters()) == 853_018
-    assert callable(reslab.load)  # used on a run's folder in tests/training/test_checkpoint.py
+    assert callable(reslab.load)  # used on a run's folder in tests/inference/test_trained.py
 
 
 def test_every_experiment_that_the_readme_names_is_shipped_and_the_docs_list_all(

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reslab.inference.trained import load as load
     from reslab.models import build as build
-    from reslab.weights.files import load as load
 
 __all__ = ["build", "load"]
 __version__ = "0.1.0"
@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Any:
 
         return build
     if name == "load":
-        from reslab.weights.files import load
+        from reslab.inference.trained import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

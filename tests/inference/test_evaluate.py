@@ -13,8 +13,8 @@ import torch
 from reslab.config import describe
 from reslab.errors import UserError
 from reslab.inference.evaluate import Net, evaluate_file
+from reslab.inference.trained import load
 from reslab.models import build
-from reslab.weights.files import load
 from reslab.weights.given import Given
 
 AKAMASTER = "resnet20-12fca82f.th"

@@ -27,7 +27,7 @@ from reslab.inference.evaluate import (
     log_scores,
     refuse_one_size,
 )
-from reslab.weights.files import trained
+from reslab.inference.trained import trained
 
 pytestmark = DECODING
 

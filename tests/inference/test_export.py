@@ -12,8 +12,8 @@ from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference import export as exporting
 from reslab.inference.export import FORMATS, Format, example, export
+from reslab.inference.trained import trained
 from reslab.weights.about import About
-from reslab.weights.files import trained
 
 
 def test_safetensors_hold_the_weights_and_what_they_mean_bit_for_bit(digit_weights: Path) -> None:

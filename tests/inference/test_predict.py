@@ -16,7 +16,7 @@ from reslab.config import Use, resolve
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.predict import as_input, image_files, predict
-from reslab.weights.files import trained
+from reslab.inference.trained import trained
 
 pytestmark = DECODING
 

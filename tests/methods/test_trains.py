@@ -10,8 +10,8 @@ from reslab import build, store
 from reslab.config import describe, read_run
 from reslab.errors import UserError
 from reslab.methods.adapters import is_adapter_parameter
+from reslab.methods.materialise import materialise
 from reslab.methods.trains import freeze, is_norm, parameters_by_word, told, trainable
-from reslab.training.run import initialised
 from reslab.training.start import start
 
 TIMM = "timm:test_efficientnet"
@@ -151,7 +151,7 @@ def test_what_does_not_train_equals_the_beginning_bit_for_bit(
     config = make_run("a", {**override, "recipe.steps": 31})
     assert start(config) == 0
     description = read_run(config)
-    net, after = initialised(description), weights(config)
+    net, after = materialise(description), weights(config)
     moving = {name for name, p in net.named_parameters() if p.requires_grad}
     training = {name for name, m in net.named_modules() if is_norm(m) and m.training}
     for name, before in net.state_dict().items():

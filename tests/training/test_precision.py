@@ -16,7 +16,7 @@ from reslab.config import read_run
 from reslab.inference.evaluate import evaluate_file
 from reslab.inference.export import FORMATS, export
 from reslab.inference.predict import predict
-from reslab.training.run import initialised
+from reslab.methods.materialise import materialise
 from reslab.training.start import start
 
 PRECISIONS = "32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"
@@ -57,7 +57,7 @@ def test_a_step_that_the_scaler_skips_counts_and_is_no_divergence(
     config = make_run("a", {"precision": "16-mixed"})
     with stopped_at(1):
         start(config)
-    drawn = dict(initialised(read_run(config)).named_parameters(prefix="net"))
+    drawn = dict(materialise(read_run(config)).named_parameters(prefix="net"))
     after = weights(config)
     assert all(torch.equal(after[name], parameter) for name, parameter in drawn.items())
     assert final_scale(config) == 2.0**29
@@ -68,15 +68,6 @@ def test_a_step_that_the_scaler_skips_counts_and_is_no_divergence(
     rates = [row["lr"] for row in store.read_metrics(config.parent) if "lr" in row]
     assert len(rates) == 40 and rates[19:21] == pytest.approx([0.1, 0.01])
     assert result["train"]["top1_error"] < 75  # 90 by chance: it has learnt in the other steps
-
-
-def test_float64_weights_are_those_that_are_drawn_in_float32(make_run: MakeRun) -> None:
-    single, double = (
-        initialised(read_run(make_run(p, {"precision": p}))).state_dict()
-        for p in ("32-true", "64-true")
-    )
-    assert {value.dtype for name, value in double.items() if "num_" not in name} == {torch.float64}
-    assert all(torch.equal(double[name], single[name].to(double[name].dtype)) for name in single)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
     from reslab.training import run
 
     with monkeypatch.context() as broken:
-        broken.setattr(run, "initialised", lambda _: 1 / 0)
+        broken.setattr(run, "materialise", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             start(config)
     assert store.state(config.parent) == "crashed"
@@ -75,7 +75,7 @@ def test_what_runs_out_is_recorded_in_a_line(
 
     from reslab.training import run
 
-    monkeypatch.setattr(run, "initialised", run_out)
+    monkeypatch.setattr(run, "materialise", run_out)
     config = make_run("a")
     with pytest.raises(UserError, match=f"^{line}"):
         start(config)
@@ -95,7 +95,7 @@ def test_a_run_without_file_handles_still_says_so(
         while True:
             held.append(os.open(os.devnull, os.O_RDONLY))
 
-    monkeypatch.setattr(run, "initialised", take_all)
+    monkeypatch.setattr(run, "materialise", take_all)
     config = make_run("a")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     taken = max(int(handle.name) for handle in Path("/dev/fd").iterdir())

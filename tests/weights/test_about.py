@@ -11,8 +11,8 @@ import torch
 from reslab.config import resolve_use
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
+from reslab.inference.trained import trained
 from reslab.weights.about import About
-from reslab.weights.files import trained
 
 
 def test_what_was_said_of_others_weights_travels_too() -> None:

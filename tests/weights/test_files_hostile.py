@@ -20,7 +20,8 @@ from safetensors.torch import save
 
 from reslab import build
 from reslab.errors import UserError
-from reslab.weights.files import read_weights, trained
+from reslab.inference.trained import trained
+from reslab.weights.files import read_weights
 from reslab.weights.given import Given
 
 LONGEST = 800

@@ -10,8 +10,8 @@ from reslab.config.datasets import imagenet_wnids
 from reslab.data.normalize import Normalization
 from reslab.data.sources import open_source
 from reslab.errors import UserError
+from reslab.inference.trained import trained
 from reslab.weights.about import About
-from reslab.weights.files import trained
 from reslab.weights.given import Given
 from reslab.weights.meaning import meaning, normalizer
 

@@ -38,10 +38,11 @@ from reslab.data.photographs.workers import chunks, default_workers, in_workers
 from reslab.data.sources import in_use, open_source
 from reslab.errors import UserError
 from reslab.inference.metrics import Score, Tally
-from reslab.models.precision import autocast, set_precision
+from reslab.inference.trained import net_with
+from reslab.models.precision import autocast, default_device, set_precision
 from reslab.text import printable
 from reslab.weights.about import About
-from reslab.weights.files import net_with, read_weights
+from reslab.weights.files import read_weights
 from reslab.weights.given import NOTHING, Given
 from reslab.weights.meaning import Normalizer, normalizer
 
@@ -132,7 +133,7 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
     normalize = normalizer(path, weights.about, given, use)
     _refuse_other_images(use.model, use.data)
     set_precision(use.precision)
-    module = net_with(path, use, weights).to(_device())
+    module = net_with(path, use, weights).to(default_device())
     if use.photographs and are_of_other_sizes(views, use.photographs):
         refuse_one_size(module, views)
     net = Net(module, use.precision)
@@ -192,10 +193,6 @@ def evaluate_run(folder: Path, views: str) -> Evaluation:
     return evaluation
 
 
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 # ---- images of one size --------------------------------------------------------------------------
 
 
@@ -206,7 +203,7 @@ def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
         normalize = Normalization.fit(normalize, train.images)
     batches = EvaluationBatches(test, normalize, net.dtype)
     answers = (
-        (log_softmax(net(images.to(_device())), 1).cpu(), targets)
+        (log_softmax(net(images.to(default_device())), 1).cpu(), targets)
         for images, targets in tqdm(batches, unit="batch", disable=None)
     )
     score, confusion = count(answers, len(source.class_names))
@@ -235,7 +232,7 @@ def _photographs(
         normalize = of_any_size(normalize)
         if data.prepared and data.prepared < largest_side(views, crops):
             lines.append(f"images are enlarged from the store of shorter side {data.prepared}")
-    normalize, targets = normalize.to(_device()), test.targets
+    normalize, targets = normalize.to(default_device()), test.targets
     parts = chunks(range(len(targets)), TOGETHER)
     seen = in_workers(Seen(test, views, crops), parts, workers)
     bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)

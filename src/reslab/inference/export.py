@@ -20,11 +20,13 @@ from torch import Tensor, nn
 from reslab import disk
 from reslab.data.modules import dtype_of
 from reslab.errors import UserError
+from reslab.inference.trained import load, trained
+from reslab.methods.materialise import restore
 from reslab.models import build
 from reslab.weights.about import About
-from reslab.weights.files import load, trained, write_safetensors
+from reslab.weights.files import write_safetensors
 from reslab.weights.given import NOTHING, Given
-from reslab.weights.names import fit, from_torchvision, to_torchvision
+from reslab.weights.names import from_torchvision, to_torchvision
 
 Function = Callable[[Tensor], Tensor]
 TOLERANCE = 1e-4
@@ -105,9 +107,8 @@ def _write_torchvision(file: Path, net: nn.Module, _about: About, _: Tensor) -> 
 
 
 def _read_torchvision(file: Path, about: About) -> Function:
-    net = build(about.use.model).to(dtype_of(about.use.precision))
     theirs = torch.load(file, weights_only=True)
-    return fit(net, from_torchvision(net, theirs)).eval()
+    return restore(about.use, from_torchvision(build(about.use.model), theirs)).eval()
 
 
 def _write_onnx(file: Path, net: nn.Module, about: About, images: Tensor) -> None:

@@ -26,8 +26,9 @@ from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.workers import chunks
 from reslab.errors import UserError
 from reslab.folders import is_looked_at
+from reslab.inference.trained import trained
+from reslab.models.precision import default_device
 from reslab.text import markdown_table, printable
-from reslab.weights.files import trained
 from reslab.weights.given import NOTHING, Given
 
 AT_ONCE = 32
@@ -87,8 +88,7 @@ def predict(images: Sequence[str], weights: Path, top: int, given: Given = NOTHI
         raise UserError(f"--top {top}: expected at least one class")
     paths = image_files(images)
     net, about = trained(weights, given)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    net, normalization = net.to(device), about.normalization.to(device)
+    net, normalization = net.to(default_device()), about.normalization.to(default_device())
     dtype = dtype_of(about.use.precision)
     guesses: dict[Path, Guesses] = {}
     undecodable: dict[Path, str] = {}
@@ -96,7 +96,7 @@ def predict(images: Sequence[str], weights: Path, top: int, given: Given = NOTHI
         decoded = _decoded(part, undecodable)
         if decoded:
             inputs = torch.stack([as_input(image, about.use) for image in decoded.values()])
-            logits = net(normalization(inputs.to(device), dtype))
+            logits = net(normalization(inputs.to(default_device()), dtype))
             guesses |= zip(decoded, _guesses(logits, about.class_names, top), strict=True)
     return Predictions(guesses, undecodable)
 

@@ -1,1 +1,1 @@
-"""Ways to fit a trained net to other data: a net is rewritten, or part of it trains."""
+"""From a description to a net with its weights; ways to fit it to other data."""

@@ -1,4 +1,4 @@
-"""What a run's precision means to torch.
+"""What a run's precision means to torch, and where it computes.
 
 32-true and tf32 differ in how GPUs multiply. The mixed ones keep weights in float32 and compute
 convolutions and linear layers in 16 bits: bfloat16 reaches as far as float32; float16, which older
@@ -20,6 +20,11 @@ def set_precision(precision: str) -> None:
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+
+
+def default_device() -> torch.device:
+    """A GPU, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def autocast(precision: str, device: str) -> AbstractContextManager[None]:

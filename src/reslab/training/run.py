@@ -6,6 +6,8 @@ import platform
 import subprocess
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,14 @@ from torch import nn
 from reslab import disk, store
 from reslab.config import RunConfig, facts_of, input_size
 from reslab.config.trains import ALL
-from reslab.data.modules import ImageData, data_module, dtype_of
-from reslab.data.order import init_seed
+from reslab.data.modules import ImageData, data_module
 from reslab.errors import UserError
 from reslab.execution import Execution, place
-from reslab.methods.trains import freeze, told, trainable
+from reslab.methods.materialise import materialise
+from reslab.methods.trains import told, trainable
 from reslab.mirror.logger import Tracking, finish
-from reslab.models import build
 from reslab.models.count import complexity
-from reslab.models.precision import set_precision
+from reslab.models.precision import default_device, set_precision
 from reslab.text import counted
 from reslab.training.checkpointing import Checkpoint, Interrupted
 from reslab.training.classifier import Classifier
@@ -61,7 +62,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     began = time.monotonic()
     quiet_lightning()
     set_precision(config.precision)
-    net = initialised(config)
+    net = materialise(config).to(memory_format=torch.channels_last)  # the fastest
     size = input_size(config)
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
@@ -81,7 +82,8 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         begun = {"run_id": config.run_id, "resumed": resumed is not None}
         store.append_start(folder, {**start, **begun})
     try:
-        outcome = fit_and_test(trainer, Classifier(net, config), data_module(config), resumed)
+        with in_our_words(trainer, net, config, execution):
+            outcome = fit_and_test(trainer, Classifier(net, config), data_module(config), resumed)
     except Interrupted:
         if trainer.is_global_zero:
             print("interrupted; the same command goes on from here", flush=True)
@@ -92,18 +94,6 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         if trainer.is_global_zero:
             print(f"diverged: {diverged}", flush=True)
         outcome = {"status": "diverged", **diverged.result}
-    except ValueError as error:
-        if SINGLE_VALUE not in str(error):
-            raise
-        raise UserError(single_value(config, execution)) from error
-    except RuntimeError as error:
-        if is_told_to_stop(trainer):  # and another process has stopped before this one
-            finish(trainer, None)
-            leave()
-            return 1
-        if is_out_of_memory(error):
-            raise UserError(advice(config, execution, error, not net.training)) from error
-        raise
     leave_together()
     result = {
         **outcome,
@@ -148,7 +138,7 @@ def make_trainer(
     test_examples = data.holdout if data.split == "holdout" else facts_of(data).test
     interval = evaluation_interval(recipe, test_examples)
     record = Record(folder)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = default_device().type
     return Trainer(
         max_steps=recipe.steps,
         max_epochs=-1,
@@ -178,6 +168,26 @@ def make_trainer(
         enable_model_summary=False,
         default_root_dir=folder,
     )
+
+
+@contextmanager
+def in_our_words(
+    trainer: Trainer, net: nn.Module, config: RunConfig, execution: Execution
+) -> Iterator[None]:
+    """`UserError` with what to do for errors of torch, and `Interrupted` for one that comes of
+    another process, which has stopped before this one."""
+    try:
+        yield
+    except ValueError as error:
+        if SINGLE_VALUE not in str(error):
+            raise
+        raise UserError(single_value(config, execution)) from error
+    except RuntimeError as error:
+        if is_told_to_stop(trainer):
+            raise Interrupted from error
+        if is_out_of_memory(error):
+            raise UserError(advice(config, execution, error, not net.training)) from error
+        raise
 
 
 def is_told_to_stop(trainer: Trainer) -> bool:
@@ -220,18 +230,6 @@ def single_value(config: RunConfig, execution: Execution) -> str:
         "of 1 × 1 pixels, which cannot be normalised in training; take a larger recipe.batch_size "
         "or micro_batch, fewer devices, or larger images"
     )
-
-
-def initialised(config: RunConfig) -> nn.Module:
-    """The run's net with weights drawn from its seed, in the memory format fastest for it.
-
-    They are drawn in float32, whatever the precision, and become float64 here, before a checkpoint
-    is loaded: Lightning would convert the net after that.
-    """
-    torch.manual_seed(init_seed(config.seed))
-    net = build(config.model).to(dtype_of(config.precision))
-    freeze(net, config.model, config.trains)
-    return net.to(memory_format=torch.channels_last)
 
 
 def quiet_lightning() -> None:

@@ -9,7 +9,6 @@ three, as JSON, in its metadata under `reslab`; a whitening matrix, 38 MB for CI
 
 import os
 import pickle
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,19 +19,13 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from reslab import disk, store
-from reslab.config import Use
-from reslab.data.modules import dtype_of
-from reslab.errors import UserError, located
-from reslab.models import build
+from reslab.errors import UserError
 from reslab.text import printable, shortened
 from reslab.weights.about import About
-from reslab.weights.given import NOTHING, Given
-from reslab.weights.meaning import meaning
-from reslab.weights.names import fit, translate
-from reslab.weights.near import refuse_misfit, what_fits
+from reslab.weights.names import translate
 from reslab.weights.pickled import Saved, Stored, read_saved
 from reslab.weights.wrappers import Found, find_state_dict, is_averaged
 
@@ -194,43 +187,3 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], about: About) -> N
 
 WHITENING = "reslab.normalization.whitening"
 """Its name beside the net's; versions before had it in the metadata, in base64."""
-
-
-def trained(path: Path, given: Given = NOTHING) -> tuple[nn.Module, About]:
-    """A net with its weights, in evaluation mode, and what it is about; see `load`.
-
-    What is given takes the place of what the file says. Of weights that are no run's the net must
-    be given; what else is not known of them is named by numbers, or asked for.
-    """
-    weights = read_weights(path, given.key)
-    about = meaning(path, weights.about, given)
-    return net_with(path, about.use, weights), about
-
-
-def net_with(path: Path, use: Use, weights: Weights) -> nn.Module:
-    """The net of a description with weights, in evaluation mode and in its precision.
-
-    `UserError` lists what does not fit, and says what does. Nothing is built, and no memory taken,
-    for a net that is much larger than the weights.
-    """
-    if weights.remark:
-        print(weights.remark, file=sys.stderr)
-    with located(str(path)):
-        try:
-            refuse_misfit(use.model, weights.tensors)
-            net = build(use.model).to(dtype_of(use.precision))
-            return fit(net, weights.tensors).eval()
-        except UserError as error:
-            near = what_fits(use.model, weights.tensors)
-            raise UserError(f"{error}\n  what fits: {near}" if near else str(error)) from None
-
-
-def load(path: str | Path) -> nn.Module:
-    """The net of a run folder, of one of our checkpoints or of what scripts/export.py made of it
-    as safetensors, with its weights, in evaluation mode.
-
-    Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes); of a run
-    in 64-true weights, images and logits are float64. Raises `UserError` for a file that is no
-    checkpoint of a run.
-    """
-    return trained(Path(path))[0]
