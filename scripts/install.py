@@ -88,6 +88,12 @@ def as_uv_says(settings: Mapping[str, str]) -> dict[str, str]:
     return said
 
 
+def bytecode(own: Mapping[str, str]) -> dict[str, str]:
+    """uv leaves compiling to the first import; where that may not keep it, every process would
+    compile anew, for as long as a small run takes. pip compiles in any case."""
+    return {"UV_COMPILE_BYTECODE": "true"} if own.get("PYTHONDONTWRITEBYTECODE") else {}
+
+
 def environment(said: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """The environment for uv: what `own` says itself wins, under whichever name."""
     theirs = {
@@ -127,7 +133,7 @@ def logged(command: Sequence[str], environment: Mapping[str, str] | None = None)
 def with_uv() -> None:
     """`NotSaid`, `OSError` or `CalledProcessError` where pip has to do it."""
     listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True)
-    said = environment(as_uv_says(pip_settings(listed.stdout)), os.environ)
+    said = environment(as_uv_says(pip_settings(listed.stdout)) | bytecode(os.environ), os.environ)
     logged([installed_uv(), "pip", "install", "--python", sys.executable, *WHAT], said)
 
 

@@ -93,7 +93,7 @@ def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(
         disk.write_text(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "old"
     with pytest.raises(UserError, match=r"/metrics\.jsonl cannot be written: the disk is full"):
-        store.append_metrics(tmp_path, {"step": 2})
+        store.flush_metrics(tmp_path)
     store.write_error(tmp_path, "nowhere to write why")
     assert {path.name for path in tmp_path.iterdir()} == {"file", store.METRICS}
 

@@ -110,3 +110,12 @@ def test_where_both_fail_all_that_they_printed_is_shown(
     monkeypatch.setattr(install, "with_pip", fail)
     assert install.main() == 1
     assert capsys.readouterr().err.count("ERROR: No matching distribution found") == 2
+
+
+def test_bytecode_is_compiled_where_an_import_may_not_keep_it(install: ModuleType) -> None:
+    """Else each process of the first experiment would compile torch anew."""
+    assert install.bytecode({}) == {}
+    compiled = install.bytecode({"PYTHONDONTWRITEBYTECODE": "1"})
+    assert compiled == {"UV_COMPILE_BYTECODE": "true"}
+    own = {"UV_COMPILE_BYTECODE": "false"}
+    assert install.environment(compiled, own) == own

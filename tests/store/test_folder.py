@@ -374,6 +374,14 @@ def test_a_plan_is_made_whatever_the_files_that_it_does_not_need(tmp_path: Path)
     assert (tmp_path / store.CONFIG).read_text() == "seed: 0\n"
 
 
+def test_metrics_are_flushed_where_there_are_any(tmp_path: Path) -> None:
+    store.flush_metrics(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    write_rows(tmp_path, 1)
+    store.flush_metrics(tmp_path)
+    assert store.read_metrics(tmp_path) == rows(1)
+
+
 def test_rows_of_metrics_have_null_for_what_is_no_number(tmp_path: Path) -> None:
     row = {"step": 1, "lr": 0.1 + 0.2, "train_loss": math.nan}
     store.append_metrics(tmp_path, row)

@@ -1,5 +1,7 @@
 """Checkpoints and interruption: a run that is cut anywhere ends as the undisturbed one."""
 
+from pathlib import Path
+
 import pytest
 from tests.small_runs import MakeRun, same, stopped_at, weights
 
@@ -36,6 +38,28 @@ def test_a_run_stopped_anywhere_resumes_bit_for_bit(
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
     starts = disk.read_json(cut.with_name(store.ENV))
     assert [entry["resumed"] for entry in starts] == [False, True]
+
+
+def test_rows_are_on_the_disk_before_what_stands_for_them(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run resumed from a checkpoint writes only the rows after it."""
+    on_disk, promised = list[int](), list[int]()
+
+    def rows(folder: Path) -> int:
+        return len(store.read_metrics(folder))
+
+    def replaced(path: Path, target: Path) -> Path:
+        if target.name in (store.CHECKPOINT, store.RESULT):
+            assert on_disk[-1] == rows(target.parent), target.name
+            promised.append(on_disk[-1])
+        return replace(path, target)
+
+    replace = Path.replace
+    monkeypatch.setattr(store, "flush_metrics", lambda folder: on_disk.append(rows(folder)))
+    monkeypatch.setattr(Path, "replace", replaced)
+    assert start(make_run("a")) == 0
+    assert promised == [39, 41, 42]  # at step 38 with an evaluation, at 40, and with the last one
 
 
 def test_a_run_that_is_killed_in_its_last_evaluation_does_that_again(

@@ -1,7 +1,10 @@
 """Who trains a run, and what is left where nobody may: its lock, its errors, its end."""
 
+import gc
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from reslab import disk, store
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.training.ranks import TORCHRUN
-from reslab.training.start import start
+from reslab.training.start import _nothing_collected, start
 
 pytestmark = pytest.mark.process
 
@@ -126,3 +129,17 @@ def test_more_devices_than_there_are_are_refused(
     with pytest.raises(UserError, match=r"--nproc-per-node=8, but this machine has 2 GPUs"):
         start(config, Execution())
     assert store.state(config.parent) == "pending"
+
+
+def test_no_garbage_is_looked_for_in_the_first_imports_of_a_process() -> None:
+    """Nor at its end; in a process that has torch already, as this one, nothing changes."""
+    code = """
+import gc
+from reslab.training.start import _nothing_collected
+with _nothing_collected():
+    assert not gc.isenabled()
+assert gc.isenabled() and gc.get_freeze_count() > 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with _nothing_collected():
+        assert gc.isenabled()

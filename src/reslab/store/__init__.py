@@ -23,6 +23,7 @@ from reslab.store.folder import drop_metrics_after as drop_metrics_after
 from reslab.store.folder import evaluation as evaluation
 from reslab.store.folder import evaluations as evaluations
 from reslab.store.folder import experiment_folder as experiment_folder
+from reslab.store.folder import flush_metrics as flush_metrics
 from reslab.store.folder import is_locked as is_locked
 from reslab.store.folder import last_step as last_step
 from reslab.store.folder import lock as lock

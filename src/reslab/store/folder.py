@@ -163,12 +163,19 @@ def append_start(folder: Path, entry: Row) -> None:
 
 
 def append_metrics(folder: Path, row: Row) -> None:
-    """Append one row to the metrics, on disk when the function returns."""
+    """Append one row to the metrics; `flush_metrics` waits until it is on the disk."""
     path = folder / METRICS
     with room_for(path), path.open("a", encoding="utf-8") as file:
         file.write(to_json(row) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+
+
+def flush_metrics(folder: Path) -> None:
+    """Put the metrics on the disk: before a checkpoint, which will not write them again, and before
+    a result."""
+    path = folder / METRICS
+    if path.exists():
+        with room_for(path), path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def read_metrics(folder: Path) -> list[Row]:

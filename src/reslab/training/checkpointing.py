@@ -119,6 +119,7 @@ class Checkpoint(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         if trainer.global_step != self.saved_step:
+            store.flush_metrics(self.path.parent)
             trainer.save_checkpoint(self.path, weights_only=False)
             self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 

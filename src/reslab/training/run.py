@@ -104,6 +104,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         "seconds": round(time.monotonic() - began, 1),
     }
     if trainer.is_global_zero:
+        store.flush_metrics(folder)
         disk.write_json(folder / store.RESULT, result)
     finish(trainer, result)
     return 0
