@@ -25,6 +25,12 @@ def test_work_is_three_passes_per_training_example_and_one_per_evaluated_one() -
     assert work(run(budget=0.01), COST) == COST * (3.3 * 640 * 128 + 60_000)
 
 
+def test_a_head_alone_is_one_pass_per_training_example() -> None:
+    """The trunk has no backward pass; its evaluations are as many."""
+    whole, head = run(budget=0.01), run(budget=0.01, trains="head")
+    assert work(whole, COST) - work(head, COST) == COST * 2 * 640 * 128
+
+
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 def test_more_work_takes_longer(device: str) -> None:
     whole, half = run(budget=1), run(budget=0.5)

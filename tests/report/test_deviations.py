@@ -231,3 +231,19 @@ def test_where_the_held_out_images_do_not_choose_that_is_a_deviation(
     lab.variant("a", {"model": "resnet110"}, published=(lab.published, "ResNet constant depth"))
     line = "data.selected_on: none, the weights of the last step; Huang 2016: holdout"
     assert line in deviations_of(lab)
+
+
+def test_training_a_part_of_the_net_and_rates_by_depth_are_named(lab: Lab) -> None:
+    lab.variant(
+        "ResNet 20",
+        {
+            "model": "resnet20",
+            "trains": ["norms", "layer3"],
+            "recipe.optimizer.layer_decay": 0.7,
+        },
+        published=(TABLE6, "ResNet 20"),
+    )
+    assert deviations_of(lab) == [
+        "recipe.optimizer.layer_decay: 0.7; He 2015 does not mention it",
+        "trains: [layer3, norms]; He 2015 does not mention it",
+    ]

@@ -25,17 +25,19 @@ LAYER = {"cpu": 8e-4, "gpu": 1.2e-4}
 def work(config: RunConfig, multiply_adds: int) -> float:
     """Multiply-adds of a run: three passes per training example and step, one per evaluated one.
 
-    Of the test split's evaluations there are at most 40, and at most a tenth of the training's cost
-    (`training.schedule.evaluation_interval`); both splits are evaluated at the end. Held-out images
-    that weights are chosen by are evaluated once per epoch.
+    Where the head alone trains no more than one goes through the net. Of the test split's
+    evaluations there are at most 40, and at most a tenth of three passes
+    (`training.optimizers.evaluation_interval`); both splits are evaluated at the end. Held-out
+    images that weights are chosen by are evaluated once per epoch.
     """
     facts, recipe = facts_of(config.data), config.scaled_recipe
-    trained = 3 * recipe.steps * recipe.batch_size
-    evaluated = min(40 * facts.test, trained / 10) + facts.train + facts.test
+    read = recipe.steps * recipe.batch_size
+    evaluated = min(40 * facts.test, 3 * read / 10) + facts.train + facts.test
     if config.data.selected_on == "holdout":
         held = config.data.holdout
-        evaluated += held * trained / 3 / (facts.train - held)
-    return multiply_adds * (trained + evaluated)
+        evaluated += held * read / (facts.train - held)
+    passes = 1 if config.trains == ("head",) else 3
+    return multiply_adds * (passes * read + evaluated)
 
 
 def seconds(config: RunConfig, multiply_adds: int, device: str, threads: int) -> float:
