@@ -23,8 +23,7 @@ def main() -> int:
     from reslab.report.document import insert
 
     plan = store.read_plan(arguments.name)
-    folder = store.experiment_folder(arguments.name)
-    insert(arguments.document, arguments.images, plan, folder)
+    insert(arguments.document, arguments.images, plan)
     return 0
 
 

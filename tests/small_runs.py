@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from reslab import build, store
-from reslab.config import RunConfig, dump_yaml, merge, resolve
+from reslab.config import RunConfig, merge, resolve
 from reslab.data.normalize import Normalization
 from reslab.training import checkpointing
 from reslab.weights.about import About
@@ -34,7 +34,7 @@ def make_run(tmp_path: Path) -> MakeRun:
     def make(name: str, override: dict[str, Any] | None = None) -> Path:
         config = resolve(merge(merge(SMALL, {}), override or {}), name)
         folder = tmp_path / "runs" / "test" / f"{name}-s{config.seed}-{config.run_id}"
-        store.prepare(folder, dump_yaml(config.model_dump(mode="json")), {"name": name})
+        store.prepare(folder, config, {"name": name})
         return folder / store.CONFIG
 
     return make

@@ -14,8 +14,7 @@ from tests.results import DONE
 from reslab import commands, disk, store
 from reslab.config.datasets import DatasetName
 from reslab.errors import UserError
-from reslab.experiments.plan import Experiment, Options, as_written, expand, write
-from reslab.experiments.slots import Slot
+from reslab.experiments.jobs import Job, jobs_of
 
 
 def arguments(command: str = "run", **given: Any) -> Namespace:
@@ -58,10 +57,10 @@ def test_a_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 def test_a_dry_run_is_not_the_last_plan(capsys: pytest.CaptureFixture[str]) -> None:
-    before = as_written(commands.plan_of(arguments(name="quickstart", seeds=1)))
+    before = commands.plan_of(arguments(name="quickstart", seeds=1))
     store.write_plan(before)
     dry(capsys, seeds=2)
-    assert store.read_plan("quickstart")["options"]["seeds"] == 1
+    assert store.read_plan("quickstart") == before
 
 
 def test_a_dry_run_shows_runs_costs_steps_and_what_is_about_to_happen(
@@ -81,28 +80,19 @@ def test_a_dry_run_says_the_same_of_a_run_and_of_all_where_there_is_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both are corrected by what runs took here."""
-    for module in ("commands", "experiments.jobs"):
-        monkeypatch.setattr(f"reslab.{module}.correction", lambda _: 30.0)
+    monkeypatch.setattr("reslab.experiments.preview.correction", lambda _: 30.0)
     text = dry(capsys, only="plain-20", seeds=1)
     assert text.splitlines()[-1].endswith(f"estimated {cells(text, 'plain-20')[-1]}")
 
 
 def test_a_dry_run_counts_states_per_variant(capsys: pytest.CaptureFixture[str]) -> None:
     plan = commands.plan_of(arguments(name="quickstart", seeds=2, only="plain-*"))
-    write(plan, as_written(plan))
+    store.write_plan(plan)
     first = next(folder for _, folder, _ in plan.runs())
     disk.write_json(first / store.RESULT, DONE)
     text = dry(capsys, seeds=2, only="plain-*")
     assert cells(text, "plain-8")[6] == "1 done, 1 pending"
     assert cells(text, "plain-20")[6] == "2 pending"
-
-
-def test_variants_that_are_one_and_the_same_run_are_counted_apart() -> None:
-    base = {"model": "plain8_w8", "data": "digits", "recipe": "digits"}
-    plan = expand("x", Experiment(base=base, variants={"a": {}, "b": {}}), Options(), "here")
-    jobs = commands.jobs_of(plan, as_written(plan))
-    text = commands.preview(plan, jobs, Slot((), 1))
-    assert [cells(text, label)[6] for label in "ab"] == ["1 pending", "1 pending"]
 
 
 def test_epochs_are_of_the_images_that_are_trained_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,47 +190,18 @@ def test_a_mistake_on_the_command_line_is_named() -> None:
 # ---- around a run -------------------------------------------------------------------------------
 
 
-def prepared(seeds: int = 1) -> list[commands.Job]:
-    plan = commands.plan_of(arguments(name="quickstart", seeds=seeds, only="plain-8"))
-    written = as_written(plan)
-    write(plan, written)
-    return commands.jobs_of(plan, written)
-
-
-def test_final_runs_of_other_code_are_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
-    ours, other, _ = jobs = prepared(seeds=3)
-    result = {**DONE, "code": store.code_version()}
-    disk.write_json(ours.folder / store.RESULT, result)
-    commands.warn_of_other_code(jobs)
-    assert capsys.readouterr() == ("", "")
-    disk.write_json(other.folder / store.RESULT, {**result, "code": "0123456789"})
-    commands.warn_of_other_code(jobs)
-    assert capsys.readouterr().err.startswith("warning: 1 of the final runs")
-
-
-def test_how_to_send_offline_runs_is_said_where_there_are_any(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    [job] = prepared()
-    experiment = job.folder.parent
-    commands.say_how_to_sync(experiment)
-    assert capsys.readouterr().out == ""
-    offline = job.folder / "wandb" / "offline-run-20260101_000000-abc"
-    offline.mkdir(parents=True)
-    (offline / "run-abc.wandb").touch()
-    commands.say_how_to_sync(experiment)
-    said = capsys.readouterr().out
-    assert "has not got 1 log; to send what is missing: make sync NAME=quickstart" in said
-    assert f"wandb sync --include-online {experiment}/*/wandb/*run-*" in said
-    (offline / "run-abc.wandb.synced").touch()
-    commands.say_how_to_sync(experiment)
-    assert capsys.readouterr().out == ""
+def prepared() -> Job:
+    """The only run of a plan."""
+    plan = commands.plan_of(arguments(name="quickstart", seeds=1, only="plain-8"))
+    store.write_plan(plan)
+    [job] = jobs_of(plan)
+    return job
 
 
 def test_the_table_of_a_plan_that_has_not_begun_is_printed_and_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    [job] = prepared()
+    job = prepared()
     assert commands.read("table", "quickstart") == 0
     printed = capsys.readouterr().out
     assert "plain-8" in printed
@@ -249,7 +210,7 @@ def test_the_table_of_a_plan_that_has_not_begun_is_printed_and_kept(
 
 
 def test_the_status_of_a_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    [job] = prepared()
+    job = prepared()
     assert commands.read("status", "quickstart") == 0
     assert f"| {job.folder.name} | pending" in capsys.readouterr().out
 
@@ -265,7 +226,7 @@ def test_one_table_over_several_experiments_is_printed_and_kept(
 ) -> None:
     prepared()
     plan = commands.plan_of(arguments("train", model="resnet8_w8", data="digits", recipe="digits"))
-    write(plan, as_written(plan))
+    store.write_plan(plan)
     assert commands.compare(["quickstart", plan.experiment, "quickstart"]) == 0
     printed = capsys.readouterr().out
     assert cells(printed, "quickstart")[1] == "plain-8"

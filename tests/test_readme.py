@@ -11,7 +11,9 @@ import pytest
 from tests.configs.shipped import EXPERIMENTS
 
 from reslab.config.strict_yaml import load_yaml
-from reslab.experiments.plan import Options, expand, parse_experiment
+from reslab.experiments.file import parse_experiment
+from reslab.experiments.plan import expand
+from reslab.store.plan import Options
 
 
 @pytest.fixture(scope="module")

@@ -129,6 +129,8 @@ def parse_json(text: str | bytes, shape: Shape | None = None) -> Any:
         raise ValueError(f"byte {error.start} is no UTF-8") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except UserError as error:
+        raise ValueError(str(error)) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(map(str, first["loc"]))

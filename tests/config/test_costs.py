@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.configs.shipped import EXPERIMENTS
+from tests.configs.shipped import EXPERIMENTS, plan
 
 from reslab.config import ZOO, DenseNet, ResNet, describe, input_size
 from reslab.config.convolutions import BRANCHES, STEMS
@@ -17,7 +17,6 @@ from reslab.config.costs import MOST_PARAMETERS, Complexity, Impossible, cost, c
 from reslab.config.nets import Foreign
 from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.errors import UserError
-from reslab.experiments.plan import Options, read_plan_file
 
 GOLDEN = json.loads(Path(__file__).with_name("complexities.json").read_text(encoding="utf-8"))
 """A row for each name of the zoo. A refactoring leaves them; a new net adds one, which
@@ -113,7 +112,7 @@ def test_torch_counts_the_same_for_every_net_of_a_shipped_experiment() -> None:
         dict.fromkeys(
             (config.model, input_size(config))
             for name in EXPERIMENTS
-            for variant in read_plan_file(name, Options(seeds=1)).variants
+            for variant in plan(name).variants
             for config in variant.configs
             if not isinstance(config.model, Foreign)
         )

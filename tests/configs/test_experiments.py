@@ -6,18 +6,19 @@ variant, or the paper's data file says why not. Quoted numbers are told apart th
 
 import re
 from collections import defaultdict
+from dataclasses import astuple
 from functools import cache
-from pathlib import Path
 
 import pytest
-from tests.configs.shipped import EXPERIMENTS, plan
+from tests.configs.shipped import EXPERIMENTS, plan, planned
 
+from reslab import store
 from reslab.config import Foreign, config_file, config_names, input_size, load_yaml
 from reslab.config.costs import costs
-from reslab.experiments.plan import Options, as_written, read_plan_file, write
 from reslab.papers import DETAILS, cell, paper_names, protocol_of, read_paper, table
 from reslab.papers.schema import Table
 from reslab.report.table import render
+from reslab.store.plan import Options
 
 BESIDE = ("top5", "train_error")
 """Parts of the names of columns that hold another number of a training whose test error is claimed.
@@ -40,8 +41,7 @@ def claims() -> dict[str, dict[str, list[Cell]]]:
     for name in EXPERIMENTS:
         for variant in plan(name).variants:
             if variant.published is not None:
-                place = variant.published
-                found = cell(place["table"], place["row"], place.get("column"))
+                found = cell(*astuple(variant.published))
                 claimed[found.table][name].append((found.row, found.column))
     return claimed
 
@@ -53,8 +53,7 @@ def test_a_variant_has_its_published_value_or_says_that_there_is_none(name: str)
         if variant.published is None and plan(name).published is not None:
             assert tree["variants"][variant.label]["published"] == "none"
         if variant.published is not None:
-            place = variant.published
-            found = cell(place["table"], place["row"], place.get("column"))
+            found = cell(*astuple(variant.published))
             assert found.fail or found.value is not None
 
 
@@ -63,8 +62,7 @@ def test_a_variant_is_on_the_data_of_its_cell(name: str) -> None:
     for variant in plan(name).variants:
         if variant.published is None:
             continue
-        place = variant.published
-        found = cell(place["table"], place["row"], place.get("column"))
+        found = cell(*astuple(variant.published))
         told = table(found.table).dataset.split(", ")
         protocol = protocol_of(found.table, found.row, found.column)
         data = protocol.fields.get("data.name") if protocol else None
@@ -77,7 +75,7 @@ def test_a_variant_is_on_the_data_of_its_cell(name: str) -> None:
 def test_a_file_opens_with_commands_that_plan_and_the_number_of_their_runs(name: str) -> None:
     commands = re.findall(rf"#   make experiment NAME={name}\b(.*)", header(name))
     assert commands
-    planned = [sum(1 for _ in read_plan_file(name, options(line)).runs()) for line in commands]
+    planned = [sum(1 for _ in planned(name, options(line)).runs()) for line in commands]
     runs = re.search(r"(\d+) runs", header(name))
     assert runs is not None, "the header says how many runs the first command makes"
     assert int(runs[1]) == planned[0]
@@ -144,9 +142,9 @@ def _why_not(found: Table, row: str, column: str) -> str | None:
     return found.rows[row].no_variant or found.columns[column].no_variant
 
 
-def test_what_he_2016_leaves_open_stands_under_the_table(tmp_path: Path) -> None:
+def test_what_he_2016_leaves_open_stands_under_the_table() -> None:
     """Sec. 3: nothing is said of a gate, a factor or a dropout where the shape changes."""
-    text = " ".join(render(as_written(plan("identity_mappings")), tmp_path).markdown.split())
+    text = " ".join(render(plan("identity_mappings")).markdown.split())
     notes = text[text.index("Notes:") :]
     for said in ("the gate's convolution strides", "x is scaled", "x is dropped"):
         assert said in notes
@@ -155,9 +153,8 @@ def test_what_he_2016_leaves_open_stands_under_the_table(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["residual_unit_details", "resnext_cifar", "wide"])
 def test_where_the_code_is_released_a_recipe_follows_it_and_assumes_nothing(name: str) -> None:
-    written = as_written(plan(name))
-    write(plan(name), written)
-    text = render(written, plan(name).folder).markdown
+    store.write_plan(plan(name))
+    text = render(plan(name)).markdown
     assert "recipe." not in text and "Assumed" not in text
 
 
@@ -171,10 +168,9 @@ OTHERWISE = {
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_shipped_nets_begin_and_are_joined_as_their_papers_say(name: str) -> None:
     for variant in plan(name).variants:
-        place = variant.published or {"table": plan(name).published}
-        training = place["table"] and protocol_of(
-            place["table"], place.get("row"), place.get("column")
-        )
+        whole = plan(name).published
+        place = astuple(variant.published) if variant.published else (whole,)
+        training = place[0] and protocol_of(*place)
         if not training or isinstance(variant.configs[0].model, Foreign):
             continue
         net = variant.configs[0].model
@@ -192,7 +188,7 @@ def test_a_number_that_fails_is_a_row_too() -> None:
     failed = [
         variant.label
         for variant in plan("identity_mappings").variants
-        if variant.published and cell("he2016/table1", variant.published["row"]).fail
+        if variant.published and cell("he2016/table1", variant.published.row).fail
     ]
     assert len(failed) == 9  # four rows of the paper's, one of them with six biases
 
@@ -207,7 +203,7 @@ def test_every_experiment_is_planned_without_a_process(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", config_names("experiments"))
 def test_every_experiment_expands(name: str) -> None:
-    plan = read_plan_file(name, Options())
+    plan = planned(name)
     assert all(variant.configs for variant in plan.variants)
 
 

@@ -22,12 +22,13 @@ from tests.configs.shipped import EXPERIMENTS
 from tests.conftest import DECODING
 from torch.nn import functional
 
+from reslab import store
 from reslab.config import DenseNet, Described, Foreign, Recipe, ResNet, RunConfig
 from reslab.data import modules
 from reslab.data.sources import Source, open_source
-from reslab.experiments.plan import Plan, Variant, as_written, write
 from reslab.models import build, draw_depths
 from reslab.report.table import render
+from reslab.store.plan import Plan, Run, Variant
 from reslab.training.optimizers import build_optimizer
 from reslab.training.start import start
 
@@ -44,8 +45,12 @@ LARGE = 5e8
 def plan(name: str) -> Plan:
     """The experiment with one seed, batches of 8 and a budget of three steps or little more."""
     whole = shipped.plan(name)
-    variants = (dataclasses.replace(v, configs=(shortened(v.configs[0]),)) for v in whole.variants)
+    variants = (with_config(v, shortened(v.configs[0])) for v in whole.variants)
     return dataclasses.replace(whole, variants=tuple(variants))
+
+
+def with_config(variant: Variant, config: RunConfig) -> Variant:
+    return dataclasses.replace(variant, runs=(Run.of(variant.slug, config),))
 
 
 def shortened(config: RunConfig) -> RunConfig:
@@ -56,12 +61,10 @@ def shortened(config: RunConfig) -> RunConfig:
 
 def smallest(name: str) -> list[Variant]:
     """For each recipe the variant of fewest multiply-adds, on data at hand and not large."""
-    at_hand = tuple(v for v in plan(name).variants if v.configs[0].data.name in AT_HAND)
-    found = as_written(dataclasses.replace(plan(name), variants=at_hand))["variants"]
-    costs = [row["multiply_adds"] for row in found]
+    at_hand = [v for v in plan(name).variants if v.configs[0].data.name in AT_HAND]
     chosen: dict[Recipe, Variant] = {}
-    for cost, variant in sorted(zip(costs, at_hand, strict=True), key=lambda v: v[0]):
-        if cost < LARGE:
+    for variant in sorted(at_hand, key=lambda v: v.multiply_adds):
+        if variant.multiply_adds < LARGE:
             chosen.setdefault(variant.configs[0].recipe, variant)
     return [variant for variant in at_hand if variant in chosen.values()]
 
@@ -81,7 +84,7 @@ def small(variant: Variant) -> Variant:
     recipe = config.recipe.model_copy(update={"photographs": photographs.model_copy(update=sides)})
     data = config.data.model_copy(update={"per_class": 8})
     few = config.model_copy(update={"data": data, "recipe": recipe})
-    return dataclasses.replace(variant, configs=(few,))
+    return with_config(variant, few)
 
 
 @pytest.fixture
@@ -117,11 +120,10 @@ def test_an_experiment_runs_from_its_plan_to_its_table(
 ) -> None:
     members = dataclasses.replace(plan(name), variants=tuple(map(small, smallest(name))))
     few_images(members.variants[0].configs[0].data.name)
-    written = as_written(members)
-    write(members, written)
+    store.write_plan(members)
     for _, folder, _ in members.runs():
         assert start(folder / "config.yaml") == 0
-    lines = render(written, members.folder).markdown.splitlines()
+    lines = render(members).markdown.splitlines()
     for variant in members.variants:
         rows = [line for line in lines if line.startswith(f"| {variant.label} ")]
         assert any(" 1/1 " in row for row in rows), variant.label

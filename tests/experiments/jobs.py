@@ -1,10 +1,12 @@
 """Jobs of named nets, none of them started."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from reslab.config import resolve
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
+from reslab.store.plan import Variant
 
 SLOT = Slot((), 1)
 COSTS = {"resnet20": 40_551_040, "resnet110": 252_887_680, "resnet8_w8": 189_248}
@@ -15,4 +17,11 @@ def job(folder: Path, model: str = "resnet20", seed: int = 0, **parts: str) -> J
     """A run under `folder`; its parts are ResNet-20's of He 2015 unless they are given."""
     parts = {"data": "cifar10", "recipe": "he2015_cifar", **parts}
     config = resolve({"model": model, "seed": seed, **parts}, "here")
-    return Job(f"the {model}", folder / f"{model}-s{seed}", config, 0, COSTS[model])
+    variant = Variant(f"the {model}", model, {}, None, None, 0, COSTS[model], ())
+    return Job(variant, folder / f"{model}-s{seed}", config, "pending")
+
+
+def digits(folder: Path) -> Job:
+    """A short run in `folder`."""
+    small = job(folder, "resnet8_w8", data="digits", recipe="digits")
+    return replace(small, folder=folder)

@@ -1,39 +1,34 @@
-"""What is about to happen, and what it will take."""
+"""What has become of a plan's runs, and how much of each is done."""
 
-from pathlib import Path
+from tests.experiments.plans import plan
+from tests.results import DONE
 
-import pytest
-from tests.experiments.jobs import SLOT, job
-
-from reslab.experiments.jobs import announce
-from reslab.experiments.slots import Slot
+from reslab import disk, store
+from reslab.experiments.jobs import jobs_of
 
 
-def test_advice_for_what_takes_long_names_the_plans_own_labels(tmp_path: Path) -> None:
-    runs = [job(tmp_path, model, seed) for model in ("resnet20", "resnet110") for seed in (0, 1)]
-    advice = announce(runs, [SLOT]).splitlines()[1]
-    assert advice.endswith(
-        "SEEDS=1 trains one seed, ONLY='the resnet20' one variant, "
-        "ONLY='!the resnet110' all but the longest"
-    )
+def test_jobs_are_a_plans_runs_with_what_had_become_of_them() -> None:
+    depth = plan(seeds=2)
+    store.write_plan(depth)
+    first = depth.folders()[0]
+    disk.write_json(first / store.RESULT, DONE)
+    jobs = jobs_of(depth)
+    assert [(job.variant, job.folder, job.config) for job in jobs] == list(depth.runs())
+    assert [job.state for job in jobs] == ["done", *["pending"] * 5]
+    assert [job.pending for job in jobs] == [False, *[True] * 5]
 
 
-def test_advice_for_a_single_run_is_a_smaller_budget(tmp_path: Path) -> None:
-    advice = announce([job(tmp_path, "resnet110")], [SLOT]).splitlines()[1]
-    assert advice == "that is long: BUDGET=0.1 would take about half a day"
+def test_a_plan_that_was_read_has_no_jobs_of_its_own() -> None:
+    store.write_plan(plan())
+    assert jobs_of(store.read_plan("depth")) == []
 
 
-@pytest.mark.parametrize(
-    ("slots", "where"),
-    [
-        ([Slot((), 4)], "1 at once on CPU, 4 threads each;"),
-        ([Slot((), 1, 2)] * 3, "3 at once on CPU, 2 processes for each run, 1 thread each;"),
-        ([Slot(("0", "1"), 4, 2)], "1 at once on 2 GPUs each;"),
-        ([Slot(("0",), 4)] * 2, "2 at once on 1 GPU each, 2 runs on each;"),
-    ],
-)
-def test_slots_are_announced_with_their_devices_and_processes(
-    tmp_path: Path, slots: list[Slot], where: str
-) -> None:
-    small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
-    assert f"1 of 1 run to do, {where}" in announce([small], slots)
+def test_what_is_done_of_a_run_is_read_while_it_is_trained() -> None:
+    """Of 64,000 steps."""
+    store.write_plan(plan(seeds=1))
+    job = jobs_of(plan(seeds=1))[0]
+    assert job.fraction() == 0
+    store.append_metrics(job.folder, {"step": 32_000})
+    assert job.fraction() == 0.99 / 2
+    disk.write_json(job.folder / store.RESULT, DONE)
+    assert job.fraction() == 1 and job.pending

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tests.experiments.jobs import digits
 from tests.results import DONE
 
 from reslab import disk, store
-from reslab.config import resolve
 from reslab.execution import Execution
 from reslab.experiments import launch
 from reslab.experiments.jobs import Job
@@ -192,8 +192,7 @@ def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
     script = tmp_path / "train.py"
     script.write_text("import os; print(os.environ['OMP_NUM_THREADS'], 'WORLD_SIZE' in os.environ)")
     monkeypatch.setattr(launch, "TRAIN", script)
-    config = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "the test")
-    run = launch.start(Job("a", tmp_path, config, 0, 0), Slot((), 1), Execution(devices))
+    run = launch.start(digits(tmp_path), Slot((), 1), Execution(devices))
     run.process.wait(60)
     run.close()
     assert (tmp_path / store.LOG).read_text().split() == [threads, "False"]
@@ -207,8 +206,7 @@ def test_a_run_that_another_launcher_has_is_tried_again_and_no_failure(
     script.write_text(f"import sys; sys.exit({store.BUSY})")
     monkeypatch.setattr(launch, "TRAIN", script)
     store.append_start(tmp_path, {"devices": 1, "threads": 1})
-    config = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "the test")
-    job, slot, pending = Job("a", tmp_path, config, 0, 0), Slot((), 1), deque[Job]()
+    job, slot, pending = digits(tmp_path), Slot((), 1), deque[Job]()
     run = launch.start(job, slot, Execution())
     run.process.wait(60)
     assert launch._close(run, pending, Overview([job], slot)) == {}
@@ -225,8 +223,7 @@ def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
         f"pathlib.Path(sys.argv[1]).with_name('result.json').write_text({json.dumps(DONE)!r})"
     )
     monkeypatch.setattr(launch, "TRAIN", script)
-    config = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "the test")
-    jobs = [Job("a", tmp_path / name, config, 0, 1) for name in "abc"]
+    jobs = [digits(tmp_path / name) for name in "abc"]
     for job in jobs:
         job.folder.mkdir()
     return jobs

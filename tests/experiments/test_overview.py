@@ -1,5 +1,6 @@
 """The progress of a whole experiment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from tests.results import DONE
 
 from reslab import disk, store
 from reslab.experiments.estimate import work
-from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.text import duration
 
@@ -18,9 +18,9 @@ def test_the_time_left_is_weighed_by_time_not_by_multiply_adds(
 ) -> None:
     """Small nets cost layers and a start-up, which are no multiply-adds."""
     small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
-    large = job(tmp_path, "resnet20")
-    large = Job(large.label, large.folder, small.config, 0, 1000 * small.multiply_adds)
-    assert work(large.config, large.multiply_adds) == 1000 * work(small.config, 189_248)
+    costly = replace(small.variant, multiply_adds=189_248_000)
+    large = replace(small, variant=costly, folder=tmp_path / "large")
+    assert work(large.config, 189_248_000) == 1000 * work(small.config, 189_248)
     clock = iter([0.0, 100.0])
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     overview = Overview([small, large], SLOT)

@@ -1,13 +1,14 @@
-"""A full disk is told before anything is written."""
+"""What is missing on a disk, photographs or room, is told before anything is written."""
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.experiments.jobs import job
 
-from reslab import disk, store
+from reslab import store
 from reslab.errors import UserError
 from reslab.experiments import space
 from reslab.experiments.jobs import Job
@@ -17,7 +18,7 @@ Usage = namedtuple("Usage", "total used free")
 
 def run(folder: Path, seed: int = 0, **config: str) -> Job:
     planned = job(folder, seed=seed, **config)
-    return Job(planned.label, planned.folder, planned.config, 1_000_000, 1)
+    return replace(planned, variant=replace(planned.variant, params=1_000_000))
 
 
 @pytest.fixture
@@ -49,14 +50,11 @@ def test_too_little_room_is_refused_with_both_numbers_and_the_remedy(
 ) -> None:
     jobs = [run(tmp_path, seed) for seed in range(2)]
     left[0] = space.needed(jobs, 1)
-    space.refuse_full(jobs, 1)
+    space.refuse_unready(jobs, 1)
     left[0] -= 1
     with pytest.raises(UserError) as caught:
-        space.refuse_full(jobs, 1)
+        space.refuse_unready(jobs, 1)
     assert "has 28 MB left, and the 2 runs will write up to 28 MB" in str(caught.value)
     assert "RESLAB_RUNS=FOLDER" in str(caught.value)
-    for planned in jobs:
-        planned.folder.mkdir()
-        disk.write_json(planned.folder / store.RESULT, {"status": "diverged", "step": 1})
     left[0] = 0
-    space.refuse_full(jobs, 1)
+    space.refuse_unready([replace(planned, state="diverged") for planned in jobs], 1)

@@ -16,7 +16,9 @@ from tests.small_runs import stopped_at
 import reslab
 from reslab import disk, store
 from reslab.config import load_yaml
-from reslab.experiments.plan import Options, as_written, expand, parse_experiment, write
+from reslab.experiments.file import parse_experiment
+from reslab.experiments.plan import expand
+from reslab.store.plan import Options
 from reslab.training.start import start
 
 RESOLVE = importlib.import_module("reslab.config.resolve")
@@ -118,8 +120,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan = expand(
             "tiny", parse_experiment(load_yaml(file), "tiny.yaml"), Options(), "tiny.yaml"
         )
-        write(plan, as_written(plan))
-        one, other = (folder for _, folder, _ in plan.runs())
+        store.write_plan(plan)
+        one, other = plan.folders()
         start(one / store.CONFIG)
         with stopped_at(2):
             start(other / store.CONFIG)

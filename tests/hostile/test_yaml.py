@@ -10,7 +10,8 @@ from tests.hostile.guard import outcome
 from tests.hostile.mutations import each, texts
 
 from reslab.config import config_file, dump_yaml, read_run
-from reslab.experiments.plan import Options, read_plan_file
+from reslab.experiments.plan import read_plan_file
+from reslab.store.plan import Options
 
 
 def originals(kind: str) -> list[str]:

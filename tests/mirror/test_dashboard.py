@@ -2,20 +2,18 @@
 later."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.configs.shipped import EXPERIMENTS
+from tests.configs.shipped import EXPERIMENTS, planned
 from tests.report.conftest import TABLE6, Lab
 from tests.wandb_server import call, wandb_server
 
 from reslab import disk, store
 from reslab.commands import dashboard
 from reslab.errors import UserError
-from reslab.experiments import plan as planning
-from reslab.experiments.plan import Options, as_written, question, read_plan_file
+from reslab.experiments.file import question
 from reslab.mirror.dashboard import COLUMNS, DASHBOARD, FINAL, STEP, build
 from reslab.report.table import render
 
@@ -49,31 +47,15 @@ def names(metrics: Any) -> list[str]:
     return [metric.name for metric in metrics]
 
 
-@pytest.fixture(scope="module")
-def uncounted() -> Iterator[None]:
-    """Nets without a golden row are not counted: a dashboard shows costs, whatever they are."""
-
-    def made_up(nets: Any) -> dict[Any, Any]:
-        from reslab.config.costs import Complexity
-
-        return {net: Complexity(params=1000, multiply_adds=2000) for net in nets}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "costs", made_up)
-        yield
-
-
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_specification_of_a_shipped_experiment_is_read_back(
-    name: str, uncounted: None, tmp_path: Path
-) -> None:
-    plan = as_written(read_plan_file(name, Options()))
+def test_the_specification_of_a_shipped_experiment_is_read_back(name: str) -> None:
+    plan = planned(name)
     asked = question(name)
     assert asked
-    table = render(plan, tmp_path).markdown
-    board = build(plan, tmp_path / name, asked, table, "reslab", "somebody")
+    table = render(plan).markdown
+    board = build(plan, asked, table, "reslab", "somebody")
     workspace, report = read_back(board.specification())
-    runs = sum(len(variant["runs"]) for variant in plan["variants"])
+    runs = len(plan.folders())
     assert (workspace.name, workspace.project, workspace.entity) == (name, "reslab", "somebody")
     assert workspace.settings.max_runs == runs
     assert workspace.runset_settings.pinned_columns == COLUMNS
@@ -98,7 +80,7 @@ def test_the_specification_of_a_shipped_experiment_is_read_back(
     assert runset.pinned_columns == COLUMNS
     assert (runset.filters, runset.groupby) == (ours, ["run.JobType"])
     assert block(report, "P").text == asked
-    for label in (variant["label"] for variant in plan["variants"]):
+    for label in (variant.label for variant in plan.variants):
         assert f"| {label} " in block(report, "MarkdownBlock").text
     assert block(report, "MarkdownBlock").text == beside.panels[0].markdown
 
@@ -108,8 +90,8 @@ def test_only_the_last_plans_runs_are_shown(lab: Lab) -> None:
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2, (TABLE6, "ResNet 20"))
     lab.all_done(folders, 0.5, [8.0, 9.0])
     ids = [disk.read_json(folder / store.TRACKING)["id"] for folder in folders]
-    table = render(lab.plan(), lab.folder).markdown
-    board = build(lab.plan(), lab.folder, "Why?", table, "reslab")
+    table = render(lab.plan()).markdown
+    board = build(lab.plan(), "Why?", table, "reslab")
     workspace, report = read_back(board.specification())
     assert all(repr(run) in workspace.runset_settings.filters for run in ids)
     assert block(report, "PanelGrid").runsets[0].filters == workspace.runset_settings.filters

@@ -11,9 +11,10 @@ from tests.wandb_server import call, wandb_server
 
 from reslab import store
 from reslab.errors import UserError
-from reslab.experiments.plan import Options, as_written, read_plan_file, write
+from reslab.experiments.plan import read_plan_file
 from reslab.mirror import unsent
 from reslab.mirror.sync import mend, sync
+from reslab.store.plan import Options
 
 START = """
 import os, sys, time
@@ -40,8 +41,8 @@ run.finish()
 def planned() -> list[Path]:
     """The run folders of the quickstart's first variant, three seeds, not started."""
     plan = read_plan_file("quickstart", Options(seeds=3, only="plain-8"))
-    write(plan, as_written(plan))
-    return [folder for _, folder, _ in plan.runs()]
+    store.write_plan(plan)
+    return plan.folders()
 
 
 def log(folder: Path, start: str, content: bytes = b"1234567" + b"abcd\1\0\1x") -> Path:

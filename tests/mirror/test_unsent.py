@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from reslab.mirror import unsent
 
 
@@ -27,3 +29,19 @@ def test_logs_that_the_server_has_not_got_are_in_the_order_of_their_starts(tmp_p
     for log in (first, second):
         log.with_name(f"{log.name}.synced").touch()
     assert unsent.unsent_logs(tmp_path) == [third]
+
+
+def test_how_to_send_offline_runs_is_said_where_there_are_any(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = tmp_path / "quickstart"
+    unsent.say_how_to_send(experiment)
+    assert capsys.readouterr().out == ""
+    log = wandb_log(experiment / "plain-8-s0", "offline-run-20260101_000000-abc")
+    unsent.say_how_to_send(experiment)
+    said = capsys.readouterr().out
+    assert "has not got 1 log; to send what is missing: make sync NAME=quickstart" in said
+    assert f"wandb sync --include-online {experiment}/*/wandb/*run-*" in said
+    log.with_name(f"{log.name}.synced").touch()
+    unsent.say_how_to_send(experiment)
+    assert capsys.readouterr().out == ""

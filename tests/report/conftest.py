@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from reslab import disk, store
-from reslab.config import RunConfig, dump_yaml, merge, resolve
+from reslab.config import RunConfig, flatten, merge, resolve
+from reslab.store.plan import Options, Plan, Pointer, Run, Variant
 
 TABLE6 = "he2015/table6"
 TRAIN, TEST = 50_000, 10_000
@@ -22,18 +23,13 @@ TRAIN, TEST = 50_000, 10_000
 class Lab:
     """A folder of one experiment, filled run by run."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.variants: list[dict[str, Any]] = []
+    def __init__(self, name: str = "made_by_hand") -> None:
+        self.name = name
+        self.folder = store.experiment_folder(name)
+        self.variants: list[Variant] = []
         self.base: dict[str, Any] = {"data": "cifar10", "recipe": "he2015_cifar"}
         self.published: str | None = TABLE6
-        self.options: dict[str, Any] = {
-            "budget": None,
-            "seeds": None,
-            "only": None,
-            "set": [],
-            "devices": 1,
-        }
+        self.options: dict[str, Any] = {"budget": None}
 
     def variant(
         self,
@@ -50,32 +46,26 @@ class Lab:
         for seed in range(seeds):
             config = resolve({**tree, "seed": seed}, label)
             folder = self.folder / f"{store.slug(label)}-s{seed}-{config.run_id}"
-            store.prepare(folder, dump_yaml(config.model_dump(mode="json")), {})
+            store.prepare(folder, config, {})
             folders.append(folder)
         self.variants.append(
-            {
-                "label": label,
-                "slug": store.slug(label),
-                "difference": dict(difference),
-                "published": published
-                and dict(zip(("table", "row", "column"), (*published, None), strict=False)),
-                "note": note,
-                "params": 853_018,
-                "multiply_adds": 125_485_696,
-                "runs": [folder.name for folder in folders],
-            }
+            Variant(
+                label,
+                store.slug(label),
+                flatten(dict(difference)),
+                Pointer(*published) if published else None,
+                note,
+                params=853_018,
+                multiply_adds=125_485_696,
+                runs=tuple(Run.named(folder.name) for folder in folders),
+            )
         )
         return folders
 
-    def plan(self) -> dict[str, Any]:
-        """The plan as `plan.json` has it."""
-        return {
-            "experiment": "made_by_hand",
-            "title": "Made by hand",
-            "options": self.options,
-            "published": self.published,
-            "variants": self.variants,
-        }
+    def plan(self) -> Plan:
+        """The plan of what has been planned so far."""
+        options = Options(**self.options)
+        return Plan(self.name, "Made by hand", self.published, options, tuple(self.variants))
 
     def start(self, folder: Path, until: float = 1.0, test: float = 10.0, **env: Any) -> RunConfig:
         """A run that has been started and has reached a part of its steps."""
@@ -147,5 +137,5 @@ def score(error: float, examples: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    return Lab(tmp_path)
+def lab() -> Lab:
+    return Lab()

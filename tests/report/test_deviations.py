@@ -4,15 +4,15 @@ import pytest
 from tests.report.conftest import TABLE6, Lab
 
 from reslab.report.deviations import assumptions, deviations, grouped, standing
-from reslab.report.runs import read_variants
+from reslab.report.runs import outcomes_of
 
 
 def deviations_of(lab: Lab) -> list[str]:
-    return deviations(lab.plan(), read_variants(lab.plan(), lab.folder))
+    return deviations(lab.plan(), outcomes_of(lab.plan()))
 
 
 def assumptions_of(lab: Lab) -> dict[str, list[str]]:
-    return assumptions(lab.plan(), read_variants(lab.plan(), lab.folder))
+    return assumptions(lab.plan(), outcomes_of(lab.plan()))
 
 
 def test_the_papers_own_protocol_deviates_in_nothing(lab: Lab) -> None:
@@ -173,7 +173,7 @@ def test_another_librarys_net_has_no_details_to_assume(lab: Lab) -> None:
 
 def test_what_has_no_field_of_a_run_is_told_with_the_paper(lab: Lab) -> None:
     lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
-    lines = standing(lab.plan(), read_variants(lab.plan(), lab.folder))
+    lines = standing(lab.plan(), outcomes_of(lab.plan()))
     assert [line.split(" ")[:3] for line in lines] == [
         ["He", "2015:", "Caffe's"],
         ["He", "2015:", "BatchNorm's"],

@@ -17,11 +17,11 @@ def test_the_table_replaces_what_stood_between_the_marks(lab: Lab, tmp_path: Pat
     document = tmp_path / "README.md"
     document.write_text(MARKED)
     for _ in range(2):  # twice is once
-        insert(document, tmp_path / "images", lab.plan(), lab.folder)
+        insert(document, tmp_path / "images", lab.plan())
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert text.count(render(lab.plan(), lab.folder).markdown) == 1
+    assert text.count(render(lab.plan()).markdown) == 1
     assert "former" not in text
     assert (tmp_path / "images" / "made_by_hand.png").read_bytes().startswith(b"\x89PNG")
 
@@ -34,8 +34,8 @@ def test_an_unfinished_experiment_and_a_document_without_a_place_are_refused(
     document = tmp_path / "README.md"
     document.write_text("no place")
     with pytest.raises(UserError, match=f"not finished: {missing.name}"):
-        insert(document, tmp_path, lab.plan(), lab.folder)
+        insert(document, tmp_path, lab.plan())
     lab.done(missing, 1.0, 8.0)
     with pytest.raises(UserError, match="one place"):
-        insert(document, tmp_path, lab.plan(), lab.folder)
+        insert(document, tmp_path, lab.plan())
     assert document.read_text() == "no place"

@@ -6,7 +6,7 @@ from reslab.report.table import Table, render
 
 
 def rendered(lab: Lab) -> Table:
-    return render(lab.plan(), lab.folder)
+    return render(lab.plan())
 
 
 def test_numbers_that_no_variant_is_of_stand_under_the_table_with_their_reason(lab: Lab) -> None:

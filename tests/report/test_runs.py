@@ -6,7 +6,7 @@ import pytest
 from tests.report.conftest import Lab
 
 from reslab import store
-from reslab.report.runs import read_variants
+from reslab.report.runs import outcomes_of
 
 
 def test_only_runs_that_trained_to_their_end_have_errors(lab: Lab) -> None:
@@ -17,7 +17,7 @@ def test_only_runs_that_trained_to_their_end_have_errors(lab: Lab) -> None:
     for folder in folders:
         lab.evaluated(folder, "ten_crop", 7.0, 1.0)
     (folders[1] / store.evaluation("ten_crop")).unlink()
-    [variant] = read_variants(lab.plan(), lab.folder)
+    [variant] = outcomes_of(lab.plan())
     assert variant.errors("test") == [8.0, 9.0]
     assert variant.errors("train") == [0.5, 0.5]
     assert variant.errors("test", "ten_crop") == [7.0]
@@ -29,10 +29,10 @@ def test_only_runs_that_trained_to_their_end_have_errors(lab: Lab) -> None:
 def test_what_a_variants_runs_have_in_common_is_told_by_any_of_them(lab: Lab) -> None:
     first, second = lab.variant("ResNet 20", {"model": "resnet20"}, seeds=2)
     (first / store.CONFIG).unlink()
-    [variant] = read_variants(lab.plan(), lab.folder)
+    [variant] = outcomes_of(lab.plan())
     assert variant.config is not None and variant.config.seed == 1
     (second / store.CONFIG).unlink()
-    [variant] = read_variants(lab.plan(), lab.folder)
+    [variant] = outcomes_of(lab.plan())
     assert variant.config is None
 
 
@@ -49,5 +49,5 @@ def test_a_run_that_ends_while_it_is_read_is_not_both_running_and_final(
         return before
 
     monkeypatch.setattr(store, "state", ends_just_then)
-    [variant] = read_variants(lab.plan(), lab.folder)
+    [variant] = outcomes_of(lab.plan())
     assert (variant.runs[0].state, variant.runs[0].is_final) == ("interrupted", False)

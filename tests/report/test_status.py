@@ -17,7 +17,7 @@ def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
         lab.start(folder, until=0.5)
     store.write_error(folders[3], "no memory")
     with store.lock(folders[2]):
-        text = render(lab.plan(), lab.folder)
+        text = render(lab.plan())
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[4:10]]
     assert [(line[1], line[2], line[3]) for line in lines] == [
         ("done", "1,280", "1,280"),
@@ -33,7 +33,7 @@ def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
 
 def test_one_run_is_one_run(lab: Lab) -> None:
     lab.variant("ResNet 20", {"model": "resnet20"})
-    assert render(lab.plan(), lab.folder).endswith("\n1 run: 1 pending\n")
+    assert render(lab.plan()).endswith("\n1 run: 1 pending\n")
 
 
 def test_a_damaged_file_is_named_and_the_other_runs_are_shown(
@@ -48,13 +48,13 @@ def test_a_damaged_file_is_named_and_the_other_runs_are_shown(
     for folder, names in damaged.items():
         for name in names:
             (folder / name).write_text("{torn\n")
-    text = render(lab.plan(), lab.folder)
+    text = render(lab.plan())
     assert text.splitlines()[-1] == "3 runs: 1 damaged, 2 done"
     warned = capsys.readouterr().err
     assert f"warning: {folders[0] / store.RESULT} is damaged: line 1: " in warned
     assert f"warning: {folders[1] / store.METRICS}: line 1: " in warned
     assert f"warning: {folders[1] / store.CONFIG}" in warned
-    table = render_table(lab.plan(), lab.folder).markdown
+    table = render_table(lab.plan()).markdown
     assert f"{folders[0].name} has a damaged result.json" in table
     assert "2/3, 1 damaged" in table
     assert f"warning: {folders[1] / store.ENV} is damaged" in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ THIRD = "plain_net_replication/table"
 
 
 def rendered(lab: Lab) -> Table:
-    return render(lab.plan(), lab.folder)
+    return render(lab.plan())
 
 
 def row(lab: Lab, label: str) -> dict[str, str]:
@@ -76,18 +78,8 @@ def test_a_half_finished_experiment_shows_what_is_missing(lab: Lab) -> None:
 
 
 def test_a_plan_whose_folders_are_gone_is_all_missing(lab: Lab) -> None:
-    lab.variants = [
-        {
-            "label": "ResNet 20",
-            "slug": "resnet-20",
-            "difference": {"model": "resnet20"},
-            "published": None,
-            "note": None,
-            "params": 1,
-            "multiply_adds": 1,
-            "runs": ["resnet-20-s0"],
-        }
-    ]
+    [folder] = lab.variant("ResNet 20", {"model": "resnet20"})
+    shutil.rmtree(folder)
     assert row(lab, "ResNet 20")["test error"] == "missing"
 
 
@@ -275,16 +267,12 @@ def test_the_csv_parses_back_to_raw_numbers_and_full_names(lab: Lab) -> None:
 # ---- several experiments in one table ---------------------------------------------------------
 
 
-def together(**labs: Lab) -> Table:
-    return render_together(
-        [(lab.plan() | {"experiment": name}, lab.folder) for name, lab in labs.items()]
-    )
+def together(*labs: Lab) -> Table:
+    return render_together([lab.plan() for lab in labs])
 
 
-def test_one_table_over_several_experiments_names_each_and_marks_sources_alike(
-    tmp_path: Path,
-) -> None:
-    paper, third = Lab(tmp_path / "paper"), Lab(tmp_path / "third")
+def test_one_table_over_several_experiments_names_each_and_marks_sources_alike() -> None:
+    paper, third = Lab("paper"), Lab("third")
     folders = paper.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
     paper.all_done(folders, 0.5, [8.0])
     third.options["budget"] = 0.5
@@ -292,7 +280,7 @@ def test_one_table_over_several_experiments_names_each_and_marks_sources_alike(
         third.variant("plain-20", {"model": "plain20"}, 1, (THIRD, "Plain-20")), 1, [9.5]
     )
     third.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
-    table = together(paper=paper, third=third)
+    table = together(paper, third)
     lines = [line for line in table.markdown.splitlines() if line.startswith("|")]
     shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert [row[:3] for row in shown] == [
@@ -309,12 +297,12 @@ def test_one_table_over_several_experiments_names_each_and_marks_sources_alike(
     ]
 
 
-def test_deviations_stand_under_the_experiment_that_they_are_of(tmp_path: Path) -> None:
-    whole, half = Lab(tmp_path / "whole"), Lab(tmp_path / "half")
+def test_deviations_stand_under_the_experiment_that_they_are_of() -> None:
+    whole, half = Lab("whole"), Lab("half")
     half.options["budget"] = 0.5
     for lab in (whole, half):
         lab.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
-    text = together(whole=whole, half=half).markdown
+    text = together(whole, half).markdown
     first, second = text.split("**half: Made by hand**")
     assert "**whole: Made by hand**" in first
     assert "budget 0.5: 32,000 of 64,000 steps" in second
@@ -322,12 +310,12 @@ def test_deviations_stand_under_the_experiment_that_they_are_of(tmp_path: Path) 
     assert "budget 0.5" not in first and "BUDGET" not in first
 
 
-def test_where_only_some_were_tested_on_held_out_images_the_column_says_so(tmp_path: Path) -> None:
-    test, held_out = Lab(tmp_path / "a"), Lab(tmp_path / "b")
+def test_where_only_some_were_tested_on_held_out_images_the_column_says_so() -> None:
+    test, held_out = Lab("a"), Lab("b")
     held_out.base["data"] = {"name": "cifar10", "holdout": 5000}
     for lab in (test, held_out):
         lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 0.5, [9.0])
-    assert "| test or held-out error |" in together(a=test, b=held_out).markdown
+    assert "| test or held-out error |" in together(test, held_out).markdown
 
 
 def test_a_difference_is_short_where_that_is_clear() -> None:
@@ -355,7 +343,7 @@ def test_nothing_in_a_table_commands_a_terminal(lab: Lab) -> None:
     """Labels, titles, notes and options, as they are shown and as they are kept."""
     lab.variant("\x1b[2J20", {"model": "resnet20"}, note="\x9b1m\u202e")
     lab.options["only"] = "\x1b]0;x\x07"
-    table = render({**lab.plan(), "title": "\x1b[1m\nnext"}, lab.folder)
+    table = render(replace(lab.plan(), title="\x1b[1m\nnext"))
     for text in (table.markdown, table.csv):
         assert UNPRINTABLE.sub("", text) == text.replace("\n", "")
     assert table.markdown.startswith("**\\x1b[1m\\nnext**\n")

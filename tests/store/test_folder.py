@@ -16,7 +16,10 @@ import pytest
 from tests.results import DONE
 
 from reslab import disk, store
+from reslab.config import read_run, resolve
 from reslab.errors import UserError
+
+CONFIG = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "here")
 
 HOLD = """
 import fcntl, sys
@@ -89,41 +92,36 @@ def test_a_label_that_no_folder_could_be_named_by_is_refused(label: str) -> None
         store.slug(label)
 
 
-# ---- writing ------------------------------------------------------------------------------------
-
-
-# ---- plans --------------------------------------------------------------------------------------
-
-
 # ---- a run's folder and its states --------------------------------------------------------------
 
 
 def test_a_prepared_folder_has_a_config_and_an_id_of_its_own(tmp_path: Path) -> None:
     one, other = (tmp_path / place / "plain-20-s0-f666acc217" for place in ("here", "there"))
     for folder in (one, other):
-        store.prepare(folder, "seed: 0\n", {"group": "mnist"})
+        store.prepare(folder, CONFIG, {"group": "mnist"})
     ids = [disk.read_json(folder / store.TRACKING)["id"] for folder in (one, other)]
-    assert all(re.fullmatch(r"f666acc217-[0-9a-f]{8}", word) for word in ids)
+    assert all(re.fullmatch(f"{CONFIG.run_id}-[0-9a-f]{{8}}", word) for word in ids)
     assert ids[0] != ids[1]
     assert disk.read_json(one / store.TRACKING)["group"] == "mnist"
-    assert (one / store.CONFIG).read_text() == "seed: 0\n"
+    assert read_run(one / store.CONFIG) == CONFIG
 
 
 def test_a_folder_that_is_there_learns_where_its_photographs_have_moved(tmp_path: Path) -> None:
     """Nothing else of a config can differ under the same id; a final run stays as it is."""
-    store.prepare(tmp_path, "folder: /a\n", {})
+    a, b, c = (CONFIG.model_copy(update={"seed": seed}) for seed in range(3))
+    store.prepare(tmp_path, a, {})
     tracking = disk.read_json(tmp_path / store.TRACKING)
-    store.prepare(tmp_path, "folder: /b\n", {"group": "other"})
-    assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
+    store.prepare(tmp_path, b, {"group": "other"})
+    assert read_run(tmp_path / store.CONFIG) == b
     assert disk.read_json(tmp_path / store.TRACKING) == tracking
     disk.write_json(tmp_path / store.RESULT, DONE)
-    store.prepare(tmp_path, "folder: /c\n", {})
-    assert (tmp_path / store.CONFIG).read_text() == "folder: /b\n"
+    store.prepare(tmp_path, c, {})
+    assert read_run(tmp_path / store.CONFIG) == b
 
 
 def test_a_folder_without_a_start_is_pending(tmp_path: Path) -> None:
     assert store.state(tmp_path / "missing") == "pending"
-    store.prepare(tmp_path, "seed: 0\n", {})
+    store.prepare(tmp_path, CONFIG, {})
     assert store.state(tmp_path) == "pending"
 
 
@@ -370,8 +368,8 @@ def test_a_damaged_error_is_itself_the_reason(tmp_path: Path) -> None:
 def test_a_plan_is_made_whatever_the_files_that_it_does_not_need(tmp_path: Path) -> None:
     for name in (store.TRACKING, store.ENV, store.ERROR, store.METRICS):
         (tmp_path / name).write_text("{torn")
-    store.prepare(tmp_path, "seed: 0\n", {})
-    assert (tmp_path / store.CONFIG).read_text() == "seed: 0\n"
+    store.prepare(tmp_path, CONFIG, {})
+    assert read_run(tmp_path / store.CONFIG) == CONFIG
 
 
 def test_metrics_are_flushed_where_there_are_any(tmp_path: Path) -> None:

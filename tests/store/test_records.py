@@ -33,15 +33,6 @@ def test_what_has_another_shape_is_told_with_the_path(
         parse_json(json.dumps(value), shape)
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "a/b", ".hidden", ""])
-def test_a_plans_run_is_a_folder_beside_it(name: str) -> None:
-    row = {"label": "a", "difference": {}, "params": 1, "multiply_adds": 1, "runs": [name]}
-    with pytest.raises(ValueError, match=r"runs\.0"):
-        records.PLAN.validate_python(
-            {"experiment": "x", "title": "x", "options": {}, "published": None, "variants": [row]}
-        )
-
-
 def test_other_keys_may_be_there() -> None:
     """Of a later version, or of somebody's own."""
     for shape, value in ((records.RESULT, DONE), (records.RESULT, DIVERGED)):

@@ -1,307 +1,58 @@
-"""From an experiment's YAML file to its runs: variants × seeds.
+"""From an experiment's file to its plan: variants × seeds, with what their nets cost.
 
-A variant is a set of overrides on `base`. SET changes the base, so that a variant keeps its own
-difference; BUDGET and SEEDS hold for every variant. The plan is a plain value that is written
-before anything starts, so that tables and figures need nothing else.
+BUDGET and SEEDS hold for every variant. The plan is a plain value that is written before anything
+starts, so that tables and figures need nothing else.
 """
 
 import itertools
-import math
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from fnmatch import translate
-from functools import cache, partial
-from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field, ValidationError, field_validator
+from collections.abc import Sequence
+from dataclasses import astuple, replace
+from functools import partial
+from typing import Any
 
 from reslab import papers, store
-from reslab.config import (
-    Description,
-    RunConfig,
-    config_file,
-    config_names,
-    dump_yaml,
-    flatten,
-    input_size,
-    load_yaml,
-    merge,
-    parse_assignment,
-    resolve,
-)
+from reslab.config import RunConfig, flatten, input_size, merge, resolve
 from reslab.config.costs import Impossible, costs
-from reslab.config.resolve import Place, problems
+from reslab.config.resolve import Place
 from reslab.config.sides import refuse_single_values
-from reslab.config.strict_yaml import Tree, nested, spelled
-from reslab.errors import (
-    MOST,
-    MOST_FAILURES,
-    UserError,
-    apart,
-    both,
-    enumerated,
-    gathered,
-    located,
-    together,
+from reslab.config.strict_yaml import Tree, spelled
+from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
+from reslab.experiments.file import (
+    Experiment,
+    Override,
+    changed,
+    chosen,
+    places,
+    read_experiment,
 )
-from reslab.execution import Execution
-from reslab.text import quoted, shortened
-
-MOST_SEEDS = 1000
-"""Of an experiment; the papers have ten at most."""
-
-MOST_VARIANTS = 1000
-"""Of an experiment with its grid; the papers' largest table has a twentieth of it."""
-
-MOST_RUNS = 10_000
-"""Of an experiment: variants times seeds."""
-
-MOST_PARTS = 1000
-"""Of ONLY, between commas."""
-
-
-class Experiment(Description):
-    """An experiment's file, before names are expanded; see docs/experiments.md."""
-
-    title: str | None = None
-    published: str | None = None
-    """The table that the variants' rows are in, for example `he2015/table6`."""
-    base: dict[str, Any] = {}
-    seeds: list[int] = [0]
-    """Which; in the file also how many (0, 1, …)."""
-    variants: dict[str, Tree] = {}
-    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
-    """Dotted paths and their values; their product is added to the variants."""
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _listed(cls, seeds: Any) -> list[int]:
-        which = list(range(min(seeds, MOST_SEEDS + 1))) if type(seeds) is int else seeds
-        if not isinstance(which, list) or not which:
-            raise ValueError(f"got {spelled(seeds)}; expected how many (5) or which ([0, 3])")
-        if len(which) > MOST_SEEDS:
-            raise ValueError(f"got {spelled(seeds)}; expected at most {MOST_SEEDS:,}")
-        if any(type(seed) is not int or seed < 0 for seed in which) or len({*which}) < len(which):
-            raise ValueError(f"got {spelled(seeds)}; expected whole numbers from 0, each once")
-        return which
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line changes of an experiment, and how a run is executed.
-
-    `UserError` for numbers that are not above zero.
-    """
-
-    budget: float | None = None
-    seeds: int | None = None
-    only: str | None = None
-    set: tuple[str, ...] = ()
-    execution: Execution = field(default_factory=Execution)
-
-    def __post_init__(self) -> None:
-        if self.budget is not None and not 0 < self.budget < math.inf:
-            raise UserError(f"BUDGET={self.budget:g}: expected a number above 0, for example 0.02")
-        if self.seeds is not None and self.seeds < 1:
-            raise UserError(f"SEEDS={self.seeds}: expected a whole number above 0")
-        if self.seeds is not None and self.seeds > MOST_SEEDS:
-            raise UserError(f"SEEDS={self.seeds:g}: expected at most {MOST_SEEDS:,}")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One row of the table and its runs, one per seed."""
-
-    label: str
-    difference: dict[str, Any]
-    configs: tuple[RunConfig, ...]
-    published: dict[str, str] | None = None
-    note: str | None = None
-
-    @property
-    def slug(self) -> str:
-        """The label as folders and W&B spell it."""
-        return store.slug(self.label)
-
-    def runs(self) -> Iterator[tuple[str, RunConfig]]:
-        """Folder names and configs."""
-        for config in self.configs:
-            yield f"{self.slug}-s{config.seed}-{config.run_id}", config
-
-
-@dataclass(frozen=True)
-class Plan:
-    """An experiment with its options, expanded."""
-
-    experiment: str
-    title: str
-    published: str | None
-    options: Options
-    variants: tuple[Variant, ...]
-    file: str
-    """Where it stands, for messages."""
-
-    @property
-    def folder(self) -> Path:
-        """runs/<experiment>."""
-        return store.experiment_folder(self.experiment)
-
-    def runs(self) -> Iterator[tuple[Variant, Path, RunConfig]]:
-        """All runs, the first seed of every variant before the second of any."""
-        per_variant = [[(v, self.folder / name, c) for name, c in v.runs()] for v in self.variants]
-        for row in itertools.zip_longest(*per_variant):
-            yield from filter(None, row)
+from reslab.store.plan import Options, Plan, Pointer, Run, Variant
+from reslab.text import shortened
 
 
 def read_plan_file(name: str, options: Options) -> Plan:
     """The plan of configs/experiments/<name>.yaml."""
-    store.experiment_folder(name)  # refuses a path
-    file = config_file("experiments", name)
-    where = f"configs/experiments/{file.name}"
-    return expand(name, parse_experiment(load_yaml(file), where), options, where)
-
-
-def question(name: str) -> str | None:
-    """What an experiment asks: its file's first comment, up to its source; None without a file."""
-    if name not in config_names("experiments"):
-        return None
-    first = config_file("experiments", name).read_text(encoding="utf-8").partition("\n")[0]
-    return re.split(r"   +", first.lstrip("# "))[0] if first.startswith("#") else None
-
-
-def parse_experiment(tree: Tree, where: str) -> Experiment:
-    """The experiment in a tree; `UserError` for unknown keys and wrong types."""
-    try:
-        experiment = Experiment.model_validate(tree)
-    except ValidationError as error:
-        raise UserError(problems(error, where, Experiment)) from None
-    if not (experiment.variants or experiment.grid):
-        raise UserError(f"{where}: variants: is missing; an experiment compares at least one")
-    return experiment
+    experiment, where = read_experiment(name)
+    return expand(name, experiment, options, where)
 
 
 def expand(name: str, experiment: Experiment, options: Options, where: str) -> Plan:
     """Lay every variant over the base, which `options` may change, for every seed."""
-    _refuse_too_many(experiment, options.seeds or len(experiment.seeds), where)
-    (_, base), overrides = both(
-        lambda: both(partial(_known_table, experiment, where), partial(_base, experiment, where)),
-        lambda: gathered(_overrides(experiment, where)),
-    )
-    labels = [override.label for override in overrides]
-    with located(where):
-        _refuse_equal_slugs(labels)
-    picked = pick(labels, options.only or "*")
-    chosen = [override for override in overrides if override.label in picked]
-    _refuse_idle(options.set, base, chosen)
-    variants = _variants(chosen, base, experiment, options, where)
-    return Plan(name, experiment.title or name, experiment.published, options, variants, where)
-
-
-def _known_table(experiment: Experiment, where: str) -> None:
-    if experiment.published is not None:
-        with located(f"{where}: published"):
-            papers.table(experiment.published)
-
-
-def _base(experiment: Experiment, where: str) -> Tree:
-    with located(f"{where}: base"):
-        return nested(experiment.base)
-
-
-def _refuse_too_many(experiment: Experiment, seeds: int, where: str) -> None:
-    """Before a grid's product takes memory."""
-    product = math.prod(map(len, experiment.grid.values())) if experiment.grid else 0
-    for what, count, most in (
-        ("variants", variants := len(experiment.variants) + product, MOST_VARIANTS),
-        ("runs", variants * seeds, MOST_RUNS),
-    ):
-        if count > most:
-            told = f"{count:,}" if count < 10**12 else "far too many"
-            raise UserError(f"{where}: {told} {what}; expected at most {most:,}")
-
-
-@dataclass(frozen=True)
-class Override:
-    """What a variant says in the file, or a combination of the grid."""
-
-    label: str
-    tree: Tree
-    of_grid: bool
-
-    @property
-    def difference(self) -> Tree:
-        """What it changes of a run."""
-        return {k: v for k, v in self.tree.items() if k not in ("published", "note")}
-
-    @property
-    def place(self) -> str:
-        """Where it stands in the file, for messages."""
-        label = shortened(self.label)
-        return f"grid ({label})" if self.of_grid else f"variants.{label}"
-
-
-def _overrides(experiment: Experiment, where: str) -> Iterator[Callable[[], Override]]:
-    for label, tree in experiment.variants.items():
-        yield partial(_override, label, tree, False, f"{where}: variants.{shortened(label)}")
-    for label, tree in _grid(experiment.grid):
-        yield partial(_override, label, tree, True, f"{where}: grid")
-
-
-def _override(label: str, tree: Tree, of_grid: bool, where: str) -> Override:
-    with located(where):
-        return Override(label, nested(tree), of_grid)
-
-
-def _places(override: Override, base: Tree, assignments: tuple[str, ...], where: str) -> Place:
-    """Where a path of a variant stands: in the variant, the grid or the base.
-
-    A path that SET has, and one that nobody has written, is told as the variant's.
-    """
-    grid = override.of_grid
-    under = f" with SET={quoted(' '.join(assignments))}" if assignments else ""
-    variant = f"{where}: {override.place}{under}"
-    by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
-    replaced = tuple(f"{path}." for path in map(_assigned, assignments))
-    own = _leaves(override.tree)
-    below = {leaf for leaf in _leaves(base) - by_set if not leaf.startswith(replaced)}
-
-    def place(path: str) -> str:
-        key = _leaf(path)
-        for holds in (key.__eq__, lambda leaf: leaf.startswith(f"{key}.")):
-            if any(map(holds, own)):
-                return f"{where}: grid.{path}" if grid else f"{variant}: {path}"
-            if any(map(holds, below)):
-                return f"{where}: base.{path}"
-        return f"{variant}: {path}" if path else variant
-
-    return place
-
-
-def _leaves(tree: Tree) -> set[str]:
-    """The paths of what a tree says; `model` and `model.name` are one."""
-    return {_leaf(path) for path in flatten(nested(tree))}
-
-
-def _assigned(assignment: str) -> str:
-    """The path of a SET, as `_leaves` has it."""
-    return _leaf(next(iter(parse_assignment(assignment))))
-
-
-def _leaf(path: str) -> str:
-    """The path as `_leaves` has it; that of a list for one of its entries."""
-    return re.sub(r"(\.[0-9]+)+$", "", path).removesuffix(".name")
+    base, overrides = chosen(experiment, options, where)
+    variants = _with_costs(_variants(overrides, base, experiment, options, where), where)
+    return Plan(name, experiment.title or name, experiment.published, options, variants)
 
 
 def _variants(
     overrides: list[Override], base: Tree, experiment: Experiment, options: Options, where: str
-) -> tuple[Variant, ...]:
-    """All variants; `UserError` with the problems of all, and once what is wrong in every one."""
+) -> list[Variant]:
+    """All variants, without their costs.
+
+    `UserError` with the problems of all, and once what is wrong in every one.
+    """
     variants, problems, failed = list[Variant](), defaultdict[str, list[str]](list), 0
     for override in overrides:
-        place = _places(override, base, options.set, where)
+        place = places(override, base, options.set, where)
         try:
             variants.append(_variant(override, base, experiment, options, place))
         except UserError as error:
@@ -317,7 +68,7 @@ def _variants(
             for shared, each in problems.items()
         )
         raise together(list(dict.fromkeys(itertools.chain(*told))))
-    return tuple(variants)
+    return variants
 
 
 def _variant(
@@ -326,14 +77,26 @@ def _variant(
     label, own, difference = override.label, override.tree, override.difference
     published = own.get("published"), experiment.published, place("published")
     config, (cell, note) = both(
-        partial(_config, merge(_changed(base, options.set), difference), options, place),
+        partial(_config, merge(changed(base, options.set), difference), options, place),
         lambda: both(partial(_cell, label, *published), partial(_note, own.get("note"), place)),
     )
-    seeds = experiment.seeds if options.seeds is None else range(options.seeds)
-    configs = tuple(config.model_copy(update={"seed": seed}) for seed in seeds)
     if cell and options.set and resolve(merge(base, difference), place).model != config.model:
         cell, note = None, "the net is changed by SET and loses its published value"
-    return Variant(label, flatten(difference), configs, cell, note)
+    slug = store.slug(label)
+    seeds = experiment.seeds if options.seeds is None else range(options.seeds)
+    runs = tuple(Run.of(slug, config.model_copy(update={"seed": seed})) for seed in seeds)
+    return Variant(label, slug, flatten(difference), cell, note, 0, 0, runs)
+
+
+def _with_costs(variants: Sequence[Variant], where: str) -> tuple[Variant, ...]:
+    """Their costs, of all nets at once: one process counts those of other libraries."""
+    nets = [(v.configs[0].model, input_size(v.configs[0])) for v in variants]
+    try:
+        found = costs(nets)
+    except Impossible as error:
+        label = shortened(variants[nets.index(error.net)].label)
+        raise UserError(f"{where}: variants.{label}: model: {error}") from None
+    return tuple(replace(v, **vars(found[net])) for v, net in zip(variants, nets, strict=True))
 
 
 def _config(tree: Tree, options: Options, place: Place) -> RunConfig:
@@ -344,7 +107,7 @@ def _config(tree: Tree, options: Options, place: Place) -> RunConfig:
         tree["budget"] = options.budget
     config = resolve(tree, place)
     with located(place("")):
-        refuse_single_values(config, options.execution, options.execution.devices)
+        refuse_single_values(config, options, options.devices)
     return config
 
 
@@ -354,165 +117,20 @@ def _note(note: Any, place: Place) -> str | None:
     return note
 
 
-def _changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
-    for assignment in assignments:
-        base = merge(base, parse_assignment(assignment))
-    return base
-
-
-def _refuse_idle(assignments: tuple[str, ...], base: Tree, overrides: list[Override]) -> None:
-    """Refuse a SET that is seen in no variant because each has a value of its own."""
-    for assignment in assignments:
-        change = parse_assignment(assignment)
-        if not any(_is_seen(change, base, override) for override in overrides):
-            raise UserError(
-                f"SET={quoted(assignment)} changes nothing: every variant has its own value"
-            )
-
-
-def _is_seen(change: Tree, base: Tree, override: Override) -> bool:
-    """Whether a variant leaves anything of a SET to be seen, be it what a mapping has cleared."""
-    if not _leaves(change) <= _leaves(override.tree):
-        return True
-    if not any(isinstance(value, dict) for value in change.values()):
-        return False
-    try:
-        with_it, without = (
-            resolve(merge(under, override.difference), "") for under in (merge(base, change), base)
-        )
-    except UserError:  # told where the variant is resolved
-        return True
-    return with_it != without
-
-
-def _cell(
-    label: str, published: Any, default_table: str | None, where: str
-) -> dict[str, str] | None:
-    """The table, row and column of a variant's published value; None where it has none."""
+def _cell(label: str, published: Any, default_table: str | None, where: str) -> Pointer | None:
+    """Where a variant's published value stands; None where it has none."""
     if published == "none" or (published is None and default_table is None):
         return None
-    pointer = {} if published is None else published
-    if not isinstance(pointer, dict) or not pointer.keys() <= {"table", "row", "column"}:
+    own = {} if published is None else published
+    if not isinstance(own, dict) or not own.keys() <= {"table", "row", "column"}:
         raise UserError(
             f"{where}: got {spelled(published)}; expected none, or a mapping of table, row, column"
         )
-    cell = {"row": label} | ({"table": default_table} if default_table else {})
-    cell |= {key: str(value) for key, value in pointer.items()}
-    if "table" not in cell:
+    words = {key: str(value) for key, value in own.items()}
+    ref = words.get("table", default_table)
+    if ref is None:
         raise UserError(f"{where}: table: is missing here and in the experiment")
+    pointer = Pointer(ref, words.get("row", label), words.get("column"))
     with located(where):
-        papers.cell(cell["table"], cell["row"], cell.get("column"))
-    return cell
-
-
-def pick(labels: Sequence[str], only: str) -> list[str]:
-    """The labels that `ONLY` picks: a label or a glob, or several with commas; `!` excludes.
-
-    `*20`, `plain-*,ResNet 110`, `!*1202`. Labels may have commas themselves: where the whole of it
-    is a label, or matches one as a single glob, it is not divided. `UserError` where nothing is
-    picked, or a part of it matches no label.
-    """
-
-    if only.count(",") >= MOST_PARTS:
-        raise UserError(f"ONLY has {only.count(',') + 1:,} parts; expected at most {MOST_PARTS:,}")
-    pattern = cache(lambda glob: re.compile(translate(glob)))
-
-    def match(label: str, glob: str) -> bool:
-        return label == glob or pattern(glob).match(label) is not None
-
-    whole = only.removeprefix("!")
-    parts = [only] if any(match(label, whole) for label in labels) else only.split(",")
-    globs = [glob.strip() for glob in parts]
-    wanted = [glob for glob in globs if not glob.startswith("!")] or ["*"]
-    unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
-    idle = [g for g in [*wanted, *unwanted] if not any(match(label, g) for label in labels)]
-    picked = [
-        label
-        for label in labels
-        if any(match(label, glob) for glob in wanted)
-        and not any(match(label, glob) for glob in unwanted)
-    ]
-    if idle or not picked:
-        part = f": {quoted(idle[0])}" if idle and len(globs) > 1 else ""
-        there = enumerated([quoted(label) for label in labels], 3 * MOST)
-        raise UserError(f"ONLY={quoted(only)}{part} matches none of the variants: {there}")
-    return picked
-
-
-def _grid(grid: dict[str, list[Any]]) -> Iterator[tuple[str, Tree]]:
-    """The product of a grid: labels like `resnet20, shortcut A` and their overrides."""
-    for values in itertools.product(*grid.values()) if grid else ():
-        override = dict(zip(grid, values, strict=True))
-        yield ", ".join(itertools.starmap(_words, flatten(override).items())), override
-
-
-def _words(path: str, value: Any) -> str:
-    """A setting as a label has it; a name speaks for itself."""
-    key = path.rpartition(".")[2]
-    return str(value) if key in ("model", "name") else f"{key} {value}"
-
-
-def _refuse_equal_slugs(labels: list[str]) -> None:
-    first: dict[str, str] = {}
-    for label in labels:
-        slug = store.slug(label)
-        if slug in first:
-            both = f"{quoted(first[slug])} and {quoted(label)}"
-            raise UserError(f"the variants {both} would have one folder, {slug}")
-        first[slug] = label
-
-
-# ---- from plans to files ------------------------------------------------------------------------
-
-
-def as_written(plan: Plan) -> dict[str, Any]:
-    """The plan as `plan.json` holds it; costs are per image of the variant's data set."""
-    nets = [(v.configs[0].model, input_size(v.configs[0])) for v in plan.variants]
-    try:
-        found = costs(nets)
-    except Impossible as error:
-        label = shortened(plan.variants[nets.index(error.net)].label)
-        raise UserError(f"{plan.file}: variants.{label}: model: {error}") from None
-    return {
-        "experiment": plan.experiment,
-        "title": plan.title,
-        "options": _flat(asdict(plan.options)),
-        "published": plan.published,
-        "variants": [
-            {
-                "label": variant.label,
-                "slug": variant.slug,
-                "difference": variant.difference,
-                "published": variant.published,
-                "note": variant.note,
-                **vars(found[net]),
-                "runs": [name for name, _ in variant.runs()],
-            }
-            for variant, net in zip(plan.variants, nets, strict=True)
-        ],
-    }
-
-
-def _flat(options: dict[str, Any]) -> dict[str, Any]:
-    execution = options.pop("execution")
-    return {**options, **execution}
-
-
-def write(plan: Plan, written: dict[str, Any]) -> None:
-    """Make every run's folder and config, then make this the experiment's last plan."""
-    for variant, folder, config in plan.runs():
-        text = dump_yaml(config.model_dump(mode="json"))
-        store.prepare(folder, text, _tracking(plan, variant, config))
-    store.write_plan(written)
-
-
-def _tracking(plan: Plan, variant: Variant, config: RunConfig) -> dict[str, Any]:
-    """How W&B files a run."""
-    table = variant.published["table"] if variant.published else plan.published
-    tags = [*([table.partition("/")[0], table] if table else []), config.data.name]
-    return {
-        "group": plan.experiment,
-        "job_type": variant.slug,
-        "name": f"{variant.slug}-s{config.seed}",
-        "tags": tags,
-    }
+        papers.cell(*astuple(pointer))
+    return pointer

@@ -1,12 +1,13 @@
-"""Room on the disk: what runs will write at most, and whether there is as much."""
+"""What runs need of disks: photographs that are there, and room for what they will write."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from reslab import store
-from reslab.config import RunConfig
-from reslab.errors import UserError
+from reslab.config import RunConfig, facts_of
+from reslab.config.photographs import refuse_missing
+from reslab.errors import UserError, located
 from reslab.experiments.jobs import Job
 
 COPIES = {"sgd": 2, "adam": 3, "adamw": 3, "lamb": 3}
@@ -24,7 +25,7 @@ def checkpoint_bytes(config: RunConfig, params: int) -> int:
 
 def needed(jobs: Sequence[Job], at_once: int) -> int:
     """Bytes that the runs will yet write: a checkpoint each, and the next of those under way."""
-    sizes = [checkpoint_bytes(job.config, job.params) for job in jobs]
+    sizes = [checkpoint_bytes(job.config, job.variant.params) for job in jobs]
     fresh = [
         size + OTHER
         for job, size in zip(jobs, sizes, strict=True)
@@ -46,8 +47,13 @@ def lacking(jobs: Sequence[Job], at_once: int) -> str:
     )
 
 
-def refuse_full(jobs: Sequence[Job], at_once: int) -> None:
-    """`UserError` where the disk has no room for what the runs will write."""
+def refuse_unready(jobs: Sequence[Job], at_once: int) -> None:
+    """`UserError`, before anything is written, for photographs that are missing (none are
+    downloaded), and where the disk has no room for what the runs will write."""
+    for label, data in {job.variant.label: job.config.data for job in jobs}.items():
+        if facts_of(data).photographs:
+            with located(label):
+                refuse_missing(data)
     if shortage := lacking([job for job in jobs if job.pending], at_once):
         raise UserError(f"nothing was started: {shortage}")
 

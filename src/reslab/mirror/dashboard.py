@@ -8,7 +8,6 @@ are those that training logs. wandb-workspaces is the extra `dashboard`, importe
 
 import os
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 from reslab import disk, store
 from reslab.errors import UserError
 from reslab.mirror import account
+from reslab.store.plan import Plan
 from reslab.text import printable
 
 if TYPE_CHECKING:
     from wandb_workspaces.expr import And
     from wandb_workspaces.reports.v2 import Report
     from wandb_workspaces.workspaces import Workspace
-
-Plan = Mapping[str, Any]
 
 DASHBOARD = "dashboard.json"
 STEP = "trainer/global_step"
@@ -77,11 +75,8 @@ class Dashboard:
         return [self.workspace.url, self.report.url]
 
 
-def build(
-    plan: Plan, folder: Path, question: str, table: str, project: str, entity: str = ""
-) -> Dashboard:
-    """The dashboard of a plan whose run folders are in `folder`, with its table in Markdown.
-    Nothing is sent.
+def build(plan: Plan, question: str, table: str, project: str, entity: str = "") -> Dashboard:
+    """The dashboard of a plan, with its table in Markdown. Nothing is sent.
 
     `entity` is whose project it is; empty where that is not known.
     """
@@ -92,35 +87,34 @@ def build(
             "a dashboard needs wandb-workspaces: pip install 'wandb-workspaces>=0.4.13,<0.5'"
         ) from None
     where = {"project": project, "entity": entity}
-    return Dashboard(
-        _workspace(plan, folder, table, where), _report(plan, folder, table, question, where)
-    )
+    return Dashboard(_workspace(plan, table, where), _report(plan, table, question, where))
 
 
-def publish(plan: Plan, folder: Path, question: str, table: str) -> list[str]:
+def publish(plan: Plan, question: str, table: str) -> list[str]:
     """Save a plan's workspace and report in W&B, or write down what would be sent; what to say.
 
     What was saved before is renewed. `UserError` if the server does not take it.
     """
+    folder = plan.folder
     folder.mkdir(parents=True, exist_ok=True)
     mode, entity = os.environ.get("WANDB_MODE"), os.environ.get("WANDB_ENTITY") or ""
     offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.obstacle()
     if not offline:
-        return _save(plan, folder, question, table, entity)
-    _keep(build(plan, folder, question, table, account.project(), entity), folder, _saved(folder))
+        return _save(plan, question, table, entity)
+    _keep(build(plan, question, table, account.project(), entity), folder, _saved(folder))
     return [
         f"{folder / DASHBOARD}: what W&B would be sent",
-        f"not sent, since {offline}; where that is mended: "
-        f"make dashboard NAME={plan['experiment']}",
+        f"not sent, since {offline}; where that is mended: make dashboard NAME={plan.experiment}",
     ]
 
 
-def _save(plan: Plan, folder: Path, question: str, table: str, entity: str) -> list[str]:
+def _save(plan: Plan, question: str, table: str, entity: str) -> list[str]:
     """Save workspace and report, in place of those that were saved before; their addresses."""
+    folder = plan.folder
     saved = _saved(folder)
     try:
         entity = entity or account.default_entity()
-        board = build(plan, folder, question, table, account.project(), entity)
+        board = build(plan, question, table, account.project(), entity)
         where = f"{account.base_url()}/{entity}/{account.project()}"
         saved[where] = board.send(saved.get(where, {}))
         addresses = board.addresses()
@@ -142,19 +136,19 @@ def _saved(folder: Path) -> dict[str, dict[str, str]]:
     return dict((disk.read_json(folder / DASHBOARD) or {}).get("saved", {}))
 
 
-def _workspace(plan: Plan, folder: Path, table: str, where: dict[str, str]) -> "Workspace":
+def _workspace(plan: Plan, table: str, where: dict[str, str]) -> "Workspace":
     from wandb_workspaces import expr, workspaces
     from wandb_workspaces.reports import v2
 
     return workspaces.Workspace(
-        name=plan["experiment"],
+        name=plan.experiment,
         sections=[
             _section("Errors", _panels(plan), columns=2),
             _section("Beside the published numbers", [v2.MarkdownPanel(markdown=table)], columns=1),
         ],
         settings=workspaces.WorkspaceSettings(x_axis=STEP, max_runs=_count(plan)),
         runset_settings=workspaces.RunsetSettings(
-            filters=_filters(plan, folder),
+            filters=_filters(plan),
             groupby=[expr.Metric("JobType")],
             pinned_columns=list(COLUMNS),
         ),
@@ -162,19 +156,19 @@ def _workspace(plan: Plan, folder: Path, table: str, where: dict[str, str]) -> "
     )
 
 
-def _report(plan: Plan, folder: Path, table: str, question: str, where: dict[str, str]) -> "Report":
+def _report(plan: Plan, table: str, question: str, where: dict[str, str]) -> "Report":
     from wandb_workspaces.reports import v2
 
     runs = v2.Runset(
-        name=plan["experiment"],
-        filters=_filters(plan, folder),
+        name=plan.experiment,
+        filters=_filters(plan),
         groupby=["JobType"],
         pinned_columns=list(COLUMNS),
         column_order=list(COLUMNS),
         lock_columns=True,
     )
     return v2.Report(
-        title=textwrap.shorten(printable(plan["title"]), 128),
+        title=textwrap.shorten(printable(plan.title), 128),
         description=question,
         blocks=[
             v2.P(text=question),
@@ -216,15 +210,15 @@ def _panels(plan: Plan) -> list[Any]:
     return [*curves, bars, v2.RunComparer(diff_only="split", layout=places[3])]
 
 
-def _filters(plan: Plan, folder: Path) -> "And":
+def _filters(plan: Plan) -> "And":
     """The experiment's group, and of it the plan's runs alone: no means over several budgets."""
     from wandb_workspaces import expr
 
-    runs = [folder / run for variant in plan["variants"] for run in variant["runs"]]
-    ids = [tracking["id"] for run in runs if (tracking := store.read_tracking(run))]
-    group = expr.Metric("Group") == plan["experiment"]
+    found = map(store.read_tracking, plan.folders())
+    ids = [tracking["id"] for tracking in found if tracking]
+    group = expr.Metric("Group") == plan.experiment
     return expr.And(group, expr.Metric("ID").isin(ids)) if ids else expr.And(group)
 
 
 def _count(plan: Plan) -> int:
-    return sum(len(variant["runs"]) for variant in plan["variants"])
+    return len(plan.folders())

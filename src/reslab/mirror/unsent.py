@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from reslab.text import counted
+
 
 def unsent_logs(folder: Path) -> list[Path]:
     """A run's W&B logs that the server has not got, in the order of their starts.
@@ -27,3 +29,14 @@ def mark_unsent(log: Path) -> None:
 def unmark_unsent(log: Path) -> None:
     """The server has got this log."""
     log.with_name(f"{log.name}.unsent").unlink()
+
+
+def say_how_to_send(folder: Path) -> None:
+    """Print the commands that send what W&B has not got of an experiment, if there is anything."""
+    logs = [log for run in folder.glob("*") for log in unsent_logs(run)]
+    if logs:
+        print(
+            f"W&B has not got {counted(len(logs), 'log')}; to send what is missing: "
+            f"make sync NAME={folder.name}\n"
+            f"or, where no run was killed: wandb sync --include-online {folder}/*/wandb/*run-*"
+        )

@@ -10,8 +10,9 @@ from typing import Any
 from reslab.config import RunConfig, facts_of, flatten
 from reslab.config.datasets import DATASETS
 from reslab.papers import DETAILS, Training, protocol_of
-from reslab.report.runs import Plan, Variant
+from reslab.report.runs import Outcome
 from reslab.report.text import NOTHING, listed, number
+from reslab.store.plan import Plan
 
 Message = tuple[str, str]
 """A sentence and the label of the variant that it is about."""
@@ -23,52 +24,52 @@ OF_THE_RUN = {
 """Fields that have a sentence of their own or that follow from others."""
 
 
-def deviations(plan: Plan, variants: Sequence[Variant]) -> list[str]:
+def deviations(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
     """One line for each difference between what was run and what the papers did."""
     chosen: list[Message] = []
     measured: list[Message] = []
-    for variant in variants:
-        training = training_of(plan, variant)
-        lines = [*_own_choices(variant), *_seeds(variant), *_fields(variant, training)]
-        chosen += [(line, variant.label) for line in lines]
-        measured += [(line, variant.label) for line in _normalization(variant, training)]
-    final = [v.label for v in variants if any(run.is_final for run in v.runs)]
-    return [*grouped(chosen, [v.label for v in variants]), *grouped(measured, final)]
+    for outcome in outcomes:
+        training = training_of(plan, outcome)
+        lines = [*_own_choices(outcome), *_seeds(outcome), *_fields(outcome, training)]
+        chosen += [(line, outcome.label) for line in lines]
+        measured += [(line, outcome.label) for line in _normalization(outcome, training)]
+    final = [o.label for o in outcomes if any(run.is_final for run in o.runs)]
+    return [*grouped(chosen, [o.label for o in outcomes]), *grouped(measured, final)]
 
 
-def standing(plan: Plan, variants: Sequence[Variant]) -> list[str]:
+def standing(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
     """One line for each sentence of the papers' protocols on what has no field of a run."""
     told: list[Message] = []
-    for variant in variants:
-        training = training_of(plan, variant)
-        if training is not None and variant.config is not None:
-            told += [(f"{training.cite}: {line}", variant.label) for line in training.differs]
-    return grouped(told, [variant.label for variant in variants])
+    for outcome in outcomes:
+        training = training_of(plan, outcome)
+        if training is not None and outcome.config is not None:
+            told += [(f"{training.cite}: {line}", outcome.label) for line in training.differs]
+    return grouped(told, [outcome.label for outcome in outcomes])
 
 
-def assumptions(plan: Plan, variants: Sequence[Variant]) -> dict[str, list[str]]:
+def assumptions(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     """For each paper (its short citation) a line for each of our choices where it is silent, and
     for those details of a net that its protocol does not mention."""
     messages: dict[str, list[Message]] = {}
-    for variant in variants:
-        config, training = variant.config, training_of(plan, variant)
+    for outcome in outcomes:
+        config, training = outcome.config, training_of(plan, outcome)
         if config is None or training is None:
             continue
         read = _leaves(config).keys() - config.unread
         messages.setdefault(training.cite, []).extend(
-            (f"{field}: {_ours(field, config)}{mark}", variant.label)
+            (f"{field}: {_ours(field, config)}{mark}", outcome.label)
             for fields, mark in ((training.silent_on, ""), (training.unstated, ", not stated"))
             for field in sorted(fields & read)
         )
-    labels = [variant.label for variant in variants]
+    labels = [outcome.label for outcome in outcomes]
     return {cite: grouped(lines, labels) for cite, lines in messages.items()}
 
 
-def training_of(plan: Plan, variant: Variant) -> Training | None:
+def training_of(plan: Plan, outcome: Outcome) -> Training | None:
     """The protocol that a variant is held against: its own cell's, else the experiment's."""
-    cell = variant.published
+    cell = outcome.published
     own = protocol_of(cell.table, cell.row, cell.column) if cell else None
-    return own or (protocol_of(plan["published"]) if plan["published"] else None)
+    return own or (protocol_of(plan.published) if plan.published else None)
 
 
 def grouped(messages: Iterable[Message], labels: Sequence[str]) -> list[str]:
@@ -80,9 +81,9 @@ def grouped(messages: Iterable[Message], labels: Sequence[str]) -> list[str]:
     return [sentence + _who(those, labels) for sentence, those in lines]
 
 
-def _own_choices(variant: Variant) -> Iterator[str]:
+def _own_choices(outcome: Outcome) -> Iterator[str]:
     """What no paper does: a part of the budget, a test on held-out training images."""
-    config = variant.config
+    config = outcome.config
     if config is None:
         return
     full, scaled, budget = config.recipe, config.scaled_recipe, f"budget {config.budget:g}"
@@ -104,38 +105,38 @@ def _own_choices(variant: Variant) -> Iterator[str]:
         )
 
 
-def _seeds(variant: Variant) -> Iterator[str]:
+def _seeds(outcome: Outcome) -> Iterator[str]:
     """Another number of runs than the published statistic is over."""
-    published, seeds = variant.published, len(variant.runs)
+    published, seeds = outcome.published, len(outcome.runs)
     if published is not None and published.n not in (None, seeds):
         yield f"seeds: {seeds}; {published.citation}: {published.statistic}"
 
 
-def _normalization(variant: Variant, training: Training | None) -> Iterator[str]:
+def _normalization(outcome: Outcome, training: Training | None) -> Iterator[str]:
     """Another number of examples per BatchNorm normalisation, as the runs have recorded it.
 
     Than the paper's; where none is stated, than the recipe's batch.
     """
-    if variant.config is None:
+    if outcome.config is None:
         return
     if training is None or training.normalization_batch is None:
-        expected, whose = variant.config.recipe.batch_size, "the recipe's batch"
+        expected, whose = outcome.config.recipe.batch_size, "the recipe's batch"
     else:
         expected, whose = training.normalization_batch, training.cite
-    recorded = [r for run in variant.runs if run.result for r in (*run.starts, run.result)]
+    recorded = [r for run in outcome.runs if run.result for r in (*run.starts, run.result)]
     batches = (record.get("normalization_batch") for record in recorded)
     for batch in sorted({batch for batch in batches if batch not in (None, expected)}):
         yield f"examples per BatchNorm normalisation: {batch}; {whose}: {expected}"
 
 
-def _fields(variant: Variant, training: Training | None) -> Iterator[str]:
+def _fields(outcome: Outcome, training: Training | None) -> Iterator[str]:
     """Fields that differ, and those not at their default that the protocol does not mention."""
-    config = variant.config
+    config = outcome.config
     if config is None:
         return
     if training is None:
-        if variant.published is not None:
-            yield f"all of it: how {variant.published.citation} trained is not recorded here"
+        if outcome.published is not None:
+            yield f"all of it: how {outcome.published.citation} trained is not recorded here"
         return
     ours = _leaves(config)
     skipped = OF_THE_RUN | config.unread | (DETAILS - ours.keys())

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from reslab import disk
 from reslab.papers import Published
-from reslab.report.runs import Plan, Run, Variant, read_variants
+from reslab.report.runs import Outcome, Run, outcomes_of
 from reslab.report.text import percent
+from reslab.store.plan import Plan
 from reslab.text import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -57,13 +58,16 @@ class Curve:
     high: tuple[float, ...]
 
 
-def draw(plan: Plan, folder: Path) -> list[Path]:
-    """Draw `figure.png` and `figure.svg` in `folder`; the two paths. Equal files, equal figures."""
+def draw(plan: Plan) -> list[Path]:
+    """Draw `figure.png` and `figure.svg` beside a plan's runs; the two paths.
+
+    Equal files, equal figures.
+    """
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        figure = _figure(plan, read_variants(plan, folder))
-        paths = [folder / "figure.png", folder / "figure.svg"]
+        figure = _figure(plan, outcomes_of(plan))
+        paths = [plan.folder / "figure.png", plan.folder / "figure.svg"]
         for path in paths:
             kind = path.suffix[1:]
             metadata = {"Date": None} if kind == "svg" else {"Software": None}
@@ -72,10 +76,10 @@ def draw(plan: Plan, folder: Path) -> list[Path]:
     return paths
 
 
-def _figure(plan: Plan, variants: Sequence[Variant]) -> "Figure":
+def _figure(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     from matplotlib.figure import Figure
 
-    panels = _panels(variants)
+    panels = _panels(outcomes)
     figure = Figure(figsize=(6.9 if len(panels) == 1 else 10.6, 4.4), layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
     for axes, (title, members) in zip(grid[0], panels.items(), strict=True):
@@ -83,55 +87,55 @@ def _figure(plan: Plan, variants: Sequence[Variant]) -> "Figure":
     for axes in grid[0][1:]:
         axes.tick_params(left=False)
     grid[0][0].set_ylabel("error, %")
-    grid[0][0].set_ylim(0, _top(variants))
+    grid[0][0].set_ylim(0, _top(outcomes))
     grid[0][0].locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10], integer=True)
     for axes, members in zip(grid[0], panels.values(), strict=True):
         _label_lines(axes, members)
-    budget = plan["options"].get("budget")
-    title = plan["title"] + (f" (budget {budget:g})" if budget else "")
+    budget = plan.options.budget
+    title = plan.title + (f" (budget {budget:g})" if budget else "")
     title = textwrap.fill(title, 70 if len(panels) == 1 else 110)
     figure.suptitle(printable_lines(title), x=0.01, ha="left", fontsize=11.5, parse_math=False)
-    _legend(figure, variants)
+    _legend(figure, outcomes)
     return figure
 
 
-def _panels(variants: Sequence[Variant]) -> dict[str, list[Variant]]:
+def _panels(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     """Plain and residual nets apart if there are both, else all in one panel without a title."""
-    nets = [(v, v.config.model if v.config is not None else None) for v in variants]
-    plain = [v for v, net in nets if getattr(net, "shortcut", None) == "none"]
-    residual = [v for v in variants if v not in plain]
+    nets = [(o, o.config.model if o.config is not None else None) for o in outcomes]
+    plain = [o for o, net in nets if getattr(net, "shortcut", None) == "none"]
+    residual = [o for o in outcomes if o not in plain]
     if not plain or not residual:
-        return {"": list(variants)}
+        return {"": list(outcomes)}
     return {"plain nets": plain, "residual nets": residual}
 
 
-def _panel(axes: "Axes", title: str, variants: Sequence[Variant]) -> None:
+def _panel(axes: "Axes", title: str, outcomes: Sequence[Outcome]) -> None:
     """The curves of some variants, each in a colour of its own."""
     axes.set_title(title)
     axes.set_xlabel("step")
     axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
     axes.grid(axis="y", color="0.92", linewidth=0.8)
     axes.set_axisbelow(True)
-    for variant, colour in zip(variants, _colours(len(variants)), strict=True):
-        _draw_variant(axes, variant, colour)
-    axes.set_xlim(0, _last_step(variants))
+    for outcome, colour in zip(outcomes, _colours(len(outcomes)), strict=True):
+        _draw_variant(axes, outcome, colour)
+    axes.set_xlim(0, _last_step(outcomes))
     axes.locator_params(axis="x", nbins=5)
 
 
-def _draw_variant(axes: "Axes", variant: Variant, colour: str) -> None:
+def _draw_variant(axes: "Axes", outcome: Outcome, colour: str) -> None:
     for key, style in LINES.items():
-        for runs in _groups(variant):
+        for runs in _groups(outcome):
             curve = _curve(runs, key)
             axes.plot(curve.steps, curve.mean, color=colour, **style)
             axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.15, lw=0)
             if key == "test_top1_error" and curve.steps and runs[0].state == "diverged":
                 axes.plot(curve.steps[-1], curve.mean[-1], "x", color=colour)
-    mark = _published_mark(variant.published)
+    mark = _published_mark(outcome.published)
     if mark is not None:
         axes.plot(
-            _last_step([variant]),
+            _last_step([outcome]),
             mark,
-            MARKS[_is_third_party(variant)][0],
+            MARKS[_is_third_party(outcome)][0],
             color=colour,
             markersize=5,
             fillstyle="none",
@@ -141,13 +145,13 @@ def _draw_variant(axes: "Axes", variant: Variant, colour: str) -> None:
         )
 
 
-def _groups(variant: Variant) -> list[list[Run]]:
+def _groups(outcome: Outcome) -> list[list[Run]]:
     """The runs that share a line: all that trained; each alone if one diverged.
 
     Unfinished runs are drawn only while there is no final one: means over a changing number of
     seeds have jumps.
     """
-    started = [run for run in variant.runs if run.metrics]
+    started = [run for run in outcome.runs if run.metrics]
     final = [run for run in started if run.is_final]
     if any(run.state == "diverged" for run in final):
         return [[run] for run in final]
@@ -169,16 +173,16 @@ def _curve(runs: Sequence[Run], key: str) -> Curve:
     )
 
 
-def _label_lines(axes: "Axes", variants: Sequence[Variant]) -> None:
+def _label_lines(axes: "Axes", outcomes: Sequence[Outcome]) -> None:
     """Each variant's name and its last test error beside the end of its line, none overlapping."""
     top = axes.get_ylim()[1]
-    ends = [_end(variant) for variant in variants]
+    ends = [_end(outcome) for outcome in outcomes]
     heights = spread([min(end, top) if end is not None else top for end in ends], 0.05 * top, top)
-    for variant, end, height, colour in zip(
-        variants, ends, heights, _colours(len(variants)), strict=True
+    for outcome, end, height, colour in zip(
+        outcomes, ends, heights, _colours(len(outcomes)), strict=True
     ):
         axes.annotate(
-            printable(_line_label(variant, end, top)),
+            printable(_line_label(outcome, end, top)),
             (1, height),
             xycoords=("axes fraction", "data"),
             xytext=(9, 0),
@@ -213,17 +217,17 @@ def _bottom(crowd: Sequence[float], gap: float, top: float) -> float:
     return max(0.0, min(statistics.fmean(crowd) - room / 2, top - room))
 
 
-def _line_label(variant: Variant, end: float | None, top: float) -> str:
+def _line_label(outcome: Outcome, end: float | None, top: float) -> str:
     """The name and the last test error, with an arrow where it is above the figure."""
     if end is None:
-        return f"{variant.label}  (no run yet)"
-    if variant.count("diverged"):
-        final = variant.count("done", "diverged")
-        return f"{variant.label}  {variant.count('done')} of {final} trained"
-    return f"{variant.label}  {percent(end, 1)}" + (" ↑" if end > top else "")
+        return f"{outcome.label}  (no run yet)"
+    if outcome.count("diverged"):
+        final = outcome.count("done", "diverged")
+        return f"{outcome.label}  {outcome.count('done')} of {final} trained"
+    return f"{outcome.label}  {percent(end, 1)}" + (" ↑" if end > top else "")
 
 
-def _legend(figure: "Figure", variants: Sequence[Variant]) -> None:
+def _legend(figure: "Figure", outcomes: Sequence[Outcome]) -> None:
     """What bold, dashed and the marks mean."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -232,39 +236,39 @@ def _legend(figure: "Figure", variants: Sequence[Variant]) -> None:
         Line2D([], [], color="0.3", label="test", **LINES["test_top1_error"]),
         Line2D([], [], color="0.3", label="training batches", **LINES["train_top1_error"]),
     ]
-    if any(len(v.runs) > 1 for v in variants):
+    if any(len(o.runs) > 1 for o in outcomes):
         handles.append(Patch(color="0.3", alpha=0.3, lw=0, label="worst to best seed"))
     mark: Any = {"color": "0.3", "fillstyle": "none", "linestyle": "", "markersize": 5}
-    marked = {_is_third_party(v) for v in variants if _published_mark(v.published) is not None}
+    marked = {_is_third_party(o) for o in outcomes if _published_mark(o.published) is not None}
     for marker, label in (MARKS[third_party] for third_party in sorted(marked)):
         handles.append(Line2D([], [], marker=marker, label=label, **mark))
-    if any(v.count("diverged") for v in variants):
+    if any(o.count("diverged") for o in outcomes):
         handles.append(Line2D([], [], marker="x", label="diverged", **mark))
     figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), frameon=False)
 
 
-def _end(variant: Variant) -> float | None:
+def _end(outcome: Outcome) -> float | None:
     """The last test error in per cent, the mean over seeds; where a variant's label belongs."""
-    curves = [_curve(runs, "test_top1_error") for runs in _groups(variant)]
-    ends = variant.errors("test") or [curve.mean[-1] for curve in curves if curve.mean]
+    curves = [_curve(runs, "test_top1_error") for runs in _groups(outcome)]
+    ends = outcome.errors("test") or [curve.mean[-1] for curve in curves if curve.mean]
     return statistics.fmean(ends) if ends else None
 
 
-def _top(variants: Sequence[Variant]) -> float:
+def _top(outcomes: Sequence[Outcome]) -> float:
     """The highest error shown: room above the last errors, not above the first ones.
 
     A net that has failed where most have not is left above the range, as in He 2015, Fig. 6.
     """
-    ends = [end for end in map(_end, variants) if end is not None]
+    ends = [end for end in map(_end, outcomes) if end is not None]
     if not ends:
         return 100.0
-    marks = [mark for v in variants if (mark := _published_mark(v.published)) is not None]
+    marks = [mark for o in outcomes if (mark := _published_mark(o.published)) is not None]
     shown = [end for end in ends if end <= max(60.0, 3 * statistics.median(ends))]
     return min(100.0, max(20.0, 5 + 1.4 * max([*shown, *marks])))
 
 
-def _last_step(variants: Sequence[Variant]) -> int:
-    return max((v.config.scaled_recipe.steps for v in variants if v.config is not None), default=1)
+def _last_step(outcomes: Sequence[Outcome]) -> int:
+    return max((o.config.scaled_recipe.steps for o in outcomes if o.config is not None), default=1)
 
 
 def _published_mark(published: Published | None) -> float | None:
@@ -276,8 +280,8 @@ def _published_mark(published: Published | None) -> float | None:
     return published.mean if published.mean is not None else published.value
 
 
-def _is_third_party(variant: Variant) -> bool:
-    return variant.published is not None and variant.published.third_party
+def _is_third_party(outcome: Outcome) -> bool:
+    return outcome.published is not None and outcome.published.third_party
 
 
 def _colours(count: int) -> list[str]:

@@ -10,52 +10,53 @@ from reslab.config.views import called
 from reslab.papers import table
 from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped, standing
-from reslab.report.runs import Plan, Run, Variant
+from reslab.report.runs import Outcome, Run
 from reslab.report.text import bullets, listed
+from reslab.store.plan import Options, Plan
 
 
-def notes(plan: Plan, variants: Sequence[Variant]) -> Iterator[str]:
+def notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Paragraphs: deviations, assumptions, remarks on variants, and what happened to runs."""
-    differences = [*deviations(plan, variants), *standing(plan, variants)]
+    differences = [*deviations(plan, outcomes), *standing(plan, outcomes)]
     yield bullets("Deviations:", differences)
-    for cite, lines in assumptions(plan, variants).items():
+    for cite, lines in assumptions(plan, outcomes).items():
         yield bullets(f"Assumed where {cite} is silent:", lines)
-    yield bullets("Notes:", grouped(_remarks(variants), [v.label for v in variants]))
-    yield bullets("Published numbers without a variant:", list(_without_variant(variants)))
-    yield bullets("Runs:", list(_history([run for v in variants for run in v.runs])))
+    yield bullets("Notes:", grouped(_remarks(outcomes), [o.label for o in outcomes]))
+    yield bullets("Published numbers without a variant:", list(_without_variant(outcomes)))
+    yield bullets("Runs:", list(_history([run for o in outcomes for run in o.runs])))
 
 
-def _remarks(variants: Sequence[Variant]) -> Iterator[tuple[str, str]]:
+def _remarks(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
     """The experiment's notes on its variants, the data files' notes on published numbers, and what
     an evaluation on the published number's views has assumed."""
-    for variant in variants:
-        published = variant.published
-        if variant.note:
-            yield variant.note, variant.label
-        if chosen := _selected(variant):
-            yield chosen, variant.label
+    for outcome in outcomes:
+        published = outcome.published
+        if outcome.variant.note:
+            yield outcome.variant.note, outcome.label
+        if chosen := _selected(outcome):
+            yield chosen, outcome.label
         if published is None:
             continue
-        evaluations = (run.evaluations.get(published.views, {}) for run in variant.runs)
+        evaluations = (run.evaluations.get(published.views, {}) for run in outcome.runs)
         assumed = dict.fromkeys(line for found in evaluations for line in found.get("assumed", ()))
-        yield from ((f"{called(published.views)}: {line}", variant.label) for line in assumed)
+        yield from ((f"{called(published.views)}: {line}", outcome.label) for line in assumed)
         if published.note:
-            yield f"{published.citation}: {published.note}", variant.label
+            yield f"{published.citation}: {published.note}", outcome.label
 
 
-def _selected(variant: Variant) -> str:
+def _selected(outcome: Outcome) -> str:
     """Of which steps the weights are, where the held-out images have chosen them."""
     steps = [
         f"{run.result['selected_step']:,} (seed {run.config.seed})"
-        for run in variant.runs
+        for run in outcome.runs
         if run.result is not None and run.config is not None and "selected_step" in run.result
     ]
     return f"weights chosen by the held-out images: of step {listed(steps)}" if steps else ""
 
 
-def _without_variant(variants: Sequence[Variant]) -> Iterator[str]:
+def _without_variant(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """The rows and columns of the variants' tables that the data files leave out, and why."""
-    citations = {v.published.table: v.published.citation for v in variants if v.published}
+    citations = {o.published.table: o.published.citation for o in outcomes if o.published}
     for ref, citation in citations.items():
         printed = table(ref)
         parts: dict[str, Line | Column] = {**printed.rows, **printed.columns}
@@ -64,16 +65,16 @@ def _without_variant(variants: Sequence[Variant]) -> Iterator[str]:
                 yield f"{citation}, {place}: {part.no_variant}"
 
 
-def options_line(options: dict[str, Any]) -> str:
+def options_line(options: Options) -> str:
     """The options of the plan that are not at their default, as they are given to make."""
     given = {
-        "BUDGET": options.get("budget"),
-        "SEEDS": options.get("seeds"),
-        "ONLY": options.get("only"),
-        "SET": " ".join(options.get("set") or []),
-        "DEVICES": options["devices"] if options.get("devices", 1) != 1 else None,
-        "MICRO_BATCH": options.get("micro_batch"),
-        "SYNC_BATCHNORM": 1 if options.get("sync_batchnorm") else None,
+        "BUDGET": options.budget,
+        "SEEDS": options.seeds,
+        "ONLY": options.only,
+        "SET": " ".join(options.set),
+        "DEVICES": options.devices if options.devices != 1 else None,
+        "MICRO_BATCH": options.micro_batch,
+        "SYNC_BATCHNORM": 1 if options.sync_batchnorm else None,
     }
     words = [
         f"{name}={shlex.quote(str(value))}"

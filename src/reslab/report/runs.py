@@ -1,19 +1,19 @@
-"""A plan and its run folders as values: what the table, the figure and the status read."""
+"""What became of a plan's runs, as values: what the table, the figure and the status read."""
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from reslab import disk, store
-from reslab.config import RunConfig, flatten, read_run
+from reslab.config import RunConfig, read_run
 from reslab.errors import UserError
 from reslab.papers import Published, Views, cell
 from reslab.store import records
+from reslab.store.plan import Plan, Variant
 
-Plan = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -66,16 +66,17 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One row of an experiment: a difference from the base, its runs, its published number."""
+class Outcome:
+    """What became of a variant: its runs, beside its published number."""
 
-    label: str
-    difference: dict[str, Any]
-    params: int
-    multiply_adds: int
-    note: str | None
+    variant: Variant
     published: Published | None
     runs: tuple[Run, ...]
+
+    @property
+    def label(self) -> str:
+        """The variant's."""
+        return self.variant.label
 
     @cached_property
     def config(self) -> RunConfig | None:
@@ -97,24 +98,16 @@ class Variant:
         return sum(run.state in states for run in self.runs)
 
 
-def read_variants(plan: Plan, folder: Path) -> list[Variant]:
-    """The variants of a plan with what is in their run folders under `folder`."""
+def outcomes_of(plan: Plan) -> list[Outcome]:
+    """What became of each variant of a plan."""
     return [
-        Variant(
-            label=variant["label"],
-            difference=flatten(variant["difference"]),
-            params=variant["params"],
-            multiply_adds=variant["multiply_adds"],
-            note=variant.get("note"),
-            published=_published(variant.get("published")),
-            runs=tuple(_read(folder / name) for name in variant["runs"]),
+        Outcome(
+            variant,
+            cell(*astuple(variant.published)) if variant.published else None,
+            tuple(_read(plan.folder / run.name) for run in variant.runs),
         )
-        for variant in plan["variants"]
+        for variant in plan.variants
     ]
-
-
-def _published(place: Mapping[str, Any] | None) -> Published | None:
-    return cell(place["table"], place["row"], place.get("column")) if place else None
 
 
 def _read(folder: Path) -> Run:

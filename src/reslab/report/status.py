@@ -2,22 +2,22 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
-from reslab.report.runs import Plan, Run, read_variants
+from reslab.report.runs import Run, outcomes_of
 from reslab.report.text import NOTHING, percent
+from reslab.store.plan import Plan
 from reslab.text import duration, markdown_table, printable
 
 
-def render(plan: Plan, folder: Path) -> str:
+def render(plan: Plan) -> str:
     """One line per run (state, step, last test error in per cent, time) and how many are where."""
-    runs = [run for variant in read_variants(plan, folder) for run in variant.runs]
+    runs = [run for outcome in outcomes_of(plan) for run in outcome.runs]
     head = ["run", "state", "step", "of", "test error", "time"]
     grid = markdown_table(head, [_line(run) for run in runs], numeric=range(2, 6))
     states = Counter(run.state for run in runs)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
     many = f"{len(runs)} run{'s' * (len(runs) != 1)}"
-    return f"{printable(plan['title'])}\n\n{grid}\n\n{many}: {counts or 'none'}\n"
+    return f"{printable(plan.title)}\n\n{grid}\n\n{many}: {counts or 'none'}\n"
 
 
 def _line(run: Run) -> list[str]:

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reslab import store
+from reslab import disk, store
 from reslab.config.strict_yaml import dump_yaml
 from reslab.config.views import called
 from reslab.papers import Published, Views, top5
 from reslab.report.notes import notes, options_line
-from reslab.report.runs import Plan, Variant, read_variants
+from reslab.report.runs import Outcome, outcomes_of
 from reslab.report.statistics import Comparison, Summary, compare, summarize
 from reslab.report.text import NOTHING, bullets, number, percent, si, wrap
+from reslab.store.plan import Plan
 from reslab.text import markdown_table, printable, printable_lines
 
 STATE_WORDS: dict[store.State, str] = {
@@ -45,6 +46,12 @@ class Table:
         """The table of paragraphs and of rows, in which nothing commands a terminal."""
         return cls(printable_lines(_joined(parts)), _csv(records))
 
+    def keep(self, stem: Path) -> str:
+        """Write it to STEM.md and STEM.csv; their names."""
+        disk.write_text(stem.with_suffix(".md"), self.markdown)
+        disk.write_text(stem.with_suffix(".csv"), self.csv)
+        return f"{stem}.md, {stem}.csv"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -54,7 +61,7 @@ class Row:
     `five` is the top-5 error on these, or on one, where one is published.
     """
 
-    variant: Variant
+    outcome: Outcome
     train: Summary
     test: Summary
     comparison: Comparison | None
@@ -66,45 +73,51 @@ class Row:
     @property
     def views(self) -> Views:
         """The views that the published number is of."""
-        return self.variant.published.views if self.variant.published else "single"
+        return self.outcome.published.views if self.outcome.published else "single"
 
 
-def render(plan: Plan, folder: Path) -> Table:
-    """The table of a plan whose run folders are in `folder`; no file is written."""
-    variants = read_variants(plan, folder)
-    rows = [_row(variant) for variant in variants]
-    references = _references(variants)
+def show(plan: Plan) -> None:
+    """Print the table of a plan, and leave it in table.md and table.csv."""
+    table = render(plan)
+    print(table.markdown)
+    table.keep(plan.folder / "table")
+
+
+def render(plan: Plan) -> Table:
+    """The table of a plan; no file is written."""
+    outcomes = outcomes_of(plan)
+    rows = [_row(outcome) for outcome in outcomes]
+    references = _references(outcomes)
     parts = [
-        f"**{printable(plan['title'])}**",
+        f"**{printable(plan.title)}**",
         _grid(_columns(rows, references)),
         wrap(_caption(rows)),
-        *_unseen(rows, folder),
-        wrap(options_line(plan["options"])),
-        *_sources(variants, references),
-        *notes(plan, variants),
+        *_unseen(rows, plan.folder),
+        wrap(options_line(plan.options)),
+        *_sources(outcomes, references),
+        *notes(plan, outcomes),
     ]
     return Table.of(parts, [_record(row) for row in rows])
 
 
-def render_together(experiments: Sequence[tuple[Plan, Path]]) -> Table:
-    """One table over several plans and their folders; the notes stand under it, plan by plan."""
-    read = [[_row(variant) for variant in read_variants(*place)] for place in experiments]
-    rows = [row for members in read for row in members]
-    places = zip(experiments, read, strict=True)
-    names = [plan["experiment"] for (plan, _), members in places for _ in members]
-    variants = [row.variant for row in rows]
-    references = _references(variants)
+def render_together(plans: Sequence[Plan]) -> Table:
+    """One table over several plans; the notes stand under it, plan by plan."""
+    read = [(plan, [_row(outcome) for outcome in outcomes_of(plan)]) for plan in plans]
+    rows = [row for _, members in read for row in members]
+    names = [plan.experiment for plan, members in read for _ in members]
+    outcomes = [row.outcome for row in rows]
+    references = _references(outcomes)
     parts = [
         _grid({"experiment": names, **_columns(rows, references)}),
         wrap(_caption(rows)),
-        *_sources(variants, references),
+        *_sources(outcomes, references),
     ]
-    for (plan, folder), members in zip(experiments, read, strict=True):
+    for plan, members in read:
         parts += [
-            f"**{plan['experiment']}: {printable(plan['title'])}**",
-            *_unseen(members, folder),
-            wrap(options_line(plan["options"])),
-            *notes(plan, [row.variant for row in members]),
+            f"**{plan.experiment}: {printable(plan.title)}**",
+            *_unseen(members, plan.folder),
+            wrap(options_line(plan.options)),
+            *notes(plan, [row.outcome for row in members]),
         ]
     records = [{"experiment": name, **_record(row)} for name, row in zip(names, rows, strict=True)]
     return Table.of(parts, records)
@@ -114,22 +127,22 @@ def _joined(parts: Iterable[str]) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _references(variants: Iterable[Variant]) -> list[str]:
+def _references(outcomes: Iterable[Outcome]) -> list[str]:
     """What the published numbers are from, in the order of their marks [1], [2], …"""
-    return list(dict.fromkeys(v.published.reference for v in variants if v.published))
+    return list(dict.fromkeys(o.published.reference for o in outcomes if o.published))
 
 
-def _row(variant: Variant) -> Row:
-    published, held_out = variant.published, _is_held_out(variant)
-    train, test = _summary(variant, "train"), _summary(variant, "test")
+def _row(outcome: Outcome) -> Row:
+    published, held_out = outcome.published, _is_held_out(outcome)
+    train, test = _summary(outcome, "train"), _summary(outcome, "test")
     seen = published_five = five = None
     if published and published.views != "single":
-        seen = _summary(variant, "test", published.views)
+        seen = _summary(outcome, "test", published.views)
     if published and (published_five := top5(published)):
-        five = _summary(variant, "test", published_five.views, "top5_error")
+        five = _summary(outcome, "test", published_five.views, "top5_error")
     of_train = published is not None and published.column == "train_error"
     return Row(
-        variant,
+        outcome,
         train,
         test,
         comparison=_like(train, published)
@@ -143,9 +156,9 @@ def _row(variant: Variant) -> Row:
 
 
 def _summary(
-    variant: Variant, split: str, views: Views = "single", metric: str = "top1_error"
+    outcome: Outcome, split: str, views: Views = "single", metric: str = "top1_error"
 ) -> Summary:
-    return summarize(variant.errors(split, views, metric), variant.count("diverged"))
+    return summarize(outcome.errors(split, views, metric), outcome.count("diverged"))
 
 
 def _like(
@@ -168,14 +181,14 @@ def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[s
     several = _other_views(rows)
     test_error = _tested_on(rows)
     columns = {
-        "variant": [row.variant.label for row in rows],
-        "difference": [short_difference(row.variant.difference) for row in rows],
-        "params": [si(row.variant.params) for row in rows],
-        "mult-adds": [si(row.variant.multiply_adds) for row in rows],
-        "runs": [_runs(row.variant) for row in rows],
-        "train error": [_spread(row.train, row.variant) for row in rows],
+        "variant": [row.outcome.label for row in rows],
+        "difference": [short_difference(row.outcome.variant.difference) for row in rows],
+        "params": [si(row.outcome.variant.params) for row in rows],
+        "mult-adds": [si(row.outcome.variant.multiply_adds) for row in rows],
+        "runs": [_runs(row.outcome) for row in rows],
+        "train error": [_spread(row.train, row.outcome) for row in rows],
         f"{test_error}, 1 crop" if several else test_error: [
-            _spread(row.test, row.variant) for row in rows
+            _spread(row.test, row.outcome) for row in rows
         ],
         "best": [percent(row.test.best) for row in rows],
         "median": [percent(row.test.median) for row in rows],
@@ -183,8 +196,8 @@ def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[s
     for views in several:
         columns[f"{called(views)} error"] = [_seen(row, row.seen, views) for row in rows]
     if references:
-        columns["published"] = [_published(row.variant.published, references) for row in rows]
-        columns["Δ"] = [_delta(row.comparison, row.variant.published) for row in rows]
+        columns["published"] = [_published(row.outcome.published, references) for row in rows]
+        columns["Δ"] = [_delta(row.comparison, row.outcome.published) for row in rows]
     if any(row.published_five for row in rows):
         columns["top-5 error"] = [_seen(row, row.five, row.views) for row in rows]
         columns["published top-5"] = [_published(row.published_five, references) for row in rows]
@@ -199,7 +212,7 @@ def _other_views(rows: Sequence[Row]) -> list[Views]:
 
 def _tested_on(rows: Sequence[Row]) -> str:
     """The head of the column of test errors: some may be of training images set aside."""
-    splits = {_is_held_out(row.variant) for row in rows}
+    splits = {_is_held_out(row.outcome) for row in rows}
     if len(splits) > 1:
         return "test or held-out error"
     return "held-out error" if splits == {True} else "test error"
@@ -218,36 +231,36 @@ def short_difference(difference: dict[str, Any]) -> str:
     return ", ".join(field(path, value) for path, value in difference.items()) or NOTHING
 
 
-def _runs(variant: Variant) -> str:
+def _runs(outcome: Outcome) -> str:
     """`2/5, 1 running, 2 missing`, or `3 of 5 trained` where runs diverged."""
-    done, diverged, planned = variant.count("done"), variant.count("diverged"), len(variant.runs)
+    done, diverged, planned = outcome.count("done"), outcome.count("diverged"), len(outcome.runs)
     final = f"{done} of {done + diverged} trained" if diverged else f"{done}/{planned}"
     if done + diverged == 0:
         return final  # the columns of errors say what the runs are doing
     waiting = [
-        f"{variant.count(state)} {word}"
+        f"{outcome.count(state)} {word}"
         for state, word in STATE_WORDS.items()
-        if variant.count(state)
+        if outcome.count(state)
     ]
     return ", ".join([final, *waiting])
 
 
-def _spread(summary: Summary, variant: Variant) -> str:
+def _spread(summary: Summary, outcome: Outcome) -> str:
     """Mean ± standard deviation, or what there is instead."""
     if summary.mean is not None:
         return f"{percent(summary.mean)} ± {percent(summary.std)}"
     if summary.diverged:
         return NOTHING if summary.trained else "diverged"
-    return next((word for state, word in STATE_WORDS.items() if variant.count(state)), NOTHING)
+    return next((word for state, word in STATE_WORDS.items() if outcome.count(state)), NOTHING)
 
 
 def _seen(row: Row, summary: Summary | None, views: Views) -> str:
     """As `_spread`, of those runs that were evaluated on these views."""
     if summary is None or row.views != views:
         return NOTHING
-    if not summary.trained and row.variant.count("done"):
+    if not summary.trained and row.outcome.count("done"):
         return "not evaluated"
-    return _spread(summary, row.variant)
+    return _spread(summary, row.outcome)
 
 
 def _published(published: Published | None, references: Sequence[str]) -> str:
@@ -294,8 +307,8 @@ def _delta(comparison: Comparison | None, published: Published | None) -> str:
     return f"{difference} ({comparison.statistic})" if several else difference
 
 
-def _is_held_out(variant: Variant) -> bool:
-    return variant.config is not None and variant.config.data.split == "holdout"
+def _is_held_out(outcome: Outcome) -> bool:
+    return outcome.config is not None and outcome.config.data.split == "holdout"
 
 
 # ---- below the grid ---------------------------------------------------------------------------
@@ -306,13 +319,13 @@ def _caption(rows: Sequence[Row]) -> str:
         "Errors in per cent at the last step, training error with the final weights; mean ± "
         "standard deviation (n − 1), best and median over seeds."
     ]
-    configs = [row.variant.config for row in rows]
+    configs = [row.outcome.config for row in rows]
     if any(config and config.data.selected_on == "holdout" for config in configs):
         lines.append(
             "Where the held-out images choose (data.selected_on), errors are of the weights of "
             "the step that the notes name."
         )
-    if any(row.variant.count("diverged") for row in rows):
+    if any(row.outcome.count("diverged") for row in rows):
         lines.append(
             "Where a run diverged there is no mean; it counts as the worst in best and median."
         )
@@ -338,7 +351,7 @@ def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[str]:
             run
             for row in rows
             if row.views == views
-            for run in row.variant.runs
+            for run in row.outcome.runs
             if run.state == "done"
         ]
         missing = sum(views not in run.evaluations for run in done)
@@ -347,9 +360,9 @@ def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[str]:
             yield f"No {called(views)} error yet of {missing} of {len(done)} runs:\n\n    {command}"
 
 
-def _sources(variants: Sequence[Variant], references: Sequence[str]) -> Iterator[str]:
+def _sources(outcomes: Sequence[Outcome], references: Sequence[str]) -> Iterator[str]:
     yield bullets("Published:", [f"[{i}] {text}" for i, text in enumerate(references, 1)])
-    if any(v.published and v.published.verified == "memory" for v in variants):
+    if any(o.published and o.published.verified == "memory" for o in outcomes):
         yield wrap("memory: a number from recollection, not checked against its source.")
 
 
@@ -363,33 +376,33 @@ def _csv(records: Sequence[dict[str, Any]]) -> str:
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for record in records:
-        cells = ((k, printable(v) if isinstance(v, str) else v) for k, v in record.items())
+        cells = ((k, printable(o) if isinstance(o, str) else o) for k, o in record.items())
         writer.writerow(dict(cells))
     return text.getvalue()
 
 
 def _record(row: Row) -> dict[str, Any]:
-    variant, like = row.variant, row.comparison
+    outcome, like = row.outcome, row.comparison
     return {
-        "variant": variant.label,
-        "difference": dump_yaml(variant.difference).strip().replace("\n", "; ")
-        if variant.difference
+        "variant": outcome.label,
+        "difference": dump_yaml(outcome.variant.difference).strip().replace("\n", "; ")
+        if outcome.variant.difference
         else "",
-        "params": variant.params,
-        "multiply_adds": variant.multiply_adds,
-        "runs_planned": len(variant.runs),
-        "runs_done": variant.count("done"),
-        "runs_diverged": variant.count("diverged"),
-        "runs_running": variant.count("running"),
-        "runs_crashed": variant.count("crashed"),
-        "runs_missing": variant.count("pending", "interrupted"),
+        "params": outcome.variant.params,
+        "multiply_adds": outcome.variant.multiply_adds,
+        "runs_planned": len(outcome.runs),
+        "runs_done": outcome.count("done"),
+        "runs_diverged": outcome.count("diverged"),
+        "runs_running": outcome.count("running"),
+        "runs_crashed": outcome.count("crashed"),
+        "runs_missing": outcome.count("pending", "interrupted"),
         **_statistics("train", row.train),
         **_statistics("test", row.test),
         "views": row.views,
         **_statistics("views", row.seen),
         **_statistics("views", row.five, "top5_error"),
-        "test_split": "holdout" if _is_held_out(variant) else "test",
-        **_published_record(variant.published),
+        "test_split": "holdout" if _is_held_out(outcome) else "test",
+        **_published_record(outcome.published),
         "compared_statistic": like.statistic if like else "",
         "difference_to_published": like.difference if like else "",
     }

@@ -40,5 +40,6 @@ from reslab.store.folder import timestamp as timestamp
 from reslab.store.folder import tracking_of as tracking_of
 from reslab.store.folder import write_error as write_error
 from reslab.store.plan import PLAN as PLAN
+from reslab.store.plan import last_plan as last_plan
 from reslab.store.plan import read_plan as read_plan
 from reslab.store.plan import write_plan as write_plan

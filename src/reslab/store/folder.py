@@ -18,7 +18,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from reslab.disk import flock, parse_json, read_json, room_for, to_json, write_json, write_text
+from reslab.config import RunConfig, dump_yaml
+from reslab.disk import (
+    flock,
+    parse_json,
+    read_json,
+    remove_unfinished,
+    room_for,
+    to_json,
+    write_json,
+    write_text,
+)
 from reslab.errors import UserError
 from reslab.store import records
 from reslab.text import quoted
@@ -77,17 +87,18 @@ def slug(label: str) -> str:
 # ---- one run ----------------------------------------------------------------------------------
 
 
-def prepare(folder: Path, config: str, tracking: dict[str, Any]) -> None:
+def prepare(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> None:
     """Make a run folder with its config; of one that is there only the config is renewed.
 
     A folder's name has the run's id, so that a config can differ only in where photographs lie.
-    That of a final run stays as it is.
+    That of a final run stays as it is. What kills have left of attempts to write goes.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(folder)
     if not (folder / TRACKING).exists():
-        tracking_of(folder, folder.name[-10:], tracking)
+        tracking_of(folder, config.run_id, tracking)
     if not (folder / RESULT).exists():
-        write_text(folder / CONFIG, config)
+        write_text(folder / CONFIG, dump_yaml(config.model_dump(mode="json")))
 
 
 def tracking_of(folder: Path, run_id: str, new: dict[str, Any]) -> dict[str, Any]:

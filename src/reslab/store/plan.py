@@ -1,32 +1,196 @@
-"""`plan.json`: the last plan of an experiment."""
+"""The plan of an experiment: one frozen value. `plan.json` is its dump, and is read as the same.
 
-from typing import Any
+Whoever plans knows what each run is; of a plan that was read it stands in the runs' folders.
+"""
 
-from reslab.disk import read_json, write_json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
+
+from reslab.config.run import RunConfig
+from reslab.disk import Shape, read_json, remove_unfinished, write_json
 from reslab.errors import UserError, nearest
-from reslab.store import records
-from reslab.store.folder import experiment_folder, runs_root
+from reslab.execution import Execution
+from reslab.store.folder import experiment_folder, prepare, runs_root
 
 PLAN = "plan.json"
 
-
-def write_plan(plan: dict[str, Any]) -> None:
-    """Make `plan` the last plan of its experiment."""
-    folder = experiment_folder(plan["experiment"])
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / PLAN, plan)
+MOST_SEEDS = 1000
+"""Of an experiment; the papers have ten at most."""
 
 
-def read_plan(experiment: str) -> dict[str, Any]:
-    """The last plan of an experiment; `UserError` if it was never run, or is no plan."""
+@dataclass(frozen=True)
+class Options(Execution):
+    """What the command line changes of an experiment, and how its runs are executed.
+
+    `UserError` for numbers that are not above zero.
+    """
+
+    budget: float | None = None
+    seeds: int | None = None
+    only: str | None = None
+    set: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.budget is not None and not 0 < self.budget < math.inf:
+            raise UserError(f"BUDGET={self.budget:g}: expected a number above 0, for example 0.02")
+        if self.seeds is not None and self.seeds < 1:
+            raise UserError(f"SEEDS={self.seeds}: expected a whole number above 0")
+        if self.seeds is not None and self.seeds > MOST_SEEDS:
+            raise UserError(f"SEEDS={self.seeds:g}: expected at most {MOST_SEEDS:,}")
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where a published number stands: `paper/table`, its row, its column (None: the first)."""
+
+    table: str
+    row: str
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, as its folder's name tells it."""
+
+    slug: str
+    """The variant's."""
+    seed: int
+    run_id: str
+    config: RunConfig | None = field(default=None, compare=False, repr=False)
+    """What it is; None in a plan that was read."""
+
+    @classmethod
+    def of(cls, slug: str, config: RunConfig) -> "Run":
+        """The run of a variant that a config describes."""
+        return cls(slug, config.seed, config.run_id, config)
+
+    @classmethod
+    def named(cls, name: Any) -> "Run":
+        """The run whose folder has this name; `ValueError` for what is no such name."""
+        found = re.fullmatch(r"([a-z0-9-]+)-s([0-9]+)-([0-9a-f]{10})", str(name))
+        if found is None:
+            raise ValueError("expected a run's folder, <variant>-s<seed>-<run_id>")
+        return cls(found[1], int(found[2]), found[3])
+
+    @property
+    def name(self) -> str:
+        """Its folder's."""
+        return f"{self.slug}-s{self.seed}-{self.run_id}"
+
+
+Named = Annotated[Run, PlainValidator(Run.named), PlainSerializer(lambda run: run.name)]
+"""In `plan.json`: a run's name alone."""
+
+Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: a difference from the base, what its net costs, a run per seed."""
+
+    label: str
+    slug: str
+    """The label as folders and W&B spell it."""
+    difference: dict[str, Any]
+    """Dotted paths and their values."""
+    published: Pointer | None
+    note: str | None
+    params: Count
+    multiply_adds: Count
+    """For one image of the variant's data set."""
+    runs: tuple[Named, ...]
+
+    @property
+    def configs(self) -> tuple[RunConfig, ...]:
+        """What its runs are; none in a plan that was read."""
+        return tuple(run.config for run in self.runs if run.config is not None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment with its options, expanded."""
+
+    experiment: str
+    title: str
+    published: str | None
+    """The table that the variants' rows are in, for example `he2015/table6`."""
+    options: Options
+    variants: tuple[Variant, ...]
+
+    @property
+    def folder(self) -> Path:
+        """runs/<experiment>."""
+        return experiment_folder(self.experiment)
+
+    def folders(self) -> list[Path]:
+        """The runs' folders, variant by variant."""
+        return [self.folder / run.name for variant in self.variants for run in variant.runs]
+
+    def runs(self) -> Iterator[tuple[Variant, Path, RunConfig]]:
+        """What is to be run, and where; the first seed of every variant before the second of any.
+
+        Nothing in a plan that was read.
+        """
+        per_variant = [
+            [(v, self.folder / run.name, run.config) for run in v.runs if run.config is not None]
+            for v in self.variants
+        ]
+        for row in zip_longest(*per_variant):
+            yield from filter(None, row)
+
+
+SHAPE: Shape = TypeAdapter(Plan)
+
+
+def write_plan(plan: Plan) -> None:
+    """Make every run's folder and config, then make this the experiment's last plan.
+
+    What kills have left of attempts to write goes.
+    """
+    for variant, folder, config in plan.runs():
+        prepare(folder, config, _tracking(plan, variant, config))
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(plan.folder)
+    write_json(plan.folder / PLAN, SHAPE.dump_python(plan, mode="json"))
+
+
+def _tracking(plan: Plan, variant: Variant, config: RunConfig) -> dict[str, Any]:
+    """How W&B files a run."""
+    table = variant.published.table if variant.published else plan.published
+    tags = [*([table.partition("/")[0], table] if table else []), config.data.name]
+    return {
+        "group": plan.experiment,
+        "job_type": variant.slug,
+        "name": f"{variant.slug}-s{config.seed}",
+        "tags": tags,
+    }
+
+
+def last_plan(experiment: str) -> Plan | None:
+    """The last plan of an experiment, None before the first; `UserError` if it is no plan."""
     file = experiment_folder(experiment) / PLAN
-    anew = f"to write it anew: make experiment NAME={experiment}"
-    plan: dict[str, Any] | None = read_json(file, records.PLAN, anew)
-    if plan is None:
-        known = [path.parent.name for path in runs_root().glob(f"*/{PLAN}")]
-        near = nearest(experiment, known)
-        raise UserError(
-            f"{experiment!r} has not been run in {runs_root()}{near}\n"
-            f"       to run it: make experiment NAME={experiment}"
-        )
-    return plan
+    found = read_json(file, SHAPE, f"to write it anew: make experiment NAME={experiment}")
+    if found is None:
+        return None
+    plan: Plan = SHAPE.validate_python(found)
+    return replace(plan, experiment=experiment)  # whose folder may have been renamed
+
+
+def read_plan(experiment: str) -> Plan:
+    """The last plan of an experiment; `UserError` if it was never run, or is no plan."""
+    if plan := last_plan(experiment):
+        return plan
+    known = [path.parent.name for path in runs_root().glob(f"*/{PLAN}")]
+    near = nearest(experiment, known)
+    raise UserError(
+        f"{experiment!r} has not been run in {runs_root()}{near}\n"
+        f"       to run it: make experiment NAME={experiment}"
+    )

@@ -5,7 +5,7 @@ Files are read back after kills, copies and edits. One that is not what it shoul
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,6 @@ def _is_a_time(text: str) -> str:
 
 
 Time = Annotated[str, AfterValidator(_is_a_time)]
-FolderName = Annotated[str, Field(pattern=r"^[^./\\\x00][^/\\\x00]*$")]
 
 
 class Record(BaseModel):
@@ -108,32 +107,9 @@ class Metrics(Record):
     step: Count
 
 
-class PlannedVariant(Record):
-    """A row of the plan."""
-
-    label: str
-    difference: dict[str, Any]
-    params: Count
-    multiply_adds: Count
-    runs: list[FolderName]
-    published: dict[str, str | None] | None = None
-    note: str | None = None
-
-
-class Plan(Record):
-    """`plan.json`."""
-
-    experiment: FolderName
-    title: str
-    options: dict[str, Any]
-    published: str | None
-    variants: list[PlannedVariant]
-
-
 RESULT: Shape = TypeAdapter(Result)
 STARTS: Shape = TypeAdapter(list[Start])
 CRASH: Shape = TypeAdapter(Crash)
 TRACKING: Shape = TypeAdapter(Tracking)
 EVALUATION: Shape = TypeAdapter(Evaluation)
 METRICS: Shape = TypeAdapter(Metrics)
-PLAN: Shape = TypeAdapter(Plan)

@@ -1,0 +1,300 @@
+"""An experiment's YAML file: its base, its variants with the grid's, and what ONLY and SET do.
+
+A variant is a set of overrides on `base`. SET changes the base, so that a variant keeps its own
+difference.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cache, partial
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from reslab import papers, store
+from reslab.config import (
+    Description,
+    config_file,
+    config_names,
+    flatten,
+    load_yaml,
+    merge,
+    parse_assignment,
+    resolve,
+)
+from reslab.config.resolve import Place, problems
+from reslab.config.strict_yaml import Tree, nested, spelled
+from reslab.errors import MOST, UserError, both, enumerated, gathered, located
+from reslab.store.plan import MOST_SEEDS, Options
+from reslab.text import quoted, shortened
+
+MOST_VARIANTS = 1000
+"""Of an experiment with its grid; the papers' largest table has a twentieth of it."""
+
+MOST_RUNS = 10_000
+"""Of an experiment: variants times seeds."""
+
+MOST_PARTS = 1000
+"""Of ONLY, between commas."""
+
+
+class Experiment(Description):
+    """An experiment's file, before names are expanded; see docs/experiments.md."""
+
+    title: str | None = None
+    published: str | None = None
+    """The table that the variants' rows are in, for example `he2015/table6`."""
+    base: dict[str, Any] = {}
+    seeds: list[int] = [0]
+    """Which; in the file also how many (0, 1, …)."""
+    variants: dict[str, Tree] = {}
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    """Dotted paths and their values; their product is added to the variants."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _listed(cls, seeds: Any) -> list[int]:
+        which = list(range(min(seeds, MOST_SEEDS + 1))) if type(seeds) is int else seeds
+        if not isinstance(which, list) or not which:
+            raise ValueError(f"got {spelled(seeds)}; expected how many (5) or which ([0, 3])")
+        if len(which) > MOST_SEEDS:
+            raise ValueError(f"got {spelled(seeds)}; expected at most {MOST_SEEDS:,}")
+        if any(type(seed) is not int or seed < 0 for seed in which) or len({*which}) < len(which):
+            raise ValueError(f"got {spelled(seeds)}; expected whole numbers from 0, each once")
+        return which
+
+
+def read_experiment(name: str) -> tuple[Experiment, str]:
+    """The experiment of configs/experiments/<name>.yaml, and where it stands, for messages."""
+    store.experiment_folder(name)  # refuses a path
+    file = config_file("experiments", name)
+    where = f"configs/experiments/{file.name}"
+    return parse_experiment(load_yaml(file), where), where
+
+
+def question(name: str) -> str | None:
+    """What an experiment asks: its file's first comment, up to its source; None without a file."""
+    if name not in config_names("experiments"):
+        return None
+    first = config_file("experiments", name).read_text(encoding="utf-8").partition("\n")[0]
+    return re.split(r"   +", first.lstrip("# "))[0] if first.startswith("#") else None
+
+
+def parse_experiment(tree: Tree, where: str) -> Experiment:
+    """The experiment in a tree; `UserError` for unknown keys and wrong types."""
+    try:
+        experiment = Experiment.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(problems(error, where, Experiment)) from None
+    if not (experiment.variants or experiment.grid):
+        raise UserError(f"{where}: variants: is missing; an experiment compares at least one")
+    return experiment
+
+
+@dataclass(frozen=True)
+class Override:
+    """What a variant says in the file, or a combination of the grid."""
+
+    label: str
+    tree: Tree
+    of_grid: bool
+
+    @property
+    def difference(self) -> Tree:
+        """What it changes of a run."""
+        return {k: v for k, v in self.tree.items() if k not in ("published", "note")}
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the file, for messages."""
+        label = shortened(self.label)
+        return f"grid ({label})" if self.of_grid else f"variants.{label}"
+
+
+def chosen(experiment: Experiment, options: Options, where: str) -> tuple[Tree, list[Override]]:
+    """The base without SET, and the variants that ONLY picks; `UserError` with what is wrong."""
+    _refuse_too_many(experiment, options.seeds or len(experiment.seeds), where)
+    (_, base), overrides = both(
+        lambda: both(partial(_known_table, experiment, where), partial(_base, experiment, where)),
+        lambda: gathered(_overrides(experiment, where)),
+    )
+    labels = [override.label for override in overrides]
+    with located(where):
+        _refuse_equal_slugs(labels)
+    picked = pick(labels, options.only or "*")
+    those = [override for override in overrides if override.label in picked]
+    _refuse_idle(options.set, base, those)
+    return base, those
+
+
+def _known_table(experiment: Experiment, where: str) -> None:
+    if experiment.published is not None:
+        with located(f"{where}: published"):
+            papers.table(experiment.published)
+
+
+def _base(experiment: Experiment, where: str) -> Tree:
+    with located(f"{where}: base"):
+        return nested(experiment.base)
+
+
+def _refuse_too_many(experiment: Experiment, seeds: int, where: str) -> None:
+    """Before a grid's product takes memory."""
+    product = math.prod(map(len, experiment.grid.values())) if experiment.grid else 0
+    for what, count, most in (
+        ("variants", variants := len(experiment.variants) + product, MOST_VARIANTS),
+        ("runs", variants * seeds, MOST_RUNS),
+    ):
+        if count > most:
+            told = f"{count:,}" if count < 10**12 else "far too many"
+            raise UserError(f"{where}: {told} {what}; expected at most {most:,}")
+
+
+def _overrides(experiment: Experiment, where: str) -> Iterator[Callable[[], Override]]:
+    for label, tree in experiment.variants.items():
+        yield partial(_override, label, tree, False, f"{where}: variants.{shortened(label)}")
+    for label, tree in _grid(experiment.grid):
+        yield partial(_override, label, tree, True, f"{where}: grid")
+
+
+def _override(label: str, tree: Tree, of_grid: bool, where: str) -> Override:
+    with located(where):
+        return Override(label, nested(tree), of_grid)
+
+
+def _grid(grid: dict[str, list[Any]]) -> Iterator[tuple[str, Tree]]:
+    """The product of a grid: labels like `resnet20, shortcut A` and their overrides."""
+    for values in itertools.product(*grid.values()) if grid else ():
+        override = dict(zip(grid, values, strict=True))
+        yield ", ".join(itertools.starmap(_words, flatten(override).items())), override
+
+
+def _words(path: str, value: Any) -> str:
+    """A setting as a label has it; a name speaks for itself."""
+    key = path.rpartition(".")[2]
+    return str(value) if key in ("model", "name") else f"{key} {value}"
+
+
+def _refuse_equal_slugs(labels: list[str]) -> None:
+    first: dict[str, str] = {}
+    for label in labels:
+        slug = store.slug(label)
+        if slug in first:
+            both = f"{quoted(first[slug])} and {quoted(label)}"
+            raise UserError(f"the variants {both} would have one folder, {slug}")
+        first[slug] = label
+
+
+# ---- from plans to files ------------------------------------------------------------------------
+
+
+def pick(labels: Sequence[str], only: str) -> list[str]:
+    """The labels that `ONLY` picks: a label or a glob, or several with commas; `!` excludes.
+
+    `*20`, `plain-*,ResNet 110`, `!*1202`. Labels may have commas themselves: where the whole of it
+    is a label, or matches one as a single glob, it is not divided. `UserError` where nothing is
+    picked, or a part of it matches no label.
+    """
+
+    if only.count(",") >= MOST_PARTS:
+        raise UserError(f"ONLY has {only.count(',') + 1:,} parts; expected at most {MOST_PARTS:,}")
+    pattern = cache(lambda glob: re.compile(translate(glob)))
+
+    def match(label: str, glob: str) -> bool:
+        return label == glob or pattern(glob).match(label) is not None
+
+    whole = only.removeprefix("!")
+    parts = [only] if any(match(label, whole) for label in labels) else only.split(",")
+    globs = [glob.strip() for glob in parts]
+    wanted = [glob for glob in globs if not glob.startswith("!")] or ["*"]
+    unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
+    idle = [g for g in [*wanted, *unwanted] if not any(match(label, g) for label in labels)]
+    picked = [
+        label
+        for label in labels
+        if any(match(label, glob) for glob in wanted)
+        and not any(match(label, glob) for glob in unwanted)
+    ]
+    if idle or not picked:
+        part = f": {quoted(idle[0])}" if idle and len(globs) > 1 else ""
+        there = enumerated([quoted(label) for label in labels], 3 * MOST)
+        raise UserError(f"ONLY={quoted(only)}{part} matches none of the variants: {there}")
+    return picked
+
+
+# ---- SET, and where a path stands ---------------------------------------------------------------
+
+
+def changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
+    for assignment in assignments:
+        base = merge(base, parse_assignment(assignment))
+    return base
+
+
+def _refuse_idle(assignments: tuple[str, ...], base: Tree, overrides: list[Override]) -> None:
+    """Refuse a SET that is seen in no variant because each has a value of its own."""
+    for assignment in assignments:
+        change = parse_assignment(assignment)
+        if not any(_is_seen(change, base, override) for override in overrides):
+            raise UserError(
+                f"SET={quoted(assignment)} changes nothing: every variant has its own value"
+            )
+
+
+def _is_seen(change: Tree, base: Tree, override: Override) -> bool:
+    """Whether a variant leaves anything of a SET to be seen, be it what a mapping has cleared."""
+    if not _leaves(change) <= _leaves(override.tree):
+        return True
+    if not any(isinstance(value, dict) for value in change.values()):
+        return False
+    try:
+        with_it, without = (
+            resolve(merge(under, override.difference), "") for under in (merge(base, change), base)
+        )
+    except UserError:  # told where the variant is resolved
+        return True
+    return with_it != without
+
+
+def places(override: Override, base: Tree, assignments: tuple[str, ...], where: str) -> Place:
+    """Where a path of a variant stands: in the variant, the grid or the base.
+
+    A path that SET has, and one that nobody has written, is told as the variant's.
+    """
+    grid = override.of_grid
+    under = f" with SET={quoted(' '.join(assignments))}" if assignments else ""
+    variant = f"{where}: {override.place}{under}"
+    by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
+    replaced = tuple(f"{path}." for path in map(_assigned, assignments))
+    own = _leaves(override.tree)
+    below = {leaf for leaf in _leaves(base) - by_set if not leaf.startswith(replaced)}
+
+    def place(path: str) -> str:
+        key = _leaf(path)
+        for holds in (key.__eq__, lambda leaf: leaf.startswith(f"{key}.")):
+            if any(map(holds, own)):
+                return f"{where}: grid.{path}" if grid else f"{variant}: {path}"
+            if any(map(holds, below)):
+                return f"{where}: base.{path}"
+        return f"{variant}: {path}" if path else variant
+
+    return place
+
+
+def _leaves(tree: Tree) -> set[str]:
+    """The paths of what a tree says; `model` and `model.name` are one."""
+    return {_leaf(path) for path in flatten(nested(tree))}
+
+
+def _assigned(assignment: str) -> str:
+    """The path of a SET, as `_leaves` has it."""
+    return _leaf(next(iter(parse_assignment(assignment))))
+
+
+def _leaf(path: str) -> str:
+    """The path as `_leaves` has it; that of a list for one of its entries."""
+    return re.sub(r"(\.[0-9]+)+$", "", path).removesuffix(".name")

@@ -1,0 +1,126 @@
+"""What is about to happen: the table of a dry run, and what is announced of every other."""
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from reslab import store
+from reslab.config import facts_of
+from reslab.config.photographs import class_names
+from reslab.errors import listed
+from reslab.experiments.estimate import correction
+from reslab.experiments.jobs import Job
+from reslab.experiments.slots import Slot
+from reslab.text import counted, duration, markdown_table, printable
+
+DAY = 86_400
+
+CLASSES = 8
+"""Names of classes that are listed."""
+
+
+def preview(jobs: list[Job], slot: Slot) -> str:
+    """The variants as a table: what would run, and what it would take."""
+    head = ["variant", "difference", "params", "multiply-adds", "steps", "epochs", "runs", "each ~"]
+    of_variant: dict[str, list[Job]] = {}
+    for job in jobs:
+        of_variant.setdefault(job.variant.slug, []).append(job)
+    factor = correction(slot.device)
+    rows = [_row(mine, mine[0].seconds(slot) * factor) for mine in of_variant.values()]
+    return markdown_table(head, rows, numeric=range(2, 6))
+
+
+def _row(jobs: list[Job], each: float) -> list[str]:
+    variant, config, states = jobs[0].variant, jobs[0].config, Counter(job.state for job in jobs)
+    data, recipe = config.data, config.scaled_recipe
+    epochs = recipe.steps * recipe.batch_size / (facts_of(data).train - data.holdout)
+    return [
+        variant.label,
+        ", ".join(f"{key}: {value}" for key, value in variant.difference.items()),
+        f"{variant.params:,}",
+        f"{variant.multiply_adds:,}",
+        f"{recipe.steps:,}",
+        f"{epochs:.1f}",
+        ", ".join(f"{count} {state}" for state, count in states.items()),
+        duration(each),
+    ]
+
+
+def announce(jobs: list[Job], slots: list[Slot]) -> None:
+    """Print what is about to happen, and which final runs another version of the code made."""
+    print(announcement(jobs, slots), flush=True)
+    made = [store.read_result(job.folder) for job in jobs if not job.pending]
+    others = sum(r is not None and r.get("code") != store.code_version() for r in made)
+    if others:
+        print(
+            f"warning: {others} of the final runs were made by another version of the code; "
+            "to make one anew, move its folder away",
+            file=sys.stderr,
+        )
+
+
+def announcement(jobs: list[Job], slots: list[Slot]) -> str:
+    """Classes of folders of one's own; runs, slots, time; advice where that is over a day."""
+    return "\n".join([*_classes(jobs), *_announced(jobs, slots)])
+
+
+def _classes(jobs: list[Job]) -> Iterator[str]:
+    """A line for each folder of one's own: its classes, which show where it is another folder than
+    was meant."""
+    for folder, own in {j.config.data.folder: j.config.data for j in jobs}.items():
+        if folder and Path(folder).is_dir():
+            names = class_names(own)
+            count = counted(len(names), "class", "classes")
+            yield f"{count} in {printable(folder)}: {listed(names, CLASSES)}"
+
+
+def _announced(jobs: list[Job], slots: list[Slot]) -> Iterator[str]:
+    pending = [job for job in jobs if job.pending]
+    if not pending:
+        final = "the run is" if len(jobs) == 1 else f"all {len(jobs)} runs are"
+        yield f"{final} final: nothing to train"
+        return
+    where = f"{len(slots)} at once on " + (
+        f"{counted(len(slots[0].gpus), 'GPU')} each{_shared(slots)}"
+        if slots[0].gpus
+        else f"CPU, {_processes(slots[0])}{counted(slots[0].threads, 'thread')} each"
+    )
+    estimated = _total_seconds(pending, slots)
+    what = f"{len(pending)} of {counted(len(jobs), 'run')} to do"
+    yield f"{what}, {where}; estimated {duration(estimated)}"
+    if estimated > DAY:
+        yield _advice(pending, estimated, slots[0])
+
+
+def _total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
+    """Estimated time for what is left of `jobs`: shared among the slots, or that of the longest."""
+    slot = slots[0]
+    factor = correction(slot.device)
+    left = [factor * job.seconds(slot) * (1 - job.fraction()) for job in jobs]
+    return max(sum(left) / len(slots), *left)
+
+
+def _processes(slot: Slot) -> str:
+    """How many processes a run has, if more than one."""
+    return f"{slot.processes} processes for each run, " if slot.processes > 1 else ""
+
+
+def _shared(slots: list[Slot]) -> str:
+    """How many runs share a GPU, if more than one does."""
+    runs = max(Counter(slot.gpus for slot in slots).values())
+    return f", {runs} runs on each" if runs > 1 else ""
+
+
+def _advice(pending: list[Job], estimated: float, slot: Slot) -> str:
+    budget = max(job.config.budget for job in pending) * DAY / 2 / estimated
+    advice = [f"BUDGET={budget:.1g} would take about half a day"]
+    if len({job.config.seed for job in pending}) > 1:
+        advice.append("SEEDS=1 trains one seed")
+    labels = [job.variant.label for job in sorted(pending, key=lambda job: job.seconds(slot))]
+    shortest, longest = labels[0], labels[-1]
+    if longest != shortest:
+        advice.append(f"ONLY={shlex.quote(printable(shortest))} one variant")
+        advice.append(f"ONLY={shlex.quote(printable(f'!{longest}'))} all but the longest")
+    return f"that is long: {', '.join(advice)}"

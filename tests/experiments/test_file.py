@@ -1,0 +1,384 @@
+"""An experiment's file, what ONLY picks of it and SET changes; mistakes are refused in words."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.experiments.plans import BASE, TREE, one, plan, refusal
+
+from reslab.config import describe
+from reslab.config.recipe import Optimizer
+from reslab.errors import UserError
+from reslab.experiments.file import pick
+
+LR = "recipe.optimizer.lr=0.5"
+
+
+def test_a_grid_is_a_product() -> None:
+    grid = {"model": ["plain20", "resnet20"], "recipe.optimizer.lr": [0.1, 0.01]}
+    variants = plan({"base": BASE, "grid": grid}).variants
+    assert [v.label for v in variants] == [
+        "plain20, lr 0.1",
+        "plain20, lr 0.01",
+        "resnet20, lr 0.1",
+        "resnet20, lr 0.01",
+    ]
+    assert variants[1].difference == {"model": "plain20", "recipe.optimizer.lr": 0.01}
+    assert variants[1].configs[0].recipe.optimizer.lr == 0.01
+
+
+def test_a_grid_of_descriptions_is_labelled_by_what_they_say() -> None:
+    grid = {"model": [{"name": "resnet20", "shortcut": "C"}], "data.holdout": [5000]}
+    [variant] = plan({"base": BASE, "grid": grid}).variants
+    assert variant.label == "resnet20, shortcut C, holdout 5000"
+
+
+def test_a_grid_is_added_to_the_variants() -> None:
+    tree = {**one({}), "grid": {"model": ["plain20"]}}
+    assert [v.label for v in plan(tree).variants] == ["only", "plain20"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"base": BASE}, "variants: is missing; an experiment compares at least one"),
+        (one({}, variants={}), "variants: is missing; an experiment compares at least one"),
+        (one({}, variants=["a"]), "variants: got ['a']; expected a mapping"),
+        (one({}, variants={"a": None}), "variants.a: got null; expected a mapping"),
+        (one({}, variants={"???": {}}), "the label '???' has no letter or digit"),
+        (one({}, varaints={}), "varaints: no such field (got {}); did you mean variants?"),
+        (one({}, base=5), "base: got 5; expected a mapping"),
+        (one({}, title=5), "title: got 5; expected a valid string"),
+        (one({}, seeds="five"), "seeds: got 'five'; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=True), "seeds: got true; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=0), "seeds: got 0; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=-1), "seeds: got -1; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=[]), "seeds: got []; expected how many (5) or which ([0, 3])"),
+        (one({}, seeds=[0, "x"]), "seeds: got [0, 'x']; expected whole numbers from 0, each once"),
+        (one({}, seeds=[1, 1]), "seeds: got [1, 1]; expected whole numbers from 0, each once"),
+        (one({}, seeds=[-1]), "seeds: got [-1]; expected whole numbers from 0, each once"),
+        (one({}, seeds=10**9), "seeds: got 1000000000; expected at most 1,000"),
+        (one({}, seeds=list(range(100_000))), "seeds: got [0, 1, 2, "),
+        (one({}, published="he2051/table6"), "published: no paper is called 'he2051'; did you"),
+        (one({}, published="he2015/x"), "published: he2015 has no table 'x'"),
+        (one({}, grid={"model": []}), "grid.model: got []; expected at least one entry"),
+        (one({}, grid={"model": "resnet20"}), "grid.model: got 'resnet20'; expected a list"),
+        (one({"seed": 4}), "variants.only: seed: stands in the experiment's seeds, or in SEEDS="),
+        (one({"model": "resnet21"}), "variants.only: model: no net is called 'resnet21'; did you"),
+        (one({"model": {"shortcut": "C"}}), "variants.only: model"),
+        (one({"recipe": {"steps": 0}}), "variants.only: recipe.steps: got 0; expected greater"),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
+)
+def test_a_mistake_is_named_with_file_place_and_what_is_allowed(
+    tree: dict[str, Any], message: str
+) -> None:
+    assert refusal(tree).startswith(f"file.yaml: {message}")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"base": {**BASE, "recpie": 1}},
+            "base.recpie: no such field (got 1); did you mean recipe",
+        ),
+        ({"base": {**BASE, "recpie": {"steps": 1}}}, "base.recpie: no such field (got {steps: 1})"),
+        ({"base": {**BASE, "recipe": "he2051"}}, "base.recipe: configs/recipes has no 'he2051'"),
+        ({"base": {**BASE, "data": "cifar11"}}, "base.data.name: got 'cifar11'; expected 'digits'"),
+        ({"base": {**BASE, "model.units": [1, "x", 1]}}, "base.model.units.1: got 'x'; expected"),
+        ({"base": {**BASE, "seed": 1}}, "base.seed: stands in the experiment's seeds"),
+        (
+            {"base": {**BASE, "data.name": "mnist"}},
+            "base: data.name: stands here twice, as 'cifar10'",
+        ),
+        (
+            {"base": {**BASE, "model.shortcut": "C"}, "set": ("model.shortcut=E",)},
+            "variants.only wi",
+        ),
+        (
+            {"base": {**BASE, "recipe.steps": 5}},
+            "variants.only: recipe.schedule.milestones: 48000 is",
+        ),
+        ({"override": {"recpie": 1}}, "variants.only: recpie: no such field"),
+        (
+            {"override": {"model": "resnet21"}, "base": {**BASE, "model": "x"}},
+            "variants.only: model: ",
+        ),
+        (
+            {"override": {"model.name": "x"}},
+            "variants.only: model.name: stands here twice, as 'resn",
+        ),
+        (
+            {"variants": {}, "grid": {"model": ["resnet20"], "seeds": [1]}},
+            "grid.seeds: no such field",
+        ),
+        (
+            {"variants": {}, "grid": {"model": ["resnet20", "x"]}},
+            "grid.model: no net is called 'x'",
+        ),
+        (
+            {"variants": {}, "grid": {"precision": ["tf32"]}},
+            "grid (precision tf32): model: is missing",
+        ),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told_where_it_stands(more: dict[str, Any], message: str) -> None:
+    """In the base where no variant says it, in the grid by its path, else in the variant."""
+    options = {"set": more.pop("set", ())}
+    tree = {**one(more.pop("override", {})), **more}
+    assert refusal(tree, **options).startswith(f"file.yaml: {message}")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"variants": {"A b": {"model": "resnet20"}, "a-B": {"model": "plain20"}}},
+        {"variants": {"plain20": {"model": "plain20"}}, "grid": {"model": ["plain20"]}},
+    ],
+)
+def test_two_variants_do_not_share_a_folder(more: dict[str, Any]) -> None:
+    assert "would have one folder, " in refusal({"base": BASE, **more})
+
+
+def test_the_mistakes_of_all_variants_are_told_at_once() -> None:
+    """Those of the base once, in the order of the file, each where it stands."""
+    variants = {
+        "a": {"model": "resnet21"},
+        "b": {"model": "resnet20"},
+        "c": {"model": "resnet20", "recipe.steps": 0, "note": 3},
+        "d": {"model": "resnet22", "published": {"x": 1}},
+    }
+    tree = {"base": {**BASE, "precision": "f"}, "variants": variants}
+    told = [line.strip() for line in refusal(tree).splitlines()]
+    assert [line.partition("; ")[0] for line in told] == [
+        "file.yaml: variants.a: model: no net is called 'resnet21'",
+        "file.yaml: base.precision: got 'f'",
+        "file.yaml: variants.c: recipe.steps: got 0",
+        "file.yaml: variants.c: note: got 3",
+        "file.yaml: variants.d: model: no net is called 'resnet22'",
+        "file.yaml: variants.d: published: got {x: 1}",
+    ]
+
+
+def test_a_mistake_in_every_variant_is_told_once() -> None:
+    text = refusal(set=("model.shortcut=E",))
+    assert text.startswith("file.yaml: every variant with SET='model.shortcut=E': model.shortcut: ")
+    assert "\n" not in text
+    assert "variants.plain-20 with SET" in refusal(set=("model.shortcut=E",), only="plain-20")
+
+
+def test_mistakes_of_net_data_and_recipe_are_told_at_once() -> None:
+    text = refusal(one({}, base={"data": "cifar11", "recipe": "he2051"}))
+    assert "base.recipe: configs/recipes has no 'he2051'" in text
+    text = refusal(one({"model": "resnet21"}, base={"data": "cifar10", "recipe": "he2051"}))
+    assert [line.split(": ")[1] for line in text.splitlines()] == ["variants.only", "base.recipe"]
+
+
+def test_of_many_mistakes_the_first_are_told() -> None:
+    variants = {str(n): {"model": f"net{n}"} for n in range(900)}
+    lines = refusal({"base": BASE, "variants": variants}).splitlines()
+    assert len(lines) == 13
+    assert lines[-1].strip().endswith(" more")
+
+
+BIG = {f"model.x{i}": list(range(1000)) for i in range(20)}
+"""A product of 10^60."""
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({**TREE, "grid": BIG}, "file.yaml: far too many variants; expected at most 1,000"),
+        (
+            {"base": BASE, "grid": {"model.classes": list(range(1001))}},
+            "file.yaml: 1,001 variants; expected at most 1,000",
+        ),
+        (
+            {"base": BASE, "grid": {"model.classes": list(range(101))}, "seeds": 100},
+            "file.yaml: 10,100 runs; expected at most 10,000",
+        ),
+    ],
+    ids=["a product", "variants", "runs"],
+)
+def test_more_runs_than_anybody_means_are_refused_before_they_take_memory(
+    tree: dict[str, Any], message: str
+) -> None:
+    assert refusal(tree) == message
+
+
+def test_seeds_of_the_command_line_count_among_the_runs() -> None:
+    grid = {"base": BASE, "grid": {"recipe.batch_size": list(range(101))}}
+    assert refusal(grid, seeds=1000) == "file.yaml: 101,000 runs; expected at most 10,000"
+
+
+def test_a_label_fits_into_a_folders_name() -> None:
+    long = {"base": BASE, "variants": {200 * "a": {"model": "resnet20"}}}
+    [(_, folder, _)] = plan(long).runs()
+    assert len(folder.name) < 255
+    refused = refusal({"base": BASE, "variants": {201 * "a": {"model": "resnet20"}}})
+    assert "is too long for a folder's name: 201 letters and digits" in refused
+    assert len(refused) < 300
+
+
+def test_only_has_a_bounded_number_of_parts() -> None:
+    assert refusal(only="a," * 1000) == "ONLY has 1,001 parts; expected at most 1,000"
+
+
+def test_what_was_given_is_told_shortly() -> None:
+    assert len(refusal(only=10_000 * "x")) < 300
+    assert len(refusal(set=(f"model.shortcut={10_000 * 'x'}",))) < 600
+    assert len(refusal(one({"model": 10_000 * "x"}))) < 500
+    assert len(refusal(one({"published": {"row": 10_000 * "x"}}))) < 500
+
+
+def test_only_picks_variants_by_their_label() -> None:
+    assert [v.label for v in plan(only="*20*").variants] == ["plain-20", "ResNet 20"]
+    assert refusal(only="*56*").startswith("ONLY='*56*' matches none of the variants: 'plain-20', ")
+
+
+def test_set_changes_the_base() -> None:
+    changed = plan(set=("recipe.optimizer.lr=1e-2", "precision=tf32"))
+    for _, _, config in changed.runs():
+        assert config.recipe.optimizer.lr == 0.01
+        assert config.precision == "tf32"
+
+
+def test_a_variant_keeps_its_own_difference_under_set() -> None:
+    plain, _, deep = plan(set=("recipe.schedule.warmup_steps=10",)).variants
+    assert plain.configs[0].recipe.schedule.warmup_steps == 10
+    assert deep.configs[0].recipe.schedule.warmup_steps == 400
+
+
+def test_a_set_that_no_variant_sees_is_refused() -> None:
+    text = refusal(set=("model=resnet56",))
+    assert text == "SET='model=resnet56' changes nothing: every variant has its own value"
+
+
+def test_a_set_is_not_seen_in_a_variant_that_happens_to_say_the_same() -> None:
+    changes_nothing = "changes nothing: every variant has its own value"
+    assert refusal(set=("model=resnet20",)) == f"SET='model=resnet20' {changes_nothing}"
+    assert changes_nothing in refusal(set=("model=resnet20",), only="ResNet 20")
+    assert changes_nothing in refusal(one({"recipe": {"optimizer": {"lr": 1}}}), set=(LR,))
+
+
+def test_a_set_that_some_variant_sees_is_allowed() -> None:
+    tree = {
+        "base": {**BASE, "model": "resnet110"},
+        "variants": {"a": {}, "b": {"model": "plain20"}},
+    }
+    seen, own = plan(tree, set=("model=resnet20",)).variants
+    assert (seen.configs[0].model, own.configs[0].model) == (
+        describe("resnet20"),
+        describe("plain20"),
+    )
+    assert plan(one({}), set=("model={name: resnet56, shortcut: C}",))
+
+
+def test_a_set_to_what_the_base_says_is_allowed() -> None:
+    assert plan(set=("data=cifar10",)).variants == plan().variants
+
+
+def test_a_mapping_of_set_replaces_what_stands_there() -> None:
+    """The recipe's momentum and weight decay, and the base's nesterov, are gone."""
+    tree = one({}, base={**BASE, "recipe.optimizer.nesterov": True})
+    [variant] = plan(tree, set=("recipe.optimizer={name: adam, lr: 0.001}",)).variants
+    assert variant.configs[0].recipe.optimizer == Optimizer(name="adam", lr=0.001)
+    [variant] = plan(tree, set=("recipe.optimizer={lr: 0.5}", "recipe.optimizer.lr=0.25")).variants
+    assert variant.configs[0].recipe.optimizer == Optimizer(lr=0.25)
+
+
+def test_a_variant_keeps_its_own_difference_over_a_mapping_of_set() -> None:
+    """And is changed by it where it says each of the mapping's fields, but not the others."""
+    tree = one({"recipe": {"optimizer": {"name": "adamw", "lr": 0.002, "momentum": 0}}})
+    [variant] = plan(tree, set=("recipe.optimizer={name: adam, lr: 0.001}",)).variants
+    assert variant.configs[0].recipe.optimizer == Optimizer(name="adamw", lr=0.002)
+
+
+def test_a_mapping_of_set_of_which_no_variant_leaves_anything_is_refused() -> None:
+    text = refusal(set=("model={name: resnet56}",))
+    assert text == "SET='model={name: resnet56}' changes nothing: every variant has its own value"
+    cleared = one({}, base={**BASE, "model.shortcut": "C"})
+    [variant] = plan(cleared, set=("model={name: resnet56}",)).variants
+    assert variant.configs[0].model == describe("resnet20")
+
+
+def test_a_mistake_in_what_a_mapping_replaced_is_told_where_set_is() -> None:
+    tree = one({}, base={**BASE, "recipe.optimizer.nesterov": True})
+    text = refusal(tree, set=("recipe.optimizer={name: adam}",))
+    assert "variants.only with SET='recipe.optimizer={name: adam}': recipe.optimizer.lr: is" in text
+
+
+def test_another_optimiser_alone_is_refused_with_what_to_write() -> None:
+    said = "SET='recipe.optimizer={name: adam, lr: 0.001}'"
+    text = refusal(one({}), set=("recipe.optimizer.name=adam",))
+    beside = "leave it out, or write momentum: 0.0 and a rate of its own"
+    assert f"{beside}, or replace the whole: {said}" in text
+    assert plan(one({}), set=("recipe.optimizer={name: adam, lr: 0.001}",))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("model", "expected KEY=VALUE, for example model.shortcut=C, got 'model'"),
+        ("data={", "data: '{' is no YAML value"),
+        ("seed=3", "seed: stands in the experiment's seeds, or in SEEDS="),
+        ("model.shortcut=E", "with SET='model.shortcut=E': model.shortcut: got 'E'; expected"),
+        ("moodel.shortcut=E", "moodel: no such field (got {shortcut: 'E'}); did you mean model?"),
+    ],
+)
+def test_a_mistake_in_set_is_named(assignment: str, message: str) -> None:
+    assert message in refusal(set=(assignment,))
+
+
+def test_merging_a_variant_leaves_the_experiment_as_it_is() -> None:
+    before = json.dumps(TREE)
+    plan(set=("recipe.optimizer.lr=0.05",), budget=0.1)
+    assert json.dumps(TREE) == before
+
+
+@pytest.mark.parametrize(
+    ("only", "labels"),
+    [
+        ("*20*", ["plain-20", "ResNet 20", "ResNet 1202"]),
+        ("!*1202", ["plain-20", "plain-110", "ResNet 20", "ResNet 110"]),
+        ("plain-*, ResNet 110", ["plain-20", "plain-110", "ResNet 110"]),
+        ("*20*,!plain-*,!*1202", ["ResNet 20"]),
+    ],
+)
+def test_only_takes_several_globs_and_excludes_with_an_exclamation_mark(
+    only: str, labels: list[str]
+) -> None:
+    known = ["plain-20", "plain-110", "ResNet 20", "ResNet 110", "ResNet 1202"]
+    assert pick(known, only) == labels
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ("plian*", "ONLY='plian*' matches none of the variants: 'plain-20', 'ResNet 20'"),
+        ("plain-20,resnet*", "ONLY='plain-20,resnet*': 'resnet*' matches none of the variants"),
+        ("plain-20,!*44", "ONLY='plain-20,!*44': '*44' matches none of the variants"),
+        ("plain-20,!plain*", "ONLY='plain-20,!plain*' matches none of the variants"),
+    ],
+)
+def test_every_part_of_only_picks_or_excludes_something(only: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        pick(["plain-20", "ResNet 20"], only)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("only", "labels"),
+    [
+        ("*, CIFAR-10", ["deep, CIFAR-10", "wide, CIFAR-10"]),
+        ("wide, CIFAR-10", ["wide, CIFAR-10"]),
+        ("!wide, CIFAR-10", ["deep, CIFAR-10", "wide, CIFAR-100", "net [ours]"]),
+        ("net [ours]", ["net [ours]"]),
+        ("deep*, net [ours]", ["deep, CIFAR-10", "net [ours]"]),
+    ],
+)
+def test_only_takes_labels_as_they_stand_in_the_table(only: str, labels: list[str]) -> None:
+    known = ["deep, CIFAR-10", "wide, CIFAR-10", "wide, CIFAR-100", "net [ours]"]
+    assert pick(known, only) == labels

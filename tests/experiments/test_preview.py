@@ -1,0 +1,66 @@
+"""What is about to happen, what it will take, and what other code has done of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.experiments.jobs import SLOT, job
+from tests.results import DONE
+
+from reslab import disk, store
+from reslab.experiments.file import Experiment
+from reslab.experiments.jobs import jobs_of
+from reslab.experiments.plan import expand
+from reslab.experiments.preview import announce, announcement, preview
+from reslab.experiments.slots import Slot
+from reslab.store.plan import Options
+
+
+def test_advice_for_what_takes_long_names_the_plans_own_labels(tmp_path: Path) -> None:
+    runs = [job(tmp_path, model, seed) for model in ("resnet20", "resnet110") for seed in (0, 1)]
+    advice = announcement(runs, [SLOT]).splitlines()[1]
+    assert advice.endswith(
+        "SEEDS=1 trains one seed, ONLY='the resnet20' one variant, "
+        "ONLY='!the resnet110' all but the longest"
+    )
+
+
+def test_advice_for_a_single_run_is_a_smaller_budget(tmp_path: Path) -> None:
+    advice = announcement([job(tmp_path, "resnet110")], [SLOT]).splitlines()[1]
+    assert advice == "that is long: BUDGET=0.1 would take about half a day"
+
+
+@pytest.mark.parametrize(
+    ("slots", "where"),
+    [
+        ([Slot((), 4)], "1 at once on CPU, 4 threads each;"),
+        ([Slot((), 1, 2)] * 3, "3 at once on CPU, 2 processes for each run, 1 thread each;"),
+        ([Slot(("0", "1"), 4, 2)], "1 at once on 2 GPUs each;"),
+        ([Slot(("0",), 4)] * 2, "2 at once on 1 GPU each, 2 runs on each;"),
+    ],
+)
+def test_slots_are_announced_with_their_devices_and_processes(
+    tmp_path: Path, slots: list[Slot], where: str
+) -> None:
+    small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
+    assert f"1 of 1 run to do, {where}" in announcement([small], slots)
+
+
+def test_variants_that_are_one_and_the_same_run_are_counted_apart() -> None:
+    base = {"model": "plain8_w8", "data": "digits", "recipe": "digits"}
+    plan = expand("x", Experiment(base=base, variants={"a": {}, "b": {}}), Options(), "here")
+    rows = preview(jobs_of(plan), SLOT).splitlines()[2:]
+    assert [row.split("|")[7].strip() for row in rows] == ["1 pending", "1 pending"]
+
+
+def test_final_runs_of_other_code_are_mentioned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [replace(job(tmp_path, seed=seed), state="done") for seed in range(3)]
+    for run, code in zip(jobs, (store.code_version(), "0123456789", None), strict=True):
+        run.folder.mkdir()
+        disk.write_json(run.folder / store.RESULT, {**DONE, "code": code or store.code_version()})
+    announce([jobs[0], jobs[2]], [SLOT])
+    assert capsys.readouterr() == ("all 2 runs are final: nothing to train\n", "")
+    announce(jobs, [SLOT])
+    assert capsys.readouterr().err.startswith("warning: 1 of the final runs")
