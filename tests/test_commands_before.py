@@ -91,11 +91,10 @@ def test_its_figure_is_drawn(runs: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_an_evaluation_on_other_views_is_read(runs: Path) -> None:
-    from reslab.report.runs import read_variants
+    from reslab.report.runs import outcomes_of
 
-    plan = store.read_plan("before_photographs")
-    [variant] = read_variants(plan, runs / "before_photographs")
-    assert variant.errors("test", "ten_crop") == [50.0]
+    [outcome] = outcomes_of(store.read_plan("before_photographs"))
+    assert outcome.errors("test", "ten_crop") == [50.0]
 
 
 def test_the_same_command_finds_its_final_runs_final(

@@ -198,6 +198,14 @@ def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
     assert (tmp_path / store.LOG).read_text().split() == [threads, "False"]
 
 
+def test_a_process_gets_its_slots_gpus_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    gpu, cpu = (launch._environment(slot, None) for slot in (Slot(("2", "3"), 4), Slot((), 2)))
+    assert gpu["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert cpu["OMP_NUM_THREADS"] == "2"
+    assert "CUDA_VISIBLE_DEVICES" not in cpu
+
+
 def test_a_run_that_another_launcher_has_is_tried_again_and_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

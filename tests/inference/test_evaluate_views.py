@@ -14,7 +14,7 @@ from tests.small_runs import Script, write_weights
 from torch import Tensor, nn
 
 from reslab import build, disk, store
-from reslab.config import Photographs, RunConfig, describe, resolve
+from reslab.config import Photographs, RunConfig, describe, dump_yaml, resolve
 from reslab.data.normalize import Normalization
 from reslab.data.photographs.decode import decode
 from reslab.data.photographs.views import VIEWS, Views, of_any_size
@@ -79,7 +79,7 @@ def test_files_that_cannot_be_decoded_are_told_and_counted(
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
     (tmp_path / "images" / "val" / "dog" / "bad.png").write_bytes(b"")
     config = described(tmp_path / "images")
-    (run / store.CONFIG).write_text(config)
+    (run / store.CONFIG).write_text(dump_yaml(config.model_dump(mode="json")))
     code, printed, told = script("evaluate.py", run, "--json")
     found = json.loads(printed)
     assert (code, found["examples"], found["undecodable"]) == (0, 12, 1)

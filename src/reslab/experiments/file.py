@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from reslab import papers, store
+from reslab import store
 from reslab.config import (
     Description,
     config_file,
@@ -118,9 +118,8 @@ class Override:
 def chosen(experiment: Experiment, options: Options, where: str) -> tuple[Tree, list[Override]]:
     """The base without SET, and the variants that ONLY picks; `UserError` with what is wrong."""
     _refuse_too_many(experiment, options.seeds or len(experiment.seeds), where)
-    (_, base), overrides = both(
-        lambda: both(partial(_known_table, experiment, where), partial(_base, experiment, where)),
-        lambda: gathered(_overrides(experiment, where)),
+    base, overrides = both(
+        partial(_base, experiment, where), lambda: gathered(_overrides(experiment, where))
     )
     labels = [override.label for override in overrides]
     with located(where):
@@ -129,12 +128,6 @@ def chosen(experiment: Experiment, options: Options, where: str) -> tuple[Tree, 
     those = [override for override in overrides if override.label in picked]
     _refuse_idle(options.set, base, those)
     return base, those
-
-
-def _known_table(experiment: Experiment, where: str) -> None:
-    if experiment.published is not None:
-        with located(f"{where}: published"):
-            papers.table(experiment.published)
 
 
 def _base(experiment: Experiment, where: str) -> Tree:

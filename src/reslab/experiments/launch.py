@@ -95,7 +95,7 @@ def start(job: Job, slot: Slot, execution: Execution) -> Running:
     """
     if shortage := lacking([job], 1):
         raise UserError(f"it was not started: {shortage}")
-    environment = _own() | slot.environment(_threads_before(job.folder, execution.devices))
+    environment = _environment(slot, _threads_before(job.folder, execution.devices))
     command = [sys.executable, str(TRAIN), str(job.folder / store.CONFIG), "--follow-launcher"]
     with contextlib.ExitStack() as opened:
         log = opened.enter_context((job.folder / store.LOG).open("ab"))
@@ -115,10 +115,13 @@ def start(job: Job, slot: Slot, execution: Execution) -> Running:
         return Running(job, slot, process, opened.pop_all())
 
 
-def _own() -> dict[str, str]:
-    """This process's environment, without a place among processes that others may have given it."""
+def _environment(slot: Slot, threads: int | None) -> dict[str, str]:
+    """This process's environment with the slot's GPUs, and `threads` or else the slot's number;
+    without a place among processes that others may have given it."""
     places = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    return {word: value for word, value in os.environ.items() if word not in places}
+    own = {word: value for word, value in os.environ.items() if word not in places}
+    shared = {"OMP_NUM_THREADS": str(threads or slot.threads), "PYTHONUNBUFFERED": "1"}
+    return own | shared | ({"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot.gpus else {})
 
 
 def _threads_before(folder: Path, devices: int) -> int | None:

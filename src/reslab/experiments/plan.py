@@ -38,9 +38,18 @@ def read_plan_file(name: str, options: Options) -> Plan:
 
 def expand(name: str, experiment: Experiment, options: Options, where: str) -> Plan:
     """Lay every variant over the base, which `options` may change, for every seed."""
-    base, overrides = chosen(experiment, options, where)
+    _, (base, overrides) = both(
+        partial(_known_table, experiment.published, where),
+        partial(chosen, experiment, options, where),
+    )
     variants = _with_costs(_variants(overrides, base, experiment, options, where), where)
     return Plan(name, experiment.title or name, experiment.published, options, variants)
+
+
+def _known_table(published: str | None, where: str) -> None:
+    if published is not None:
+        with located(f"{where}: published"):
+            papers.table(published)
 
 
 def _variants(

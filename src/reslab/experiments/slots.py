@@ -18,11 +18,6 @@ class Slot:
     threads: int
     processes: int = 1
 
-    def environment(self, threads: int | None = None) -> dict[str, str]:
-        """What a process in this slot is started with; `threads` if not the slot's number."""
-        shared = {"OMP_NUM_THREADS": str(threads or self.threads), "PYTHONUNBUFFERED": "1"}
-        return shared | ({"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {})
-
     @property
     def cores(self) -> int:
         """CPU cores that a run has for all its processes."""
