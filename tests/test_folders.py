@@ -149,6 +149,13 @@ def test_some_classes_and_the_first_images_of_each_by_name(make: Make) -> None:
     assert len(found.test) == 2
 
 
+def test_a_part_of_each_classs_images_are_the_first_by_name(make: Make) -> None:
+    found = list_folder(make(TREE), test_fraction=0.25, label_fraction=0.2)
+    whole = list_folder(make(TREE), test_fraction=0.25)
+    assert found.train == whole.train[:3] + whole.train[15:18]
+    assert found.test == whole.test
+
+
 # ---- one tree -----------------------------------------------------------------------------------
 
 TREE = tuple(f"{name}/{number}.jpg" for name in ("cat", "dog") for number in range(20))

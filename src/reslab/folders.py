@@ -60,12 +60,14 @@ def list_folder(
     per_class: int | None = None,
     test_fraction: float | None = None,
     split_seed: int = 0,
+    label_fraction: float | None = None,
 ) -> Listing:
     """The images of `root`: train/ and one of `TESTED`, or one tree of which a part is tested on.
 
     `classes` are those wanted (all by default), `per_class` keeps the first training images of each
-    by name. `UserError` for a folder of another shape, for classes that are only in one split, for
-    a class without a file or with the name of a split, and for a single class.
+    by name, `label_fraction` the first part of them. `UserError` for a folder of another shape, for
+    classes that are only in one split, for a class without a file or with the name of a split, and
+    for a single class.
     """
     trees = splits(root, test_fraction)
     found = [_classes(root, tree, frozenset(map(_composed, classes))) for tree in trees]
@@ -75,6 +77,9 @@ def list_folder(
     _refuse_different_classes(root, trees, train, test)
     if per_class is not None:
         train = {name: _first(files, per_class, name) for name, files in train.items()}
+    if label_fraction is not None:
+        kept = {name: in_part(len(files), label_fraction) for name, files in train.items()}
+        train = {name: files[: kept[name]] for name, files in train.items()}
     names = tuple(train)
     _refuse_one_class(root / trees[0], names)
     shown = tuple(map(printable, names))
@@ -257,6 +262,11 @@ def _first(files: list[_File], count: int, name: str) -> list[_File]:
     if len(files) < count:
         raise UserError(f"per_class: {count}; the class {name!r} has {len(files)} training images")
     return files[:count]
+
+
+def in_part(count: int, label_fraction: float) -> int:
+    """How many of a class's `count` training images a part of them are: rounded, at least one."""
+    return max(1, round(label_fraction * count))
 
 
 def _images(names: tuple[str, ...], classes: _Classes) -> tuple[Image, ...]:

@@ -79,11 +79,7 @@ def test_counts_follow_from_the_description(
     [
         (
             {"name": "imagenette", "classes": ("n01440764",)},
-            "is not read with name: 'imagenette', but with name: 'imagenet';",
-        ),
-        (
-            {"name": "cifar10", "per_class": 5},
-            "per_class: 5 is not read with name: 'cifar10', but with name: 'imagenet', ",
+            "is not read with name: 'imagenette', but with name: 'digits', ",
         ),
         (
             {"name": "cifar10", "prepared": 64},
@@ -95,7 +91,10 @@ def test_counts_follow_from_the_description(
         ),
         ({"name": "imagenet", "per_class": 733}, "733; the smallest class of imagenet has 732"),
         ({"name": "imagenet", "classes": ("n1",)}, "imagenet has no n1; expected WordNet ids"),
-        ({"name": "imagenet", "classes": ("n01443537", "n01440764")}, "expected sorted ids"),
+        (
+            {"name": "imagenet", "classes": ("n01443537", "n01440764")},
+            "expected in the data set's order",
+        ),
         ({"name": "imagenette_mini", "holdout": 2000}, "must leave training images"),
         ({"name": "digits", "tested_on": "test"}, "tested_on: 'test' is not read with holdout: 0"),
         (
@@ -127,9 +126,9 @@ def test_data_that_do_not_exist_are_refused(fields: dict[str, Any], reason: str)
         (0, "here: data.classes: got 0; imagenet has 1 to 1000"),
         ("no-such-file", "here: data.classes: no-such-file: No such file"),
         ("~no.such.user/x", "here: data.classes: ~no.such.user/x: Could not determine"),
-        (True, "here: data.classes: got true; expected a number, ids, or a file"),
-        (["n01440764", 3], "data.classes.1: got 3; expected a valid string"),
-        (["n01440764", "n01440764"], "classes: expected sorted ids, each once"),
+        (True, "here: data.classes: got true; expected a number, WordNet ids, or a file"),
+        (["n01440764", 3.5], "data.classes.1: got 3.5; expected a valid string"),
+        (["n01440764", "n01440764"], "classes: expected in the data set's order, each once"),
     ],
     ids=str,
 )
@@ -267,3 +266,61 @@ def test_recipes_and_data_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=reason):
         run(**overrides)
+
+
+# ---- parts of data sets of one size -------------------------------------------------------------
+
+CIFAR = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}
+
+
+def part(**fields: Any) -> Data:
+    return resolve({**CIFAR, "data": {"name": "cifar10", **fields}}, "here").data
+
+
+@pytest.mark.parametrize("classes", [["frog", "dog", "truck"], [9, 5, 6], ["dog", 6, "truck"]])
+def test_classes_of_small_images_are_names_or_labels_in_any_order(classes: list[Any]) -> None:
+    config = resolve({**CIFAR, "data": {"name": "cifar10", "classes": classes}}, "here")
+    assert config.data.classes == ("dog", "frog", "truck")
+    assert config.model.classes == 3
+
+
+def test_all_classes_are_no_choice() -> None:
+    assert part(classes=10) == part(classes=list(range(10))) == part()
+
+
+@pytest.mark.parametrize(
+    ("fields", "train", "test"),
+    [
+        ({"name": "cifar10", "classes": 5}, 25_000, 5_000),
+        ({"name": "cifar10", "per_class": 20}, 200, 10_000),
+        ({"name": "cifar10", "label_fraction": 0.01}, 500, 10_000),
+        ({"name": "cifar100", "classes": ["whale", "apple"], "per_class": 7}, 14, 200),
+        # LeCun's counts of zeros and ones: 5,923 and 6,742 of the training images.
+        ({"name": "mnist", "classes": [0, 1]}, 12_665, 2_115),
+        ({"name": "digits", "label_fraction": 0.001}, 10, 360),
+    ],
+    ids=str,
+)
+def test_counts_of_parts_of_small_images(fields: dict[str, Any], train: int, test: int) -> None:
+    tree = {"model": "resnet20", "data": fields, "recipe": "digits", "recipe.batch_size": 8}
+    facts = facts_of(resolve(tree, "here").data)
+    assert (facts.train, facts.test) == (train, test)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"classes": ["dog", "fox"]}, "data.classes: cifar10 has no fox"),
+        ({"classes": ["dog", "dog"]}, "in the data set's order, each once"),
+        ({"classes": ["dog"]}, "got 1; expected two or more"),
+        ({"classes": [3, 10]}, "got 10; the labels of cifar10 are 0 to 9"),
+        ({"classes": 11}, "got 11; cifar10 has 1 to 10"),
+        ({"per_class": 5001}, "per_class: 5001; the smallest class of cifar10 has 5,000"),
+        ({"per_class": 5, "label_fraction": 0.5}, "label_fraction: is one way"),
+        ({"label_fraction": 1.5}, "label_fraction: got 1.5"),
+    ],
+    ids=str,
+)
+def test_parts_that_cannot_be_are_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        part(**fields)

@@ -5,6 +5,7 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reslab.config.data import Data
 from reslab.config.datasets import DATASETS, Facts
 from reslab.data import files, sources
 from reslab.data.files import File
-from reslab.data.sources import Source, Split, hold_out, open_source
+from reslab.data.sources import Source, Split, hold_out, open_part, open_source
 from reslab.errors import UserError
 
 # digits
@@ -186,3 +188,44 @@ def test_there_is_a_reader_and_a_download_for_every_data_set() -> None:
 def test_a_data_set_that_can_only_be_planned_with_is_refused() -> None:
     with pytest.raises(UserError, match="imagenet: photographs are not downloaded"):
         open_source("imagenet")
+
+
+# ---- parts --------------------------------------------------------------------------------------
+
+
+def test_a_part_has_the_chosen_classes_under_new_labels_in_the_old_order() -> None:
+    whole = open_source("digits")
+    found = open_part(Data(name="digits", classes=("3", "7")))
+    for split, of in ((found.train, whole.train), (found.test, whole.test)):
+        chosen = (of.targets == 3) | (of.targets == 7)
+        assert torch.equal(split.images, of.images[chosen])
+        assert torch.equal(split.targets, (of.targets[chosen] == 7).long())
+    assert found.class_names == ("3", "7")
+
+
+@pytest.mark.parametrize("part", [{"per_class": 4}, {"label_fraction": 0.03}], ids=str)
+def test_of_each_class_the_first_images_are_trained_on_and_all_are_tested_on(
+    part: dict[str, Any],
+) -> None:
+    whole, found = open_source("digits"), open_part(Data(name="digits", **part))
+    assert torch.bincount(found.train.targets).tolist() == [4] * 10  # 3 % of 138 to 147
+    first = (whole.train.targets == 2).nonzero()[:4, 0]
+    assert torch.equal(found.train.images[found.train.targets == 2], whole.train.images[first])
+    assert torch.equal(found.test.images, whole.test.images)
+
+
+def test_the_described_counts_are_those_of_the_images() -> None:
+    """`config.datasets` says what the files hold, so that plans need none."""
+    source = open_source("digits")
+    splits = [torch.bincount(split.targets).tolist() for split in (source.train, source.test)]
+    assert list(zip(*splits, strict=True)) == list(DATASETS["digits"].of_class)
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_the_described_classes_are_those_of_the_official_files(
+    official: Callable[[str], Source], name: str
+) -> None:
+    source = official(name)
+    splits = [torch.bincount(split.targets).tolist() for split in (source.train, source.test)]
+    assert list(zip(*splits, strict=True)) == list(DATASETS[name].of_class)
+    assert source.class_names == DATASETS[name].class_names

@@ -3,6 +3,7 @@
 A folder of one's own (`imagefolder`) is described by what lies in it, never by where it lies.
 """
 
+import math
 from dataclasses import replace
 from typing import Literal, Self, get_args
 
@@ -18,11 +19,15 @@ from reslab.config.description import (
     OpenFraction,
     PositiveFloat,
 )
+from reslab.errors import nearest
+from reslab.folders import in_part
+from reslab.text import shortened
 
 Split = Literal["holdout", "test"]
 PHOTOGRAPHS = tuple(
     name for name in get_args(DatasetName) if name not in DATASETS or DATASETS[name].photographs
 )
+OF_ONE_SIZE = tuple(name for name, facts in DATASETS.items() if not facts.photographs)
 Side = tuple[PositiveInt, PositiveInt]
 
 
@@ -49,10 +54,13 @@ class Data(Description):
     which are evaluated once per epoch, after the step that reads its last image, and after the last
     step; it is tested on the test set (Huang 2016). none: they are those of the last step."""
     classes: tuple[str, ...] = ()
-    """imagenet: only these classes, by their WordNet ids, sorted; their places are the labels. In
-    YAML also a number (the first k in sorted order) or a text file of ids. None: all."""
+    """Only these classes, by name, in the data set's order; their places are the labels. imagenet's
+    names are WordNet ids. In YAML also labels, a number (the first k) or a text file of names.
+    None: all; of the other photographs always all."""
     per_class: PositiveInt | None = None
-    """Photographs: of each class's training images only the first k by name. None: all."""
+    """Of each class's training images only the first k, of photographs by name. None: all."""
+    label_fraction: OpenFraction | None = None
+    """Of each class's training images only this part, the first ones, at least one. None: all."""
     prepared: PositiveInt | None = None
     """Photographs: the shorter side in pixels of the prepared store (scripts/prepare.py) that the
     images are read from. None: the files themselves are decoded, at their own size."""
@@ -69,8 +77,7 @@ class Data(Description):
     """imagefolder: found with `files`."""
 
     READ_BESIDE = {
-        "classes": {"name": ("imagenet",)},
-        "per_class": {"name": PHOTOGRAPHS},
+        "classes": {"name": (*OF_ONE_SIZE, "imagenet")},
         "prepared": {"name": PHOTOGRAPHS},
         "test_fraction": {"name": ("imagefolder",)},
         "folder": {"name": ("imagefolder",)},
@@ -85,16 +92,18 @@ class Data(Description):
     def _possible(self) -> Self:
         if self.classes:
             self._check_classes()
+        if self.per_class and self.label_fraction:
+            raise ValueError("label_fraction: is one way to train on fewer, per_class another")
         if self.name == "imagefolder" and self.folder is None:
             raise ValueError("folder: is missing; imagefolder needs it: where the images lie")
         if (self.files is None) != (self.counts is None):
             raise ValueError("files: files and counts are found together; leave both out")
         if self.name == "imagefolder" and self.counts is None:
             return self  # not read yet
-        smallest = DATASETS[self.name].smallest_class if self.name in DATASETS else None
-        if not self.classes and self.per_class and smallest and self.per_class > smallest:
+        if self.per_class and self.per_class > (smallest := self._smallest_class()):
+            whose = "the smallest class in use" if self.classes else "the smallest class"
             raise ValueError(
-                f"per_class: {self.per_class}; the smallest class of {self.name} has {smallest}"
+                f"per_class: {self.per_class}; {whose} of {self.name} has {smallest:,}"
             )
         train = facts_of(self).train
         if self.holdout >= train:
@@ -109,34 +118,68 @@ class Data(Description):
         return self.tested_on if self.holdout else "test"
 
     def _check_classes(self) -> None:
-        unknown = sorted(set(self.classes) - set(imagenet_wnids()))
-        if unknown:
+        known = known_classes(self.name)
+        if unknown := sorted(set(self.classes) - set(known)):
+            near = nearest(unknown[0], known) if self.name in OF_ONE_SIZE else ""
             raise ValueError(
-                f"classes: imagenet has no {', '.join(unknown[:3])}; expected WordNet ids "
-                "such as n01440764"
+                f"classes: {self.name} has no {', '.join(map(shortened, unknown[:3]))}"
+                f"{near or '; expected WordNet ids such as n01440764'}"
             )
-        if list(self.classes) != sorted(set(self.classes)):
-            raise ValueError("classes: expected sorted ids, each once")
+        if list(self.classes) != [name for name in known if name in set(self.classes)]:
+            raise ValueError("classes: expected in the data set's order, each once")
+        if self.name in OF_ONE_SIZE and not 2 <= len(self.classes) < len(known):
+            raise ValueError(
+                f"classes: got {len(self.classes)}; expected two or more, to be told apart, and "
+                f"not all {len(known)}: leave it out for these"
+            )
+
+    def _smallest_class(self) -> float:
+        """Training images of the smallest class in use; infinite where that is not known."""
+        facts = DATASETS.get(self.name)
+        if facts is None or (facts.photographs and self.classes):
+            return math.inf
+        return min((train for train, _ in _of_class(self)), default=facts.smallest_class)
+
+
+def known_classes(name: DatasetName) -> tuple[str, ...]:
+    """The classes that may be chosen of a data set, in its order."""
+    return imagenet_wnids() if name == "imagenet" else DATASETS[name].class_names
+
+
+def _of_class(data: Data) -> list[tuple[int, int]]:
+    """Training and test images of each class in use; empty for photographs."""
+    facts = DATASETS[data.name]
+    if not facts.of_class:
+        return []
+    named = dict(zip(facts.class_names, facts.of_class, strict=True))
+    return [named[name] for name in data.classes or facts.class_names]
 
 
 def facts_of(data: Data) -> Facts:
     """Facts about the part of a data set that a run uses, before images are held out.
 
-    An ImageNet subset by classes alone has about as many training images as this says: 1,281 a
-    class, the mean; all other counts are exact. An `imagefolder` whose files were not looked at yet
-    raises `ValueError`.
+    An ImageNet subset by classes alone, and a fraction of photographs, have about as many training
+    images as this says, from the mean of all classes (1,281); all other counts are exact.
+    An `imagefolder` whose files were not looked at yet raises `ValueError`.
     """
     if data.name == "imagefolder":
         if data.counts is None:
             raise ValueError(f"data.counts is missing: {data.folder} was not looked at yet")
         return Facts(3, 224, **data.counts.model_dump(), photographs=True)
     facts = DATASETS[data.name]
-    if not (data.classes or data.per_class):
+    if not (data.classes or data.per_class or data.label_fraction):
         return facts
     classes = len(data.classes) or facts.classes
-    per_class = data.per_class or facts.train // facts.classes
-    test = facts.test * classes // facts.classes
-    return replace(facts, classes=classes, train=classes * per_class, test=test)
+    of_class = _of_class(data)
+    trained = [train for train, _ in of_class] or [facts.train // facts.classes] * classes
+    train = sum(examples_kept(data, count) for count in trained)
+    test = sum(test for _, test in of_class) or facts.test * classes // facts.classes
+    return replace(facts, classes=classes, train=train, test=test)
+
+
+def examples_kept(data: Data, count: int) -> int:
+    """How many of a class's `count` training images are trained on, before any are held out."""
+    return data.per_class or in_part(count, data.label_fraction or 1.0)
 
 
 def folder_of(data: Data) -> str:

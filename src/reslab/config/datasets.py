@@ -34,6 +34,41 @@ class Facts:
     """Image files of any size, which the recipe's `photographs` turns into square inputs."""
     smallest_class: int = 0
     """Training images of the class that has fewest; known for photographs."""
+    class_names: tuple[str, ...] = ()
+    """By label; of photographs their folders are the classes."""
+    of_class: tuple[tuple[int, int], ...] = ()
+    """Training and test images of each class, by label; of photographs only their sum is here."""
+
+
+def _of_one_size(
+    in_channels: int,
+    image_size: int,
+    class_names: str,
+    train: tuple[int, ...],
+    test: tuple[int, ...],
+) -> Facts:
+    """Facts from the counts of each class; one that stands alone is that of every class."""
+    names = tuple(class_names.split())
+    of_class = tuple(zip(*(c * (len(names) // len(c)) for c in (train, test)), strict=True))
+    trained, tested = map(sum, zip(*of_class, strict=True))
+    return Facts(in_channels, image_size, len(names), trained, tested, False, 0, names, of_class)
+
+
+TEN = "0 1 2 3 4 5 6 7 8 9"
+
+CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
+
+CIFAR100 = """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+    camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile
+    cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp
+    lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom
+    oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+    possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake
+    spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
+    train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+"""
+"""The fine labels."""
 
 
 def _photographs(classes: int, train: int, test: int, smallest_class: int) -> Facts:
@@ -41,10 +76,16 @@ def _photographs(classes: int, train: int, test: int, smallest_class: int) -> Fa
 
 
 DATASETS: dict[str, Facts] = {
-    "digits": Facts(in_channels=1, image_size=8, classes=10, train=1437, test=360),
-    "mnist": Facts(in_channels=1, image_size=28, classes=10, train=60_000, test=10_000),
-    "cifar10": Facts(in_channels=3, image_size=32, classes=10, train=50_000, test=10_000),
-    "cifar100": Facts(in_channels=3, image_size=32, classes=100, train=50_000, test=10_000),
+    "digits": _of_one_size(1, 8, TEN, (142, 146, 141, 147, 145, 146, 145, 143, 138, 144), (36,)),
+    "mnist": _of_one_size(
+        1,
+        28,
+        TEN,
+        (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+        (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+    ),
+    "cifar10": _of_one_size(3, 32, CIFAR10, (5000,), (1000,)),
+    "cifar100": _of_one_size(3, 32, CIFAR100, (500,), (100,)),
     # ILSVRC 2012, its validation set as the test set (Russakovsky 2015, arXiv 1409.0575, Table 2).
     "imagenet": _photographs(1000, 1_281_167, 50_000, smallest_class=732),
     # Ten of its classes: fast.ai's imagenette2, and 250 images of each class.

@@ -26,7 +26,8 @@ def listing_of(data: Data) -> Listing:
     root = root_of(data)
     refuse_missing(data)
     with located(_whose(data)):
-        found = list_folder(root, data.classes, data.per_class, data.test_fraction, data.split_seed)
+        part = data.per_class, data.test_fraction, data.split_seed, data.label_fraction
+        found = list_folder(root, data.classes, *part)
         if data.files not in (None, found.digest):
             raise UserError(
                 f"the files in {root} are not those of the run: their digest is {found.digest}, "
@@ -89,7 +90,7 @@ def _whose(data: Data) -> str:
 def _check_counts(data: Data, found: Listing) -> None:
     facts = facts_of(data)
     expected = {"classes": facts.classes, "train": facts.train, "test": facts.test}
-    if data.classes and not data.per_class:
+    if (data.classes and not data.per_class) or data.label_fraction:
         del expected["train"]  # about
     for name, count in expected.items():
         there = len(getattr(found, name))

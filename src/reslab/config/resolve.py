@@ -16,8 +16,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from reslab.config.data import Counts, Data, facts_of
-from reslab.config.datasets import DatasetName, imagenet_wnids, read_words
+from reslab.config.data import OF_ONE_SIZE, Counts, Data, facts_of, known_classes
+from reslab.config.datasets import DatasetName, read_words
 from reslab.config.description import Description, described
 from reslab.config.nets import FAMILIES
 from reslab.config.recipe import Recipe
@@ -152,10 +152,11 @@ def _whole_data(data: Tree, place: Place) -> Tree:
 
 
 def _filled_in(data: Tree, place: Place) -> Tree:
-    """The data's tree with classes as ids, and with what lies in a folder of one's own."""
-    if data.get("name") == "imagenet" and isinstance(data.get("classes"), int | str | list):
+    """The data's tree with classes by name, and with what lies in a folder of one's own."""
+    name, classes = data.get("name"), data.get("classes")
+    if name in (*OF_ONE_SIZE, "imagenet") and isinstance(classes, int | str | list):
         with located(place("data.classes")):
-            data = {**data, "classes": _wnids(data["classes"])}
+            data = {**data, "classes": _classes(classes, name, known_classes(name))}
     described = _described(data)
     if described is None or described.folder is None:
         return data
@@ -164,7 +165,7 @@ def _filled_in(data: Tree, place: Place) -> Tree:
         data = {**data, "folder": str(folder)}
         if described.files is not None:
             return data
-        split = described.test_fraction, described.split_seed
+        split = described.test_fraction, described.split_seed, described.label_fraction
         found = list_folder(folder, (), described.per_class, *split)
     counts = Counts(classes=len(found.classes), train=len(found.train), test=len(found.test))
     return {**data, "files": found.digest, "counts": counts.model_dump()}
@@ -177,24 +178,42 @@ def _absolute(folder: str) -> Path:
         raise UserError(f"got {quoted(folder)}: {shortened(str(error))}") from None
 
 
-def _wnids(classes: int | str | list[Any]) -> list[Any]:
-    """Ids from a number (the first ones), a text file, or a list; sorted where they are words."""
+def _classes(classes: int | str | list[Any], data: str, known: tuple[str, ...]) -> list[Any]:
+    """Names of classes from a number (the first ones), a text file, or a list of names or labels;
+    in the data set's order where they are its own."""
+    whose = "WordNet ids" if data == "imagenet" else "names"
     if isinstance(classes, bool):
-        raise UserError(f"got {spelled(classes)}; expected a number, ids, or a file")
+        raise UserError(f"got {spelled(classes)}; expected a number, {whose}, or a file")
     if isinstance(classes, int):
-        if not 0 < classes <= len(imagenet_wnids()):
-            raise UserError(f"got {classes}; imagenet has 1 to {len(imagenet_wnids())}")
-        return list(imagenet_wnids()[:classes])
-    if isinstance(classes, str):
+        if not 0 < classes <= len(known):
+            raise UserError(f"got {classes}; {data} has 1 to {len(known)}")
+        words = list[Any](known[:classes])
+    elif isinstance(classes, str):
         try:
-            return sorted(read_words(Path(classes).expanduser()))
+            words = list[Any](read_words(Path(classes).expanduser()))
         except (OSError, RuntimeError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UserError(
-                f"{shortened(classes)}: {reason}; expected a number, a list of WordNet ids, "
+                f"{shortened(classes)}: {reason}; expected a number, a list of {whose}, "
                 "or a text file of them"
             ) from None
-    return sorted(classes) if all(isinstance(wnid, str) for wnid in classes) else classes
+    else:
+        words = classes
+    named = [_class(word, data, known) for word in words]
+    labels = {name: label for label, name in enumerate(known)}
+    if not labels.keys() >= set(map(str, named)):
+        return named
+    chosen = sorted(named, key=labels.__getitem__)
+    return [] if data in OF_ONE_SIZE and tuple(chosen) == known else chosen
+
+
+def _class(word: Any, data: str, known: tuple[str, ...]) -> Any:
+    """The name of a class that is given by its label; what is no label stays."""
+    if type(word) is not int:
+        return word
+    if not 0 <= word < len(known):
+        raise UserError(f"got {word}; the labels of {data} are 0 to {len(known) - 1}")
+    return known[word]
 
 
 def _described(data: Tree) -> Data | None:

@@ -21,7 +21,7 @@ from reslab.data import files
 from reslab.data.augment import Draws, augmented, mixed
 from reslab.data.normalize import Normalization
 from reslab.data.order import Order, Rows, mix_seed
-from reslab.data.sources import Split, held_out, in_use, open_source
+from reslab.data.sources import Split, held_out, in_use, open_part
 
 Images = TypeVar("Images", bound=Sized)
 Batch = tuple[Tensor, Tensor]
@@ -221,7 +221,7 @@ class ResidentData(ImageData[Split]):
         """Load the data once and put it on the device; `UserError` if a file is not right."""
         if hasattr(self, "train"):
             return
-        source = open_source(self.config.data.name)
+        source = open_part(self.config.data)
         train, test = in_use(source.train, source.test, self.config.data)
         device = self.device()
         fitted = Normalization.fit(self.config.recipe.normalization, train.images)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from reslab.config.data import Data
+from reslab.config.data import Data, examples_kept
 from reslab.config.datasets import DATASETS
 from reslab.data import files
 from reslab.data.order import Stream, permutation
@@ -27,10 +27,6 @@ from reslab.errors import UserError
 Bytes = npt.NDArray[np.uint8]
 
 DIGITS = Path(__file__).with_name("digits.npz")
-TEN = tuple("0123456789")
-CIFAR10_CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +63,35 @@ def open_source(name: str) -> Source:
     """
     files.fetch(name)
     return _validated(name, READERS[name]())
+
+
+def open_part(data: Data) -> Source:
+    """The part of a data set of one size that a run uses, before images are held out."""
+    source = open_source(data.name)
+    names = data.classes or source.class_names
+    labels = [source.class_names.index(name) for name in names]
+    train = _first_of_each(_of_classes(source.train, labels), data)
+    return Source(train, _of_classes(source.test, labels), names)
+
+
+def _of_classes(split: Split, labels: list[int]) -> Split:
+    """The examples of these classes, whose places in the list are their labels then."""
+    places = torch.full((int(split.targets.max()) + 1,), -1)
+    places[labels] = torch.arange(len(labels))
+    targets = places[split.targets]
+    chosen = targets >= 0
+    return split if bool(chosen.all()) else Split(split.images[chosen], targets[chosen])
+
+
+def _first_of_each(split: Split, data: Data) -> Split:
+    """The first training images of each class, in the split's order."""
+    if not (data.per_class or data.label_fraction):
+        return split
+    of_class = [
+        (split.targets == label).nonzero()[:, 0] for label in range(int(split.targets.max()) + 1)
+    ]
+    first = [rows[: examples_kept(data, len(rows))] for rows in of_class]
+    return split[torch.cat(first).sort().values]
 
 
 class Splittable(Protocol):
@@ -150,13 +175,13 @@ def _digits() -> Source:
         values, targets = arrays["images"], arrays["targets"]
     images = np.round(values * (255 / 16)).astype(np.uint8)
     train, test = hold_out(_split(images[:, None], targets), DATASETS["digits"].test)
-    return Source(train, test, TEN)
+    return Source(train, test, DATASETS["digits"].class_names)
 
 
 def _mnist() -> Source:
     images, targets, test_images, test_targets = map(_idx, files.files_of("mnist"))
     train = _split(images[:, None], targets)
-    return Source(train, _split(test_images[:, None], test_targets), TEN)
+    return Source(train, _split(test_images[:, None], test_targets), DATASETS["mnist"].class_names)
 
 
 def _idx(file: files.File) -> Bytes:
@@ -169,9 +194,11 @@ def _idx(file: files.File) -> Bytes:
 
 def _cifar10() -> Source:
     batches = [_records(files.read(file), label_bytes=1) for file in files.files_of("cifar10")]
-    *train, (test_images, test_targets) = batches
-    images, targets = (np.concatenate(parts) for parts in zip(*train, strict=True))
-    return Source(_split(images, targets), _split(test_images, test_targets), CIFAR10_CLASSES)
+    *training, (test_images, test_targets) = batches
+    images, targets = (np.concatenate(parts) for parts in zip(*training, strict=True))
+    return Source(
+        _split(images, targets), _split(test_images, test_targets), DATASETS["cifar10"].class_names
+    )
 
 
 def _cifar100() -> Source:

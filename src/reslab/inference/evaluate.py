@@ -35,7 +35,7 @@ from reslab.data.photographs.views import (
     of_any_size,
 )
 from reslab.data.photographs.workers import chunks, default_workers, in_workers
-from reslab.data.sources import in_use, open_source
+from reslab.data.sources import in_use, open_part
 from reslab.errors import UserError
 from reslab.inference.metrics import Score, Tally
 from reslab.inference.trained import net_with
@@ -197,7 +197,7 @@ def evaluate_run(folder: Path, views: str) -> Evaluation:
 
 
 def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
-    source = open_source(data.name)
+    source = open_part(data)
     train, test = in_use(source.train, source.test, data)
     if not isinstance(normalize, Normalization):
         normalize = Normalization.fit(normalize, train.images)

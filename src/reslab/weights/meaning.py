@@ -7,13 +7,13 @@ from typing import cast
 import torch
 
 from reslab.config import Data, Use, facts_of
-from reslab.config.datasets import DATASETS, imagenet_wnids
+from reslab.config.data import OF_ONE_SIZE, known_classes
 from reslab.config.photographs import listing_of
 from reslab.config.run import does_not_suit
 from reslab.data.normalize import FITS, Kind, Normalization
 from reslab.data.photographs.opened import fit_normalization, open_photographs
 from reslab.data.photographs.workers import default_workers
-from reslab.data.sources import in_use, open_source
+from reslab.data.sources import in_use, open_part
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
 from reslab.weights.about import About
@@ -85,7 +85,7 @@ def _fitted(kind: Kind, use: Use) -> Normalization:
             f"numbers: {EXAMPLE}"
         )
     if use.photographs is None:
-        source = open_source(use.data.name)
+        source = open_part(use.data)
         return Normalization.fit(kind, in_use(source.train, source.test, use.data)[0].images)
     workers = default_workers()
     opened = open_photographs(use.data, workers)
@@ -110,8 +110,6 @@ def _names(use: Use, about: About | None) -> tuple[str, ...]:
 
 def class_names(data: Data) -> tuple[str, ...]:
     """The names of a data set's classes by label."""
-    if data.name == "imagenet":
-        return data.classes or imagenet_wnids()
-    if data.name in DATASETS and not DATASETS[data.name].photographs:
-        return open_source(data.name).class_names
+    if data.name in (*OF_ONE_SIZE, "imagenet"):
+        return data.classes or known_classes(data.name)
     return listing_of(data).classes
