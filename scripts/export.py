@@ -32,11 +32,22 @@ def main() -> int:
     parser.add_argument("weights", type=Path, help="a run's folder, or a file of weights")
     parser.add_argument("--to", required=True, choices=FORMATS, help="the format")
     parser.add_argument("file", type=Path, help="what to write; an old file is replaced")
+    parser.add_argument(
+        "--keep-adapters",
+        action="store_true",
+        help="leave adapters beside the weights; without it they become part of them",
+    )
     add_options(parser)
     arguments = parser.parse_args()
     from reslab.inference.export import export
 
-    difference = export(arguments.weights, arguments.to, arguments.file, given(arguments))
+    difference = export(
+        arguments.weights,
+        arguments.to,
+        arguments.file,
+        given(arguments),
+        arguments.keep_adapters,
+    )
     print(
         f"wrote {arguments.file}, {arguments.file.stat().st_size / 1e6:,.1f} MB; read back, its "
         f"logits differ from the net's by at most {difference:.0e} of the largest"

@@ -80,6 +80,7 @@ def test_a_whole_number_where_a_fraction_is_meant_is_the_same_value() -> None:
         {"seed": 1},
         {"budget": 0.5},
         {"precision": "tf32"},
+        {"adapter": "parallel"},
     ],
     ids=str,
 )
@@ -116,6 +117,24 @@ def test_a_run_is_a_frozen_value() -> None:
         ({"seed": -1}, "greater than or equal to 0"),
         ({"seed": 0.5}, "a valid integer"),
         ({"precision": "16"}, "'32-true', 'tf32'"),
+        (
+            {"adapter": {"name": "lora", "rank": 17}},
+            r"adapter\.rank: 17 is more than a convolution of the net has, .* rank 16; expected at",
+        ),
+        (
+            {"adapter": {"name": "prompt", "width": 16}},
+            r"adapter\.width: a border of 16 leaves noth",
+        ),
+        (
+            {"adapter": "parallel", "trains": "head"},
+            r"trains: head, and so nothing of adapter\.name: parallel; add adapter",
+        ),
+        (
+            {"adapter": {"name": "mask", "keep": 0.5}, "trains": ["adapter", "head"]},
+            r"trains: adapter: there is none",
+        ),
+        ({"adapter": "lora"}, r"adapter\.name: lora needs rank, for example rank: 4"),
+        ({"adapter": {"name": "parallel", "rang": 4}}, r"adapter\.rang: no such field"),
     ],
     ids=str,
 )

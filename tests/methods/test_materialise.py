@@ -2,16 +2,22 @@
 
 import pytest
 import torch
+from tests.methods.adapted import ADAPTERS
 from tests.small_runs import SMALL, same
 
 from reslab.config import RunConfig, Use, merge, resolve
 from reslab.errors import UserError
+from reslab.methods.adapters import plain_name
 from reslab.methods.materialise import materialise, restore
 from reslab.models import build
 
 
 def described(**fields: object) -> RunConfig:
     return resolve(merge(merge(SMALL, {}), fields), "a test")
+
+
+def fields(adapter: str) -> dict[str, object]:
+    return {"name": adapter, **ADAPTERS[adapter]}
 
 
 def test_a_runs_weights_are_drawn_from_its_seed_whatever_was_drawn_before() -> None:
@@ -44,3 +50,20 @@ def test_tensors_are_all_of_the_nets_and_none_more() -> None:
     del held["conv1.weight"]
     with pytest.raises(UserError, match="do not fit the net"):
         restore(Use.of_run(described()), held)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_net_draws_the_same_weights_with_an_adapter_and_without(name: str) -> None:
+    plain = materialise(described()).state_dict()
+    net = materialise(described(adapter=fields(name)))
+    found = {plain_name(key): value for key, value in net.state_dict().items()}
+    for key, value in plain.items():
+        kept = found[key] != 0 if name == "mask" else torch.ones_like(value, dtype=torch.bool)
+        assert torch.equal(found[key][kept], value[kept]), key
+
+
+def test_an_adapter_draws_from_the_seed() -> None:
+    one, again, other = (materialise(described(adapter=fields("lora"), seed=s)) for s in (0, 0, 1))
+    key = "conv1.parametrizations.weight.0.lora_A"
+    assert same(one.state_dict(), again.state_dict())
+    assert not torch.equal(one.get_parameter(key), other.get_parameter(key))

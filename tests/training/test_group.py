@@ -236,6 +236,57 @@ def test_two_processes_train_a_part_of_a_net_as_one_does(
     assert distance(weights(whole), weights(shared)) < 1e-12
 
 
+ADAPTED: dict[str, dict[str, Any]] = {
+    "lora": {"adapter": {"name": "lora", "rank": 2}, "trains": ["adapter", "head"]},
+    "parallel": {"adapter": "parallel", "trains": ["adapter", "head"]},
+    "series": {"adapter": "series", "trains": ["adapter", "head"]},
+    "prompt": {"adapter": {"name": "prompt", "width": 2}, "trains": ["adapter", "head"]},
+    "mask": {"adapter": {"name": "mask", "keep": 0.3}, "trains": ["all"]},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ADAPTED)
+def test_two_processes_train_an_adapted_net_as_one_does(
+    machine: Machine, make_run: MakeRun, adapter: str
+) -> None:
+    """The norms of series adapters normalise 18 examples here and there; their running statistics
+    follow those of one process, or of all micro-batches."""
+    fields = {**EXACT, **ADAPTED[adapter]}
+    whole, shared = make_run("whole", fields), make_run("two", fields)
+    machine.run(machine.train, whole, *(["--micro-batch=18"] if adapter == "series" else []))
+    machine.run(machine.train, shared, "--devices=2")
+    one, other = (
+        {name: value for name, value in weights(run).items() if ".norm." not in name}
+        for run in (whole, shared)
+    )
+    assert distance(one, other) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ADAPTED)
+def test_an_adapted_run_that_is_killed_goes_on_bit_for_bit(
+    machine: Machine, make_run: MakeRun, adapter: str
+) -> None:
+    steps = {"recipe.steps": 900, "recipe.schedule.milestones": [300, 600]}
+    whole, killed = (make_run(name, {**steps, **ADAPTED[adapter]}) for name in ("whole", "killed"))
+    machine.run(machine.train, whole)
+    kill_and_go_on(machine, killed)
+    assert distance(weights(whole), weights(killed)) == 0
+    assert store.read_metrics(whole.parent) == store.read_metrics(killed.parent)
+
+
+def kill_and_go_on(machine: Machine, config: Path) -> None:
+    """A run is killed after its first checkpoint, and goes on to its end."""
+    process = machine.start(machine.train, config)
+    wait_until(config.with_name(store.CHECKPOINT).exists, "a checkpoint")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    assert store.read_result(config.parent) is None
+    machine.run(machine.train, config)
+    assert [entry["resumed"] for entry in store.read_starts(config.parent)] == [False, True]
+
+
 @pytest.mark.slow
 def test_a_run_with_frozen_norms_that_is_killed_goes_on_bit_for_bit(
     machine: Machine, make_run: MakeRun
@@ -244,13 +295,7 @@ def test_a_run_with_frozen_norms_that_is_killed_goes_on_bit_for_bit(
     frozen = {**steps, "trains": ["layer3", "head"], "recipe.optimizer.layer_decay": 0.5}
     whole, killed = make_run("whole", frozen), make_run("killed", frozen)
     machine.run(machine.train, whole)
-    process = machine.start(machine.train, killed)
-    wait_until(killed.with_name(store.CHECKPOINT).exists, "a checkpoint")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=60)
-    assert store.read_result(killed.parent) is None
-    machine.run(machine.train, killed)
-    assert [entry["resumed"] for entry in store.read_starts(killed.parent)] == [False, True]
+    kill_and_go_on(machine, killed)
     assert distance(weights(whole), weights(killed)) == 0
     assert store.read_metrics(whole.parent) == store.read_metrics(killed.parent)
 

@@ -5,7 +5,7 @@ adapters: Rebuffi et al. 2017 (arXiv 1705.08045) and 2018 (arXiv 1803.10082); pr
 2022 (arXiv 2203.17274); pruning by magnitude: Han et al. 2015 (arXiv 1506.02626).
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
@@ -47,6 +47,12 @@ class Adapter(Description):
         "init": {"name": ("prompt",)},
         "keep": {"name": ("mask",)},
     }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """A word is short for an adapter that needs no more."""
+        return {"name": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _says_how_much(self) -> Self:

@@ -61,6 +61,8 @@ class _Walk:
     stage: str = "stem"
     norm_sides: set[tuple[str, int]] = field(default_factory=set)
     """The stages of its norms, and the sides of the images that they have read."""
+    convolutions: list[Convolution] = field(default_factory=list)
+    """Those that it has gone through, of shortcuts and squeeze-and-excitation, too."""
 
     def spell(self, word: str, layers: Iterable[Layer], stride: int = 1) -> None:
         """Go through a word; c's are `layers`, m's stride is `stride`."""
@@ -85,6 +87,7 @@ class _Walk:
         inputs, outputs, kernel, stride, groups, _ = convolution
         self.shrink(kernel, stride, convolution.pads)
         weights = kernel**2 * inputs * outputs // groups
+        self.convolutions.append(convolution)
         self.channels = outputs
         self.params += weights
         self.multiply_adds += weights * self.size**2
@@ -102,6 +105,7 @@ class _Walk:
         assert isinstance(self.net, ResNet)
         reduced = max(1, self.channels // self.net.se)
         weights = 2 * self.channels * reduced
+        self.convolutions.append(Convolution(self.channels, reduced, 1))
         self.params += weights + self.net.se_bias * (self.channels + reduced)
         self.multiply_adds += weights
 
@@ -121,6 +125,7 @@ class _Walk:
 
     def _one_by_one(self, change: Change) -> None:
         weights = change.inputs * change.outputs
+        self.convolutions.append(Convolution(change.inputs, change.outputs, 1))
         self.params += weights
         self.multiply_adds += weights * self.size**2
 
@@ -193,6 +198,15 @@ def norm_sides(net: Described, size: int, trains: tuple[str, ...] = ALL) -> froz
         return frozenset()
     training = stages_with_training_norms(net, trains)
     return frozenset(side for stage, side in _walked(net, size).norm_sides if stage in training)
+
+
+def convolutions(net: Described, size: int) -> tuple[Convolution, ...]:
+    """A net's convolutions; none are known of another library's net, or of one for which images are
+    too small."""
+    try:
+        return () if isinstance(net, Foreign) else tuple(_walked(net, size).convolutions)
+    except Impossible:  # told where its costs are counted
+        return ()
 
 
 def cost(net: ResNet | DenseNet, size: int) -> Complexity:

@@ -12,6 +12,8 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from reslab.config.adapters import Adapter, does_not_adapt
+from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
 from reslab.config.nets import Net
@@ -35,15 +37,22 @@ class RunConfig(Description):
     bfloat16 and float16, for which older GPUs (T4, V100) have units; with 16-mixed the gradients
     are scaled, and a step in which they overflow changes no weight, but counts. 64-true is float64
     throughout, from weights drawn in float32."""
-
+    adapter: Adapter | None = None
+    """What the net gets on top, or loses, when its weights are there."""
     trains: Trains = ALL
     """What of the net trains, as words that add up (`config.trains`); the rest stays as it begins.
     A norm of which neither scale nor bias trains is in evaluation mode."""
 
     @model_validator(mode="after")
     def _trains_something(self) -> Self:
-        if reason := does_not_train(self.trains, self.model, adapted=False):
+        added = self.adapter if self.adapter and self.adapter.has_parameters else None
+        if reason := does_not_train(self.trains, self.model, adapted=added is not None):
             raise ValueError(f"trains: {reason}")
+        if added and not {"all", "adapter"}.intersection(self.trains):
+            raise ValueError(
+                f"trains: {', '.join(self.trains)}, and so nothing of adapter.name: {added.name}; "
+                "add adapter"
+            )
         decay = self.recipe.optimizer.layer_decay
         if decay != 1 and (reason := no_depths(self)):
             raise ValueError(
@@ -95,6 +104,14 @@ class RunConfig(Description):
                 f"recipe.augmentation.crop_padding: {padding}; expected at most "
                 f"{facts.image_size - 1}, since a crop of {self.data.name} must meet the image"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_adapted(self) -> Self:
+        size = input_size(self)
+        known = convolutions(self.model, size)
+        if self.adapter and (reason := does_not_adapt(self.adapter, known, size)):
+            raise ValueError(f"adapter.{reason}")
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,8 @@ from typing import Self
 
 from pydantic import PositiveInt, model_validator
 
+from reslab.config.adapters import Adapter, does_not_adapt
+from reslab.config.costs import convolutions
 from reslab.config.data import Data, Photographs, facts_of
 from reslab.config.description import Description
 from reslab.config.nets import Net
@@ -24,6 +26,8 @@ class Use(Description):
     image_size: PositiveInt
     """Side in pixels of the square images that the net takes."""
     precision: Precision = "32-true"
+    adapter: Adapter | None = None
+    """What stands among the weights beside those of the net."""
 
     @classmethod
     def of_run(cls, config: RunConfig) -> Self:
@@ -34,6 +38,7 @@ class Use(Description):
             photographs=config.recipe.photographs,
             image_size=input_size(config),
             precision=config.precision,
+            adapter=config.adapter,
         )
 
     @model_validator(mode="after")
@@ -43,6 +48,13 @@ class Use(Description):
                 f"image_size: {self.image_size} is photographs.size where photographs are cropped: "
                 f"{self.photographs.size}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_adapted(self) -> Self:
+        known = convolutions(self.model, self.image_size)
+        if self.adapter and (reason := does_not_adapt(self.adapter, known, self.image_size)):
+            raise ValueError(f"adapter.{reason}")
         return self
 
     @model_validator(mode="after")

@@ -37,6 +37,7 @@ class Stream(IntEnum):
     MIX = 10
     DEPTHS = 11
     VIEW = 12
+    ADAPTER = 13
 
 
 def step_seed(seed: int, step: int, *more: int) -> int:
@@ -60,6 +61,11 @@ def depths_seed(seed: int, step: int) -> int:
 def init_seed(seed: int) -> int:
     """A seed in [0, 2**64) for the initial weights."""
     return _state(Stream.INIT, seed)
+
+
+def adapter_seed(seed: int) -> int:
+    """A seed in [0, 2**64) for what an adapter draws."""
+    return _state(Stream.ADAPTER, seed)
 
 
 def permutation(count: int, stream: Stream, seed: int, *keys: int) -> Ints:

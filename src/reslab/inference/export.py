@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from reslab import disk
 from reslab.data.modules import dtype_of
 from reslab.errors import UserError
-from reslab.inference.trained import load, trained
+from reslab.inference.trained import load, merged, trained
 from reslab.methods.materialise import restore
 from reslab.models import build
 from reslab.weights.about import About
@@ -44,16 +44,23 @@ class Format:
     """Packages of the extra `export`."""
 
 
-def export(weights: Path, form: str, file: Path, given: Given = NOTHING) -> float:
+def export(
+    weights: Path, form: str, file: Path, given: Given = NOTHING, keep_adapters: bool = False
+) -> float:
     """Write the net of a run folder or a file of weights as `form`, a key of `FORMATS`.
 
-    Returns the largest difference of logits between the net and the file, relative to the largest
-    logit, on random images. `UserError` where it is more than `TOLERANCE`, where packages are
-    missing, or where the file's name has another suffix; then nothing is written.
+    Adapters become part of its weights unless they are to be kept. Returns the largest difference
+    of logits between the net and the file, relative to the largest logit, on random images.
+    `UserError` where it is more than `TOLERANCE`, where packages are missing, where adapters cannot
+    be merged, or kept, or where the file's name has another suffix; then nothing is written.
     """
     row = FORMATS[form]
     _check(row, form, file)
     net, about = trained(weights, given)
+    if not keep_adapters:
+        net, about = merged(weights, net, about)
+    elif about.use.adapter and form == "torchvision":
+        raise UserError(f"{weights}: torchvision has no names for adapters; merge them")
     images = example(about)
     with disk.replacing(file) as temporary:
         row.write(temporary, net, about, images)
@@ -99,7 +106,7 @@ def _write_safetensors(file: Path, net: nn.Module, about: About, _: Tensor) -> N
 
 
 def _read_safetensors(file: Path, _: About) -> Function:
-    return load(file)
+    return load(file, keep_adapters=True)
 
 
 def _write_torchvision(file: Path, net: nn.Module, _about: About, _: Tensor) -> None:

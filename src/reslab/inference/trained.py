@@ -1,13 +1,15 @@
 """A trained net, from a run folder or a file of weights, and what it is about."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
 from reslab.config import Use
 from reslab.errors import UserError, located
-from reslab.methods.materialise import restore
+from reslab.methods.materialise import plain_tensors, restore
+from reslab.methods.merging import merge
 from reslab.weights.about import About
 from reslab.weights.files import Weights, read_weights
 from reslab.weights.given import NOTHING, Given
@@ -15,15 +17,36 @@ from reslab.weights.meaning import meaning
 from reslab.weights.near import what_fits
 
 
-def load(path: str | Path) -> nn.Module:
+def load(path: str | Path, *, keep_adapters: bool = False) -> nn.Module:
     """The net of a run folder, of one of our checkpoints or of what scripts/export.py made of it
     as safetensors, with its weights, in evaluation mode.
 
+    A net that was adapted is merged into a plain one, unless its adapters are to be kept.
+
     Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes); of a run
     in 64-true weights, images and logits are float64. Raises `UserError` for a file that is no
-    checkpoint of a run.
+    checkpoint of a run, and for adapters that no plain net can stand for.
     """
-    return trained(Path(path))[0]
+    net, about = trained(Path(path))
+    return net if keep_adapters else merged(Path(path), net, about)[0]
+
+
+def merged(path: Path, net: nn.Module, about: About) -> tuple[nn.Module, About]:
+    """A net with its adapters in its weights, and what it is then about; any other as it is.
+
+    `UserError` where no plain net computes the same.
+    """
+    if about.use.adapter is None:
+        return net, about
+    with located(str(path)):
+        try:
+            plain = merge(net)
+        except UserError as error:
+            raise UserError(f"{error}; {HOW_TO_KEEP}") from None
+    return plain, replace(about, config=about.use.model_copy(update={"adapter": None}))
+
+
+HOW_TO_KEEP = "to keep the adapters: --keep-adapters, in Python load(…, keep_adapters=True)"
 
 
 def trained(path: Path, given: Given = NOTHING) -> tuple[nn.Module, About]:
@@ -48,5 +71,5 @@ def net_with(path: Path, use: Use, weights: Weights) -> nn.Module:
         try:
             return restore(use, weights.tensors).eval()
         except UserError as error:
-            near = what_fits(use.model, weights.tensors)
+            near = what_fits(use.model, plain_tensors(use, weights.tensors))
             raise UserError(f"{error}\n  what fits: {near}" if near else str(error)) from None

@@ -6,6 +6,7 @@ is its child `adapter`, the prompt the net's own parameter `prompt`. So all of i
 dict and nothing else is called otherwise. Papers are named in config/adapters.py.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -17,6 +18,7 @@ from torch.nn.utils import parametrize, skip_init
 
 from reslab.config.adapters import Adapter, is_spatial, too_large_a_rank
 from reslab.errors import UserError
+from reslab.text import counted
 
 Shape = tuple[int, int, int]
 """Of one image: channels, height, width."""
@@ -126,7 +128,7 @@ def mask(net: nn.Module, adapter: Adapter, _: Shape, __: torch.Generator) -> Non
     kept = _largest(magnitudes, max(1, round(adapter.keep * len(magnitudes))))
     parts = torch.split(kept, [layer.weight.numel() for layer in layers])
     for layer, part in zip(layers, parts, strict=True):
-        chosen = part.view(layer.weight.shape)
+        chosen = part.view(layer.weight.shape).clone()  # of its own memory
         layer.weight.masked_fill_(~chosen, 0)
         _parametrize(layer, Mask(chosen))
 
@@ -189,16 +191,21 @@ def prompt(net: nn.Module, adapter: Adapter, shape: Shape, generator: torch.Gene
     if adapter.init == "randn":
         border.normal_(generator=generator)
     net.register_parameter(PROMPT, nn.Parameter(border.to(next(net.parameters()))))
-    net.register_forward_pre_hook(partial(add_border, adapter.width))
+    net.register_forward_pre_hook(partial(add_border, adapter.width, size))
 
 
 PROMPT = "prompt"
 
 
-def add_border(width: int, net: nn.Module, images: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The images that a net reads, (N, C, S, S), with its prompt of `width` pixels."""
+def add_border(
+    width: int, size: int, net: nn.Module, images: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """The images that a net reads, (N, C, size, size), with its prompt of `width` pixels;
+    `ValueError` for images of another size."""
     (read,) = images
-    return (read + framed(net.get_parameter(PROMPT), width, read.shape[-1]),)
+    if read.shape[-2:] != (size, size):
+        raise ValueError(f"its prompt is the border of images of {size} × {size} pixels")
+    return (read + framed(net.get_parameter(PROMPT), width, size),)
 
 
 def framed(border: Tensor, width: int, size: int) -> Tensor:
@@ -249,8 +256,21 @@ def spatial(net: nn.Module, adapter: Adapter) -> dict[str, nn.Conv2d]:
     return found
 
 
+def adaptation(net: nn.Module, adapter: Adapter) -> str:
+    """What an adapter has done to a net, in a line."""
+    own = {name: p for name, p in net.named_parameters() if is_adapter_parameter(name)}
+    if own:
+        layers = {re.split(r"\.(?:parametrizations|adapter)\.", name)[0] for name in own}
+        where = "the images" if adapter.name == "prompt" else counted(len(layers), "layer")
+        number = sum(parameter.numel() for parameter in own.values())
+        return f"adapter {adapter.name}: {where} and {counted(number, 'parameter')} more"
+    masks = [buffer for name, buffer in net.named_buffers() if is_adapter_parameter(name)]
+    kept, weights = sum(int(m.sum()) for m in masks), sum(m.numel() for m in masks)
+    return f"adapter {adapter.name}: {kept:,} of {weights:,} weights of the trunk are kept"
+
+
 def is_adapter_parameter(name: str) -> bool:
-    """Whether a parameter of an adapted net is the adapter's, by its name."""
+    """Whether a parameter or buffer of an adapted net is the adapter's, by its name."""
     return name == PROMPT or ".parametrizations.weight.0." in name or ".adapter." in name
 
 

@@ -1,4 +1,4 @@
-"""From a description to a net, the one way: build, then load. Training begins with `materialise`;
+"""From a description to a net, the one way: build, adapt, load. Training begins with `materialise`;
 whatever uses a trained net has it from `restore`."""
 
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from reslab.config import RunConfig, Use
 from reslab.data.modules import dtype_of
-from reslab.data.order import init_seed
+from reslab.data.order import adapter_seed, init_seed
+from reslab.methods.adapters import adapt, is_adapter_parameter, plain_name
 from reslab.methods.trains import freeze
 from reslab.models import build
 from reslab.weights.names import fit
@@ -16,9 +17,13 @@ from reslab.weights.near import refuse_misfit
 
 
 def materialise(config: RunConfig) -> nn.Module:
-    """The net that a run begins its training with: drawn from its seed, in part frozen."""
+    """The net that a run begins its training with: drawn from its seed, adapted, in part frozen.
+
+    An adapter draws from a key of its own, so that the net's weights are those of one without.
+    """
     torch.manual_seed(init_seed(config.seed))
-    net = _built(config)
+    use = Use.of_run(config)
+    net = _adapted(_built(use), use, adapter_seed(config.seed))
     freeze(net, config.model, config.trains)
     return net
 
@@ -28,11 +33,26 @@ def restore(use: Use, tensors: Mapping[str, Tensor]) -> nn.Module:
 
     `UserError` lists what does not fit, before the memory of a net that is much larger is taken.
     """
-    refuse_misfit(use.model, tensors)
-    return fit(_built(use), tensors)
+    refuse_misfit(use.model, plain_tensors(use, tensors))
+    return fit(_adapted(_built(use), use), tensors)
 
 
-def _built(description: RunConfig | Use) -> nn.Module:
+def plain_tensors(use: Use, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The part of an adapted net's state dict that is the plain net's, under its names."""
+    if use.adapter is None:
+        return tensors
+    return {plain_name(n): value for n, value in tensors.items() if not is_adapter_parameter(n)}
+
+
+def _adapted(net: nn.Module, use: Use, seed: int = 0) -> nn.Module:
+    """The net with its adapter, if it has one, which draws from `seed`."""
+    if use.adapter is None:
+        return net
+    shape = use.model.in_channels, use.image_size, use.image_size
+    return adapt(net, use.adapter, shape, seed)
+
+
+def _built(description: Use) -> nn.Module:
     """In the description's precision. Weights are drawn in float32, whatever it is, and become
     float64 before any are loaded: Lightning would convert the net after that."""
     return build(description.model).to(dtype_of(description.precision))

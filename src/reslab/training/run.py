@@ -22,6 +22,7 @@ from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module
 from reslab.errors import UserError
 from reslab.execution import Execution, place
+from reslab.methods.adapters import adaptation
 from reslab.methods.materialise import materialise
 from reslab.methods.trains import told, trainable
 from reslab.mirror.logger import Tracking, finish
@@ -67,7 +68,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
     costs = vars(complexity(net, (config.model.in_channels, size, size)))
-    if config.trains != ALL:
+    if config.trains != ALL or config.adapter:
         costs["trainable"] = trainable(net)
     trainer = make_trainer(config, folder, execution, costs)
     checkpoint = folder / store.CHECKPOINT
@@ -76,6 +77,8 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if trainer.is_global_zero:
         if resumed is None:
             store.drop_metrics_after(folder, 0)
+        if config.adapter:
+            print(adaptation(net, config.adapter), flush=True)
         if config.trains != ALL:
             print(told(net, config.trains), flush=True)
         start = {**environment(trainer, execution), "normalization_batch": normalized}

@@ -52,7 +52,7 @@ class Given:
     def _with_data(self, tree: Tree) -> Tree:
         name = self.data or ("imagefolder" if self.folder and "data" not in tree else None)
         if name:  # the inputs are those of the other data
-            tree = {key: tree[key] for key in ("model", "precision") if key in tree}
+            tree = {key: tree[key] for key in ("model", "precision", "adapter") if key in tree}
             tree["data"] = {"name": name}
         if self.folder:
             tree["data"] = {**tree["data"], "folder": self.folder}
