@@ -79,6 +79,14 @@ def test_a_download_is_written_where_it_has_the_sum_that_was_said() -> None:
     assert target.getvalue() == b"hello"
 
 
+def test_of_a_sum_that_is_known_in_part_this_part_is_checked() -> None:
+    for known in (HELLO[:8], ""):
+        with server(OK, b"hello") as url:
+            download(f"{url}/x", io.BytesIO(), known)
+    with server(OK, b"jello") as url, pytest.raises(UserError, match=f"expected .*{HELLO[:8]}$"):
+        download(f"{url}/x", io.BytesIO(), HELLO[:8])
+
+
 def test_a_download_of_another_sum_and_one_that_is_cut_off_are_refused_with_the_url() -> None:
     with (
         server(OK, b"jello") as url,

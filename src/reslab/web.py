@@ -51,8 +51,8 @@ def ask(url: str, patience: float, stall: float) -> Any:
 
 
 def download(url: str, target: IO[bytes], sha256: str) -> None:
-    """Write what a URL has to an open file. `UserError`, with the URL, unless it came whole and has
-    that SHA-256: what is in `target` is of no use then.
+    """Write what a URL has to an open file. `UserError`, with the URL, unless it came whole and its
+    SHA-256 begins so, as far as it is known: what is in `target` is of no use then.
 
     Progress is told on stderr: a bar on a terminal, ten lines elsewhere. To a file with a name:
     `with disk.replacing(path) as temporary, temporary.open("wb") as target`.
@@ -62,7 +62,7 @@ def download(url: str, target: IO[bytes], sha256: str) -> None:
     except (OSError, HTTPException) as error:
         reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise UserError(f"{url}: {reason}") from None
-    if found != sha256:
+    if not found.startswith(sha256):
         raise UserError(
             f"{url} is not what it should be, but altered, there or on the way\n"
             f"  found     SHA-256 {found}\n  expected  SHA-256 {sha256}"

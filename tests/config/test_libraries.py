@@ -52,21 +52,28 @@ def test_what_a_library_has_is_told_with_its_prefix_without_importing_torch() ->
 
 
 @pytest.mark.parametrize(
-    ("name", "net"),
+    ("name", "net", "start"),
     [
-        ("timm:resnet50.a1_in1k", "timm:resnet50"),
-        ("resnet50.a1_in1k", "timm:resnet50"),
-        ("torchvision:resnet50.IMAGENET1K_V2", "torchvision:resnet50"),
+        ("timm:resnet50.a1_in1k", "timm:resnet50", "timm:resnet50.a1_in1k"),
+        ("resnet50.a1_in1k", "timm:resnet50", "timm:resnet50.a1_in1k"),
+        (
+            "torchvision:resnet50.IMAGENET1K_V2",
+            "torchvision:resnet50",
+            "torchvision:<Net>_Weights.IMAGENET1K_V2",
+        ),
     ],
 )
-def test_a_name_of_trained_weights_is_refused_with_the_nets(name: str, net: str) -> None:
-    with pytest.raises(UserError, match=rf"but nets here start untrained; the net alone is {net}$"):
+def test_a_name_of_trained_weights_is_refused_with_the_words_for_both(
+    name: str, net: str, start: str
+) -> None:
+    told = rf"the net alone is {net}, and to begin with these weights .* start: {start}$"
+    with pytest.raises(UserError, match=told):
         describe(name)
 
 
 def test_a_name_of_trained_weights_is_refused_in_a_description_too() -> None:
     model = {"family": "foreign", "library": "timm", "architecture": "resnet50.a1_in1k"}
-    with pytest.raises(UserError, match=r"here: model.architecture: .* nets here start untrained"):
+    with pytest.raises(UserError, match=r"here: model.architecture: .* not only a net"):
         resolve({"model": model, "data": "digits", "recipe": "digits"}, "here")
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reslab.config import Augmentation, Optimizer, Recipe, RunConfig, Schedule, resolve
+from reslab.config.recipe import Moments
 from reslab.config.strict_yaml import merge
+from reslab.errors import UserError
 
 PAPER = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}
 
@@ -208,3 +210,27 @@ def test_he_2015s_schedule_at_other_budgets(
 
 def test_a_recipe_without_warm_up_gets_none() -> None:
     assert run(budget=0.001).scaled_recipe.schedule.warmup_steps == 0
+
+
+def test_a_normalization_is_a_word_or_numbers() -> None:
+    numbers = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.2, 0.2]}
+    found = run(recipe__normalization=numbers).recipe.normalization
+    assert found == Moments(mean=(0.5, 0.5, 0.5), std=(0.25, 0.2, 0.2))
+    assert run(recipe__normalization="channel").recipe.normalization == "channel"
+
+
+@pytest.mark.parametrize(
+    ("normalization", "told"),
+    [
+        ({"mean": [0.5], "std": [0.2]}, "recipe.normalization: 1 numbers .* 3 channels"),
+        ({"mean": [0.5, 0.5], "std": [0.2]}, "recipe.normalization.std: 1 numbers beside 2"),
+        ({"mean": [0.5], "std": [0.0]}, "recipe.normalization.std.0: got 0.0"),
+        ({"mean": [0.5], "sd": [0.2]}, "recipe.normalization.sd: no such field.*did you mean std"),
+        ("chanel", "recipe.normalization: got 'chanel'; .*did you mean channel"),
+        ("start", "recipe.normalization: start is that of the weights .*starts from none"),
+        (3, "recipe.normalization: got 3"),
+    ],
+)
+def test_what_is_no_normalization_is_told_at_its_path(normalization: Any, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        run(recipe__normalization=normalization)

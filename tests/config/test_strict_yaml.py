@@ -341,3 +341,12 @@ def test_what_a_file_may_not_say_an_assignment_may_not(text: str) -> None:
 def test_an_assignment_of_what_is_no_yaml_is_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"a: .* is no YAML value"):
         parse_assignment(text)
+
+
+@pytest.mark.parametrize("key", ["start", "teacher", "adapter", "recipe.normalization"])
+def test_some_mappings_are_values_and_replace_what_was_there(key: str) -> None:
+    one, other = {"a": 1, "b": 2}, {"a": 3}
+    assert flatten(merge({key: one}, {key: other})) == {f"{key}.a": 3}
+    assert flatten(merge({key: "word"}, {key: other})) == {f"{key}.a": 3}
+    assert flatten(merge({key: one}, {key: "word"})) == {key: "word"}
+    assert flatten(merge({key: one}, {f"{key}.b": 4})) == {f"{key}.a": 1, f"{key}.b": 4}

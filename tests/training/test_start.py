@@ -53,7 +53,7 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
     from reslab.training import run
 
     with monkeypatch.context() as broken:
-        broken.setattr(run, "materialise", lambda _: 1 / 0)
+        broken.setattr(run, "materialise", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             start(config)
     assert store.state(config.parent) == "crashed"
@@ -73,7 +73,7 @@ def test_an_error_is_recorded_and_the_next_try_clears_it(
 def test_what_runs_out_is_recorded_in_a_line(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
 ) -> None:
-    def run_out(_: object) -> None:
+    def run_out(*_: object) -> None:
         raise error
 
     from reslab.training import run
@@ -94,7 +94,7 @@ def test_a_run_without_file_handles_still_says_so(
 
     held: list[int] = []
 
-    def take_all(_: object) -> None:
+    def take_all(*_: object) -> None:
         while True:
             held.append(os.open(os.devnull, os.O_RDONLY))
 

@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from reslab.errors import UserError
 from reslab.models import build
-from reslab.weights.names import fit, from_torchvision, to_torchvision, translate
+from reslab.weights.names import fit, from_torchvision, to_torchvision, translate, under_names
 
 AKAMASTER = Path(__file__).parents[2].parent / "shared/data/weights/resnet20-12fca82f.th"
 
@@ -134,3 +135,26 @@ def test_half_precision_fits() -> None:
     halves = {k: v.half() if v.is_floating_point() else v
               for k, v in build("resnet8_w8").state_dict().items()}  # fmt: skip
     assert fit(build("resnet8_w8"), halves).fc.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["resnet18", "resnet50_gn", "seresnet50", "resnet50c", "resnet50d", "densenet121"],
+)
+def test_timms_names_of_a_nets_parts_are_found(name: str) -> None:
+    """A deep stem is one Sequential there; squeeze and excitation is called se."""
+    with torch.device("meta"):
+        ours = build(name).state_dict()
+        theirs = timm.create_model(name).state_dict()
+    found = under_names(ours, translate(theirs))
+    assert {key: value.shape for key, value in found.items()} == {
+        key: value.shape for key, value in ours.items()
+    }
+
+
+def test_torchvisions_old_names_of_a_dense_layer_are_read() -> None:
+    """densenet121-a639ec97.pth has denselayer1.norm.1; its own loader renames them."""
+    old = "features.denseblock1.denselayer2.conv.2.weight"
+    assert list(translate({old: torch.zeros(1)})) == [
+        "features.denseblock1.denselayer2.conv2.weight"
+    ]

@@ -3,7 +3,7 @@ read; and the numbers that they hold."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -104,5 +104,11 @@ def _values(allowed: tuple[str, ...] | Not) -> str:
 
 def described(annotation: Any) -> list[type[Description]]:
     """The descriptions that an annotated field may hold: of `X | None` X, of a union all."""
-    parts = (annotation, *get_args(annotation))
-    return [t for t in parts if isinstance(t, type) and issubclass(t, Description)]
+    if isinstance(annotation, type) and issubclass(annotation, Description):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in described(part)]
+
+
+def holds_words(annotation: Any) -> bool:
+    """Whether an annotated field may hold a word, beside descriptions or without."""
+    return get_origin(annotation) is Literal or any(map(holds_words, get_args(annotation)))

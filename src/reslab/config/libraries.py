@@ -56,9 +56,10 @@ def tag_of(architecture: str) -> str:
 
 
 def refusal(library: str, architecture: str) -> str:
-    """Why a name with a tag names no net here."""
+    """Why a name with a tag names no net here, and how both are said."""
     net, _, tag = architecture.partition(".")
+    weights = f"timm:{architecture}" if library == "timm" else f"torchvision:<Net>_Weights.{tag}"
     return (
-        f"{library}:{architecture} names trained weights ({tag}), but nets here start untrained; "
-        f"the net alone is {library}:{net}"
+        f"{library}:{architecture} names trained weights ({tag}) and not only a net; the net alone "
+        f"is {library}:{net}, and to begin with these weights say beside it start: {weights}"
     )

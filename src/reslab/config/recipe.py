@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Collection
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from reslab.config.data import Photographs
 from reslab.config.description import (
     Description,
+    FiniteFloat,
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
@@ -32,6 +33,35 @@ Normalizing = Literal[
     "none",
 ]
 """Ways to normalise pixels; see `Recipe.normalization`."""
+
+
+class Moments(Description):
+    """A normalisation in numbers of pixels / 255, one per channel: (x - mean) / std."""
+
+    mean: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    std: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _of_the_same_channels(self) -> Self:
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"std: {len(self.std)} numbers beside {len(self.mean)} of mean; expected one of "
+                "each per channel"
+            )
+        return self
+
+
+def _said_as(value: Any) -> str:
+    return UNNAMED[1] if isinstance(value, dict | Moments) else UNNAMED[0]
+
+
+UNNAMED = ("a word", "in numbers")
+"""The ways to say a normalisation, as pydantic's paths have them; nobody writes them."""
+
+Normalized = Annotated[
+    Annotated[Literal[Normalizing, "start"], Tag(UNNAMED[0])] | Annotated[Moments, Tag(UNNAMED[1])],
+    Discriminator(_said_as),
+]
 
 
 class Optimizer(Description):
@@ -168,7 +198,7 @@ class Recipe(Description):
     batch_size: PositiveInt
     optimizer: Optimizer
     schedule: Schedule
-    normalization: Normalizing
+    normalization: Normalized
     """pixel_mean: minus the training images' mean image; pixel_mean_global_std: then divided by the
     standard deviation of all their pixels (Huang 2016, the authors' code); channel: their mean and
     standard deviation per channel; channel_mean: minus the mean per channel (Hu 2018);
@@ -176,7 +206,8 @@ class Recipe(Description):
     channel, on CIFAR-10 the 0.2023, 0.1994, 0.2010 of much code (Zhang 2019); gcn_zca: each image
     minus its mean and scaled to a norm of 55, then whitened by ZCA with 0.1 added to the variances
     (Zagoruyko 2016, Tables 2 to 4, by pylearn2); imagenet: ImageNet's; none: pixels in [0, 1]. All
-    others on pixels divided by 255."""
+    others on pixels divided by 255. start: what the weights that the run starts from were trained
+    with; {mean: […], std: […]}: these numbers."""
     augmentation: Augmentation = Augmentation()
     photographs: Photographs | None = None
     """How photographs become square inputs; other data have none."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -20,8 +21,10 @@ from reslab.config.data import OF_ONE_SIZE, Counts, Data, facts_of, known_classe
 from reslab.config.datasets import DatasetName, read_words
 from reslab.config.description import Description, described
 from reslab.config.nets import FAMILIES
-from reslab.config.recipe import Recipe
+from reslab.config.origins import CHECKPOINT, published, run_of, sha256_of, weights_root
+from reslab.config.recipe import UNNAMED, Recipe
 from reslab.config.run import RunConfig
+from reslab.config.start import is_path, same_classes
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
@@ -76,7 +79,14 @@ def resolve(tree: Tree, where: str | Place) -> RunConfig:
     )
     model = net | _shape(data) | _without_name(model)
     recipe = merge(named, _without_name(recipe))
-    return validate({**tree, "model": model, "data": data, "recipe": recipe}, place)
+    tree = {k: v for k, v in tree.items() if k not in TAKEN_AWAY or v not in (None, "none")}
+    with located(place("start")):
+        start = {"start": _whole_start(tree["start"], data)} if "start" in tree else {}
+    return validate({**tree, **start, "model": model, "data": data, "recipe": recipe}, place)
+
+
+TAKEN_AWAY = ("start", "teacher", "adapter")
+"""Fields that none takes away, which the base has said."""
 
 
 def _part(tree: Tree, key: str, place: Place) -> Tree:
@@ -224,6 +234,50 @@ def _described(data: Tree) -> Data | None:
         return None
 
 
+def _whole_start(start: Any, data: Tree) -> Any:
+    """An origin's tree with a file's digest, and with how the head begins where that follows."""
+    start = {"name": start} if isinstance(start, str) else start
+    if not isinstance(start, dict):
+        raise UserError(f"got {spelled(start)}; expected a name, a path, or a mapping")
+    name = start.get("name")
+    if isinstance(name, str) and urlsplit(name).scheme in ("http", "https"):
+        raise UserError(f"got {quoted(name)}; a URL needs its digest: {{url: …, sha256: …}}")
+    if isinstance(name, str) and is_path(name):
+        start = {key: value for key, value in start.items() if key != "name"} | {"file": name}
+    elif isinstance(name, str):
+        published(name)
+    if isinstance(start.get("file"), str):
+        start = _looked_at(start, start["file"])
+    return _with_head(start, data)
+
+
+def _looked_at(start: Tree, word: str) -> Tree:
+    """A file's tree with its absolute path and its digest; a run's folder is its checkpoint."""
+    path = _absolute(word)
+    path = path / CHECKPOINT if path.is_dir() else path
+    start = {**start, "file": str(path)}
+    if start.get("sha256") is not None:
+        return start
+    found = next((one for one in (path, weights_root() / path.name) if one.is_file()), None)
+    if found is None:
+        raise UserError(f"there is no file {path}, and no {weights_root() / path.name}")
+    return {**start, "file": str(found.absolute()), "sha256": sha256_of(found)}
+
+
+def _with_head(start: Tree, data: Tree) -> Tree:
+    """`head: kept` where nothing is said and the file's run had the same classes."""
+    if "head" in start or start.get("loads") == "trunk" or not isinstance(start.get("file"), str):
+        return start
+    ours, theirs = _described(data), _data_of(Path(start["file"]))
+    return {**start, "head": "kept"} if ours and theirs and same_classes(ours, theirs) else start
+
+
+def _data_of(path: Path) -> Data | None:
+    """The data of the run that a file's weights are of, where they say it."""
+    data = (run_of(path) or {}).get("data")
+    return _described(data) if isinstance(data, dict) else None
+
+
 def _shape(data: Tree) -> Tree:
     """What a net's description takes from the data; nothing from data that validation refuses."""
     described = _described(data)
@@ -291,7 +345,7 @@ def problems(error: ValidationError, where: str | Place, description: type[Descr
 def _problem(detail: ErrorDetails, description: type[Description]) -> tuple[str, str]:
     """The path of a problem, and what it is."""
     # pydantic names the member of a union in the path; nobody wrote it.
-    path = ".".join(part for part in map(str, detail["loc"]) if part not in FAMILIES)
+    path = ".".join(p for p in map(str, detail["loc"]) if p not in (*FAMILIES, *UNNAMED))
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     match detail["type"]:
         case "value_error":
@@ -340,6 +394,8 @@ EXPECTED = {
 def _fields(description: Any, parents: list[str]) -> list[str]:
     """Field names of the description at a path into another; a union's member by its family."""
     for parent in parents:
+        if parent in UNNAMED:
+            continue
         family = FAMILIES.get(parent)
         description = family or described(description.model_fields[parent].annotation)[0]
     return list(description.model_fields)

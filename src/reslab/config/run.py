@@ -17,7 +17,8 @@ from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
 from reslab.config.nets import Net
-from reslab.config.recipe import MOST_STEPS, Normalizing, Recipe
+from reslab.config.recipe import MOST_STEPS, Moments, Normalized, Recipe
+from reslab.config.start import Start
 from reslab.config.trains import ALL, Trains, does_not_train, has_stages
 
 Precision = Literal["32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"]
@@ -37,6 +38,8 @@ class RunConfig(Description):
     bfloat16 and float16, for which older GPUs (T4, V100) have units; with 16-mixed the gradients
     are scaled, and a step in which they overflow changes no weight, but counts. 64-true is float64
     throughout, from weights drawn in float32."""
+    start: Start | None = None
+    """What it starts from in place of weights drawn from its seed."""
     adapter: Adapter | None = None
     """What the net gets on top, or loses, when its weights are there."""
     trains: Trains = ALL
@@ -77,6 +80,11 @@ class RunConfig(Description):
             )
         if reason := does_not_suit(self.recipe.normalization, self.data):
             raise ValueError(f"recipe.normalization: {reason}")
+        if self.recipe.normalization == "start" and self.start is None:
+            raise ValueError(
+                "recipe.normalization: start is that of the weights that a run starts from, and it "
+                "starts from none; say start: …, or another normalization: channel"
+            )
         return self
 
     @model_validator(mode="after")
@@ -130,10 +138,8 @@ class RunConfig(Description):
 
     @property
     def run_id(self) -> str:
-        """Ten hexadecimal digits that name this value, wherever its images lie."""
-        dump = self.model_dump(
-            mode="json", exclude_defaults=True, exclude={"data": {"folder": True}}
-        )
+        """Ten hexadecimal digits that name this value, wherever its images and weights lie."""
+        dump = self.model_dump(mode="json", exclude_defaults=True, exclude=WHERE)
         canonical = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
@@ -147,9 +153,18 @@ def no_depths(config: RunConfig) -> str | None:
     return None
 
 
-def does_not_suit(normalization: Normalizing, data: Data) -> str | None:
+WHERE = {"data": {"folder": True}, "start": {"file": True, "url": True}}
+"""Fields that say where something lies whose content is described beside them."""
+
+
+def does_not_suit(normalization: Normalized, data: Data) -> str | None:
     """Why these images cannot be normalised so; None if they can."""
     facts = facts_of(data)
+    if isinstance(normalization, Moments) and len(normalization.mean) != facts.in_channels:
+        return (
+            f"{len(normalization.mean)} numbers of each kind; the images of {data.name} have "
+            f"{facts.in_channels} channels"
+        )
     if normalization == "imagenet" and facts.in_channels != 3:
         return f"imagenet is for colour; {data.name} is grey"
     if normalization == "gcn_zca" and facts.photographs:

@@ -36,6 +36,11 @@ class Whole(Tree):
     """A mapping that is a value: laid over another it takes its place and leaves nothing of it."""
 
 
+VALUES = frozenset({"start", "teacher", "adapter", "normalization"})
+"""Keys whose mappings are always values, and whose words take a mapping's place: parts of another
+origin beside those of the first would be none. A dotted path changes a part of one."""
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2's scalars, without duplicate keys and without tags."""
 
@@ -242,8 +247,8 @@ def merge(base: Tree, override: Tree) -> Tree:
 
     A key of either may be dotted (`recipe.optimizer.lr`); the result has none. Where one side is a
     mapping and the other a bare string, the string is short for `{name: …}`. A `Whole` mapping
-    replaces, and stays one where it is laid over. `UserError` where one of the two says the same
-    twice.
+    replaces, and stays one where it is laid over; so does what stands under one of `VALUES`.
+    `UserError` where one of the two says the same twice.
     """
     return _laid_over(nested(base), nested(override))
 
@@ -258,6 +263,8 @@ def nested(tree: Tree, prefix: str = "") -> Tree:
         path = f"{prefix}{head}"
         value = {rest: value} if rest else value
         part = nested(value, f"{path}.") if isinstance(value, dict) else value
+        if head in VALUES and isinstance(part, dict) and not rest:
+            part = Whole(part)
         whole[head] = _united(whole[head], part, path) if head in whole else part
     return whole
 
@@ -275,7 +282,7 @@ def _laid_over(base: Tree, override: Tree) -> Tree:
     merged = type(base)(base)
     for key, value in override.items():
         here = _unshortened(merged.get(key), value)
-        value = _unshortened(value, here)
+        value = value if key in VALUES else _unshortened(value, here)
         if isinstance(value, dict) and not isinstance(value, Whole):
             value = _laid_over(here if isinstance(here, dict) else {}, value)
         merged[key] = value

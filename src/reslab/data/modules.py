@@ -16,12 +16,15 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 
 from reslab.config.data import facts_of
+from reslab.config.recipe import Moments
 from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import spelled
 from reslab.data import files
 from reslab.data.augment import Draws, augmented, mixed
-from reslab.data.normalize import Normalization
+from reslab.data.normalize import Kind, Normalization
 from reslab.data.order import Order, Rows, mix_seed
 from reslab.data.sources import Split, held_out, in_use, open_part
+from reslab.errors import UserError
 
 Images = TypeVar("Images", bound=Sized)
 Batch = tuple[Tensor, Tensor]
@@ -159,9 +162,15 @@ class ImageData(LightningDataModule, ABC, Generic[Images]):
     undecodable: int = 0
     """Files that are in neither split because they cannot be decoded."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, told: Normalization | None = None) -> None:
+        """`told` is a normalisation that is not fitted: that of the weights which a run starts
+        from."""
         super().__init__()
         self.config = config
+        numbers = config.recipe.normalization
+        if isinstance(numbers, Moments):
+            told = Normalization.given(numbers.mean, numbers.std)
+        self.told = told
 
     @property
     def train_examples(self) -> int:
@@ -224,7 +233,7 @@ class ResidentData(ImageData[Split]):
         source = open_part(self.config.data)
         train, test = in_use(source.train, source.test, self.config.data)
         device = self.device()
-        fitted = Normalization.fit(self.config.recipe.normalization, train.images)
+        fitted = self.told or Normalization.fit(fitted_kind(self.config), train.images)
         self.normalization = fitted.to(device)
         self.class_names = source.class_names
         self.train, self.test = train.to(device), test.to(device)
@@ -250,10 +259,18 @@ class ResidentData(ImageData[Split]):
         return EvaluationBatches(split, self.normalization, dtype, rank, ranks)
 
 
-def data_module(config: RunConfig) -> ImageData[Any]:
+def fitted_kind(config: RunConfig) -> Kind:
+    """How a run's normalisation is fitted, where it is."""
+    kind = config.recipe.normalization
+    if isinstance(kind, Moments) or kind == "start":
+        raise UserError(f"recipe.normalization: {spelled(kind)} is not fitted on images")
+    return kind
+
+
+def data_module(config: RunConfig, told: Normalization | None = None) -> ImageData[Any]:
     """The DataModule of a run's data: `ResidentData`, or `photographs.PhotographData`."""
     if not facts_of(config.data).photographs:
-        return ResidentData(config)
+        return ResidentData(config, told)
     from reslab.data.photographs.opened import PhotographData  # torchvision: a second
 
-    return PhotographData(config)
+    return PhotographData(config, told)

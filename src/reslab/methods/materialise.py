@@ -1,7 +1,7 @@
 """From a description to a net, the one way: build, adapt, load. Training begins with `materialise`;
 whatever uses a trained net has it from `restore`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,18 @@ from reslab.weights.names import fit
 from reslab.weights.near import refuse_misfit
 
 
-def materialise(config: RunConfig) -> nn.Module:
-    """The net that a run begins its training with: drawn from its seed, adapted, in part frozen.
+def materialise(config: RunConfig, load: Callable[[nn.Module], None] | None = None) -> nn.Module:
+    """The net that a run begins its training with: drawn from its seed, with other weights where
+    `load` puts them, adapted, in part frozen.
 
     An adapter draws from a key of its own, so that the net's weights are those of one without.
     """
     torch.manual_seed(init_seed(config.seed))
     use = Use.of_run(config)
-    net = _adapted(_built(use), use, adapter_seed(config.seed))
+    net = _built(use)
+    if load is not None:
+        load(net)
+    net = _adapted(net, use, adapter_seed(config.seed))
     freeze(net, config.model, config.trains)
     return net
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
-from reslab.config.description import Description, PositiveFloat, described
+from reslab.config.description import Description, PositiveFloat, described, holds_words
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import flatten, load_yaml
 from reslab.config.views import CENTER
@@ -223,7 +223,7 @@ def run_fields() -> frozenset[str]:
             inner = described(field.annotation)
             for part in inner:
                 names += leaves(part, f"{prefix}{name}.")
-            names += [] if inner else [prefix + name]
+            names += [prefix + name] if not inner or holds_words(field.annotation) else []
         return names
 
     return frozenset(leaves(RunConfig, ""))

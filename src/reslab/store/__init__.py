@@ -12,6 +12,7 @@ from reslab.store.folder import LOG as LOG
 from reslab.store.folder import LONGEST as LONGEST
 from reslab.store.folder import METRICS as METRICS
 from reslab.store.folder import RESULT as RESULT
+from reslab.store.folder import START as START
 from reslab.store.folder import TRACKING as TRACKING
 from reslab.store.folder import Busy as Busy
 from reslab.store.folder import Row as Row
@@ -28,6 +29,7 @@ from reslab.store.folder import is_locked as is_locked
 from reslab.store.folder import last_step as last_step
 from reslab.store.folder import lock as lock
 from reslab.store.folder import prepare as prepare
+from reslab.store.folder import read_begun as read_begun
 from reslab.store.folder import read_error as read_error
 from reslab.store.folder import read_metrics as read_metrics
 from reslab.store.folder import read_result as read_result

@@ -4,9 +4,10 @@
     runs/<experiment>/<variant>-s<seed>-<run_id>/       one run
 
 A run folder holds `config.yaml` and `tracking.json` from the start; training adds `env.json` (a
-list, one entry per start), `metrics.jsonl`, `last.ckpt`, `lock`, `error.json` and, last of all,
-`result.json`, which is never rewritten; the launcher adds `log.txt`. Evaluations with other views
-of the test images add files of their own, `eval-ten_crop.json`.
+list, one entry per start), `start.json` (what it began with, if not from scratch), `metrics.jsonl`,
+`last.ckpt`, `lock`, `error.json` and, last of all, `result.json`, which is never rewritten; the
+launcher adds `log.txt`. Evaluations with other views of the test images add files of their own,
+`eval-ten_crop.json`.
 """
 
 import contextlib
@@ -45,6 +46,7 @@ CHECKPOINT = "last.ckpt"
 LOG = "log.txt"
 LOCK = "lock"
 ERROR = "error.json"
+START = "start.json"
 RESULT = "result.json"
 
 LONGEST = 200
@@ -152,6 +154,13 @@ def write_error(folder: Path, message: str) -> None:
     """Record why a run crashed, if anything can be written there at all."""
     with contextlib.suppress(OSError, UserError):
         write_json(folder / ERROR, {"time": timestamp(), "message": message})
+
+
+def read_begun(folder: Path) -> dict[str, Any] | None:
+    """What a run that starts from other weights began with; None where it has not begun, or starts
+    from scratch."""
+    begun: dict[str, Any] | None = read_json(folder / START, records.BEGUN)
+    return begun
 
 
 def read_error(folder: Path) -> str:

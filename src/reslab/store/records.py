@@ -88,6 +88,22 @@ class Start(Record):
     normalization_batch: Count | None = None
 
 
+class Normalization(Record):
+    """Numbers of pixels / 255, one per channel."""
+
+    kind: str
+    mean: list[Number]
+    std: list[Number]
+
+
+class Begun(Record):
+    """`start.json`."""
+
+    origin: str
+    digest: str
+    normalization: Normalization | None = None
+
+
 class Crash(Record):
     """`error.json`."""
 
@@ -109,6 +125,7 @@ class Metrics(Record):
 
 RESULT: Shape = TypeAdapter(Result)
 STARTS: Shape = TypeAdapter(list[Start])
+BEGUN: Shape = TypeAdapter(Begun)
 CRASH: Shape = TypeAdapter(Crash)
 TRACKING: Shape = TypeAdapter(Tracking)
 EVALUATION: Shape = TypeAdapter(Evaluation)

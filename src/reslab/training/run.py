@@ -29,6 +29,7 @@ from reslab.mirror.logger import Tracking, finish
 from reslab.models.count import complexity
 from reslab.models.precision import default_device, set_precision
 from reslab.text import counted
+from reslab.training.beginning import begin
 from reslab.training.checkpointing import Checkpoint, Interrupted
 from reslab.training.classifier import Classifier
 from reslab.training.group import (
@@ -63,7 +64,10 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     began = time.monotonic()
     quiet_lightning()
     set_precision(config.precision)
-    net = materialise(config).to(memory_format=torch.channels_last)  # the fastest
+    checkpoint = folder / store.CHECKPOINT
+    resumed = checkpoint if checkpoint.exists() else None
+    begun = begin(config, folder, resumed)
+    net = materialise(config, begun.load).to(memory_format=torch.channels_last)  # the fastest
     size = input_size(config)
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
@@ -71,8 +75,6 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if config.trains != ALL or config.adapter:
         costs["trainable"] = trainable(net)
     trainer = make_trainer(config, folder, execution, costs)
-    checkpoint = folder / store.CHECKPOINT
-    resumed = checkpoint if checkpoint.exists() else None
     normalized = normalization_batch(net, config, execution)
     if trainer.is_global_zero:
         if resumed is None:
@@ -82,11 +84,12 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         if config.trains != ALL:
             print(told(net, config.trains), flush=True)
         start = {**environment(trainer, execution), "normalization_batch": normalized}
-        begun = {"run_id": config.run_id, "resumed": resumed is not None}
-        store.append_start(folder, {**start, **begun})
+        which = {"run_id": config.run_id, "resumed": resumed is not None}
+        store.append_start(folder, {**start, **which})
     try:
         with in_our_words(trainer, net, config, execution):
-            outcome = fit_and_test(trainer, Classifier(net, config), data_module(config), resumed)
+            data = data_module(config, begun.normalization)
+            outcome = fit_and_test(trainer, Classifier(net, config), data, resumed)
     except Interrupted:
         if trainer.is_global_zero:
             print("interrupted; the same command goes on from here", flush=True)

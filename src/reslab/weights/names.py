@@ -24,6 +24,7 @@ RENAMES: Renames = (
     (r"^(?:module\.|_orig_mod\.|model\.|net\.|backbone\.)+", ""),
     (r"^linear\.", "fc."),  # akamaster/pytorch_resnet_cifar10, kuangliu/pytorch-cifar
     (r"\.shortcut\.", ".downsample."),  # the same two, option B
+    (r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),  # torchvision's files of DenseNets
 )
 
 DENSE_RENAMES: Renames = (
@@ -39,6 +40,25 @@ DENSE_RENAMES: Renames = (
     (r"(?<=\.)bn", "norm"),
 )
 """Our names of a dense net's parts and torchvision's."""
+
+TIMM_RENAMES: Renames = (
+    (r"\.se1\.", ".se."),
+    (r"^conv1\.", "conv1.0."),  # a deep stem is one Sequential there
+    (r"^bn1\.", "conv1.1."),
+    (r"^conv2\.", "conv1.3."),
+    (r"^bn2\.", "conv1.4."),
+    (r"^conv3\.", "conv1.6."),
+    (r"^bn3\.", "bn1."),
+)
+"""Our names of a residual net's parts and timm's, where these are not torchvision's: of a deep
+stem (resnet50d)."""
+
+SQUEEZED_RENAMES: Renames = TIMM_RENAMES[:1]
+"""The same, of squeeze and excitation behind a plain stem (seresnet50)."""
+
+NAMINGS: tuple[Renames, ...] = (DENSE_RENAMES, SQUEEZED_RENAMES, TIMM_RENAMES)
+"""How others call a net's parts where `RENAMES` are not enough: akamaster's, kuangliu's and
+chenyaofo's names, and timm's of other residual nets, are torchvision's but for these."""
 
 
 def translate(state_dict: Mapping[str, T]) -> dict[str, T]:
@@ -90,10 +110,15 @@ def fit(net: Net, state_dict: Mapping[str, Tensor]) -> Net:
 
 
 def under_names(expected: Iterable[str], state_dict: Mapping[str, T]) -> dict[str, T]:
-    """The state dict under a net's own names, of which some look like those of other code."""
+    """The state dict under a net's own names, by the naming under which most of it is the net's.
+
+    Some of our own names look like those of other code, which is why the net is asked.
+    """
     own = set(expected)
-    names = {_renamed(key, RENAMES): key for key in own}
-    return {key if key in own else names.get(key, key): v for key, v in state_dict.items()}
+    plain = {_renamed(key, RENAMES): key for key in own} | {key: key for key in own}
+    namings = [plain, *({_renamed(key, renames): key for key in own} for renames in NAMINGS)]
+    best = max(namings, key=lambda names: len({names.get(key, key) for key in state_dict} & own))
+    return {best.get(key, key): value for key, value in state_dict.items()}
 
 
 def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:

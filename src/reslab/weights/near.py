@@ -62,7 +62,7 @@ def what_fits(net: Described, tensors: Mapping[str, Tensor]) -> str | None:
     """`--set model.shortcut=B` or `--model resnet50`: what to say in place of `net`."""
     if isinstance(net, Foreign):
         return _zoo_net(tensors)
-    sizes = _sizes(net, tensors)
+    sizes = sizes_of(net, tensors)
     sized = _changed(net, sizes)
     if sized is None or _units(tensors) != net.units:
         return _zoo_net(tensors)
@@ -74,7 +74,7 @@ def what_fits(net: Described, tensors: Mapping[str, Tensor]) -> str | None:
     return _zoo_net(tensors)
 
 
-def _sizes(net: Described, tensors: Mapping[str, Tensor]) -> dict[str, int]:
+def sizes_of(net: Described, tensors: Mapping[str, Tensor]) -> dict[str, int]:
     """Channels and classes as the first convolution and the last linear layer have them."""
     matrices = [tensor for tensor in tensors.values() if tensor.dim() == 2]
     kernels = [tensor for tensor in tensors.values() if tensor.dim() == 4]
@@ -90,7 +90,7 @@ def _changes(net: Described) -> Iterator[dict[str, Any]]:
     for name in sorted(fields, key=lambda name: name != "shortcut"):
         annotation = fields[name].annotation
         values = get_args(annotation) if get_origin(annotation) is Literal else ()
-        values = (False, True) if annotation is bool else values
+        values = (False, True) if annotation is bool else tuple(sorted(values, key="none".__eq__))
         yield from ({name: value} for value in values if value != getattr(net, name))
 
 
@@ -135,7 +135,7 @@ def _zoo_net(tensors: Mapping[str, Tensor]) -> str | None:
     names = [name for name in ZOO if ZOO[name].description.units == units]
     for name in sorted(names, key=lambda name: _distance(name, tensors))[:NEAREST]:
         net = ZOO[name].description
-        changed = _changed(net, _sizes(net, tensors))
+        changed = _changed(net, sizes_of(net, tensors))
         if changed and _fits(changed, tensors):
             return f"--model {name}"
     return None
@@ -144,7 +144,7 @@ def _zoo_net(tensors: Mapping[str, Tensor]) -> str | None:
 def _distance(name: str, tensors: Mapping[str, Tensor]) -> int:
     """Between the numbers of parameters, for as many classes as the tensors have."""
     net = ZOO[name].description
-    classes = _sizes(net, tensors)["classes"]
+    classes = sizes_of(net, tensors)["classes"]
     own = cost(net, ZOO[name].image_size).params + (net.features + 1) * (classes - net.classes)
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     theirs = sum(t.numel() for key, t in tensors.items() if not key.endswith(statistics))

@@ -32,6 +32,7 @@ from reslab.data.modules import (
     drawn,
     dtype_of,
     finished,
+    fitted_kind,
     own_share,
 )
 from reslab.data.normalize import FITS, Kind, Measured, Normalization, measured
@@ -268,8 +269,8 @@ class PhotographData(ImageData[Pictures]):
 
     survey: Survey
 
-    def __init__(self, config: RunConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: RunConfig, told: Normalization | None = None) -> None:
+        super().__init__(config, told)
         assert config.recipe.photographs is not None  # RunConfig has checked it
         self.photographs = config.recipe.photographs
 
@@ -294,8 +295,9 @@ class PhotographData(ImageData[Pictures]):
         opened = open_photographs(data, workers)
         train, test = in_use(opened.train, opened.test, data)
         key = [opened.digest, data.holdout, data.prepared]
-        kind = self.config.recipe.normalization
-        self.normalization = fit_normalization(kind, train, self.photographs, key, workers)
+        self.normalization = self.told or fit_normalization(
+            fitted_kind(self.config), train, self.photographs, key, workers
+        )
         self.class_names, self.survey = opened.class_names, opened.survey
         self.undecodable = len(opened.survey.undecodable)
         self.train, self.test, self.held = train, test, held_out(opened.train, data)

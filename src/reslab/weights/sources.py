@@ -1,0 +1,68 @@
+"""From an origin to the tensors that it holds: the file is found or fetched, checked, and read.
+
+Other people's servers only send files, which are checked by the digests that are known of them; our
+own reader reads them, and nothing is ever unpickled.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reslab import store
+from reslab.config.origins import bring, published_file, sha256_of
+from reslab.config.start import Start
+from reslab.errors import UserError, located
+from reslab.weights.files import Weights, read_weights
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A file that a run starts from, as it lies there."""
+
+    label: str
+    path: Path
+    digest: str
+    """SHA-256 of its content."""
+
+
+def find(start: Start, folder: Path) -> Origin:
+    """The file of an origin, for the run in `folder`; one that is missing is downloaded.
+
+    `UserError` where it cannot be had, or is not what the run's description says.
+    """
+    path = parent_checkpoint(start.run, folder) if start.run else bring(start)
+    digest = sha256_of(path)
+    known = published_file(start)
+    expected = known.digest if known else start.sha256 or ""
+    if not digest.startswith(expected):
+        raise UserError(
+            f"{path} is not what the run starts from: its SHA-256 is {digest}, expected {expected}"
+            f"{'…' if len(expected) < 64 else ''}; bring that file back, or begin a new run"
+        )
+    return Origin(start.origin, path, digest)
+
+
+def parent_checkpoint(run_id: str, folder: Path) -> Path:
+    """The checkpoint of the run that another starts from: a finished one in a folder beside its
+    own. `UserError` where there is none."""
+    beside = sorted(folder.resolve().parent.glob(f"*-{run_id}"))
+    done = [one for one in beside if store.state(one) == "done"]
+    for one in done:
+        if (one / store.CHECKPOINT).is_file():
+            return one / store.CHECKPOINT
+    if done:
+        raise UserError(
+            f"{done[0].name}, which this run starts from, is done but has no {store.CHECKPOINT}; "
+            "bring it back, or move the folder away to train that run anew"
+        )
+    found = f"{beside[0].name} is {store.state(beside[0])}" if beside else f"there is no *-{run_id}"
+    raise UserError(
+        f"the run that this one starts from is not done: {found} in {folder.resolve().parent}; "
+        "train it first"
+    )
+
+
+def read(start: Start, folder: Path) -> tuple[Origin, Weights]:
+    """What an origin holds, under our names."""
+    origin = find(start, folder)
+    with located("start"):
+        return origin, read_weights(origin.path, start.key)

@@ -1,0 +1,128 @@
+"""A run that starts from other weights: loaded once, told, recorded, and kept at resume."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.small_runs import MakeRun, same, stopped_at, weights
+
+from reslab import disk, load, store
+from reslab.data.normalize import Normalization
+from reslab.errors import UserError
+from reslab.inference.evaluate import evaluate_file
+from reslab.training.start import start
+from reslab.weights.files import read_weights
+
+SHORT = {"recipe.steps": 6, "recipe.schedule.milestones": [3, 4]}
+STILL = {**SHORT, "recipe.optimizer.lr": 1e-30}
+"""Weights that do not move: a step is below the last bit of each."""
+
+
+def begun(config: Path) -> dict[str, Any]:
+    return dict(json.loads(config.with_name(store.START).read_text()))
+
+
+@pytest.mark.process
+def test_a_run_begins_with_the_weights_of_its_start_and_says_so(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent = make_run("parent", SHORT)
+    start(parent)
+    child = make_run("child", {**STILL, "start": str(parent.parent)})
+    capsys.readouterr()
+    start(child)
+    mine, theirs = weights(child), weights(parent)
+    trained = [name for name, value in mine.items() if value.is_floating_point()]
+    for name in trained:
+        if "running" not in name:
+            assert torch.equal(mine[name], theirs[name]), "the head, too: the classes are the same"
+    told = capsys.readouterr().out
+    assert "starts from last.ckpt (SHA-256" in told and "tensors loaded" in told
+    found = begun(child)
+    assert found["origin"] == "last.ckpt" and found["head"] == "kept" and not found["new"]
+    assert store.read_begun(child.parent) == found
+    assert store.read_begun(parent.parent) is None
+
+
+@pytest.mark.process
+def test_the_starts_normalization_is_the_runs_bit_for_bit_and_survives_resume(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    parent = make_run("parent", {**SHORT, "recipe.normalization": "pixel_mean"})
+    start(parent)
+    own = read_weights(parent.parent).about
+    change = {**SHORT, "recipe.normalization": "start", "start": str(parent.parent)}
+    child, whole = make_run("child", change), make_run("whole", change)
+    with stopped_at(2):
+        assert start(child) == 1
+    (parent.parent / store.CHECKPOINT).rename(tmp_path / "gone")
+    assert start(child) == 0, "at resume the origin is not needed"
+    (tmp_path / "gone").rename(parent.parent / store.CHECKPOINT)
+    start(whole)
+    assert same(weights(child), weights(whole))
+    about = read_weights(child.parent).about
+    assert own is not None and about is not None
+    assert torch.equal(about.normalization.mean, own.normalization.mean)
+    assert begun(child)["normalization"]["kind"] == "pixel_mean"
+    result = store.read_result(child.parent)
+    assert result is not None
+    assert evaluate_file(child.parent).score.wrong == result["test"]["wrong"]
+
+
+@pytest.mark.process
+def test_a_run_of_the_same_plan_is_found_beside_its_own_folder(make_run: MakeRun) -> None:
+    parent = make_run("parent", SHORT)
+    child = make_run("child", {**SHORT, "start": {"run": parent.parent.name[-10:], "head": "kept"}})
+    with pytest.raises(UserError, match=r"parent-.* is pending in .*; train it first"):
+        start(child)
+    start(parent)
+    assert start(child) == 0
+    assert begun(child)["origin"] == f"run {parent.parent.name[-10:]}"
+
+
+@pytest.mark.process
+def test_a_grey_run_on_other_classes_starts_from_a_run_on_them(make_run: MakeRun) -> None:
+    """Numbers said in the recipe are the run's, and the net that is loaded knows its classes."""
+    numbers = {"mean": [0.25], "std": [0.5]}
+    parent = make_run("parent", SHORT)
+    start(parent)
+    change = {"start": {"file": str(parent.parent), "head": "zeros"}, **SHORT}
+    child = make_run("child", {**change, "recipe.normalization": numbers})
+    start(child)
+    assert set(begun(child)["new"]) == {"fc.weight", "fc.bias"}
+    about = read_weights(child.parent).about
+    assert about is not None
+    told = Normalization.given([0.25], [0.5])
+    assert torch.equal(about.normalization.mean, told.mean)
+    assert load(child.parent)(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+
+
+def test_a_start_that_does_not_fit_is_recorded_as_the_runs_error(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    file = tmp_path / "other.pth"
+    torch.save({"a.weight": torch.zeros(3, 3)}, file)
+    config = make_run("a", {"start": str(file)})
+    with pytest.raises(UserError, match=r"start: .*other\.pth: the weights do not fit the net"):
+        start(config)
+    message = disk.read_json(config.with_name(store.ERROR))["message"]
+    assert "unexpected keys: a.weight" in message
+    assert store.state(config.parent) == "crashed"
+
+
+@pytest.mark.process
+def test_a_run_that_starts_from_an_adapted_one_has_its_adapters_in_its_weights(
+    make_run: MakeRun,
+) -> None:
+    adapter = {"name": "lora", "rank": 2}
+    parent = make_run("parent", {**SHORT, "adapter": adapter, "trains": ["adapter", "head"]})
+    start(parent)
+    child = make_run("child", {**STILL, "start": str(parent.parent), "adapter": "none"})
+    start(child)
+    images = torch.rand(4, 1, 8, 8)
+    assert torch.equal(
+        weights(child)["net.conv1.weight"], load(parent.parent).state_dict()["conv1.weight"]
+    )
+    assert load(child.parent)(images).shape == (4, 10)
