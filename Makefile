@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help experiment status table figure compare sync dashboard train models bench
-.PHONY: setup test-fast test test-slow soak check lint format clean
+.PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
 
 #| Experiments                                        results go to runs/NAME
 #|
@@ -47,6 +47,7 @@
 #|   make test-fast    under a minute: without tests that train
 #|   make test         under ten minutes: all but the slow ones; make test ARGS='-x -k resume'
 #|   make test-slow    the slow ones, under forty minutes
+#|   make test-lowest  fast tests of nets, descriptions and training with the lowest versions allowed
 #|   make soak         runs of many kinds, killed and starved for SECONDS=120, end with equal bits
 #|   make check        what CI runs: lint, then every test
 #|   make lint         ruff, mypy, and the floors that import-linter guards
@@ -79,6 +80,7 @@ reads.bench      := ARGS
 reads.test       := ARGS
 reads.test-fast  := ARGS
 reads.test-slow  := ARGS
+reads.test-lowest := ARGS
 reads.check      := ARGS
 reads.soak       := SECONDS ARGS
 $(foreach target,setup lint format clean help,$(eval reads.$(target) :=))
@@ -184,6 +186,10 @@ test: $(READY)
 test-slow: $(READY)
 	@$(RUN_ARGS) -m pytest -m slow --durations=10
 
+test-lowest: $(READY) .venv-lowest/.ready
+	@INTERPRETER=.venv-lowest/bin/python; \
+	$(RUN_ARGS) -m pytest -m 'not slow and not process' tests/config tests/models tests/training
+
 soak: $(READY)
 	@$(RUN_ARGS) -m tests.soak $${SECONDS:+"--seconds=$$SECONDS"}
 
@@ -230,6 +236,13 @@ _model:
 .venv/.ready: requirements.txt pyproject.toml $(if $(PYTHON),_always)
 .venv/.ready: $(if $(shell .venv/bin/python -c 'print("runs")' 2>/dev/null),,_always)
 	@sh scripts/venv.sh "$$PYTHON"
+
+# An environment of its own with the lowest versions of what pyproject.toml asks for.
+.venv-lowest/.ready: pyproject.toml
+	@rm -rf .venv-lowest
+	@"$$INTERPRETER" -m venv .venv-lowest
+	@.venv-lowest/bin/python scripts/install.py --lowest
+	@touch $@
 
 # An environment that is not ours is looked at and left alone.
 ifneq ($(filter test% soak check lint format,$(MAKECMDGOALS)),)

@@ -2,6 +2,7 @@
 Python runs this: with uv, which works in parallel, else with pip.
 
     .venv/bin/python scripts/install.py        called by scripts/venv.sh; standard library only
+    lowest/bin/python scripts/install.py --lowest     the lowest versions that pyproject.toml allows
 
 uv reads neither pip.conf nor PIP_*, so what they say is handed to it as UV_* variables; the user's
 own UV_* win. Where pip has a setting that uv has no word for, or uv fails, pip does it. Everything
@@ -15,11 +16,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WHAT = ["-r", str(ROOT / "requirements.txt"), "-e", f"{ROOT}[dev]"]
+LOWEST = ["--resolution", "lowest-direct", "-r", str(ROOT / "pyproject.toml"), "--extra", "dev"]
 LOG = Path(sys.prefix) / "install.log"
 
 WORDS = {
@@ -130,11 +132,11 @@ def logged(command: Sequence[str], environment: Mapping[str, str] | None = None)
         )
 
 
-def with_uv() -> None:
+def with_uv(what: Sequence[str] = WHAT) -> None:
     """`NotSaid`, `OSError` or `CalledProcessError` where pip has to do it."""
     listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True)
     said = environment(as_uv_says(pip_settings(listed.stdout)) | bytecode(os.environ), os.environ)
-    logged([installed_uv(), "pip", "install", "--python", sys.executable, *WHAT], said)
+    logged([installed_uv(), "pip", "install", "--python", sys.executable, *what], said)
 
 
 def with_pip(reason: str) -> None:
@@ -143,21 +145,35 @@ def with_pip(reason: str) -> None:
     logged([*PIP, "install", *WHAT])
 
 
-def main() -> int:
-    """Install; 1 where uv and pip both failed, after all that they printed."""
+def install() -> None:
+    """With uv, else with pip. `OSError` or `CalledProcessError` where both fail."""
+    try:
+        with_uv()
+    except NotSaid as setting:
+        with_pip(f"uv has no word for pip's setting {setting}")
+    except (OSError, subprocess.CalledProcessError) as error:
+        with_pip(f"uv failed ({_first_error() or error})")
+
+
+def install_lowest() -> None:
+    """With uv alone, since pip knows the highest versions only."""
+    try:
+        with_uv(LOWEST)
+    except NotSaid as setting:
+        raise OSError(f"uv has no word for pip's setting {setting}") from None
+
+
+def main(way: Callable[[], None] = install) -> int:
+    """Install; 1 where that failed, after all that uv and pip printed."""
     began, before = time.monotonic(), shutil.disk_usage(sys.prefix).free
     LOG.unlink(missing_ok=True)
     size = "some 130 packages, 6 GB on Linux" if sys.platform == "linux" else "some 110 packages"
     print(f"Installing {size} with uv; on a fast network under a minute.", flush=True)
     try:
-        try:
-            with_uv()
-        except NotSaid as setting:
-            with_pip(f"uv has no word for pip's setting {setting}")
-        except (OSError, subprocess.CalledProcessError) as error:
-            with_pip(f"uv failed ({_first_error() or error})")
-    except (OSError, subprocess.CalledProcessError):
-        print(LOG.read_text(encoding="utf-8", errors="replace"), file=sys.stderr)
+        way()
+    except (OSError, subprocess.CalledProcessError) as error:
+        log = LOG.read_text(encoding="utf-8", errors="replace") if LOG.exists() else ""
+        print(f"{log}{error}", file=sys.stderr)
         print(
             f"the installation failed; what it printed stands above and in {LOG}", file=sys.stderr
         )
@@ -175,4 +191,4 @@ def _first_error() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(install_lowest if sys.argv[1:] == ["--lowest"] else install))

@@ -119,3 +119,18 @@ def test_bytecode_is_compiled_where_an_import_may_not_keep_it(install: ModuleTyp
     assert compiled == {"UV_COMPILE_BYTECODE": "true"}
     own = {"UV_COMPILE_BYTECODE": "false"}
     assert install.environment(compiled, own) == own
+
+
+def test_the_lowest_versions_are_uvs_business_alone(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pip takes the highest that it may, and what it installed would test nothing."""
+
+    def not_said(what: Sequence[str]) -> None:
+        assert what[:2] == ["--resolution", "lowest-direct"]
+        raise install.NotSaid("timid")
+
+    monkeypatch.setattr(install, "with_uv", not_said)
+    monkeypatch.setattr(install, "with_pip", lambda reason: pytest.fail("pip"))
+    assert install.main(install.install_lowest) == 1
+    assert "uv has no word for pip's setting timid" in capsys.readouterr().err

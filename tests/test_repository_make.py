@@ -29,7 +29,8 @@ READS = {
     "models": ["MODEL"],
     "soak": ["SECONDS", "ARGS"],
     **{target: ["NAME"] for target in ("status", "table", "figure", "compare", "dashboard")},
-    **{target: ["ARGS"] for target in ("bench", "test", "test-fast", "test-slow", "check")},
+    **{target: ["ARGS"] for target in ("bench", "check")},
+    **{target: ["ARGS"] for target in ("test", "test-fast", "test-slow", "test-lowest")},
     **{target: [] for target in ("setup", "lint", "format", "clean", "help")},
 }
 """What each target reads."""
