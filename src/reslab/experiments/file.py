@@ -115,8 +115,11 @@ class Override:
         return f"grid ({label})" if self.of_grid else f"variants.{label}"
 
 
-def chosen(experiment: Experiment, options: Options, where: str) -> tuple[Tree, list[Override]]:
-    """The base without SET, and the variants that ONLY picks; `UserError` with what is wrong."""
+def chosen(
+    experiment: Experiment, options: Options, where: str
+) -> tuple[Tree, list[Override], list[str]]:
+    """The base without SET, all variants, and the labels that ONLY picks; `UserError` with what is
+    wrong."""
     _refuse_too_many(experiment, options.seeds or len(experiment.seeds), where)
     base, overrides = both(
         partial(_base, experiment, where), lambda: gathered(_overrides(experiment, where))
@@ -125,9 +128,8 @@ def chosen(experiment: Experiment, options: Options, where: str) -> tuple[Tree, 
     with located(where):
         _refuse_equal_slugs(labels)
     picked = pick(labels, options.only or "*")
-    those = [override for override in overrides if override.label in picked]
-    _refuse_idle(options.set, base, those)
-    return base, those
+    _refuse_idle(options.set, base, [each for each in overrides if each.label in picked])
+    return base, overrides, picked
 
 
 def _base(experiment: Experiment, where: str) -> Tree:

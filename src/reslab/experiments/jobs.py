@@ -19,6 +19,10 @@ class Job:
     config: RunConfig
     state: store.State
     """What had become of it when the plan was made."""
+    start: Path | None = None
+    """The folder of the run that it starts from."""
+    is_origin: bool = False
+    """Whether it is no row's, and only trained because others start from it."""
 
     @property
     def pending(self) -> bool:
@@ -39,4 +43,14 @@ class Job:
 
 def jobs_of(plan: Plan) -> list[Job]:
     """The plan's runs in the order in which they are started."""
-    return [Job(v, folder, config, store.state(folder)) for v, folder, config in plan.runs()]
+    return [
+        Job(
+            variant,
+            folder,
+            config,
+            plan.state(folder.name),
+            plan.start_of(folder.name),
+            variant in plan.origins,
+        )
+        for variant, folder, config in plan.runs()
+    ]

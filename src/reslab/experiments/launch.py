@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ def launch(jobs: list[Job], slots: list[Slot], execution: Execution) -> Failures
                     running.remove(run)
                     free.append(run.slot)
                     failed |= _close(run, pending, overview)
+                failed |= _blocked(pending, failed, overview)
                 if free and (job := _next(pending)):
                     try:
                         running.append(start(job, free[-1], execution))
@@ -153,14 +154,47 @@ def stop(running: list[Running]) -> None:
 
 
 def _next(pending: deque[Job]) -> Job | None:
-    """The first job that nobody is training; final ones are dropped, locked ones wait."""
+    """The first job that nobody is training; final ones are dropped, locked ones wait, and so do
+    those that start from a run which is not done."""
     for _ in range(len(pending)):
         job = pending.popleft()
         state = store.state(job.folder)
-        if state == "running":
+        if state == "running" or (state not in store.FINAL and not _can_start(job)):
             pending.append(job)
         elif state not in store.FINAL:
             return job
+    return None
+
+
+def _can_start(job: Job) -> bool:
+    return job.start is None or store.state(job.start) == "done"
+
+
+def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failures:
+    """Runs of which the one that they start from will not be there: taken out, with the reason."""
+    lost = {job.folder for job in failed}
+    found = Failures()
+    for job in list(pending):
+        if job.start is not None and (reason := _why_blocked(job.start, lost)):
+            pending.remove(job)
+            lost.add(job.folder)
+            found[job] = reason
+            overview.say(f"{job.folder.name}: blocked")
+    return found
+
+
+def _why_blocked(start: Path, lost: Collection[Path]) -> str | None:
+    """Why nothing can start from a run; None where something can, or may yet."""
+    if start in lost:
+        return f"it starts from {start.name}, which has failed"
+    state = store.state(start)
+    if state in ("diverged", "damaged"):
+        return f"it starts from {start.name}, which is {state}"
+    if state == "done" and not (start / store.CHECKPOINT).exists():
+        return (
+            f"it starts from {start.name}, whose {store.CHECKPOINT} is gone; bring it back, or "
+            "move that run's folder away, and it is trained anew"
+        )
     return None
 
 

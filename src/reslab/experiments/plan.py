@@ -6,18 +6,20 @@ starts, so that tables and figures need nothing else.
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from reslab import papers, store
 from reslab.config import RunConfig, flatten, input_size, merge, resolve
 from reslab.config.costs import Impossible, costs
+from reslab.config.nets import Net
 from reslab.config.resolve import Place
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
+from reslab.experiments.edges import Family, Parent, divided
 from reslab.experiments.file import (
     Experiment,
     Override,
@@ -38,12 +40,32 @@ def read_plan_file(name: str, options: Options) -> Plan:
 
 def expand(name: str, experiment: Experiment, options: Options, where: str) -> Plan:
     """Lay every variant over the base, which `options` may change, for every seed."""
-    _, (base, overrides) = both(
+    _, (base, every, picked) = both(
         partial(_known_table, experiment.published, where),
         partial(chosen, experiment, options, where),
     )
-    variants = _with_costs(_variants(overrides, base, experiment, options, where), where)
-    return Plan(name, experiment.title or name, experiment.published, options, variants)
+    overrides = {override.label: override for override in every}
+    family = Family(cache(partial(_resolved, overrides, base, options, where)))
+    rows = _variants(
+        [overrides[label] for label in picked], base, experiment, options, where, family
+    )
+    variants = _with_costs((*rows, *_origins(family, rows, overrides)), where)
+    names = {(v.label, run.seed): run.name for v in variants for run in v.runs}
+    edges = {names[run]: names[start] for run, start in family.edges.items()}
+    title = experiment.title or name
+    shown, others = variants[: len(rows)], variants[len(rows) :]
+    return Plan(name, title, experiment.published, options, shown, others, edges)
+
+
+def _origins(
+    family: Family, rows: Sequence[Variant], overrides: Mapping[str, Override]
+) -> Iterator[Variant]:
+    """Variants with the runs that are no row's, which others start from."""
+    shown = ((variant.label, run.seed) for variant in rows for run in variant.runs)
+    for label, configs in family.origins(shown).items():
+        slug, difference = store.slug(label), flatten(overrides[label].difference)
+        runs = tuple(Run.of(slug, config) for config in configs)
+        yield Variant(label, slug, difference, None, None, 0, 0, runs)
 
 
 def _known_table(published: str | None, where: str) -> None:
@@ -53,7 +75,12 @@ def _known_table(published: str | None, where: str) -> None:
 
 
 def _variants(
-    overrides: list[Override], base: Tree, experiment: Experiment, options: Options, where: str
+    overrides: list[Override],
+    base: Tree,
+    experiment: Experiment,
+    options: Options,
+    where: str,
+    family: Family,
 ) -> list[Variant]:
     """All variants, without their costs.
 
@@ -63,7 +90,7 @@ def _variants(
     for override in overrides:
         place = places(override, base, options.set, where)
         try:
-            variants.append(_variant(override, base, experiment, options, place))
+            variants.append(_variant(override, base, experiment, options, place, family))
         except UserError as error:
             for problem in apart(error):
                 shared = problem.replace(f"{where}: {override.place}", f"{where}: every variant", 1)
@@ -81,20 +108,40 @@ def _variants(
 
 
 def _variant(
-    override: Override, base: Tree, experiment: Experiment, options: Options, place: Place
+    override: Override,
+    base: Tree,
+    experiment: Experiment,
+    options: Options,
+    place: Place,
+    family: Family,
 ) -> Variant:
     label, own, difference = override.label, override.tree, override.difference
     published = own.get("published"), experiment.published, place("published")
-    config, (cell, note) = both(
-        partial(_config, merge(changed(base, options.set), difference), options, place),
+    seeds = experiment.seeds if options.seeds is None else list(range(options.seeds))
+    first, (cell, note) = both(
+        partial(family.run, label, seeds[0]),
         lambda: both(partial(_cell, label, *published), partial(_note, own.get("note"), place)),
     )
-    if cell and options.set and resolve(merge(base, difference), place).model != config.model:
+    if cell and options.set and _net(merge(base, difference), place) != first.model:
         cell, note = None, "the net is changed by SET and loses its published value"
     slug = store.slug(label)
-    seeds = experiment.seeds if options.seeds is None else range(options.seeds)
-    runs = tuple(Run.of(slug, config.model_copy(update={"seed": seed})) for seed in seeds)
+    runs = tuple(Run.of(slug, family.run(label, seed)) for seed in seeds)
     return Variant(label, slug, flatten(difference), cell, note, 0, 0, runs)
+
+
+def _net(tree: Tree, place: Place) -> Net:
+    return resolve({key: value for key, value in tree.items() if key != "start"}, place).model
+
+
+def _resolved(
+    overrides: Mapping[str, Override], base: Tree, options: Options, where: str, label: str
+) -> tuple[RunConfig, Parent | None]:
+    """What the runs of a variant have in common, and what they start from."""
+    override = overrides[label]
+    place = places(override, base, options.set, where)
+    tree = merge(changed(base, options.set), override.difference)
+    tree, parent = divided(tree, overrides, place)
+    return _config(tree, options, place), parent
 
 
 def _with_costs(variants: Sequence[Variant], where: str) -> tuple[Variant, ...]:

@@ -24,9 +24,9 @@ CLASSES = 8
 def preview(jobs: list[Job], slot: Slot) -> str:
     """The variants as a table: what would run, and what it would take."""
     head = ["variant", "difference", "params", "multiply-adds", "steps", "epochs", "runs", "each ~"]
-    of_variant: dict[str, list[Job]] = {}
+    of_variant: dict[tuple[str, bool], list[Job]] = {}
     for job in jobs:
-        of_variant.setdefault(job.variant.slug, []).append(job)
+        of_variant.setdefault((job.variant.slug, job.is_origin), []).append(job)
     factor = correction(slot.device)
     rows = [_row(mine, mine[0].seconds(slot) * factor) for mine in of_variant.values()]
     return markdown_table(head, rows, numeric=range(2, 6))
@@ -37,7 +37,7 @@ def _row(jobs: list[Job], each: float) -> list[str]:
     data, recipe = config.data, config.scaled_recipe
     epochs = recipe.steps * recipe.batch_size / (facts_of(data).train - data.holdout)
     return [
-        variant.label,
+        f"{variant.label} (a start)" if jobs[0].is_origin else variant.label,
         ", ".join(f"{key}: {value}" for key, value in variant.difference.items()),
         f"{variant.params:,}",
         f"{variant.multiply_adds:,}",
@@ -63,7 +63,18 @@ def announce(jobs: list[Job], slots: list[Slot]) -> None:
 
 def announcement(jobs: list[Job], slots: list[Slot]) -> str:
     """Classes of folders of one's own; runs, slots, time; advice where that is over a day."""
-    return "\n".join([*_classes(jobs), *_announced(jobs, slots)])
+    return "\n".join([*_classes(jobs), *_origins(jobs), *_announced(jobs, slots)])
+
+
+def _origins(jobs: list[Job]) -> Iterator[str]:
+    """A line for each variant of which runs are only trained because others start from them."""
+    of_variant: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.is_origin:
+            of_variant.setdefault(job.variant.label, []).append(str(job.config.seed))
+    for label, seeds in of_variant.items():
+        which = f"seed{'s' * (len(seeds) > 1)} {listed(seeds, CLASSES)}"
+        yield f"also in the plan, since others start from it: {printable(label)}, {which}"
 
 
 def _classes(jobs: list[Job]) -> Iterator[str]:

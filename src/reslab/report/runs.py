@@ -100,19 +100,22 @@ class Outcome:
 
 def outcomes_of(plan: Plan) -> list[Outcome]:
     """What became of each variant of a plan."""
-    return [
-        Outcome(
-            variant,
-            cell(*astuple(variant.published)) if variant.published else None,
-            tuple(_read(plan.folder / run.name) for run in variant.runs),
-        )
-        for variant in plan.variants
-    ]
+    return [_outcome(plan, variant) for variant in plan.variants]
 
 
-def _read(folder: Path) -> Run:
+def origins_of(plan: Plan) -> list[Outcome]:
+    """What became of the runs that are no row's: others start from them."""
+    return [_outcome(plan, variant) for variant in plan.origins]
+
+
+def _outcome(plan: Plan, variant: Variant) -> Outcome:
+    published = cell(*astuple(variant.published)) if variant.published else None
+    return Outcome(variant, published, tuple(_read(plan, run.name) for run in variant.runs))
+
+
+def _read(plan: Plan, name: str) -> Run:
     """A run whose state and result agree, even if it ends while it is read."""
-    state = store.state(folder)
+    folder, state = plan.folder / name, plan.state(name)
     if state not in (*store.FINAL, "damaged"):
         return Run(folder, state, None)
     return Run(folder, state, _unless_damaged(partial(store.read_result, folder), None))

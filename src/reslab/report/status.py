@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from reslab.report.runs import Run, outcomes_of
+from reslab.report.runs import Run, origins_of, outcomes_of
 from reslab.report.text import NOTHING, percent
 from reslab.store.plan import Plan
 from reslab.text import duration, markdown_table, printable
@@ -11,7 +11,7 @@ from reslab.text import duration, markdown_table, printable
 
 def render(plan: Plan) -> str:
     """One line per run (state, step, last test error in per cent, time) and how many are where."""
-    runs = [run for outcome in outcomes_of(plan) for run in outcome.runs]
+    runs = [run for outcome in (*outcomes_of(plan), *origins_of(plan)) for run in outcome.runs]
     head = ["run", "state", "step", "of", "test error", "time"]
     grid = markdown_table(head, [_line(run) for run in runs], numeric=range(2, 6))
     states = Counter(run.state for run in runs)

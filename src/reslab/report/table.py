@@ -29,6 +29,8 @@ STATE_WORDS: dict[store.State, str] = {
     "crashed": "crashed",
     "damaged": "damaged",
     "interrupted": "interrupted",
+    "blocked": "blocked",
+    "waiting": "missing",
     "pending": "missing",
 }
 BOUNDS = {"above": ">", "below": "<", "about": "≈"}

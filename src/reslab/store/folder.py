@@ -35,7 +35,18 @@ from reslab.store import records
 from reslab.text import quoted
 
 Row = dict[str, Any]
-State = Literal["pending", "running", "done", "diverged", "crashed", "interrupted", "damaged"]
+State = Literal[
+    "pending",
+    "waiting",
+    "running",
+    "done",
+    "diverged",
+    "crashed",
+    "interrupted",
+    "blocked",
+    "damaged",
+]
+"""waiting: the run that it starts from is not done; blocked: that one cannot be started from."""
 FINAL: frozenset[State] = frozenset({"done", "diverged"})
 
 CONFIG = "config.yaml"

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,15 @@ from reslab.config.run import RunConfig
 from reslab.disk import Shape, read_json, remove_unfinished, write_json
 from reslab.errors import UserError, nearest
 from reslab.execution import Execution
-from reslab.store.folder import experiment_folder, prepare, runs_root
+from reslab.store.folder import (
+    CHECKPOINT,
+    FINAL,
+    State,
+    experiment_folder,
+    prepare,
+    runs_root,
+    state,
+)
 
 PLAN = "plan.json"
 
@@ -124,6 +132,10 @@ class Plan:
     """The table that the variants' rows are in, for example `he2015/table6`."""
     options: Options
     variants: tuple[Variant, ...]
+    origins: tuple[Variant, ...] = ()
+    """Runs that are no row's (of variants left out, of other seeds): others start from them."""
+    edges: dict[str, str] = field(default_factory=dict)
+    """A run's name and that of the run which it starts from."""
 
     @property
     def folder(self) -> Path:
@@ -131,20 +143,47 @@ class Plan:
         return experiment_folder(self.experiment)
 
     def folders(self) -> list[Path]:
-        """The runs' folders, variant by variant."""
-        return [self.folder / run.name for variant in self.variants for run in variant.runs]
+        """The runs' folders, variant by variant, then those that others start from."""
+        every = (*self.variants, *self.origins)
+        return [self.folder / run.name for variant in every for run in variant.runs]
 
     def runs(self) -> Iterator[tuple[Variant, Path, RunConfig]]:
-        """What is to be run, and where; the first seed of every variant before the second of any.
+        """What is to be run, and where: no run before the one that it starts from, and the first
+        seed of every variant before the second of any.
 
         Nothing in a plan that was read.
         """
         per_variant = [
             [(v, self.folder / run.name, run.config) for run in v.runs if run.config is not None]
-            for v in self.variants
+            for v in (*self.origins, *self.variants)
         ]
-        for row in zip_longest(*per_variant):
-            yield from filter(None, row)
+        rows = chain.from_iterable(filter(None, row) for row in zip_longest(*per_variant))
+        yield from sorted(rows, key=lambda row: len(self.ancestors(row[1].name)))
+
+    def ancestors(self, name: str) -> list[str]:
+        """The runs that a run rests on: the one that it starts from, that one's, and so on."""
+        found = list[str]()
+        while (name := self.edges.get(name, "")) and name not in found:
+            found.append(name)
+        return found
+
+    def start_of(self, name: str) -> Path | None:
+        """The folder of the run that a run starts from."""
+        return self.folder / self.edges[name] if name in self.edges else None
+
+    def state(self, name: str) -> State:
+        """What has become of a run; of one that has not begun, whether it can."""
+        own = state(self.folder / name)
+        if name not in self.edges or own in (*FINAL, "running", "damaged"):
+            return own
+        return _after(self.folder / self.edges[name], self.state(self.edges[name])) or own
+
+
+def _after(start: Path, became: State) -> State | None:
+    """What a run is that starts from another; None where nothing keeps it from beginning."""
+    if became == "done":
+        return None if (start / CHECKPOINT).exists() else "blocked"
+    return "blocked" if became in ("diverged", "crashed", "damaged", "blocked") else "waiting"
 
 
 SHAPE: Shape = TypeAdapter(Plan)
@@ -159,7 +198,9 @@ def write_plan(plan: Plan) -> None:
         prepare(folder, config, _tracking(plan, variant, config))
     plan.folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(plan.folder)
-    write_json(plan.folder / PLAN, SHAPE.dump_python(plan, mode="json"))
+    told = SHAPE.dump_python(plan, mode="json")
+    without = {"origins", "edges"} if not plan.edges else set()  # as plans of before were
+    write_json(plan.folder / PLAN, {key: told[key] for key in told if key not in without})
 
 
 def _tracking(plan: Plan, variant: Variant, config: RunConfig) -> dict[str, Any]:

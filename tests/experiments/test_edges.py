@@ -1,0 +1,175 @@
+"""A plan's runs may start from others of its runs: by id, in order, and never in a circle."""
+
+from typing import Any
+
+import pytest
+from tests.experiments.plans import plan, refusal
+from tests.results import DIVERGED, DONE
+
+from reslab import disk, store
+from reslab.experiments import launch
+from reslab.experiments.jobs import Job, jobs_of
+from reslab.experiments.preview import announcement, preview
+from reslab.experiments.slots import Slot
+from reslab.report.runs import outcomes_of
+from reslab.store.plan import Plan
+
+DIGITS = {"model": "resnet8_w8", "data": "digits", "recipe": "digits"}
+FEW = {"data": {"name": "digits", "classes": 5}}
+
+
+def tree(**variants: Any) -> dict[str, Any]:
+    return {"base": DIGITS, "variants": variants, "seeds": 2}
+
+
+HEAD_THEN_ALL = tree(
+    all={},
+    tuned={"start": {"variant": "head"}},
+    head={"start": {"variant": "all"}, "trains": "head"},
+)
+
+
+def starts(found: Plan) -> dict[str, str]:
+    """The runs' variants and seeds, and those of the runs that they start from."""
+    short = {run.name: f"{run.slug}-s{run.seed}" for v in rows(found) for run in v.runs}
+    return {short[run]: short[start] for run, start in found.edges.items()}
+
+
+def rows(found: Plan) -> list[Any]:
+    return [*found.variants, *found.origins]
+
+
+def test_a_run_starts_from_that_of_the_same_seed_by_its_id() -> None:
+    found = plan(HEAD_THEN_ALL)
+    assert starts(found) == {
+        "head-s0": "all-s0",
+        "head-s1": "all-s1",
+        "tuned-s0": "head-s0",
+        "tuned-s1": "head-s1",
+    }
+    ids = {run.name: run.run_id for variant in found.variants for run in variant.runs}
+    for _, folder, config in found.runs():
+        if config.start is not None:
+            assert config.start.run == ids[found.edges[folder.name]]
+
+
+def test_no_run_comes_before_the_one_that_it_starts_from() -> None:
+    names = [folder.name for _, folder, _ in plan(HEAD_THEN_ALL).runs()]
+    for run, start in plan(HEAD_THEN_ALL).edges.items():
+        assert names.index(start) < names.index(run)
+
+
+def test_a_parent_that_changes_changes_all_that_rests_on_it() -> None:
+    changed = tree(**{**HEAD_THEN_ALL["variants"], "all": {"budget": 2.0}})
+    for one, other in zip(plan(HEAD_THEN_ALL).variants, plan(changed).variants, strict=True):
+        assert {run.run_id for run in one.runs}.isdisjoint(run.run_id for run in other.runs)
+
+
+def test_the_same_classes_keep_the_head_and_others_begin_anew() -> None:
+    found = plan(
+        tree(all={}, few={**FEW, "start": {"variant": "all"}}, on={"start": {"variant": "all"}})
+    )
+    heads = {v.label: v.configs[0].start.head for v in found.variants if v.configs[0].start}
+    assert heads == {"few": "new", "on": "kept"}
+
+
+def test_a_fixed_seed_is_one_start_for_all_and_no_row_of_its_own() -> None:
+    found = plan({**tree(all={}, on={"start": {"variant": "all", "seed": 7}}), "seeds": [0, 1]})
+    assert starts(found) == {"on-s0": "all-s7", "on-s1": "all-s7"}
+    assert [(v.label, [run.seed for run in v.runs]) for v in found.origins] == [("all", [7])]
+    assert [len(outcome.runs) for outcome in outcomes_of(found)] == [2, 2]
+
+
+def test_only_pulls_starts_in_and_says_so() -> None:
+    found = plan(HEAD_THEN_ALL, only="tuned")
+    assert [variant.label for variant in found.variants] == ["tuned"]
+    assert {variant.label for variant in found.origins} == {"all", "head"}
+    jobs = jobs_of(found)
+    assert sum(job.is_origin for job in jobs) == 4
+    assert "also in the plan, since others start from it: all, seeds 0, 1" in announcement(
+        jobs, [Slot((), 1)]
+    )
+    assert "| all (a start)" in preview(jobs, Slot((), 1))
+
+
+def test_a_plan_that_is_read_has_its_edges() -> None:
+    found = plan(HEAD_THEN_ALL, only="tuned")
+    store.write_plan(found)
+    assert store.read_plan(found.experiment) == found
+
+
+@pytest.mark.parametrize(
+    ("variants", "reason"),
+    [
+        ({"a": {"start": {"variant": "b"}}}, "variants.a: start.variant: no variant is called 'b'"),
+        ({"a": {"start": {"variant": "a"}}}, "go round in a circle"),
+        (
+            {"a": {"start": {"variant": "b"}}, "b": {"start": {"variant": "a"}}},
+            "go round in a circle",
+        ),
+        ({"a": {}, "b": {"start": {"variant": "a", "seed": "x"}}}, "start.seed: got 'x'"),
+        (
+            {"a": {}, "b": {**FEW, "start": {"variant": "a", "head": "kept"}}},
+            "kept has 10 classes, the run has 5",
+        ),
+    ],
+    ids=str,
+)
+def test_starts_that_cannot_be_are_refused(variants: dict[str, Any], reason: str) -> None:
+    assert reason in refusal(tree(**variants))
+
+
+# ---- what becomes of them -----------------------------------------------------------------------
+
+
+def states(found: Plan) -> dict[str, store.State]:
+    return {f"{r.slug}-s{r.seed}": found.state(r.name) for v in rows(found) for r in v.runs}
+
+
+def of(found: Plan, slug: str) -> Job:
+    return next(job for job in jobs_of(found) if job.folder.name.startswith(f"{slug}-s0"))
+
+
+def test_a_run_waits_for_its_start_then_is_pending() -> None:
+    found = plan(HEAD_THEN_ALL, seeds=1)
+    store.write_plan(found)
+    assert states(found) == {"all-s0": "pending", "head-s0": "waiting", "tuned-s0": "waiting"}
+    disk.write_json(of(found, "all").folder / store.RESULT, DONE)
+    (of(found, "all").folder / store.CHECKPOINT).touch()
+    assert states(found) == {"all-s0": "done", "head-s0": "pending", "tuned-s0": "waiting"}
+
+
+@pytest.mark.parametrize("became", ["diverged", "crashed", "no checkpoint"])
+def test_all_that_rests_on_a_run_which_cannot_be_started_from_is_blocked(became: str) -> None:
+    found = plan(HEAD_THEN_ALL, seeds=1)
+    store.write_plan(found)
+    folder = of(found, "all").folder
+    if became == "crashed":
+        store.write_error(folder, "it burnt")
+    else:
+        disk.write_json(folder / store.RESULT, DIVERGED if became == "diverged" else DONE)
+    own = "done" if became == "no checkpoint" else became
+    assert states(found) == {"all-s0": own, "head-s0": "blocked", "tuned-s0": "blocked"}
+
+
+@pytest.mark.process
+def test_a_launcher_trains_starts_before_what_rests_on_them() -> None:
+    found = plan(HEAD_THEN_ALL, seeds=1, budget=0.02)
+    store.write_plan(found)
+    slots = [Slot((), 1), Slot((), 1)]
+    assert launch.launch(jobs_of(found), slots, found.options) == {}
+    assert set(states(found).values()) == {"done"}
+
+
+@pytest.mark.process
+def test_what_rests_on_a_failed_run_is_blocked_and_trained_once_that_is_mended() -> None:
+    found = plan(HEAD_THEN_ALL, seeds=1, budget=0.02)
+    store.write_plan(found)
+    broken = of(found, "all").folder / store.CHECKPOINT
+    broken.write_bytes(b"no checkpoint")
+    failed = launch.launch(jobs_of(found), [Slot((), 1)], found.options)
+    assert {job.variant.label for job in failed} == {"all", "head", "tuned"}
+    assert states(found) == {"all-s0": "crashed", "head-s0": "blocked", "tuned-s0": "blocked"}
+    broken.unlink()
+    assert launch.launch(jobs_of(found), [Slot((), 1)], found.options) == {}
+    assert set(states(found).values()) == {"done"}
