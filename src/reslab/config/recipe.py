@@ -88,11 +88,16 @@ class Optimizer(Description):
     """d: the rate of what trains is times d^depth, counted in stages from the head: its depth is 0,
     the last stage's 1, and so on down to the stem's."""
 
+    decay_towards: Literal["zero", "start"] = "zero"
+    """What weights decay to: start is L2-SP (Li 2018, arXiv 1802.01483), each weight that comes
+    from the run's start decays to what it was, all others to 0. LAMB has no such form."""
+
     READ_BESIDE = {
         "betas": {"name": Not("sgd")},
         "momentum": {"name": ("sgd",)},
         "nesterov": {"name": ("sgd",), "momentum": Not(0.0)},
         "decay": {"weight_decay": Not(0.0)},
+        "decay_towards": {"weight_decay": Not(0.0), "name": ("sgd", "adam", "adamw")},
     }
 
     def _instead(self, idle: Collection[str]) -> str:

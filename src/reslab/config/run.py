@@ -61,6 +61,9 @@ class RunConfig(Description):
             raise ValueError(
                 f"recipe.optimizer.layer_decay: {decay:g} is not read {reason}; leave it out"
             )
+        towards = self.recipe.optimizer.decay_towards
+        if towards == "start" and (reason := nothing_decays_to_start(self)):
+            raise ValueError(f"recipe.optimizer.decay_towards: start is not read {reason}")
         return self
 
     @model_validator(mode="after")
@@ -155,6 +158,15 @@ def no_depths(config: RunConfig) -> str | None:
 
 WHERE = {"data": {"folder": True}, "start": {"file": True, "url": True}}
 """Fields that say where something lies whose content is described beside them."""
+
+
+def nothing_decays_to_start(config: RunConfig) -> str | None:
+    """Why no weight that trains comes from a start; None if one does."""
+    if config.start is None:
+        return "where a run starts from none; say start: …, or leave it out"
+    if config.start.head != "kept" and {"head", "adapter"}.issuperset(config.trains):
+        return f"where nothing of the start trains (trains: {', '.join(config.trains)})"
+    return None
 
 
 def does_not_suit(normalization: Normalized, data: Data) -> str | None:

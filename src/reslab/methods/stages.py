@@ -6,15 +6,15 @@ wise rates of BEiT (Bao et al. 2021, arXiv 2106.08254) too. torchvision says not
 these, all but the head is one part.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from string import ascii_lowercase
 from typing import Any
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.trains import stages
+from reslab.weights.head import head_of
 
 TRUNK = "trunk"
 """All but the head, where nobody says what the stages are."""
@@ -60,8 +60,8 @@ def timm_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
     """timm's coarse groups: stem, layer1, …; the head is the classifier. What else stands with the
     classifier in the last group (a norm, a further convolution) is a part of the stage before."""
     groups = _groups(net)
-    head = _names(net, _modules(getattr(net, "get_classifier", lambda: None)()))
-    beside = {groups[name] for name in head}
+    head = head_of(net)
+    beside = {group for name, group in groups.items() if name in head}
     found = sorted(set(groups.values()) - beside)
     words = {group: f"layer{i}" if i else "stem" for i, group in enumerate(found)}
     last = next(reversed(words.values()), TRUNK)
@@ -82,28 +82,9 @@ def _groups(net: nn.Module) -> dict[str, int]:
 
 
 def torchvision_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
-    """The head is the last layer that puts out a number per class."""
-    layers = (m for m in net.modules() if _outputs(m) == described.classes)
-    head = _names(net, list(layers)[-1:])
+    """The head and the trunk."""
+    head = head_of(net)
     return {name: "head" if name in head else TRUNK for name, _ in net.named_parameters()}
-
-
-def _outputs(module: nn.Module) -> int | None:
-    if isinstance(module, nn.Linear):
-        return module.out_features
-    return module.out_channels if isinstance(module, _ConvNd) else None
-
-
-def _modules(classifier: Any) -> Iterator[nn.Module]:
-    """A net's classifier, or several: distilled nets of timm have two."""
-    several = classifier if isinstance(classifier, tuple | list) else (classifier,)
-    return (module for module in several if isinstance(module, nn.Module))
-
-
-def _names(net: nn.Module, modules: Any) -> set[str]:
-    """The names of these modules' parameters."""
-    inside = {id(parameter) for module in modules for parameter in module.parameters()}
-    return {name for name, parameter in net.named_parameters() if id(parameter) in inside}
 
 
 Stages = Callable[[nn.Module, Any], dict[str, str]]

@@ -17,6 +17,7 @@ from reslab.inference.metrics import Tally
 from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import rest
 from reslab.models import draw_depths
+from reslab.training.decay import starts_of
 from reslab.training.optimizers import build_optimizer, learning_rate
 
 
@@ -26,6 +27,7 @@ class Classifier(LightningModule):
     def __init__(self, net: nn.Module, config: RunConfig) -> None:
         super().__init__()
         self.net = net
+        self.starts = starts_of(net, config)
         self.config = config
         self.recipe = config.scaled_recipe
         self.train_tally = Tally()
@@ -74,8 +76,14 @@ class Classifier(LightningModule):
             for buffer in self.net.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what parameters decay to: where it came from may be gone."""
+        if self.starts:
+            checkpoint["starts"] = self.starts
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let Lightning's counts of batches be those of this start's micro-batches."""
+        self.starts = checkpoint.get("starts", {})
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         batches = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
         for counts in (progress["total"], progress["current"]):
@@ -103,7 +111,7 @@ class Classifier(LightningModule):
         described = self.recipe.optimizer
         layered = described.layer_decay != 1
         depths = depth_of_each(self.net, self.config.model) if layered else None
-        optimizer = build_optimizer(self.net, described, depths)
+        optimizer = build_optimizer(self.net, described, depths, self.starts)
         peak = self.recipe.optimizer.lr
         schedule = LambdaLR(optimizer, lambda step: learning_rate(self.recipe, step) / peak)
         return {

@@ -3,13 +3,14 @@ step alone."""
 
 import bisect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from torch import nn, optim
+from torch import Tensor, nn, optim
 from torch.nn.modules.conv import _ConvNd
 
 from reslab.config import Optimizer, Recipe
+from reslab.training.decay import TOWARDS_START, decay_to_start
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -78,37 +79,56 @@ def is_weight(net: nn.Module, name: str) -> bool:
 
 
 def groups(
-    net: nn.Module, optimizer: Optimizer, depths: Mapping[str, int] | None = None
+    net: nn.Module,
+    optimizer: Optimizer,
+    depths: Mapping[str, int] | None = None,
+    started: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Groups of parameters as torch's optimisers take them: by row, and by depth where
-    `layer_decay` reads it. Each parameter that trains is in one."""
-    found = dict[tuple[int, int], dict[str, Any]]()
+    """Groups of parameters as torch's optimisers take them: by row, by depth where `layer_decay`
+    reads it, and by whether they decay towards their start, by their names. Each parameter that
+    trains is in one."""
+    found = dict[tuple[int, int, bool], dict[str, Any]]()
     table = rows(optimizer)
     for name, parameter in net.named_parameters():
         place = next(i for i, row in enumerate(table) if row.matches(net, name))
-        _, rate, decay = table[place]
-        if rate is None:
-            continue
-        depth = depths[name] if depths else 0
-        group: dict[str, Any] = {
-            "params": [],
-            "weight_decay": decay,
-            "lr": optimizer.lr * rate * optimizer.layer_decay**depth,
-        }
-        found.setdefault((place, depth), group)["params"].append(parameter)
+        key = place, depths[name] if depths else 0, name in started
+        if table[place].rate is not None:
+            group = found.setdefault(key, _group(table[place], optimizer, *key[1:]))
+            group["params"].append(parameter)
     return [found[key] for key in sorted(found)]
 
 
+def _group(row: Row, optimizer: Optimizer, depth: int, started: bool) -> dict[str, Any]:
+    """A group that is still empty."""
+    assert row.rate is not None
+    decay = {"weight_decay": 0.0, TOWARDS_START: row.decay} if started else {}
+    rate = optimizer.lr * row.rate * optimizer.layer_decay**depth
+    return {"params": [], "weight_decay": row.decay, "lr": rate, **decay}
+
+
 def build_optimizer(
-    net: nn.Module, optimizer: Optimizer, depths: Mapping[str, int] | None = None
+    net: nn.Module,
+    optimizer: Optimizer,
+    depths: Mapping[str, int] | None = None,
+    starts: Mapping[str, Tensor] | None = None,
 ) -> optim.Optimizer:
-    """torch's or timm's optimiser over those of the net's parameters that train; `depths` are read
-    where the optimiser has a `layer_decay`."""
-    lr, parameters = optimizer.lr, groups(net, optimizer, depths)
+    """torch's or timm's optimiser over those of the net's parameters that train.
+
+    `depths` are read where the optimiser has a `layer_decay`, `starts`, by the names of parameters,
+    where it decays towards them.
+    """
+    starts = starts or {}
+    made = _made(optimizer, groups(net, optimizer, depths, starts))
+    if starts:
+        decay_to_start(made, {net.get_parameter(name): start for name, start in starts.items()})
+    return made
+
+
+def _made(optimizer: Optimizer, parameters: list[dict[str, Any]]) -> optim.Optimizer:
     if optimizer.name == "sgd":
         momentum, nesterov = optimizer.momentum, optimizer.nesterov
-        return optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov)
-    return _adaptive(optimizer.name)(parameters, lr=lr, betas=optimizer.betas)
+        return optim.SGD(parameters, lr=optimizer.lr, momentum=momentum, nesterov=nesterov)
+    return _adaptive(optimizer.name)(parameters, lr=optimizer.lr, betas=optimizer.betas)
 
 
 def _adaptive(name: str) -> Callable[..., optim.Optimizer]:
