@@ -199,3 +199,17 @@ def test_frozen_norms_are_in_evaluation_mode_at_every_step(
     assert start(config) == 0
     assert len(seen) == 40
     assert all(mode is name.startswith("layer3") for modes in seen for name, mode in modes.items())
+
+
+@pytest.mark.process
+def test_of_a_run_that_starts_from_another_what_does_not_train_is_that_ones(
+    make_run: MakeRun,
+) -> None:
+    """Its running statistics, too."""
+    parent = make_run("parent", {"recipe.steps": 31})
+    start(parent)
+    child = make_run("child", {"start": str(parent.parent), "trains": ["layer3", "head"]})
+    start(child)
+    before, after = weights(parent), weights(child)
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {name for name in before if not name.startswith(("net.layer3.", "net.fc."))}
