@@ -29,8 +29,8 @@ from reslab.arguments import MOST_SIDE, Parser, number, whole
 from reslab.config import Photographs, RunConfig, resolve
 from reslab.config.datasets import FOLDERS
 from reslab.config.photographs import root_of
+from reslab.data.modules import data_module
 from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
-from reslab.data.photographs.opened import PhotographData
 from reslab.data.photographs.prepared import prepare
 from reslab.data.photographs.workers import default_workers
 from reslab.errors import UserError, exit_code
@@ -147,7 +147,7 @@ def _wait() -> None:
 
 
 def _ours(config: RunConfig) -> Batches:
-    data = PhotographData(config)
+    data = data_module(config)
     data.prepare_data()
     data.setup()
     data.normalization = data.normalization.to(default_device())

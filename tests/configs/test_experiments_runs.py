@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from reslab import store
 from reslab.config import DenseNet, Described, Foreign, Recipe, ResNet, RunConfig
-from reslab.data import modules
+from reslab.data import sources
 from reslab.data.sources import Source, open_source
 from reslab.models import build, draw_depths
 from reslab.report.table import render
@@ -106,7 +106,7 @@ def few_images(
             request.getfixturevalue("mini")
             return
         require_data(name)
-        monkeypatch.setattr(modules, "open_source", open_few)
+        monkeypatch.setattr(sources, "open_source", open_few)
 
     return see_few
 

@@ -1,19 +1,27 @@
-"""DataModules as one process of a run sees them, without a Trainer."""
+"""A run's data as one of its processes sees them, without a Trainer."""
 
+import hashlib
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from reslab.data.modules import ImageData
+from reslab.config import RunConfig, resolve
+from reslab.data.modules import ImageData, data_module
 
-Data = TypeVar("Data", bound=ImageData[Any])
+
+def digits(**fields: Any) -> RunConfig:
+    """A run on the digits; fields are laid over those it has."""
+    tree = {"model": "resnet8_w8", "data": "digits", "recipe": "digits", **fields}
+    return resolve(tree, "test")
 
 
-def as_rank(
-    data: Data, rank: int = 0, ranks: int = 1, step: int = 0, micro_batches: int = 1
-) -> Data:
+def at(
+    config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0, micro_batches: int = 1
+) -> ImageData:
     """The data ready to be read by a rank, at a step."""
+    data = data_module(config)
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
         global_rank=rank,
         world_size=ranks,
@@ -25,3 +33,8 @@ def as_rank(
     data.prepare_data()
     data.setup("fit")
     return data
+
+
+def digest(batch: tuple[Tensor, ...]) -> str:
+    """Of all its numbers."""
+    return hashlib.sha256(b"".join(part.numpy().tobytes() for part in batch)).hexdigest()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from reslab.config import resolve
-from reslab.data.modules import ResidentData
+from reslab.data.modules import data_module
 from reslab.execution import Execution
 from reslab.models import build
 from reslab.training.classifier import Classifier
@@ -26,7 +26,7 @@ def main(weights: Path, counts: Path) -> None:
     module = Classifier(net, config)
     trainer = make_trainer(config, counts.parent, Execution(), {})
     trainer.callbacks.clear()  # they record a training
-    trainer.validate(module, datamodule=ResidentData(config), verbose=False)
+    trainer.validate(module, datamodule=data_module(config), verbose=False)
     score = module.test_tally.score()
     if trainer.is_global_zero:
         counts.write_text(json.dumps({"examples": score.examples, "wrong": score.wrong}))

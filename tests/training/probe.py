@@ -28,20 +28,20 @@ def main() -> int:
 
 
 def record(folder: Path) -> None:
-    from reslab.data.modules import ResidentData
+    from reslab.data.batches import TrainingBatches
 
     seen: list[tuple[int, list[str]]] = []
-    read = ResidentData.train_batch
+    augment = TrainingBatches.augmented_batch
 
-    def train_batch(self: ResidentData, step: int, micro_batch: int = 0) -> Any:
-        images, targets, *more = read(self, step, micro_batch)
+    def augmented_batch(self: TrainingBatches, step: int, *read: Any) -> Any:
+        images, targets, *more = augment(self, step, *read)
         pairs = zip(images.numpy(), targets.numpy(), strict=True)
         digests = [hashlib.sha256(i.tobytes() + t.tobytes()).hexdigest()[:16] for i, t in pairs]
         seen.append((step, digests))
         (folder / f"digests-{place().rank}.json").write_text(json.dumps(seen))
         return (images, targets, *more)
 
-    ResidentData.train_batch = train_batch  # type: ignore[method-assign]
+    TrainingBatches.augmented_batch = augmented_batch  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -142,6 +142,10 @@ def contrast_normalized(images: Tensor) -> Tensor:
     return scaled
 
 
+Normalizer = Kind | Normalization
+"""A fitted normalisation, or the kind that is to be fitted on the training images."""
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What a kind of normalisation follows from, of images, uint8 (N, C, H, W).

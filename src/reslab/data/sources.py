@@ -8,10 +8,10 @@ where digits.npz comes from.
 
 import io
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ from torch import Tensor
 from reslab.config.data import Data, examples_kept
 from reslab.config.datasets import DATASETS
 from reslab.data import files
-from reslab.data.order import Stream, permutation
+from reslab.data.normalize import Kind, Normalization
+from reslab.data.order import Rows, Stream, permutation
 from reslab.errors import UserError
 
 Bytes = npt.NDArray[np.uint8]
@@ -31,20 +32,31 @@ DIGITS = Path(__file__).with_name("digits.npz")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images, uint8 (N, C, H, W), and their classes, int64 (N,)."""
+    """Images, uint8 (N, C, H, W), and their classes, int64 (N,); a batch of them is an index."""
 
     images: Tensor
     targets: Tensor
+    evaluated_at_once: ClassVar[Mapping[str, int]] = {"cpu": 100, "cuda": 500}
+    """What fits into a CPU's caches is 1.2 to 1.4 times as fast there as 500 at once."""
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, indices: Tensor) -> "Split":
+    def __getitem__(self, indices: Tensor, /) -> "Split":
         return Split(self.images[indices], self.targets[indices])
 
     def to(self, device: torch.device | str) -> "Split":
         """This split on a device."""
         return Split(self.images.to(device), self.targets.to(device))
+
+    def training_images(self, rows: Rows) -> Tensor:
+        """See `readers.Images`."""
+        examples = torch.from_numpy(rows.examples).to(self.images.device, non_blocking=True)
+        return self.images.index_select(0, examples)
+
+    def evaluation_images(self, examples: range) -> Tensor:
+        """See `readers.Images`."""
+        return self.images[examples.start : examples.stop : examples.step]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +66,14 @@ class Source:
     train: Split
     test: Split
     class_names: tuple[str, ...]
+    undecodable: ClassVar[int] = 0
+
+    def fit(self, kind: Kind, train: Split) -> Normalization:
+        """See `readers.Reader`."""
+        return Normalization.fit(kind, train.images)
+
+    def tell(self) -> None:
+        """Nothing: none of them is a file of its own that could be damaged."""
 
 
 def open_source(name: str) -> Source:

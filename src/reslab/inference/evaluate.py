@@ -8,7 +8,7 @@ data/photographs/views.py.
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,22 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from tqdm import tqdm
 
 from reslab import disk, store
-from reslab.config import Data, Described, Photographs, Use, facts_of, read_run
+from reslab.config import Data, Described, Use, facts_of, read_run
 from reslab.config.data import Split
 from reslab.config.views import center_sides
-from reslab.data.modules import EvaluationBatches, dtype_of
+from reslab.data.batches import dtype_of
+from reslab.data.modules import ImageData
 from reslab.data.normalize import Normalization
-from reslab.data.photographs.opened import fit_normalization, open_photographs
+from reslab.data.photographs.opened import Pictures
 from reslab.data.photographs.views import (
-    Seen,
     Views,
+    ViewsOf,
     are_of_other_sizes,
     assumed,
     largest_side,
     of_any_size,
 )
-from reslab.data.photographs.workers import chunks, default_workers, in_workers
-from reslab.data.sources import in_use, open_part
+from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.inference.metrics import Score, Tally
 from reslab.inference.trained import net_with
@@ -44,12 +44,15 @@ from reslab.text import printable
 from reslab.weights.about import About
 from reslab.weights.files import read_weights
 from reslab.weights.given import NOTHING, Given
-from reslab.weights.meaning import Normalizer, normalizer
+from reslab.weights.meaning import normalizer
 
 TOGETHER = 16
 """Photographs whose views are made together."""
 PIXELS = 64 * 224 * 224
 """Of the views that a net takes at once."""
+
+Answers = Iterator[tuple[Tensor, Tensor]]
+"""Log-probabilities (n, classes) and targets (n,), on the CPU, part by part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,16 +139,14 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
     module = net_with(path, use, weights).to(default_device())
     if use.photographs and are_of_other_sizes(views, use.photographs):
         refuse_one_size(module, views)
-    net = Net(module, use.precision)
-    if use.photographs:
-        return _photographs(net, use.data, use.photographs, normalize, views)
-    if views != "center":
+    if views != "center" and not use.photographs:
         size = use.image_size
         raise UserError(
             f"{views} is a view of photographs; the {size}×{size} images of {use.data.name} are "
             "tested as they are"
         )
-    return _resident(net, use.data, normalize)
+    data = ImageData(use.data, use.photographs, normalize, use.precision)
+    return evaluation(Net(module, use.precision), data, views)
 
 
 def _known_use(path: Path, about: About | None) -> Use | None:
@@ -193,64 +194,54 @@ def evaluate_run(folder: Path, views: str) -> Evaluation:
     return evaluation
 
 
-# ---- images of one size --------------------------------------------------------------------------
-
-
-def _resident(net: Net, data: Data, normalize: Normalizer) -> Evaluation:
-    source = open_part(data)
-    train, test = in_use(source.train, source.test, data)
-    if not isinstance(normalize, Normalization):
-        normalize = Normalization.fit(normalize, train.images)
-    batches = EvaluationBatches(test, normalize, net.dtype)
-    answers = (
-        (log_softmax(net(images.to(default_device())), 1).cpu(), targets)
-        for images, targets in tqdm(batches, unit="batch", disable=None)
-    )
-    score, confusion = count(answers, len(source.class_names))
-    return Evaluation(data.name, data.split, "center", score, source.class_names, confusion)
-
-
-# ---- photographs ---------------------------------------------------------------------------------
-
-
-def _photographs(
-    net: Net,
-    data: Data,
-    crops: Photographs,
-    normalize: Normalizer,
-    views: str,
-) -> Evaluation:
-    workers = default_workers()
-    opened = open_photographs(data, workers)
-    opened.survey.tell(data.name)
-    train, test = in_use(opened.train, opened.test, data)
-    if not isinstance(normalize, Normalization):
-        key = [opened.digest, data.holdout, data.prepared]
-        normalize = fit_normalization(normalize, train, crops, key, workers)
-    lines = assumed(views, crops, normalize)
-    if are_of_other_sizes(views, crops):
-        normalize = of_any_size(normalize)
-        if data.prepared and data.prepared < largest_side(views, crops):
-            lines.append(f"images are enlarged from the store of shorter side {data.prepared}")
-    normalize, targets = normalize.to(default_device()), test.targets
-    parts = chunks(range(len(targets)), TOGETHER)
-    seen = in_workers(Seen(test, views, crops), parts, workers)
-    bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)
-    answers = (
-        (log_scores(net, examples, normalize, net.dtype), targets[part.start : part.stop])
-        for part, examples in bar
-    )
-    score, confusion = count(answers, len(opened.class_names))
+def evaluation(net: Net, data: ImageData, views: str) -> Evaluation:
+    """What a net answers on the test split of some data, photographs in views."""
+    data.prepare_data()
+    data.setup()
+    if isinstance(data.test, Pictures):
+        lines = _assumed(data, data.test, views)
+        answers = _answers_to_views(net, data, data.test, views)
+    else:
+        lines, answers = [], _answers(net, data)
+    score, confusion = count(answers, len(data.class_names))
     return Evaluation(
-        data.name,
-        data.split,
+        data.data.name,
+        data.data.split,
         views,
         score,
-        opened.class_names,
+        data.class_names,
         confusion,
         tuple(lines),
-        len(opened.survey.undecodable),
+        data.undecodable,
     )
+
+
+def _answers(net: Net, data: ImageData) -> Answers:
+    """To images as they are, in batches."""
+    for images, targets in tqdm(data.val_dataloader(), unit="batch", disable=None):
+        yield log_softmax(net(images.to(default_device())), 1).cpu(), targets
+
+
+def _answers_to_views(net: Net, data: ImageData, test: Pictures, views: str) -> Answers:
+    """To photographs, `TOGETHER` at a time."""
+    normalization = data.normalization.to(default_device())
+    if are_of_other_sizes(views, test.photographs):
+        normalization = of_any_size(normalization)
+    parts = chunks(range(len(test)), TOGETHER)
+    seen = in_workers(ViewsOf(test, views), parts, data.workers())
+    bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)
+    for part, examples in bar:
+        scores = log_scores(net, examples, normalization, net.dtype)
+        yield scores, test.targets[part.start : part.stop]
+
+
+def _assumed(data: ImageData, test: Pictures, views: str) -> list[str]:
+    """What is done where papers and weights leave it open, a sentence each."""
+    lines, crops = assumed(views, test.photographs, data.normalization), test.photographs
+    stored = data.data.prepared
+    if are_of_other_sizes(views, crops) and stored and stored < largest_side(views, crops):
+        lines.append(f"images are enlarged from the store of shorter side {stored}")
+    return lines
 
 
 @torch.no_grad()

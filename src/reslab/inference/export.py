@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from reslab import disk
-from reslab.data.modules import dtype_of
+from reslab.data.batches import dtype_of
 from reslab.errors import UserError
 from reslab.inference.trained import load, merged, trained
 from reslab.methods.materialise import restore

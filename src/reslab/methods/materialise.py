@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from reslab.config import RunConfig, Use
-from reslab.data.modules import dtype_of
+from reslab.data.batches import dtype_of
 from reslab.data.order import adapter_seed, init_seed
 from reslab.methods.adapters import adapt, is_adapter_parameter, plain_name
 from reslab.methods.trains import freeze

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from reslab.config import RunConfig, facts_of
 from reslab.config.trains import ALL
-from reslab.data.modules import Batch, TrainingBatch
+from reslab.data.batches import Batch, TrainingBatch
 from reslab.data.order import depths_seed, step_seed
 from reslab.inference.metrics import Tally
 from reslab.methods.stages import depth_of_each

@@ -117,7 +117,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
 
 
 def fit_and_test(
-    trainer: Trainer, module: Classifier, data: ImageData[Any], resumed: Path | None
+    trainer: Trainer, module: Classifier, data: ImageData, resumed: Path | None
 ) -> dict[str, Any]:
     """Fit to the last step, then evaluate the final, or the chosen, weights on both splits."""
     trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)

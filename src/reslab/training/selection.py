@@ -89,14 +89,14 @@ def use_selected(trainer: Trainer, net: nn.Module) -> dict[str, int]:
     return {}
 
 
-def _data(trainer: Trainer) -> ImageData[Any]:
+def _data(trainer: Trainer) -> ImageData:
     data = trainer.datamodule  # type: ignore[attr-defined]
     assert isinstance(data, ImageData)
     return data
 
 
 @torch.no_grad()
-def _evaluated(trainer: Trainer, module: Classifier, data: ImageData[Any]) -> Score:
+def _evaluated(trainer: Trainer, module: Classifier, data: ImageData) -> Score:
     """Over all processes, with the running statistics of rank 0, as every other evaluation."""
     assert data.held is not None
     module.share_buffers()

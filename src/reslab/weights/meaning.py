@@ -10,17 +10,14 @@ from reslab.config import Data, Use, facts_of
 from reslab.config.data import OF_ONE_SIZE, known_classes
 from reslab.config.photographs import listing_of
 from reslab.config.run import does_not_suit
-from reslab.data.normalize import FITS, Kind, Normalization
-from reslab.data.photographs.opened import fit_normalization, open_photographs
+from reslab.data.normalize import FITS, Kind, Normalization, Normalizer
 from reslab.data.photographs.workers import default_workers
-from reslab.data.sources import in_use, open_part
+from reslab.data.readers import open_images
+from reslab.data.sources import in_use
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
 from reslab.weights.about import About
 from reslab.weights.given import Given
-
-Normalizer = Kind | Normalization
-"""A fitted normalisation, or the kind that is to be fitted on the training images."""
 
 EXAMPLE = "mean=0.5,0.5,0.5,std=0.2,0.2,0.2"
 NUMBERS = re.compile(r"mean=([^=]+),\s*std=([^=]+)")
@@ -84,14 +81,9 @@ def _fitted(kind: Kind, use: Use) -> Normalization:
             f"--normalization {kind} is fitted on training images; add --data NAME, or say it in "
             f"numbers: {EXAMPLE}"
         )
-    if use.photographs is None:
-        source = open_part(use.data)
-        return Normalization.fit(kind, in_use(source.train, source.test, use.data)[0].images)
-    workers = default_workers()
-    opened = open_photographs(use.data, workers)
-    train, _ = in_use(opened.train, opened.test, use.data)
-    key = [opened.digest, use.data.holdout, use.data.prepared]
-    return fit_normalization(kind, train, use.photographs, key, workers)
+    workers = default_workers() if use.photographs else 0
+    opened = open_images(use.data, use.photographs, workers)
+    return opened.fit(kind, in_use(opened.train, opened.test, use.data)[0])
 
 
 def _names(use: Use, about: About | None) -> tuple[str, ...]:

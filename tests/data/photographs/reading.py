@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tests.data.ranks import as_rank
 from torch import Tensor
 
 from reslab.config import RunConfig, resolve
-from reslab.data.photographs.opened import PhotographData
+from reslab.config.data import Data, Photographs
+from reslab.data.modules import ImageData
+from reslab.data.photographs.opened import Pictures, open_photographs
 
 RECIPE = {
     "steps": 100,
@@ -28,12 +29,13 @@ def run(folder: Path, **fields: Any) -> RunConfig:
     return resolve({"model": "resnet8_w8", "data": data, "recipe": recipe, **fields}, "test")
 
 
-def at(config: RunConfig, *rank: int, **place: int) -> PhotographData:
-    """The data as a rank sees it, at a step."""
-    return as_rank(PhotographData(config), *rank, **place)
+def open_pictures(data: Data) -> tuple[Pictures, Pictures, tuple[str, ...]]:
+    """Both splits and the classes' names, to be read as they are."""
+    opened = open_photographs(data, Photographs(crop="center"), workers=0)
+    return opened.train, opened.test, opened.class_names
 
 
-def first(data: PhotographData, count: int) -> list[tuple[Tensor, ...]]:
+def first(data: ImageData, count: int) -> list[tuple[Tensor, ...]]:
     """The first batches to train on."""
     return [batch for batch, _ in zip(data.train_dataloader(), range(count), strict=False)]
 

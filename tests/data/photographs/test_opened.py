@@ -6,30 +6,25 @@ from typing import Any, get_args
 import pytest
 import torch
 from tests.conftest import DECODING, WORKERS
-from tests.data.photographs.reading import assert_equal, at, first, run
+from tests.data.photographs.reading import assert_equal, first, open_pictures, run
+from tests.data.ranks import at
 from torch import Tensor
 
-from reslab.config import RunConfig, resolve
+from reslab.config import RunConfig
 from reslab.config.recipe import Normalizing
-from reslab.data.modules import ResidentData, data_module
+from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization
 from reslab.data.photographs import crops
-from reslab.data.photographs.opened import PhotographData, Pictures, open_pictures
+from reslab.data.photographs.opened import Pictures
 from reslab.data.sources import hold_out
 from reslab.errors import UserError
 
 pytestmark = [DECODING, WORKERS]
 
 
-def centre_crops(pictures: Pictures, data: PhotographData) -> Tensor:
+def centre_crops(pictures: Pictures) -> Tensor:
     images = map(pictures.image, range(len(pictures)))
-    return torch.stack([crops.test_crop(image, data.photographs) for image in images])
-
-
-def test_photographs_have_a_data_module_of_their_own(photographs: Path) -> None:
-    assert isinstance(data_module(run(photographs)), PhotographData)
-    digits = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "test")
-    assert isinstance(data_module(digits), ResidentData)
+    return torch.stack([crops.test_crop(image, pictures.photographs) for image in images])
 
 
 def test_a_batch_has_the_promised_shapes_and_dtypes(photographs: Path) -> None:
@@ -63,7 +58,7 @@ def test_batches_do_not_depend_on_the_number_of_workers_or_on_where_a_run_goes_o
 def test_an_examples_crop_follows_from_seed_epoch_and_example_alone(photographs: Path) -> None:
     def crops_of(config: RunConfig, steps: range) -> dict[int, Tensor]:
         data = at(config)
-        rows = [data._rows(step, 0) for step in steps]
+        rows = [data.train_dataloader().rows(step, 0) for step in steps]
         batches = [data.train_batch(step)[0] for step in steps]
         return {
             int(example): image
@@ -111,7 +106,7 @@ def test_evaluation_shows_every_example_once_for_any_number_of_ranks(
     config = run(photographs)
     alone = at(config)
     for split, pictures in enumerate((alone.train, alone.test)):
-        expected = centre_crops(pictures, alone)
+        expected = centre_crops(pictures)
         shown = []
         for rank in range(ranks):
             batches = at(config, rank, ranks).test_dataloader()[split]
@@ -129,7 +124,7 @@ def test_the_normalisation_is_that_of_the_training_images_centre_crops(
 ) -> None:
     config = run(photographs, recipe={"normalization": kind})
     data = at(config)
-    expected = Normalization.fit(kind, centre_crops(data.train, data))
+    expected = Normalization.fit(kind, centre_crops(data.train))
     for fitted in (data.normalization, at(config).normalization):
         assert fitted.kind == kind
         assert torch.equal(fitted.mean, expected.mean)
@@ -181,7 +176,7 @@ def test_a_split_of_which_nothing_can_be_decoded_is_refused(
     for file in (photographs / "val").rglob("*.*"):
         file.write_bytes(b"")
     with pytest.raises(UserError, match="none of the 9 files of a split can be decoded"):
-        PhotographData(run(photographs)).prepare_data()
+        data_module(run(photographs)).prepare_data()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -202,4 +197,4 @@ def test_the_number_of_workers_is_a_whole_number(
     for said, expected in (("all", "a whole number, 0 or more"), ("9" * 20, "at most 512")):
         monkeypatch.setenv("RESLAB_WORKERS", said)
         with pytest.raises(UserError, match=f"RESLAB_WORKERS={said}: expected {expected}"):
-            PhotographData(run(photographs)).prepare_data()
+            data_module(run(photographs)).prepare_data()

@@ -14,13 +14,16 @@ import pytest
 import torch
 from tests.conftest import DECODING, WORKERS
 from tests.data.images import UNDECODABLE
-from tests.data.photographs.reading import assert_equal, at, first, run
+from tests.data.photographs.reading import assert_equal, first, open_pictures, run
+from tests.data.ranks import at
 from torchvision.transforms.v2.functional import resize
 
+from reslab.config import RunConfig
 from reslab.config.data import Data
 from reslab.config.datasets import cache_path
+from reslab.data.modules import data_module
 from reslab.data.photographs import prepared
-from reslab.data.photographs.opened import PhotographData, open_pictures
+from reslab.data.photographs.opened import open_photographs
 from reslab.data.photographs.prepared import ABOUT, INDEX, JOURNAL, PIXELS, prepare
 from reslab.errors import UserError
 
@@ -32,6 +35,12 @@ SIDE = 45
 
 def described(folder: Path, prepared_side: int | None = None) -> Data:
     return run(folder, data={"prepared": prepared_side} if prepared_side else {}).data
+
+
+def undecodable(config: RunConfig) -> dict[bytes, str]:
+    crops = config.recipe.photographs
+    assert crops is not None
+    return dict(open_photographs(config.data, crops, workers=0).survey.undecodable)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -83,11 +92,10 @@ def test_links_to_nowhere_and_trees_without_a_split_are_prepared_as_they_are_tra
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
     shutil.rmtree(photographs / "val")
     (photographs / "train" / "chat" / "gone.jpg").symlink_to("nowhere")
-    config = {"data": {"test_fraction": 0.5}}
-    expected = at(run(photographs, **config)).survey.undecodable
+    halves = {"test_fraction": 0.5}
+    expected = undecodable(run(photographs, data=halves))
     prepare(photographs, SIDE, 0)
-    found = at(run(photographs, data={"test_fraction": 0.5, "prepared": SIDE})).survey.undecodable
-    assert found == expected
+    assert undecodable(run(photographs, data={**halves, "prepared": SIDE})) == expected
     assert list(expected) == [b"train/chat/gone.jpg"]
 
 
@@ -147,7 +155,7 @@ def test_files_without_an_image_are_told_from_the_store(
     prepare(photographs, SIDE, 0)
     config = run(photographs, data={"prepared": SIDE})
     with pytest.raises(UserError, match="RESLAB_MAX_UNDECODABLE"):
-        PhotographData(config).prepare_data()
+        data_module(config).prepare_data()
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.5")
     capsys.readouterr()
     assert (at(config).train_examples, at(config).test_examples) == (18, 9)

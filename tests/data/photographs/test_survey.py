@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from tests.conftest import DECODING
 from tests.data.images import UNDECODABLE
-from tests.data.photographs.reading import at, run
+from tests.data.photographs.reading import run
+from tests.data.ranks import at
 
-from reslab.data.photographs.opened import PhotographData
+from reslab.data.modules import data_module
 from reslab.data.photographs.prepared import prepare
 from reslab.errors import UserError
 
@@ -78,11 +79,11 @@ def test_too_many_of_them_are_refused_and_told_of_where_they_are_prepared(
     config = run(photographs)
     part = f"{100 * count / (27 + count):.3g} %"
     with pytest.raises(UserError, match=f"{part}, more than the 1 % that a run leaves out:\n"):
-        PhotographData(config).prepare_data()
+        data_module(config).prepare_data()
     store = prepare(photographs, 32, workers=0)  # for runs that may use other files, or fewer
     assert store.is_dir()
     said = capsys.readouterr().err
     assert f"{part}, more than" in said and "set RESLAB_MAX_UNDECODABLE to a larger" in said
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "a few")
     with pytest.raises(UserError, match="RESLAB_MAX_UNDECODABLE=a few: expected a part"):
-        PhotographData(config).prepare_data()
+        data_module(config).prepare_data()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.conftest import WORKERS
 
-from reslab.data.photographs.workers import chunks, default_workers, in_workers, one_thread
+from reslab.data.photographs.workers import chunks, default_workers, in_workers, one_thread_beside
 from reslab.errors import UserError
 
 pytestmark = WORKERS
@@ -72,11 +72,13 @@ def test_workers_are_one_fewer_than_the_share_of_the_cores(monkeypatch: pytest.M
     assert default_workers() == 0
 
 
-def test_one_thread_for_a_while() -> None:
+def test_torch_has_one_thread_beside_workers_for_a_while() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with pytest.raises(RuntimeError), one_thread():
+        with one_thread_beside(0):
+            assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError), one_thread_beside(1):
             assert torch.get_num_threads() == 1
             raise RuntimeError
         assert torch.get_num_threads() == 2

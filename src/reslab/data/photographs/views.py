@@ -71,16 +71,16 @@ def other_sides(views: str, photographs: Photographs) -> Photographs:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ViewsOf:
     """The views of the images of some indices, for `workers.in_workers`."""
 
     pictures: Pictures
     views: str
-    photographs: Photographs
 
     def __call__(self, indices: range) -> list[Views]:
         look = look_of(self.views)
-        return [look(self.pictures.image(index), self.photographs) for index in indices]
+        photographs = self.pictures.photographs
+        return [look(self.pictures.image(index), photographs) for index in indices]
 
 
 def scales(photographs: Photographs) -> tuple[int, ...]:

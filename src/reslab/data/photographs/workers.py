@@ -51,8 +51,11 @@ def default_workers(processes: int = 1) -> int:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread_beside(workers: int) -> Iterator[None]:
     """Let torch use a single thread: its others would spin afterwards, on the workers' cores."""
+    if not workers:
+        yield
+        return
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -73,6 +76,9 @@ def in_workers(
 
     A `UserError` of the function is raised here as it is. torch's global generator is left alone.
     """
+    if not workers:
+        yield from map(function, items)
+        return
     results: DataLoader[R | _Failure] = DataLoader(
         _Applied(function),
         batch_size=None,

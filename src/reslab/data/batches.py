@@ -1,0 +1,148 @@
+"""A step's batch and the batches of an evaluation, of images that any reader reads.
+
+Loaders are plain iterables, no DataLoader: a training batch is a function of (seed, step), so the
+one thing that a resumed run needs, the step, is the trainer's own; evaluation batches never pad.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count, starmap, tee
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reslab.config.run import RunConfig
+from reslab.data.augment import Draws, augmented, mixed
+from reslab.data.normalize import Normalization
+from reslab.data.order import Order, Rows, mix_seed
+from reslab.data.photographs.workers import chunks, in_workers, one_thread_beside
+from reslab.data.readers import Images
+
+Batch = tuple[Tensor, Tensor]
+TrainingBatch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
+"""Images and targets; of a mixed batch also the classes' probabilities."""
+
+
+class Share(NamedTuple):
+    """What a process takes of every batch: its rank's slice, in so many micro-batches."""
+
+    rank: int = 0
+    ranks: int = 1
+    micro_batches: int = 1
+
+    def part(self, micro_batch: int) -> tuple[int, int]:
+        """Which of how many contiguous parts of the global batch a micro-batch is."""
+        return self.rank * self.micro_batches + micro_batch, self.ranks * self.micro_batches
+
+    def micro_batches_from(self, first_step: int) -> Iterator[tuple[int, int]]:
+        """Steps and micro-batches from a step on, without end."""
+        for step in count(first_step):
+            for micro_batch in range(self.micro_batches):
+                yield step, micro_batch
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingBatches:
+    """Endless: the micro-batches of step = `first_step()` and all after it, read ahead by workers.
+
+    Workers are started when iteration starts, since only then the step is known. Batches are where
+    `targets` and `normalization` are.
+    """
+
+    config: RunConfig
+    images: Images
+    targets: Tensor
+    normalization: Normalization
+    share: Share
+    first_step: Callable[[], int]
+    workers: int
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        first = self.first_step()
+        steps = (step for step, _ in self.share.micro_batches_from(first))
+        rows, ahead = tee(starmap(self.rows, self.share.micro_batches_from(first)))
+        images = in_workers(self.images.training_images, ahead, self.workers, self.targets.is_cuda)
+        yield from map(self.augmented_batch, steps, rows, images)
+
+    def batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
+        """A micro-batch of this process's share of a step; without workers."""
+        rows = self.rows(step, micro_batch)
+        return self.augmented_batch(step, rows, self.images.training_images(rows))
+
+    def rows(self, step: int, micro_batch: int) -> Rows:
+        """The rows of a micro-batch; where the run mixes images, after the first one's partner."""
+        recipe = self.config.recipe
+        padding = recipe.augmentation.crop_padding
+        order = Order(len(self.images), recipe.batch_size, self.config.seed, padding)
+        rows_of = order.with_partner if recipe.augmentation.mixes else order.batch
+        return rows_of(step, *self.share.part(micro_batch))
+
+    def augmented_batch(self, step: int, rows: Rows, images: Tensor) -> TrainingBatch:
+        """The batch of some rows and their images, uint8 (b, C, H, W)."""
+        config, augmentation = self.config, self.config.recipe.augmentation
+        with one_thread_beside(self.workers):
+            examples, draws = rows_to_device(rows, self.targets.device)
+            targets = self.targets.index_select(0, examples)
+            images = augmented(
+                on_device(images, self.targets.device),
+                draws,
+                augmentation,
+                self.normalization,
+                dtype_of(config.precision),
+            )
+            if not augmentation.mixes:
+                return images, targets
+            seed = mix_seed(config.seed, step)
+            mix = mixed(images, targets, config.model.classes, seed, augmentation)
+            return mix[0], targets[1:], mix[1]
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationBatches:
+    """A rank's part of a split in batches, normalised and not augmented, where `targets` are.
+
+    Rank r of n takes examples r, r + n, …: nothing is padded, nothing repeated, so over all ranks
+    every example is counted once. Ranks may differ by one example, hence by one batch.
+    """
+
+    images: Images
+    targets: Tensor
+    normalization: Normalization
+    dtype: torch.dtype
+    share: Share
+    workers: int
+
+    def __len__(self) -> int:
+        return len(self._parts())
+
+    def __iter__(self) -> Iterator[Batch]:
+        parts, device = self._parts(), self.targets.device
+        read = in_workers(self.images.evaluation_images, parts, self.workers, device.type == "cuda")
+        for part, images in zip(parts, read, strict=True):
+            with one_thread_beside(self.workers):
+                normalized = self.normalization(on_device(images, device), self.dtype)
+            yield normalized, self.targets[part.start : part.stop : part.step]
+
+    def _parts(self) -> list[range]:
+        mine = range(self.share.rank, len(self.images), self.share.ranks)
+        return chunks(mine, self.images.evaluated_at_once[self.targets.device.type])
+
+
+def rows_to_device(rows: Rows, device: torch.device) -> tuple[Tensor, Draws]:
+    """The indices of a batch's examples, (b,), int64, and what they draw, on a device."""
+    on_host = torch.from_numpy(np.stack(rows))
+    examples, _, *draws = on_host.to(device, non_blocking=True)
+    draws[-1] = on_host[-1]  # RandAugment's seeds: reading them would make the device wait
+    return examples, Draws(*draws)
+
+
+def on_device(images: Tensor, device: torch.device) -> Tensor:
+    """Images in whatever memory format they were read, contiguous on a device."""
+    return images.to(device, non_blocking=True).contiguous()
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """What a run of this precision has its weights and its images in."""
+    return torch.float64 if precision == "64-true" else torch.float32

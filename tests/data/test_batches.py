@@ -1,0 +1,87 @@
+"""A batch is a function of the run and its step, whichever process makes it."""
+
+from typing import Any
+
+import pytest
+import torch
+from tests.data.ranks import at, digest, digits
+
+
+def test_a_batch_has_the_promised_shapes_and_dtypes() -> None:
+    images, targets = next(iter(at(digits()).train_dataloader()))
+    assert (images.shape, images.dtype) == ((64, 1, 8, 8), torch.float32)
+    assert (targets.shape, targets.dtype) == ((64,), torch.int64)
+    exact = at(digits(precision="64-true"))
+    assert next(iter(exact.train_dataloader()))[0].dtype == torch.float64
+    assert next(iter(exact.val_dataloader()))[0].dtype == torch.float64
+
+
+def test_seeds_give_different_batches_and_equal_runs_equal_ones() -> None:
+    assert digest(at(digits()).train_batch(5)) == digest(at(digits()).train_batch(5))
+    assert digest(at(digits(seed=1)).train_batch(5)) != digest(at(digits()).train_batch(5))
+
+
+EVERYTHING = {"crop_padding": 1, "fill": "reflect", "flip": True, "cutout": 2, "randaugment": 1}
+AUGMENTATIONS = [{}, EVERYTHING, {"mixup": 0.4}, {"cutmix": 1.0, **EVERYTHING, "mixup": 1.0}]
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda a: " ".join(a) or "recipe")
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_the_ranks_batches_joined_are_the_global_batch(
+    ranks: int, augmentation: dict[str, Any]
+) -> None:
+    config = digits(recipe={"name": "digits", "augmentation": augmentation})
+    places = [at(config, rank, ranks) for rank in range(ranks)]
+    for step in (0, 22, 23):  # step 22 is in two epochs
+        parts = [place.train_batch(step) for place in places]
+        joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
+        assert digest(joined) == digest(at(config).train_batch(step))
+
+
+def test_a_mixed_batch_is_of_the_step_alone_and_keeps_its_targets() -> None:
+    config = digits(recipe={"name": "digits", "augmentation": {"mixup": 1.0}})
+    data, plain = at(config), at(digits())
+    torch.manual_seed(0)
+    first = [data.train_batch(step) for step in (0, 22, 40)]
+    again = [at(config).train_batch(step) for step in (40, 22, 0)][::-1]
+    assert [digest(batch) for batch in first] == [digest(batch) for batch in again]
+    for step, (images, targets, probabilities) in zip((0, 22, 40), first, strict=True):
+        unmixed = plain.train_batch(step)
+        assert torch.equal(targets, unmixed[1])
+        own = targets != targets.roll(1)
+        share = probabilities[range(64), targets][own][0]
+        expected = share * unmixed[0] + (1 - share) * unmixed[0].roll(1, 0)
+        torch.testing.assert_close(images, expected)
+        assert (probabilities.shape, probabilities.dtype) == ((64, 10), torch.float32)
+    assert len({float(batch[2].max(1).values.min()) for batch in first}) == 3
+
+
+def test_augmentation_changes_neither_the_order_nor_evaluation() -> None:
+    plain, changed = digits(), digits(recipe={"name": "digits", "augmentation": AUGMENTATIONS[-1]})
+    assert torch.equal(at(plain).train_batch(3)[1], at(changed).train_batch(3)[1])
+    for split in (0, 1):
+        before, after = (at(c).test_dataloader()[split] for c in (plain, changed))
+        assert [digest(b) for b in before] == [digest(b) for b in after]
+
+
+def test_batches_of_earlier_versions_are_the_same() -> None:
+    """Golden digests: crops, flips and their streams never change."""
+    flipped = digits(recipe={"name": "digits", "augmentation.flip": True})
+    assert [digest(at(c).train_batch(22))[:16] for c in (digits(), flipped)] == [
+        "2cdeb203ac4fd804",
+        "a9bc1c7e69504b29",
+    ]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 7, 32])
+def test_evaluation_counts_every_example_once_for_any_number_of_ranks(ranks: int) -> None:
+    config = digits()
+    alone = at(config)
+    for split, loader in ((0, "train"), (1, "test")):
+        shown = []
+        for rank in range(ranks):
+            batches = at(config, rank, ranks).test_dataloader()[split]
+            assert len(list(batches)) == len(batches)
+            shown += [image for images, _ in batches for image in images.numpy()]
+        expected = alone.normalization(getattr(alone, loader).images).numpy()
+        assert sorted(map(bytes, shown)) == sorted(map(bytes, expected))
