@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from reslab import store
+from reslab.experiments.fetch import fetch
 from reslab.experiments.file import Experiment, question
 from reslab.experiments.jobs import jobs_of
 from reslab.experiments.launch import failures, launch
@@ -29,6 +30,7 @@ def run(arguments: Namespace) -> int:
         print(preview(jobs, slots[0]), announcement(jobs, slots), sep="\n")
         return 0
     refuse_unready(jobs, len(slots))
+    fetch(jobs)
     store.write_plan(plan)
     announce(jobs, slots)
     failed = launch(jobs, slots, plan.options)

@@ -11,6 +11,7 @@ from reslab.config import facts_of
 from reslab.config.photographs import class_names
 from reslab.errors import listed
 from reslab.experiments.estimate import correction
+from reslab.experiments.fetch import to_fetch
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
 from reslab.text import counted, duration, markdown_table, printable
@@ -62,8 +63,9 @@ def announce(jobs: list[Job], slots: list[Slot]) -> None:
 
 
 def announcement(jobs: list[Job], slots: list[Slot]) -> str:
-    """Classes of folders of one's own; runs, slots, time; advice where that is over a day."""
-    return "\n".join([*_classes(jobs), *_origins(jobs), *_announced(jobs, slots)])
+    """Classes of folders of one's own; runs that others start from; weights that would be fetched;
+    runs, slots, time; advice where that is over a day."""
+    return "\n".join([*_classes(jobs), *_origins(jobs), *to_fetch(jobs), *_announced(jobs, slots)])
 
 
 def _origins(jobs: list[Job]) -> Iterator[str]:

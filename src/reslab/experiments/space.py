@@ -42,8 +42,8 @@ def lacking(jobs: Sequence[Job], at_once: int) -> str:
         return ""
     runs = "the run" if len(jobs) == 1 else f"the {len(jobs):,} runs"
     return (
-        f"the disk of {folder} has {_size(free)} left, and {runs} will write up to {_size(wanted)}"
-        ": make room, or say RESLAB_RUNS=FOLDER for another disk"
+        f"the disk of {folder} has {size_as_text(free)} left, and {runs} will write up to "
+        f"{size_as_text(wanted)}: make room, or say RESLAB_RUNS=FOLDER for another disk"
     )
 
 
@@ -63,8 +63,10 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
-def _size(count: int) -> str:
-    """`0.4 MB`, `12 MB`, `3.5 GB`."""
+def size_as_text(count: int) -> str:
+    """`8 kB`, `0.4 MB`, `12 MB`, `3.5 GB`."""
+    if count < 1e5:
+        return f"{count / 1e3:.0f} kB"
     if count >= 1e9:
         return f"{count / 1e9:,.1f} GB"
     return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"

@@ -10,6 +10,7 @@ from reslab.config.views import called
 from reslab.papers import table
 from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped, standing
+from reslab.report.origins import starts
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import bullets, listed
 from reslab.store.plan import Options, Plan
@@ -35,6 +36,7 @@ def _remarks(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
             yield outcome.variant.note, outcome.label
         if chosen := _selected(outcome):
             yield chosen, outcome.label
+        yield from ((line, outcome.label) for line in starts(outcome))
         if published is None:
             continue
         evaluations = (run.evaluations.get(published.views, {}) for run in outcome.runs)

@@ -37,6 +37,11 @@ class Run:
         return _unless_damaged(partial(store.read_starts, self.folder), [])
 
     @cached_property
+    def begun(self) -> dict[str, Any] | None:
+        """The weights that the run began with, where it started from others."""
+        return _unless_damaged(partial(store.read_begun, self.folder), None)
+
+    @cached_property
     def metrics(self) -> list[store.Row]:
         """All rows of metrics, errors in per cent."""
         for line in store.damaged_metrics(self.folder):

@@ -1,0 +1,73 @@
+"""Weights that runs start from and that are not there: told in a dry run, else fetched before
+anything starts. What cannot be had is named at once."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from reslab import store
+from reslab.config.origins import bring, published_file, there, weights_root
+from reslab.config.start import Start
+from reslab.errors import NEXT, UserError, listed
+from reslab.experiments.jobs import Job
+from reslab.experiments.space import size_as_text
+from reslab.text import printable
+
+Needed = dict[Start, list[Job]]
+
+
+def missing(jobs: Sequence[Job]) -> Needed:
+    """The origins that runs which have not begun yet will read and that are not there, and whose
+    they are; a run of the plan is no such origin."""
+    found: Needed = {}
+    for job in jobs:
+        start, begun = job.config.start, (job.folder / store.CHECKPOINT).exists()
+        if job.pending and start and start.run is None and not begun and not there(start):
+            found.setdefault(_file(start), []).append(job)
+    return found
+
+
+def _file(start: Start) -> Start:
+    """The origin alone: what is loaded of it and where to makes no other file."""
+    return start.model_copy(update={"head": "new", "loads": "all", "key": None})
+
+
+def fetch(jobs: Sequence[Job]) -> None:
+    """Bring all weights that are missing. `UserError` names all that cannot be had, with the files
+    that would do and the `ONLY=` that does without."""
+    wanted, problems = missing(jobs), list[str]()
+    failed = list[Job]()
+    for start, whose in wanted.items():
+        try:
+            bring(start)
+        except UserError as error:
+            problems.append(f"{_labels(whose)}: start: {start.origin}: {error}")
+            failed += whose
+    if problems:
+        raise UserError(NEXT.join(["nothing was started:", *problems, *_without(jobs, failed)]))
+
+
+def _without(jobs: Sequence[Job], failed: Sequence[Job]) -> Iterator[str]:
+    """The option that leaves out the variants that lack something, where any are left."""
+    lacking = list(dict.fromkeys(job.variant.label for job in failed))
+    if {job.variant.label for job in jobs} - {*lacking}:
+        only = ",".join(f"!{label.replace(',', '?')}" for label in lacking)
+        yield f"without these: ONLY={shlex.quote(printable(only))}"
+
+
+def _labels(jobs: Sequence[Job]) -> str:
+    return listed({job.variant.label for job in jobs}, 3)
+
+
+def to_fetch(jobs: Sequence[Job]) -> Iterator[str]:
+    """A line for each file that would be fetched: from where, to where, how much, about."""
+    for start, whose in missing(jobs).items():
+        known = published_file(start)
+        if known is None:
+            yield f"{_labels(whose)}: start: there is no {start.file}, and it cannot be fetched"
+            continue
+        size = known.size or 4 * whose[0].variant.params
+        about = "" if known.size else "about "
+        yield (
+            f"would fetch {known.name} ({about}{size_as_text(size)}) for {_labels(whose)}: "
+            f"{known.url} → {weights_root() / known.file}"
+        )

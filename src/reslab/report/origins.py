@@ -1,0 +1,66 @@
+"""What a reader should know of the weights that runs started from, out of their `start.json`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from reslab.config import RunConfig
+from reslab.config.origins import IMAGENET
+from reslab.config.recipe import Moments
+from reslab.report.runs import Outcome, Run
+from reslab.report.text import listed
+
+
+def starts(outcome: Outcome) -> Iterator[str]:
+    """Lines on a variant: seeds that began with different files of one origin, and images that are
+    normalised otherwise than those that the weights were trained on."""
+    begun = [(run, run.begun) for run in outcome.runs if run.begun and run.config]
+    if others := _other_files(begun):
+        yield others
+    told = (_other_normalization(run.config, found) for run, found in begun if run.config)
+    yield from dict.fromkeys(filter(None, told))
+
+
+def _other_files(begun: list[tuple[Run, dict[str, Any]]]) -> str:
+    """Several files where one was said: a published name that is another file elsewhere, or a
+    parent's last bits. Of runs, each seed's own parent is another."""
+    of_origin: dict[str, dict[str, list[str]]] = {}
+    for run, found in begun:
+        seeds = of_origin.setdefault(found["origin"], {}).setdefault(found["digest"], [])
+        seeds.append(str(run.config.seed) if run.config else "?")
+    lines = [
+        f"{origin} was not one file for all seeds: "
+        + listed([f"SHA-256 {digest[:8]}… (seed {listed(seeds)})" for digest, seeds in f.items()])
+        for origin, f in of_origin.items()
+        if len(f) > 1
+    ]
+    return "; ".join(lines)
+
+
+def _other_normalization(config: RunConfig, begun: dict[str, Any]) -> str | None:
+    """What differs from the start's, as far as that is known; None if nothing does.
+
+    A kind that is fitted is the start's where that had the same kind on the same classes.
+    """
+    ours, theirs = config.recipe.normalization, begun.get("normalization")
+    if ours == "start" or theirs is None:
+        return None
+    numbers = _numbers(ours, len(theirs["mean"]))
+    if numbers is None:
+        is_same = ours == theirs["kind"] and begun.get("head") == "kept"
+    else:
+        pairs = zip((*theirs["mean"], *theirs["std"]), (*numbers[0], *numbers[1]), strict=False)
+        is_same = all(abs(a - b) < 1e-6 for a, b in pairs)
+    if is_same:
+        return None
+    mean, std = (", ".join(f"{x:.4g}" for x in theirs[name]) for name in ("mean", "std"))
+    word = "numbers of its own" if isinstance(ours, Moments) else ours
+    said = "" if theirs["kind"] == "given" else f"{theirs['kind']}, "
+    whose = f"the start's, {begun['origin']}"
+    return f"recipe.normalization: {word}; {whose}: {said}mean {mean}, std {std}"
+
+
+def _numbers(kind: Any, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Of a normalisation that is not fitted."""
+    if isinstance(kind, Moments):
+        return kind.mean, kind.std
+    return {"imagenet": IMAGENET, "none": ((0.0,) * channels, (1.0,) * channels)}.get(kind)
