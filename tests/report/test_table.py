@@ -325,7 +325,14 @@ def test_a_difference_is_short_where_that_is_clear() -> None:
     )
     assert (
         short_difference({"recipe.optimizer.name": "adam", "data.name": "mnist"})
-        == "recipe.optimizer.name=adam, data.name=mnist"
+        == "optimizer=adam, data=mnist"
+    )
+    assert (
+        short_difference({"start.head": "zeros", "model.head": "mean"})
+        == "start.head=zeros, model.head=mean"
+    )
+    assert (
+        short_difference({"adapter.name": "lora", "start.variant": "a"}) == "adapter=lora, start=a"
     )
     assert short_difference({}) == "–"
 

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from reslab import store
 from reslab.config import facts_of
@@ -39,7 +40,7 @@ def _row(jobs: list[Job], each: float) -> list[str]:
     epochs = recipe.steps * recipe.batch_size / (facts_of(data).train - data.holdout)
     return [
         f"{variant.label} (a start)" if jobs[0].is_origin else variant.label,
-        ", ".join(f"{key}: {value}" for key, value in variant.difference.items()),
+        ", ".join(f"{key}: {_written(value)}" for key, value in variant.difference.items()),
         f"{variant.params:,}",
         f"{variant.multiply_adds:,}",
         f"{recipe.steps:,}",
@@ -47,6 +48,10 @@ def _row(jobs: list[Job], each: float) -> list[str]:
         ", ".join(f"{count} {state}" for state, count in states.items()),
         duration(each),
     ]
+
+
+def _written(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def announce(jobs: list[Job], slots: list[Slot]) -> None:

@@ -221,16 +221,21 @@ def _tested_on(rows: Sequence[Row]) -> str:
 
 
 def short_difference(difference: dict[str, Any]) -> str:
-    """`resnet110, warmup_steps=400`: each field by its last word, a net by its name alone."""
-    leaves = Counter(path.rpartition(".")[2] for path in difference)
+    """`resnet110, warmup_steps=400`: each field by its last word, a net by its name alone, what has
+    a name by what it is (adapter=lora)."""
+    leaves = Counter(map(_last_word, difference))
 
     def field(path: str, value: Any) -> str:
         if path in ("model", "model.name"):
             return str(value)
-        leaf = path.rpartition(".")[2]
+        leaf = _last_word(path)
         return f"{leaf if leaves[leaf] == 1 else path}={number(value)}"
 
     return ", ".join(field(path, value) for path, value in difference.items()) or NOTHING
+
+
+def _last_word(path: str) -> str:
+    return path.removesuffix(".name").removesuffix(".variant").rpartition(".")[2]
 
 
 def _runs(outcome: Outcome) -> str:
