@@ -13,8 +13,8 @@ from pathlib import Path
 from reslab.arguments import MOST_PROCESSES, Parser, whole
 from reslab.errors import exit_code
 from reslab.execution import Execution
+from reslab.machine import follow_launcher
 from reslab.training.start import start
-from reslab.training.tether import follow_launcher
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What this machine has (CPU cores and GPUs), and what only Linux does. Asks no torch."""
+"""What this machine has, CPU cores and GPUs, and how a process dies with its parent. No torch."""
 
 import ctypes
 import itertools
@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 """Linux: which signal a process gets when its parent ends."""
@@ -65,3 +67,25 @@ def die_with_parent() -> None:
     """From now on this process is killed when the one that started it ends. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def follow_launcher() -> None:
+    """Kill this process group when standard input ends. For leaders of their own group."""
+    _at_end_of_input(lambda: os.killpg(0, signal.SIGKILL))
+
+
+def follow_supervisor() -> None:
+    """Kill this process when standard input ends."""
+    _at_end_of_input(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def _at_end_of_input(kill: Callable[[], None]) -> None:
+    """Standard input is the reading end of a pipe to which the parent never writes: however it
+    ends, the kernel closes its end."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        kill()
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -95,7 +95,7 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
     they are killed; the one that was killed by a signal is named in the folder's `error.json`.
     What happens to a process once the result is written is no failure of the run.
     """
-    reading, writing = os.pipe()  # the processes end with this one: see tether
+    reading, writing = os.pipe()  # the processes end with this one: `follow_supervisor`
     with socket.create_server(("127.0.0.1", 0)) as meeting:  # rank 0 listens on
         told = _environment(ranks, meeting)
         started = [Rank(rank, command, told, reading, meeting.fileno()) for rank in range(ranks)]

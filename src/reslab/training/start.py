@@ -18,9 +18,8 @@ from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
 from reslab.execution import Execution, gpus_for, place
 from reslab.exhaustion import exhausted
-from reslab.machine import die_with_parent
+from reslab.machine import die_with_parent, follow_supervisor
 from reslab.training.ranks import SUPERVISED, TORCHRUN, supervise
-from reslab.training.tether import follow_supervisor
 
 SPARED = 4
 """File handles; a file that is written atomically takes three."""
