@@ -7,14 +7,14 @@ from reslab.execution import Execution, Place, place, share_of
 
 
 def test_without_further_words_a_run_has_one_process_that_takes_its_batches_whole() -> None:
-    assert Execution().words() == ["--devices=1"]
+    assert Execution().arguments() == ["--devices=1"]
     assert Execution().micro_batches(128, 1) == 1
 
 
 def test_a_share_is_taken_in_micro_batches() -> None:
     execution = Execution(devices=2, micro_batch=16, sync_batchnorm=True)
     assert execution.micro_batches(128, 2) == 4
-    assert execution.words() == ["--devices=2", "--micro-batch=16", "--sync-batchnorm"]
+    assert execution.arguments() == ["--devices=2", "--micro-batch=16", "--sync-batchnorm"]
 
 
 def test_a_share_that_has_no_such_parts_is_refused_with_those_it_has() -> None:

@@ -28,7 +28,7 @@ class Execution:
             if number is not None and number < 1:
                 raise UserError(f"{word}={number}: expected a whole number above 0")
 
-    def words(self) -> list[str]:
+    def arguments(self) -> list[str]:
         """The arguments of scripts/train.py."""
         return [
             f"--devices={self.devices}",

@@ -130,7 +130,7 @@ def test_a_server_that_finds_something_wrong_is_quoted(
         raise ValueError("the key is not known here")
 
     monkeypatch.delenv("WANDB_MODE")
-    monkeypatch.setattr("reslab.mirror.account.obstacle", lambda: None)
+    monkeypatch.setattr("reslab.mirror.account.why_offline", lambda: None)
     monkeypatch.setattr("reslab.mirror.account.default_entity", refuse)
     with pytest.raises(UserError, match=r"the dashboard: the key is not known here$"):
         dashboard("quickstart")

@@ -13,7 +13,7 @@ from reslab import store
 from reslab.errors import UserError
 from reslab.experiments.plan import read_plan_file
 from reslab.mirror import unsent
-from reslab.mirror.sync import mend, sync
+from reslab.mirror.sync import sync, truncate_torn_record
 from reslab.store.plan import Options
 
 START = """
@@ -59,7 +59,7 @@ class Wandb:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[list[str]] = []
         self.refuses = ""
-        monkeypatch.setattr("reslab.mirror.account.obstacle", lambda: None)
+        monkeypatch.setattr("reslab.mirror.account.why_offline", lambda: None)
         monkeypatch.setattr("reslab.mirror.sync.subprocess.run", self.run)
 
     def run(self, command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
@@ -188,7 +188,7 @@ def part(kind: int, length: int) -> bytes:
 def test_what_a_kill_has_torn_is_cut_off(tmp_path: Path, torn: bytes) -> None:
     whole = b"1234567" + part(1, 50) + part(2, 5) + part(3, 5) + part(4, 5)
     file = log(tmp_path, "20260101_000000", whole + torn)
-    assert mend(file)
+    assert truncate_torn_record(file)
     assert file.read_bytes() == whole
 
 
@@ -196,7 +196,7 @@ def test_a_record_after_a_blocks_padding_is_kept(tmp_path: Path) -> None:
     filled = b"1234567" + part(1, 32_768 - 7 - 7 - 3)
     whole = filled + bytes(3) + part(1, 10)
     file = log(tmp_path, "20260101_000000", whole + b"torn")
-    assert mend(file)
+    assert truncate_torn_record(file)
     assert file.read_bytes() == whole
 
 

@@ -10,7 +10,7 @@ from reslab.data.batches import EvaluationBatches, Share, TrainingBatch, Trainin
 from reslab.data.normalize import Normalization, Normalizer
 from reslab.data.photographs.workers import default_workers
 from reslab.data.readers import Images, Reader, open_images
-from reslab.data.sources import held_out, in_use
+from reslab.data.sources import held_out, split_for_run
 from reslab.errors import UserError
 
 
@@ -71,7 +71,7 @@ class ImageData(LightningDataModule):
     def _open(self) -> Reader[Images]:
         opened = open_images(self.data, self.photographs, self.workers())
         self.class_names, self.undecodable = opened.class_names, opened.undecodable
-        train, self.test = in_use(opened.train, opened.test, self.data)
+        train, self.test = split_for_run(opened.train, opened.test, self.data)
         self.held = held_out(opened.train, self.data)
         given = self.normalizer
         fitted = given if isinstance(given, Normalization) else opened.fit(given, train)

@@ -144,7 +144,7 @@ def hold_out(split: S, count: int) -> tuple[S, S]:
     return split[rest], split[those]
 
 
-def in_use(train: S, test: S, data: Data) -> tuple[S, S]:
+def split_for_run(train: S, test: S, data: Data) -> tuple[S, S]:
     """What a run trains on, and what it is tested on, of the two splits of its data."""
     if data.holdout:
         train, held = hold_out(train, data.holdout)

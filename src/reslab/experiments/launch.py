@@ -104,7 +104,7 @@ def start(job: Job, slot: Slot, execution: Execution) -> Running:
         opened.callback(os.close, writing)
         try:
             process = subprocess.Popen(
-                [*command, *execution.words()],
+                [*command, *execution.arguments()],
                 stdin=reading,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -250,7 +250,7 @@ def failures(failed: Failures, lines: int = 12) -> str:
 
 def _failure(reason: str, folders: list[Path], lines: int) -> str:
     first, *others = folders
-    more = f" and {len(others)} other run{'s' * (len(others) > 1)}" if others else ""
+    more = f" and {counted(len(others), 'other run')}" if others else ""
     log = _log(first).rstrip()
     told = log.endswith(f"error: {reason}") or reason.startswith("it ")
     tail = [] if told else log.splitlines()[-lines:]

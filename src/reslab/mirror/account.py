@@ -36,7 +36,7 @@ def default_entity() -> str:
     return str(wandb.Api().default_entity)
 
 
-def obstacle() -> str | None:
+def why_offline() -> str | None:
     """Why nothing can be sent to the server; None where it can."""
     url = base_url()
     if not has_key(url):

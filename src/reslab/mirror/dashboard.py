@@ -98,7 +98,7 @@ def publish(plan: Plan, question: str, table: str) -> list[str]:
     folder = plan.folder
     folder.mkdir(parents=True, exist_ok=True)
     mode, entity = os.environ.get("WANDB_MODE"), os.environ.get("WANDB_ENTITY") or ""
-    offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.obstacle()
+    offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.why_offline()
     if not offline:
         return _save(plan, question, table, entity)
     _keep(build(plan, question, table, account.project(), entity), folder, _saved(folder))

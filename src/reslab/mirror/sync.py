@@ -29,7 +29,7 @@ def sync(name: str | None, dry: bool = False) -> int:
     print(announcement(logs, len(held)), flush=True)
     if not logs or dry:
         return 0
-    if obstacle := account.obstacle():
+    if obstacle := account.why_offline():
         raise UserError(f"nothing was sent: {obstacle}")
     arrived = [send(files) for files in tqdm(logs.values(), unit="run", disable=None)]
     return 0 if all(arrived) else 1
@@ -61,7 +61,7 @@ def announcement(logs: Mapping[Path, Sequence[Path]], held: int) -> str:
 
 def send(logs: Sequence[Path]) -> bool:
     """Send one run's logs, in order; whether all of them have arrived."""
-    whole = [log for log in logs if mend(log)]
+    whole = [log for log in logs if truncate_torn_record(log)]
     for log in set(logs) - set(whole):
         print(f"{log} holds nothing: killed before W&B had written anything")
         log.with_name(f"{log.name}.synced").touch()
@@ -80,7 +80,7 @@ def send(logs: Sequence[Path]) -> bool:
     return True
 
 
-def mend(log: Path) -> bool:
+def truncate_torn_record(log: Path) -> bool:
     """Cut off a record that a kill has torn, where W&B would stop; whether a whole one is left.
 
     The format is LevelDB's: after W&B's 7 bytes, blocks of 32 KiB of parts, each with checksum (4
@@ -107,4 +107,4 @@ def mend(log: Path) -> bool:
 def _size(files: Sequence[Path]) -> str:
     """`2 logs, 0.1 MB`."""
     megabytes = sum(file.stat().st_size for file in files) / 1e6
-    return f"{len(files)} log{'s' * (len(files) != 1)}, {megabytes:.1f} MB"
+    return f"{counted(len(files), 'log')}, {megabytes:.1f} MB"

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from reslab.config import spelling
 from reslab.config.convolutions import Convolution, Layer, dense_layer
 from reslab.config.nets import DenseNet
-from reslab.models.ends import head, initialize, stem
 from reslab.models.layers import convolutions
+from reslab.models.stem_and_head import head, initialize, stem
 from reslab.models.units import Layers, alphabet, spell
 
 

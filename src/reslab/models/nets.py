@@ -15,9 +15,9 @@ from reslab.config import spelling
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.zoo import describe
 from reslab.models.dense import dense
-from reslab.models.ends import head, initialize, stem
 from reslab.models.foreign import foreign
 from reslab.models.layers import convolutions
+from reslab.models.stem_and_head import head, initialize, stem
 from reslab.models.units import Unit, alphabet, spell, unit
 
 

@@ -14,6 +14,7 @@ from reslab.report.origins import starts
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import bullets, listed
 from reslab.store.plan import Options, Plan
+from reslab.text import counted
 
 
 def notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -129,4 +130,4 @@ def _machine(start: dict[str, Any]) -> str:
 def _tally(counter: "Counter[str]") -> str:
     """What most runs have in common first."""
     ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
-    return listed([f"{name} ({count} run{'s' * (count != 1)})" for name, count in ordered])
+    return listed([f"{name} ({counted(count, 'run')})" for name, count in ordered])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from reslab.report.runs import Run, origins_of, outcomes_of
 from reslab.report.text import NOTHING, percent
 from reslab.store.plan import Plan
-from reslab.text import duration, markdown_table, printable
+from reslab.text import counted, duration, markdown_table, printable
 
 
 def render(plan: Plan) -> str:
@@ -16,8 +16,7 @@ def render(plan: Plan) -> str:
     grid = markdown_table(head, [_line(run) for run in runs], numeric=range(2, 6))
     states = Counter(run.state for run in runs)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    many = f"{len(runs)} run{'s' * (len(runs) != 1)}"
-    return f"{printable(plan.title)}\n\n{grid}\n\n{many}: {counts or 'none'}\n"
+    return f"{printable(plan.title)}\n\n{grid}\n\n{counted(len(runs), 'run')}: {counts or 'none'}\n"
 
 
 def _line(run: Run) -> list[str]:

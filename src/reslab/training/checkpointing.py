@@ -22,7 +22,7 @@ class Interrupted(Exception):
     """SIGTERM or Ctrl-C; the run can be resumed."""
 
 
-class Wish(IntEnum):
+class Request(IntEnum):
     """What a process wants at the end of a step."""
 
     NOTHING = 0
@@ -70,24 +70,24 @@ class Checkpoint(Callback):
         """
         if in_mid_step(trainer, batch_idx) or trainer.global_step % self.evaluation_interval == 0:
             return
-        wish = self._agreed(self._wish())
-        if wish:
+        request = self._agreed(self._request())
+        if request:
             self._save(trainer)
-        if wish == Wish.STOP:
+        if request == Request.STOP:
             raise Interrupted
 
-    def _wish(self) -> Wish:
+    def _request(self) -> Request:
         if self.stop_signal is not None:
-            return Wish.STOP
-        return Wish(time.monotonic() - self.saved_at > SAVE_EVERY)
+            return Request.STOP
+        return Request(time.monotonic() - self.saved_at > SAVE_EVERY)
 
-    def _agreed(self, wish: Wish) -> Wish:
+    def _agreed(self, request: Request) -> Request:
         """The most that any process wants."""
         if self.talk is None:
-            return wish
-        words = torch.tensor(wish)
+            return request
+        words = torch.tensor(request)
         torch.distributed.all_reduce(words, torch.distributed.ReduceOp.MAX, self.talk)
-        return Wish(int(words))
+        return Request(int(words))
 
     def on_validation_batch_end(self, trainer: Trainer, *batch: Any, **_: Any) -> None:
         """Stop when told to; the evaluation is done again."""
@@ -99,7 +99,7 @@ class Checkpoint(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save after the evaluation's row is written."""
         self._save(trainer)
-        if self._agreed(self._wish()) == Wish.STOP:
+        if self._agreed(self._request()) == Request.STOP:
             raise Interrupted
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

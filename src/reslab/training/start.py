@@ -52,7 +52,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     if here.ranks > 1 or execution.devices == 1:
         return _held(folder, train)
     gpus_for(execution.devices)
-    command = [sys.executable, sys.argv[0], str(config_file), *execution.words()]
+    command = [sys.executable, sys.argv[0], str(config_file), *execution.arguments()]
     return _held(folder, lambda: supervise(command, execution.devices, folder))
 
 

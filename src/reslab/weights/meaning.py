@@ -13,7 +13,7 @@ from reslab.config.run import does_not_suit
 from reslab.data.normalize import FITS, Kind, Normalization, Normalizer
 from reslab.data.photographs.workers import default_workers
 from reslab.data.readers import open_images
-from reslab.data.sources import in_use
+from reslab.data.sources import split_for_run
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
 from reslab.weights.about import About
@@ -83,7 +83,7 @@ def _fitted(kind: Kind, use: Use) -> Normalization:
         )
     workers = default_workers() if use.photographs else 0
     opened = open_images(use.data, use.photographs, workers)
-    return opened.fit(kind, in_use(opened.train, opened.test, use.data)[0])
+    return opened.fit(kind, split_for_run(opened.train, opened.test, use.data)[0])
 
 
 def _names(use: Use, about: About | None) -> tuple[str, ...]:

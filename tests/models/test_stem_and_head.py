@@ -13,7 +13,7 @@ from reslab.config import Described, ResNet, describe
 from reslab.config.convolutions import STEMS
 from reslab.config.nets import Net
 from reslab.models import build
-from reslab.models.ends import stem
+from reslab.models.stem_and_head import stem
 
 SIDES = {"3x3": (32, 32), "7x7_pool": (224, 56), "deep": (224, 56), "xception": (299, 147)}
 """Of an image and of what a stem leaves: He 2015, Sec. 4.2 and Table 1; He 2019, Fig. 2; Chollet
