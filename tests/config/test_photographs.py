@@ -41,7 +41,7 @@ def test_a_prepared_store_that_is_missing_is_told_with_the_command_that_makes_it
     command = "python scripts/prepare.py imagenette_mini --shorter-side 160"
     with pytest.raises(UserError) as refusal:
         refuse_missing(data)
-    assert str(refusal.value) == f"there is no {folder}; to make it: {command}"
+    assert str(refusal.value) == f"{folder} is not there, or not finished; to make it: {command}"
     folder.mkdir(parents=True)
     (folder / PREPARED).write_text("{}")
     refuse_missing(data)

@@ -12,6 +12,7 @@ from reslab.config.data import Data, facts_of, folder_of
 from reslab.config.datasets import cache_root, data_root
 from reslab.errors import UserError, located
 from reslab.folders import Listing, list_folder, splits
+from reslab.text import printable
 
 PREPARED = "store.json"
 """In the folder of a prepared store, which is whole if it has this file."""
@@ -56,19 +57,22 @@ def refuse_missing(data: Data) -> None:
         splits(root, data.test_fraction)
     folder = data.prepared and prepared_folder(root, data.prepared)
     if folder and not (folder / PREPARED).exists():
-        raise UserError(f"there is no {folder}; to make it: {how_to_prepare(data)}")
+        raise UserError(
+            f"{folder} is not there, or not finished; to make it: {how_to_prepare(data)}"
+        )
 
 
 def prepared_folder(root: Path, shorter_side: int) -> Path:
     """Where the prepared store of a folder lies; see `reslab.data.photographs.prepared`.
 
     It is named by the folder, and by its path if that is not under the data's: the folders of two
-    people's photographs may have the same name.
+    people's photographs may have the same name. What is no text in it is escaped, since safetensors
+    opens no path but UTF-8's.
     """
     path = root.resolve()
     own = path.parent != data_root().resolve()
     mark = f"-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}" if own else ""
-    return cache_root() / "prepared" / f"{path.name}{mark}-{shorter_side}"
+    return cache_root() / "prepared" / f"{printable(path.name)}{mark}-{shorter_side}"
 
 
 def how_to_prepare(data: Data) -> str:

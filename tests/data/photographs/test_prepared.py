@@ -1,5 +1,7 @@
 """The prepared store: what decoding gives, or a refusal."""
 
+import errno
+import json
 import os
 import re
 import shutil
@@ -7,11 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tests.conftest import DECODING, WORKERS
 from tests.data.images import UNDECODABLE
 from tests.data.photographs.reading import assert_equal, first, open_pictures, run
@@ -20,11 +24,11 @@ from torchvision.transforms.v2.functional import resize
 
 from reslab.config import RunConfig
 from reslab.config.data import Data
-from reslab.config.datasets import cache_path
+from reslab.config.photographs import prepared_folder
 from reslab.data.modules import data_module
 from reslab.data.photographs import prepared
 from reslab.data.photographs.opened import open_photographs
-from reslab.data.photographs.prepared import ABOUT, INDEX, JOURNAL, PIXELS, prepare
+from reslab.data.photographs.prepared import prepare
 from reslab.errors import UserError
 
 pytestmark = [DECODING, WORKERS]
@@ -48,17 +52,21 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepared, "CHUNK", 4)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven of the folder's 27 files."""
+    monkeypatch.setattr(prepared, "SHARD", 4)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_store_has_what_decoding_and_resizing_give(
-    photographs: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+    photographs: Path, small_shards: None, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (photographs / "train" / "chat" / "empty.jpg").write_bytes(b"")
     folder = prepare(photographs, SIDE, workers)
-    assert set(content(folder)) == {PIXELS, INDEX, ABOUT}
+    assert set(content(folder)) == {
+        "store.json",
+        *(f"0000{shard}.safetensors" for shard in range(7)),
+    }
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
     sizes = set()
     for files, stored in zip(
@@ -78,12 +86,33 @@ def test_a_store_has_what_decoding_and_resizing_give(
 
 
 def test_a_store_may_be_larger_than_the_memory(tmp_path: Path) -> None:
-    """The system counts a mapping that can be written to as memory."""
-    file = tmp_path / "pixels.bin"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with file.open("wb") as sparse:
-        sparse.truncate(8 * memory)
-    assert len(prepared._mapped(str(file))) == 8 * memory
+    """Of its shards each must fit."""
+    half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    rows: list[Any] = []
+    about = {"files": rows, "files_sum": prepared._sum_of_files(rows)}
+    header = json.dumps(
+        {
+            "__metadata__": {"reslab": json.dumps(about)},
+            "pixels": {"dtype": "U8", "shape": [half], "data_offsets": [0, half]},
+        }
+    ).encode()
+    for shard in range(8):
+        with prepared._path(tmp_path, shard).open("wb") as sparse:
+            sparse.write(len(header).to_bytes(8, "little") + header)
+            sparse.truncate(8 + len(header) + half)
+    mapped = [prepared._pixels(tmp_path, shard) for shard in range(8)]
+    assert sum(map(len, mapped)) == 8 * half
+
+
+def test_reading_keeps_no_file_open(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be more shards than a process may have open files."""
+    monkeypatch.setattr(prepared, "SHARD", 1)
+    prepare(photographs, SIDE, 0)
+    train, _, _ = open_pictures(described(photographs, SIDE))
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir()))
+    images = [train.image(index) for index in range(len(train))]
+    assert len(images) == 18 and len(list(descriptors.iterdir())) == before
 
 
 def test_links_to_nowhere_and_trees_without_a_split_are_prepared_as_they_are_trained_on(
@@ -132,7 +161,7 @@ def test_a_folder_without_any_image_is_refused_and_nothing_is_left_of_it(
         assert "train/Fuchs/0.jpg: neither JPEG, PNG, WebP, GIF, BMP nor TIFF" in str(e.value)
         assert "and 22 more" in str(e.value)
     left = tmp_path / "data" / ".reslab" / "prepared"
-    assert [path.name for path in left.iterdir() if not path.name.endswith(".lock")] == []
+    assert list(left.iterdir()) == []
 
 
 def test_batches_from_the_store_are_those_of_the_resized_images(
@@ -178,61 +207,49 @@ def test_the_disk_it_takes_is_said_before_and_refused_where_it_lacks(
     folder = prepare(photographs, SIDE, 0)
     told = re.search(r"27 files.*\n.*about (\S+) MB more, judged by 27", capsys.readouterr().out)
     assert told
-    assert float(told[1]) == float(f"{(folder / PIXELS).stat().st_size / 1e6:.3g}")
+    pixels = prepared._pixels(folder, 0)
+    assert float(told[1]) == float(f"{len(pixels) / 1e6:.3g}")
 
 
-def interrupted(at_flush: int) -> Callable[[Any], None]:
-    """`_flush` that ends the preparation at its n-th call, before the file is safe."""
-    calls = iter(range(1, at_flush + 1))
+def interrupted(at: int) -> Callable[..., None]:
+    """`save_file` that ends the preparation in the middle of writing the n-th shard."""
+    calls = iter(range(1, at + 1))
 
-    def flush(file: Any) -> None:
-        if next(calls) == at_flush:
+    def save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+        if next(calls) == at:
+            path.write_bytes(b"half of it")
             raise KeyboardInterrupt
-        file.flush()
+        save_file(tensors, path, metadata)
 
-    return flush
+    return save
 
 
 @pytest.fixture
-def from_one_go(photographs: Path, small_chunks: None) -> dict[str, bytes]:
+def from_one_go(photographs: Path, small_shards: None) -> dict[str, bytes]:
     """A store's files; it is moved away."""
     folder = prepare(photographs, SIDE, 0)
     moved = folder.rename(folder.with_name("from_one_go"))
     return content(moved)
 
 
-@pytest.mark.parametrize("at_flush", [1, 2, 5, 6, 13, 14])  # seven chunks: pixels, journal
+@pytest.mark.parametrize("at", [1, 2, 7])
 def test_an_interrupted_preparation_goes_on_to_the_same_store(
     photographs: Path,
     from_one_go: dict[str, bytes],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    at_flush: int,
+    at: int,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(prepared, "_flush", interrupted(at_flush))
+        patch.setattr(prepared, "save_file", interrupted(at))
         with pytest.raises(KeyboardInterrupt):
             prepare(photographs, SIDE, 0)
     with pytest.raises(UserError, match="to make it: python scripts/prepare"):
         open_pictures(described(photographs, SIDE))
-    [unfinished] = cache_path("prepared").glob(".*.partial")
     capsys.readouterr()
     assert content(prepare(photographs, SIDE, 0)) == from_one_go
-    safe = min(27, 4 * (at_flush // 2))  # what an ending process has written reaches the file
-    assert (f"({safe} of them are there)" in capsys.readouterr().out) == (safe > 0)
-    assert not unfinished.exists()
-
-
-def test_a_torn_line_of_the_journal_is_done_again(
-    photographs: Path, from_one_go: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(prepared, "_flush", interrupted(7))
-        with pytest.raises(KeyboardInterrupt):
-            prepare(photographs, SIDE, 0)
-    [journal] = cache_path("prepared").glob(f".*.partial/{JOURNAL}")
-    journal.write_bytes(journal.read_bytes()[:-9])
-    assert content(prepare(photographs, SIDE, 0)) == from_one_go
+    there = 4 * (at - 1)
+    assert (f"({there} of them are there)" in capsys.readouterr().out) == (there > 0)
 
 
 @pytest.mark.process
@@ -240,16 +257,19 @@ def test_a_killed_preparation_goes_on_to_the_same_store(
     photographs: Path, from_one_go: dict[str, bytes]
 ) -> None:
     script = f"""
-import os, signal
+import os, signal, time
 from pathlib import Path
+from safetensors.torch import save_file
 from reslab.data.photographs import prepared
 
-def flush(file, calls=iter(range(9))):
-    if next(calls) == 8:
-        os.kill(os.getpid(), signal.SIGKILL)
-    file.flush()
+def save(tensors, path, metadata):
+    if "00004" in path.name:
+        path.write_bytes(b"half of it")
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    save_file(tensors, path, metadata)
 
-prepared.CHUNK, prepared._flush = 4, flush
+prepared.SHARD, prepared.save_file = 4, save
 prepared.prepare(Path({str(photographs)!r}), {SIDE}, 2)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
@@ -258,10 +278,10 @@ prepared.prepare(Path({str(photographs)!r}), {SIDE}, 2)
 
 
 def test_other_files_are_prepared_from_the_beginning(
-    photographs: Path, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+    photographs: Path, small_shards: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(prepared, "_flush", interrupted(7))
+        patch.setattr(prepared, "save_file", interrupted(7))
         with pytest.raises(KeyboardInterrupt):
             prepare(photographs, SIDE, 0)
     (photographs / "train" / "chat" / "1.jpg").write_bytes(UNDECODABLE["text.jpg"])
@@ -270,37 +290,145 @@ def test_other_files_are_prepared_from_the_beginning(
     assert len(open_pictures(described(photographs, SIDE))[0]) == 17
 
 
-@pytest.mark.parametrize("name", [PIXELS, INDEX])
-def test_a_store_that_is_cut_off_is_refused(photographs: Path, name: str) -> None:
-    path = prepare(photographs, SIDE, 0) / name
+SHARD = "00003.safetensors"
+
+
+def cut_off(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
-    advice = f"remove {path.parent} and make it again: python scripts/prepare.py imagefolder"
-    with pytest.raises(UserError, match=f"{path} has .* bytes, expected .*{advice}"):
+
+
+def cut_to_nothing(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def altered_at(place: float) -> Callable[[Path], None]:
+    def alter(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[int(place * len(content))] ^= 1
+        path.write_bytes(content)
+
+    return alter
+
+
+def height_altered(path: Path) -> None:
+    """The header stays as long, and JSON."""
+    content = path.read_bytes()
+    assert b", 45, " in content
+    path.write_bytes(content.replace(b", 45, ", b", 46, ", 1))
+
+
+@pytest.mark.parametrize("damage", [cut_off, cut_to_nothing, height_altered, Path.unlink])
+def test_a_shard_that_is_damaged_is_named_with_the_command_that_mends_it(
+    photographs: Path,
+    from_one_go: dict[str, bytes],
+    damage: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = prepare(photographs, SIDE, 0) / SHARD
+    damage(path)
+    why = "missing" if damage == Path.unlink else "damaged: .*"
+    command = (
+        f"python scripts/prepare.py imagefolder --folder '{photographs}' --shorter-side {SIDE}"
+    )
+    with pytest.raises(UserError, match=f"{path} is {why}; to make it again: {command}"):
         open_pictures(described(photographs, SIDE))
-    path.unlink()
-    with pytest.raises(UserError, match=f"{path} has 0 bytes"):
-        open_pictures(described(photographs, SIDE))
+    capsys.readouterr()
+    assert content(prepare(photographs, SIDE, 0)) == from_one_go
+    told = capsys.readouterr()
+    assert "(23 of them are there)" in told.out
+    assert (f"{path} is damaged" in told.err) == (damage != Path.unlink)
 
 
 def test_pixels_that_were_altered_are_found_when_the_store_is_prepared_again(
-    photographs: Path, small_chunks: None
+    photographs: Path, from_one_go: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Not when it is opened, which reads none of them."""
-    path = prepare(photographs, SIDE, 0) / PIXELS
-    assert prepare(photographs, SIDE, 0) == path.parent
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2)
-        file.write(bytes(9_000))
+    path = prepare(photographs, SIDE, 0) / SHARD
+    altered_at(0.7)(path)
     open_pictures(described(photographs, SIDE))
-    with pytest.raises(UserError, match=f"{path} is damaged between bytes .* remove {path.parent}"):
-        prepare(photographs, SIDE, 0)
+    assert content(prepare(photographs, SIDE, 0)) == from_one_go
+    assert f"{path} is damaged: its pixels are not those" in capsys.readouterr().err
 
 
-def test_a_store_of_another_version_is_refused(photographs: Path) -> None:
-    path = prepare(photographs, SIDE, 0) / ABOUT
-    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
-    with pytest.raises(UserError, match="was made by another version of reslab; remove"):
+def test_a_store_that_is_whole_is_left_as_it_is(
+    photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = prepare(photographs, SIDE, 0)
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    capsys.readouterr()
+    assert prepare(photographs, SIDE, 0) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert "more, judged by" not in capsys.readouterr().out
+
+
+def test_two_preparations_at_once_make_one_store(
+    photographs: Path, from_one_go: dict[str, bytes]
+) -> None:
+    """They wait for each other; a second finds everything there."""
+    with ThreadPoolExecutor(2) as both:
+        folders = list(both.map(lambda _: prepare(photographs, SIDE, 0), range(2)))
+    assert folders[0] == folders[1] and content(folders[0]) == from_one_go
+
+
+def test_a_full_disk_is_told_and_what_was_written_is_gone_on_with(
+    photographs: Path,
+    from_one_go: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+        if SHARD in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_file(tensors, path, metadata)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, "save_file", full)
+        with pytest.raises(UserError, match=f"{SHARD} cannot be written: the disk is full"):
+            prepare(photographs, SIDE, 2)
+    capsys.readouterr()
+    assert content(prepare(photographs, SIDE, 0)) == from_one_go
+    assert " of them are there)" in capsys.readouterr().out
+
+
+# What commit 73a3278 wrote of four files, beside index.npz and pixels.bin.
+OLDER = """{
+ "format": 2,
+ "shorter_side": 45,
+ "source": "02a3086699374071b9994627534f0ed6b60897184f4ad0969d68a3a9ef40b328",
+ "index": "86ac1e806b549572dc773b6d1bd73257d4bb12a4209b743a364f5d0047d45cb0",
+ "bytes": {
+  "pixels.bin": 21870,
+  "index.npz": 1394
+ },
+ "undecodable": [
+  {
+   "place": 1,
+   "file": "train/b/0.png",
+   "reason": "neither JPEG, PNG, WebP nor GIF"
+  }
+ ]
+}
+"""
+
+
+def test_a_store_of_an_older_version_is_named_with_the_command_that_renews_it(
+    photographs: Path,
+) -> None:
+    folder = prepared_folder(photographs, SIDE)
+    folder.mkdir(parents=True)
+    (folder / "store.json").write_text(OLDER)
+    told = f"{folder} was made by an older version of reslab; remove that folder and make it again"
+    with pytest.raises(UserError, match=f"{told}: python scripts/prepare.py imagefolder"):
         open_pictures(described(photographs, SIDE))
+    with pytest.raises(UserError, match=f"{told}: by the same command"):
+        prepare(photographs, SIDE, 0)
+    shutil.rmtree(folder)
+    begun = folder.with_name(f".{folder.name}.partial")
+    begun.mkdir()
+    with pytest.raises(UserError, match=f"{begun} was made by an older version"):
+        prepare(photographs, SIDE, 0)
+    begun.rmdir()
+    assert len(content(prepare(photographs, SIDE, 0))) == 2
 
 
 @pytest.mark.parametrize(
@@ -327,15 +455,6 @@ def test_files_without_an_image_are_told_when_they_are_prepared(
         told = capsys.readouterr().err
         assert f"{photographs}: 1 of 28 files cannot be decoded" in told
         assert "val/chat/empty.jpg: the file is empty" in told
-
-
-def test_an_altered_index_is_refused(photographs: Path) -> None:
-    path = prepare(photographs, SIDE, 0) / INDEX
-    altered = bytearray(path.read_bytes())
-    altered[len(altered) // 2] ^= 1
-    path.write_bytes(altered)
-    with pytest.raises(UserError, match=f"{path} is not what was written there"):
-        open_pictures(described(photographs, SIDE))
 
 
 @pytest.mark.parametrize("change", ["altered", "added"])

@@ -1,35 +1,33 @@
 """The prepared store: a folder of photographs decoded once, then read through memory mapping.
 
     RESLAB_DATA/.reslab/prepared/<folder>-<shorter side>/
-      pixels.bin     the images' pixels, uint8 (H, W, 3), one after another in the order of names
-      index.npz      of every file its name, its size, and its image's height and width (0: none);
-                     of every few images the end of their pixels, and their sum
-      store.json     how it was made, the files without an image, the sizes of the above, and the
-                     index's sum
-
-A store that is opened is held against sizes and the index's sum only; `prepare` reads all pixels
-of one that is there and checks their sums.
+      00000.safetensors …   the `pixels` of SHARD files' images, uint8 (H, W, 3), one after another
+                            in the order of names; of every file its name, its size, and its image's
+                            height and width, or why it has none
+      store.json            written last: how many shards, of what, and the files without an image
 
 An image whose shorter side is longer than asked is resized to it (bilinear, antialiased); others
-are kept as they are. While it is made the store is a folder `.….partial` with a journal, a line for
-every few images that are safe on disk: an interrupted preparation goes on after the last line.
+are kept as they are. A shard is there as a whole or not at all: an interrupted preparation goes on
+with those that are not. A store that is opened is held against its shards' lengths and the sums of
+all but the pixels; `prepare` checks the pixels, too.
 """
 
 import hashlib
 import json
 import os
 import shutil
-import warnings
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 from tqdm import tqdm
@@ -45,26 +43,19 @@ from reslab.errors import UserError
 from reslab.folders import Listing, is_split, list_folder, size_of
 from reslab.text import printable
 
-FORMAT = 2
-PIXELS, INDEX, ABOUT, JOURNAL = "pixels.bin", "index.npz", PREPARED, "journal.jsonl"
-CHUNK = 64
-"""Files between two lines of the journal."""
+SHARD = 512
+"""Files of a shard: what each process of a preparation that is killed has to do again."""
 SAMPLE = 64
 """Files from which a store's size is estimated."""
 
 Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.bytes_]
-Entry = tuple[int, int] | str
-"""Of a file: its image's height and width, or why it has none."""
+File = tuple[str, int]
+"""Its name and its size in bytes."""
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """A few files: where the pixels of their images end, those pixels' sum, and the entries."""
-
-    end: int
-    sum: int
-    entries: list[Entry]
+class Damaged(UserError):
+    """A shard that is not what was written."""
 
 
 # ---- reading ----------------------------------------------------------------------------------
@@ -74,11 +65,12 @@ class Chunk:
 class Prepared:
     """An open store; `survey` tells of the files in use that have no image."""
 
-    pixels: str
-    """Their file."""
+    folder: Path
     names: Names
-    starts: Ints
-    shapes: Ints
+    images: Ints
+    """Of each file where its image begins in the pixels of its shard, its height and width."""
+    in_shard: int
+    """Files of a shard; the last one may have fewer."""
     survey: Survey
 
     def __call__(self, name: bytes) -> Tensor:
@@ -87,62 +79,89 @@ class Prepared:
         It is a view of the mapped file, of which only what is used is read; not to be written to.
         """
         place = int(np.searchsorted(self.names, name))
-        height, width = self.shapes[place].tolist()
-        strides = (1, 3 * width, 3)
-        return _mapped(self.pixels).as_strided((3, height, width), strides, int(self.starts[place]))
+        start, height, width = self.images[place].tolist()
+        pixels = _pixels(self.folder, place // self.in_shard)
+        start += pixels.storage_offset()
+        return pixels.as_strided((3, height, width), (1, 3 * width, 3), start)
 
 
 @cache
-def _mapped(path: str) -> Tensor:
-    """Each process opens it for itself: handed to a worker, the whole would be copied.
+def _pixels(folder: Path, shard: int) -> Tensor:
+    """Each process maps them for itself: handed to a worker, they would be copied.
 
-    A mapping that could be written to would count as memory that the machine must have.
+    A mapping keeps no file open, and only each alone counts as memory that the machine must have.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
-        return torch.from_numpy(np.memmap(path, np.uint8, mode="r"))
+    return _read(_path(folder, shard))[1]
+
+
+def _path(folder: Path, shard: int) -> Path:
+    return folder / f"{shard:05}.safetensors"
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Tensor]:
+    """What `_write` has written; the pixels are only mapped, not looked at. Raises `Damaged`."""
+    try:
+        with safe_open(path, "pt") as shard:
+            about = json.loads(shard.metadata()["reslab"])
+            pixels = shard.get_tensor("pixels")
+        if about["files_sum"] != _sum_of_files(about["files"]):
+            raise ValueError("its files are not those that were written")
+    except FileNotFoundError:
+        raise Damaged(f"{path} is missing") from None
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise Damaged(f"{path} is damaged: {error}") from None
+    return about, pixels
+
+
+def _sum_of_files(files: list[Any]) -> int:
+    return zlib.crc32(json.dumps(files).encode())
 
 
 def open_prepared(data: Data, listing: Listing) -> Prepared:
     """The store of shorter side `data.prepared` that has the images of a listing.
 
-    `UserError` if there is none, if one of its files is cut off or altered, or if a photograph was
-    changed or added since it was made.
+    `UserError` if there is none, if a shard is cut off or altered, if an older version made it, or
+    if a photograph was changed or added since it was made.
     """
     assert data.prepared is not None
     refuse_missing(data)
-    folder = prepared_folder(listing.root, data.prepared)
-    about = disk.read_json(folder / ABOUT)
-    index = _checked(folder, about, f"remove {folder} and make it again: {how_to_prepare(data)}")
-    names, shapes, sizes = index["names"], index["shapes"], index["sizes"]
+    folder, command = prepared_folder(listing.root, data.prepared), how_to_prepare(data)
+    about = _about(folder, command)
+    try:
+        shards = [_read(_path(folder, shard))[0]["files"] for shard in range(about["shards"])]
+    except Damaged as why:
+        raise UserError(f"{why}; to make it again: {command}") from None
+    files = [file for shard in shards for file in shard]
+    names = np.array([os.fsencode(name) for name, *_ in files])
     used = np.array([os.fsencode(name) for name, _ in listing.train + listing.test])
-    changed = _changed(listing.root, used, names, sizes)
+    changed = _changed(listing.root, used, names, np.array([size for _, size, *_ in files]))
     if changed is not None:
         raise UserError(
             f"{listing.root / changed} is not what was prepared in {folder}; remove that folder "
-            f"and make it again: {how_to_prepare(data)}"
+            f"and make it again: {command}"
         )
-    lengths = 3 * shapes[:, 0] * shapes[:, 1]
-    reasons = _survey(folder, names).undecodable
+    reasons = _reasons(files)
     bad = {name: reasons[name] for name in used.tolist() if name in reasons}
-    survey = Survey(len(used), bad, folder / ABOUT)
-    return Prepared(str(folder / PIXELS), names, np.cumsum(lengths) - lengths, shapes, survey)
+    survey = Survey(len(used), bad, folder / PREPARED)
+    images = np.array([image for _, _, *image, _ in files], np.int64)
+    return Prepared(folder, names, images, len(shards[0]), survey)
 
 
-def _checked(folder: Path, about: dict[str, Any], advice: str) -> dict[str, Any]:
-    """The index, if both files have the sizes that they were written with, and it has its sum."""
-    if about["format"] != FORMAT:
-        raise UserError(f"{folder} was made by another version of reslab; {advice}")
-    for name, size in about["bytes"].items():
-        path = folder / name
-        found = path.stat().st_size if path.exists() else 0
-        if found != size:
-            raise UserError(f"{path} has {found:,} bytes, expected {size:,}; {advice}")
-    content = (folder / INDEX).read_bytes()
-    if about["index"] != _sum(content):
-        raise UserError(f"{folder / INDEX} is not what was written there; {advice}")
-    with np.load(folder / INDEX, allow_pickle=False) as arrays:
-        return dict(arrays)
+def _about(folder: Path, command: str) -> dict[str, Any]:
+    """store.json, empty where there is none; `UserError` if an older version of reslab made it, or
+    has begun to."""
+    about: dict[str, Any] = disk.read_json(folder / PREPARED) or {"shards": 0, "source": None}
+    older = folder.with_name(f".{folder.name}.partial") if "shards" in about else folder
+    if older.exists():
+        raise UserError(
+            f"{older} was made by an older version of reslab; remove that folder and make it "
+            f"again: {command}"
+        )
+    return about
+
+
+def _reasons(files: list[Any]) -> dict[bytes, str]:
+    return {os.fsencode(name): reason for name, *_, reason in files if reason}
 
 
 def _changed(root: Path, used: Names, names: Names, sizes: Ints) -> str | None:
@@ -157,114 +176,112 @@ def _changed(root: Path, used: Names, names: Names, sizes: Ints) -> str | None:
 
 
 def prepare(root: Path, shorter_side: int, workers: int) -> Path:
-    """Make the store of a folder of photographs, or go on with it, or check it; its folder.
+    """Make the store of a folder of photographs, or what of it is missing or damaged; its folder.
 
     Says first what disk it takes, and in the end which files have no image. `UserError` if there is
-    less, if no file has an image, or if the store is there but damaged, or the photographs were
-    changed since.
+    less, if no file has an image, if the photographs were changed since the store was made, or if
+    an older version made it.
     """
     folder = prepared_folder(root, shorter_side)
-    cache_path(folder.parent.name).mkdir(exist_ok=True)
-    names, sizes = _files(root)
+    about = _about(folder, "by the same command")
+    (cache_path(folder.parent.name) / folder.name).mkdir(parents=True, exist_ok=True)
     with disk.locked(folder):
-        about = disk.read_json(folder / ABOUT)
-        if about is not None:
-            index = _checked(folder, about, "remove the folder to have it made again")
-            if not all(map(np.array_equal, (index["names"], index["sizes"]), (names, sizes))):
-                raise UserError(f"{root} has changed since {folder} was made; remove that folder")
-            _check_pixels(folder, index["ends"], index["sums"])
-        else:
-            unfinished = folder.with_name(f".{folder.name}.partial")
-            _make(root, names, sizes, shorter_side, workers, unfinished)
-            unfinished.rename(folder)
-            (folder / JOURNAL).unlink()
-    found = _survey(folder, names)
-    if not found.decodable:
-        shutil.rmtree(folder)
-        head = f"{root}: none of the {found.files:,} files can be decoded; nothing is prepared:"
-        raise UserError("\n       ".join([head, *found.first()]))
+        files = _files(root)
+        source = hashlib.sha256(json.dumps([SHARD, shorter_side, files]).encode()).hexdigest()
+        if about["source"] not in (None, source):
+            raise UserError(f"{root} has changed since {folder} was made; remove that folder")
+        shards = {_path(folder, i): part for i, part in enumerate(chunks(files, SHARD))}
+        checked = tqdm(shards, "checking", unit="shard", disable=None)
+        lacking = [(path, shards[path]) for path in checked if not _is_whole(path, source)]
+        if lacking:
+            _make(lacking, _Images(root, shorter_side, source), len(files), workers)
+        found = _finish(root, folder, list(shards), source)
     found.tell(str(root))
     return folder
 
 
-def _survey(folder: Path, names: Names) -> Survey:
-    """Of all files that were prepared those without an image."""
-    rows = disk.read_json(folder / ABOUT)["undecodable"]
-    return Survey(len(names), {names[row["place"]]: row["reason"] for row in rows}, folder / ABOUT)
-
-
-def _check_pixels(folder: Path, ends: Ints, sums: Ints) -> None:
-    """`UserError` if some pixels are not those that were written."""
-    path, start = folder / PIXELS, 0
-    bar = tqdm(total=path.stat().st_size, desc="checking", unit="B", unit_scale=True, disable=None)
-    with path.open("rb") as pixels, bar:
-        for end, expected in zip(ends.tolist(), sums.tolist(), strict=True):
-            if zlib.crc32(pixels.read(end - start)) != expected:
-                raise UserError(
-                    f"{path} is damaged between bytes {start:,} and {end:,}; remove "
-                    f"{folder} to have it made again"
-                )
-            bar.update(end - start)
-            start = end
-
-
-def _files(root: Path) -> tuple[Names, Ints]:
-    """Names of all files of a folder, whatever their split, and their sizes; sorted."""
+def _files(root: Path) -> list[File]:
+    """All files of a folder, whatever their split, sorted as bytes."""
     listing = list_folder(root, test_fraction=None if is_split(root) else 0.5)
-    names = np.sort(np.array([os.fsencode(name) for name, _ in listing.train + listing.test]))
-    return names, np.array([size_of(root / os.fsdecode(name)) for name in names])
+    names = sorted((name for name, _ in listing.train + listing.test), key=os.fsencode)
+    return [(name, size_of(root / name)) for name in names]
+
+
+def _is_whole(path: Path, source: str) -> bool:
+    """Whether a shard is there, down to its pixels; one that is damaged is told."""
+    if not path.exists():
+        return False
+    try:
+        about, pixels = _read(path)
+        if about["sum"] != zlib.crc32(pixels.numpy().data):
+            raise Damaged(f"{path} is damaged: its pixels are not those that were written")
+    except Damaged as why:
+        print(f"{printable(str(why))}; it is made again", file=sys.stderr, flush=True)
+        return False
+    return bool(about["source"] == source)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What shards are made of."""
+
+    root: Path
+    shorter_side: int
+    source: str
+
+    def write(self, shard: tuple[Path, list[File]]) -> int:
+        """Make a shard; how many files it is of."""
+        path, files = shard
+        rows, pixels = self.decoded(files)
+        about = {"source": self.source, "files": rows, "files_sum": _sum_of_files(rows)}
+        about["sum"] = zlib.crc32(pixels.numpy().data)
+        with disk.replacing(path) as temporary:
+            save_file({"pixels": pixels}, temporary, {"reslab": json.dumps(about)})
+        return len(files)
+
+    def decoded(self, files: list[File]) -> tuple[list[Any], Tensor]:
+        """The pixels of all images; of each file its name, its size, where its image begins, that
+        image's height and width (0 without one), and why it has none."""
+        rows: list[Any] = []
+        pixels, start = [torch.empty(0, dtype=torch.uint8)], 0
+        for file in files:
+            try:
+                image = decode(self.root / file[0])
+            except Undecodable as reason:
+                rows.append([*file, start, 0, 0, str(reason)])
+                continue
+            if min(image.shape[1:]) > self.shorter_side:
+                image = resize(image, [self.shorter_side])
+            rows.append([*file, start, *image.shape[1:], None])
+            pixels.append(image.permute(1, 2, 0).flatten())
+            start += image.numel()
+        return rows, torch.cat(pixels)
 
 
 def _make(
-    root: Path, names: Names, sizes: Ints, shorter_side: int, workers: int, folder: Path
+    lacking: list[tuple[Path, list[File]]], images: _Images, files: int, workers: int
 ) -> None:
-    folder.mkdir(exist_ok=True)
-    made = {"format": FORMAT, "shorter_side": shorter_side, "source": _source(names, sizes)}
-    done = _resumed(folder, made)
-    files = sum(len(chunk.entries) for chunk in done)
-    _refuse_full_disk(root, names, shorter_side, files, folder)
-    left = chunks(names[files:], CHUNK)
-    pictures = in_workers(partial(_prepared, root, shorter_side), left, workers)
-    with tqdm(total=len(names), initial=files, unit="image", disable=None) as bar:
-        for chunk in _appended(folder, pictures):
-            done.append(chunk)
-            bar.update(len(chunk.entries))
-    _finish(folder, names, sizes, done, made)
+    left = [file for _, part in lacking for file in part]
+    _refuse_full_disk(lacking[0][0].parents[1], images, left, files)
+    with tqdm(total=files, initial=files - len(left), unit="image", disable=None) as bar:
+        for count in in_workers(images.write, lacking, workers):
+            bar.update(count)
 
 
-def _source(names: Names, sizes: Ints) -> str:
-    return _sum(b"\0".join(names.tolist()) + sizes.astype("<i8").tobytes())
-
-
-def _resumed(folder: Path, made: dict[str, Any]) -> list[Chunk]:
-    """What an interrupted preparation of the same files has left; pixels after it are cut off."""
-    journal, pixels = folder / JOURNAL, folder / PIXELS
-    lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []  # the last is torn
-    if not lines or json.loads(lines[0]) != made:
-        pixels.write_bytes(b"")
-        disk.write_text(journal, json.dumps(made) + "\n")
-        return []
-    chunks = [Chunk(**json.loads(line)) for line in lines[1:]]
-    journal.write_bytes(b"".join(line + b"\n" for line in lines))
-    os.truncate(pixels, chunks[-1].end if chunks else 0)
-    return chunks
-
-
-def _refuse_full_disk(root: Path, names: Names, shorter_side: int, done: int, folder: Path) -> None:
-    sample = names[done :: max(1, (len(names) - done) // SAMPLE)]
-    entries, pixels = _prepared(root, shorter_side, sample)
-    needed = len(pixels) * (len(names) - done) // max(1, len(entries))
+def _refuse_full_disk(folder: Path, images: _Images, left: list[File], files: int) -> None:
+    sample = left[:: max(1, len(left) // SAMPLE)]
+    needed = len(images.decoded(sample)[1]) * len(left) // len(sample)
     free = shutil.disk_usage(folder).free
-    begun = f" ({done:,} of them are there)" if done else ""
+    begun = f" ({files - len(left):,} of them are there)" if files > len(left) else ""
     print(
-        f"{printable(str(root))}: {len(names):,} files{begun}, shorter side {shorter_side} at "
-        "most:\n"
-        f"about {_size(needed)} more, judged by {len(entries)} of them; {_size(free)} are free",
+        f"{printable(str(images.root))}: {files:,} files{begun}, shorter side "
+        f"{images.shorter_side} at most:\nabout {_size(needed)} more, judged by {len(sample)} of "
+        f"them; {_size(free)} are free",
         flush=True,
     )
     if needed > free:
         raise UserError(
-            f"{folder.parent} lacks the disk for it; take a smaller --shorter-side, or set "
+            f"{folder} lacks the disk for it; take a smaller --shorter-side, or set "
             "RESLAB_DATA to a folder on another disk"
         )
 
@@ -275,57 +292,18 @@ def _size(size: int) -> str:
     return f"{float(f'{size / unit:.3g}'):,g} {name}"
 
 
-def _prepared(root: Path, shorter_side: int, names: Names) -> tuple[list[Entry], Tensor]:
-    """Of each file its entry, and the pixels of all, one after another."""
-    entries: list[Entry] = []
-    pixels = [torch.empty(0, dtype=torch.uint8)]
-    for name in names:
-        try:
-            image = decode(root / os.fsdecode(name))
-        except Undecodable as reason:
-            entries.append(str(reason))
-            continue
-        if min(image.shape[1:]) > shorter_side:
-            image = resize(image, [shorter_side])
-        entries.append((image.shape[1], image.shape[2]))
-        pixels.append(image.permute(1, 2, 0).flatten())
-    return entries, torch.cat(pixels)
-
-
-def _appended(folder: Path, pictures: Iterable[tuple[list[Entry], Tensor]]) -> Iterator[Chunk]:
-    """Each chunk, after its pixels and then its line of the journal are safe on disk."""
-    with (folder / PIXELS).open("ab") as pixels, (folder / JOURNAL).open("ab") as journal:
-        for entries, content in pictures:
-            pixels.write(content.numpy().data)
-            _flush(pixels)
-            chunk = Chunk(pixels.tell(), zlib.crc32(content.numpy().data), entries)
-            journal.write(json.dumps(vars(chunk)).encode() + b"\n")
-            _flush(journal)
-            yield chunk
-
-
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _finish(
-    folder: Path, names: Names, sizes: Ints, chunks: list[Chunk], made: dict[str, Any]
-) -> None:
-    entries = [entry for chunk in chunks for entry in chunk.entries]
-    ends, sums = (np.array([vars(c)[key] for c in chunks], np.int64) for key in ("end", "sum"))
-    shapes = np.array([(0, 0) if isinstance(entry, str) else entry for entry in entries], np.int64)
-    with disk.replacing(folder / INDEX) as temporary, temporary.open("wb") as file:
-        np.savez(file, names=names, sizes=sizes, shapes=shapes, ends=ends, sums=sums)
-    bad = [
-        {"place": place, "file": printable(os.fsdecode(names[place])), "reason": entry}
-        for place, entry in enumerate(entries)
-        if isinstance(entry, str)
-    ]
-    written = {name: (folder / name).stat().st_size for name in (PIXELS, INDEX)}
-    about = {"index": _sum((folder / INDEX).read_bytes()), "bytes": written, "undecodable": bad}
-    disk.write_json(folder / ABOUT, made | about)
-
-
-def _sum(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _finish(root: Path, folder: Path, shards: list[Path], source: str) -> Survey:
+    """The shards are a store from now on; which of its files have no image."""
+    files = [file for path in shards for file in _read(path)[0]["files"]]
+    found = Survey(len(files), _reasons(files), folder / PREPARED)
+    if not found.decodable:
+        shutil.rmtree(folder)
+        head = f"{root}: none of the {found.files:,} files can be decoded; nothing is prepared:"
+        raise UserError("\n       ".join([head, *found.first()]))
+    for other in set(folder.glob("*.safetensors")) - set(shards):
+        other.unlink()  # of the files that were there when it was begun
+    bad = [{"file": printable(name), "reason": reason} for name, *_, reason in files if reason]
+    about = {"source": source, "shards": len(shards), "undecodable": bad}
+    if disk.read_json(folder / PREPARED) != about:
+        disk.write_json(folder / PREPARED, about)
+    return found
