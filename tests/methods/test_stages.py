@@ -3,9 +3,11 @@
 from collections import Counter
 
 import pytest
+from tests.methods.adapted import ADAPTERS, SHAPE, adapter
 
 from reslab.config import describe
 from reslab.config.trains import stages
+from reslab.methods.adapters import adapt, is_adapter_parameter, plain_name
 from reslab.methods.stages import depth_of_each, stage_of_each
 from reslab.models import build
 
@@ -66,3 +68,15 @@ def test_depths_are_counted_from_the_head_to_the_stem(name: str) -> None:
     last = {"resnet20": 3, "timm:resnet18": 4}[name]
     expected = {f"layer{i}": last + 1 - i for i in range(1, last + 1)}
     assert by_stage == {"stem": last + 1, **expected, "head": 0}
+
+
+@pytest.mark.parametrize("name", ["resnet20", "timm:resnet18"])
+@pytest.mark.parametrize("how", ADAPTERS)
+def test_an_adapter_changes_no_stage_and_no_depth_of_the_net(name: str, how: str) -> None:
+    described = describe(name)
+    net = build(described)
+    plain = depth_of_each(net, described)
+    depths = depth_of_each(adapt(net, adapter(how), SHAPE, 0), described)
+    added = {key for key in depths if is_adapter_parameter(key)}
+    assert {plain_name(key): d for key, d in depths.items() if key not in added} == plain
+    assert {depths[key] for key in added} <= set(plain.values())

@@ -86,8 +86,8 @@ def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
     """The greatest difference, relative to the parameter's greatest value."""
     assert one.keys() == other.keys()
     return max(
-        float((one[key] - other[key]).abs().max() / one[key].abs().max().clamp(min=1e-3))
-        for key in one
+        float((value - other[key].double()).abs().max() / value.abs().max().clamp(min=1e-3))
+        for key, value in ((key, value.double()) for key, value in one.items())
     )
 
 

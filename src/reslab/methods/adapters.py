@@ -19,6 +19,7 @@ from torch.nn.utils import parametrize, skip_init
 from reslab.config.adapters import Adapter, is_spatial, too_large_a_rank
 from reslab.errors import UserError
 from reslab.text import counted
+from reslab.weights.head import head_of
 
 Shape = tuple[int, int, int]
 """Of one image: channels, height, width."""
@@ -231,14 +232,13 @@ ADAPTERS: dict[str, Callable[[nn.Module, Adapter, Shape, torch.Generator], None]
 
 
 def trunk(net: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
-    """The convolutions and linear layers of a net by name, but the last, which is its head."""
-    layers = {
+    """The convolutions and linear layers of a net by name, but for its head."""
+    head = head_of(net)
+    return {
         name: layer
         for name, layer in net.named_modules()
-        if isinstance(layer, nn.Conv2d | nn.Linear)
+        if isinstance(layer, nn.Conv2d | nn.Linear) and f"{name}.weight" not in head
     }
-    layers.popitem()
-    return layers
 
 
 def spatial(net: nn.Module, adapter: Adapter) -> dict[str, nn.Conv2d]:
@@ -261,9 +261,9 @@ def adaptation(net: nn.Module, adapter: Adapter) -> str:
     own = {name: p for name, p in net.named_parameters() if is_adapter_parameter(name)}
     if own:
         layers = {re.split(r"\.(?:parametrizations|adapter)\.", name)[0] for name in own}
-        where = "the images" if adapter.name == "prompt" else counted(len(layers), "layer")
+        where = "the border" if adapter.name == "prompt" else counted(len(layers), "layer")
         number = sum(parameter.numel() for parameter in own.values())
-        return f"adapter {adapter.name}: {where} and {counted(number, 'parameter')} more"
+        return f"adapter {adapter.name}: {counted(number, 'parameter')} more, at {where}"
     masks = [buffer for name, buffer in net.named_buffers() if is_adapter_parameter(name)]
     kept, weights = sum(int(m.sum()) for m in masks), sum(m.numel() for m in masks)
     return f"adapter {adapter.name}: {kept:,} of {weights:,} weights of the trunk are kept"

@@ -14,6 +14,7 @@ from torch import nn
 
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.trains import stages
+from reslab.methods.adapters import PROMPT
 from reslab.weights.head import head_of
 
 TRUNK = "trunk"
@@ -78,7 +79,8 @@ def _groups(net: nn.Module) -> dict[str, int]:
     except (AttributeError, AssertionError):
         return dict.fromkeys(names, 0)
     numbers: dict[str, int] = group_parameters(net, matcher, reverse=True)
-    return {name: numbers[name] for name in names}
+    # No group of timm's knows the prompt: it stands before the stem.
+    return {name: 0 if name == PROMPT else numbers[name] for name in names}
 
 
 def torchvision_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
