@@ -37,10 +37,7 @@ def test_an_adapted_run_ends_is_evaluated_and_goes_on_bit_for_bit(
 ) -> None:
     whole, cut = (make_run(run, short(name)) for run in ("whole", "cut"))
     assert start(whole) == 0
-    told = {
-        "mask": "adapter mask: 5,",
-        "prompt": "adapter prompt: 60 parameters more, at the border",
-    }
+    told = {"mask": "adapter mask: 5,", "prompt": "adapter prompt: 60 parameters more, at the b"}
     assert told.get(name, "parameters more, at 7 layers") in capsys.readouterr().out
     with stopped_at(5):
         assert start(cut) == 1
