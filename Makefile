@@ -44,7 +44,7 @@
 #| Development
 #|
 #|   make setup        make .venv and nothing else; every target does so where it is missing
-#|   make test-fast    under a minute: without tests that train
+#|   make test-fast    one to two minutes on two cores: without tests that train
 #|   make test         under ten minutes: all but the slow ones; make test ARGS='-x -k resume'
 #|   make test-slow    the slow ones, under forty minutes
 #|   make test-lowest  fast tests of nets, descriptions and training with the lowest versions allowed
