@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure compare sync dashboard train models bench
+.PHONY: help experiment status table figure compare sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -20,6 +20,8 @@
 #|   make dashboard NAME=quickstart                   a W&B workspace and report of the experiment
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
 #|                                                    one net: an experiment of one variant
+#|   make finetune FOLDER=~/photos MODEL=resnet50     published weights, a new head, your photographs
+#|   make finetune FOLDER=~/photos MODEL=timm:tf_efficientnet_lite0 WEIGHTS=lite0.safetensors TRAINS=head
 #|   make models                                      nets that have a name, and their costs
 #|   make models MODEL='resnet*'                      some of them
 #|   make bench                                       how fast photographs are read; ARGS='--size 224'
@@ -28,6 +30,7 @@
 #|
 #|   NAME      a file of configs/experiments, without .yaml
 #|   BUDGET    fraction of the recipe's steps, the schedule in proportion, e.g. 0.02
+#|   EPOCHS    instead of BUDGET: how often the training images are taken, e.g. 10
 #|   SEEDS     number of seeds
 #|   ONLY      variants by label: '*20', 'plain-*,ResNet 110', '!*1202' (all but these)
 #|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'; a mapping
@@ -38,13 +41,14 @@
 #|   SLOTS_PER_GPU   runs at once on the same GPUs
 #|   DRY       1: the plan only
 #|
-#|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those; a word that a
-#|   target does not read is refused.
+#|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
+#|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE
+#|   and those; a word that a target does not read is refused.
 #|
 #| Development
 #|
 #|   make setup        make .venv and nothing else; every target does so where it is missing
-#|   make test-fast    one to two minutes on two cores: without tests that train
+#|   make test-fast    under a minute: without tests that train
 #|   make test         under ten minutes: all but the slow ones; make test ARGS='-x -k resume'
 #|   make test-slow    the slow ones, under forty minutes
 #|   make test-lowest  fast tests of nets, descriptions and training with the lowest versions allowed
@@ -64,11 +68,12 @@
 
 # What the user may say, and what each target reads of it. Only make's command line counts and not
 # the environment: WSL, for one, sets NAME to the machine's name.
-OF_RUNS := BUDGET SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY
-WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE SECONDS ARGS
+OF_RUNS := BUDGET EPOCHS SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY
+WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS ARGS
 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
+reads.finetune   := FOLDER MODEL WEIGHTS TRAINS RECIPE $(OF_RUNS)
 reads.status     := NAME
 reads.table      := NAME
 reads.figure     := NAME
@@ -143,7 +148,7 @@ RUN_ARGS := $(RUN) $(if $(ARGS),-m reslab.make)
 
 # --- experiments -----------------------------------------------------------------------------------
 
-OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
+OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
 	$${SET:+"--settings=$$SET"} \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
 	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} \
@@ -166,6 +171,10 @@ dashboard: _name $(READY)
 
 train: _model $(READY)
 	@$(RUN) scripts/experiment.py train "--model=$$MODEL" "--data=$$DATA" "--recipe=$$RECIPE" $(OPTIONS)
+
+finetune: _folder $(READY)
+	@$(RUN) scripts/experiment.py finetune "--folder=$$FOLDER" "--model=$$MODEL" \
+		$${WEIGHTS:+"--weights=$$WEIGHTS"} $${TRAINS:+"--trains=$$TRAINS"} $${RECIPE:+"--recipe=$$RECIPE"} $(OPTIONS)
 
 models: $(READY)
 	@$(RUN) scripts/models.py $${MODEL:+-- "$$MODEL"}
@@ -216,7 +225,7 @@ help:
 
 # --- what the targets above rest on ----------------------------------------------------------------
 
-.PHONY: _name _model _chosen _always
+.PHONY: _name _model _folder _chosen _always
 
 LIST = for file in configs/experiments/*.yaml; do [ -e "$$file" ] || continue; \
 	printf '  %-27s  %s\n' "$$(basename "$$file" .yaml)" "$$(sed -n '1{s/^\# *//;s/   .*//;p;}' "$$file")"; done
@@ -230,6 +239,13 @@ _model:
 		'Which net, data set and recipe? For example:' '' \
 		'  make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01' '' \
 		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100, imagenette_mini and others, or a folder of photographs. Recipes: configs/recipes.'; \
+		exit 2; } >&2
+
+_folder:
+	@[ -n "$$FOLDER" ] && [ -n "$$MODEL" ] || { printf '%s\n' \
+		'Which photographs, and which net? For example:' '' \
+		'  make finetune FOLDER=~/photos MODEL=resnet50' '' \
+		'In the folder every class is a folder: ~/photos/cat/1.jpg, ~/photos/dog/1.jpg. Nets with published weights: resnet18, resnet50, torchvision:…, timm:…'; \
 		exit 2; } >&2
 
 # Made with PYTHON if that is given; remade if its interpreter has gone.

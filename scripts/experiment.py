@@ -5,6 +5,7 @@
   experiment.py run plain_vs_residual --budget 0.02 --seeds 1 --only '*20*'
   experiment.py run plain_vs_residual --dry            the plan; nothing is written
   experiment.py train --model resnet20 --data cifar10 --recipe he2015_cifar
+  experiment.py finetune --folder ~/photos --model resnet50
   experiment.py status | table | figure NAME           read the files of the last plan
   experiment.py compare NAME NAME …                    one table over the last plans of several
 
@@ -34,7 +35,15 @@ def parser() -> Parser:
     train.add_argument("--model", required=True, help="a net's name; scripts/models.py lists them")
     train.add_argument("--data", required=True, help=DATA)
     train.add_argument("--recipe", required=True, help="a file of configs/recipes, without .yaml")
-    for command in (run, train):
+    finetune = commands.add_parser("finetune", help="train a net on from published weights")
+    finetune.add_argument("--folder", required=True, help="photographs: a folder for each class")
+    finetune.add_argument("--model", required=True, help="resnet50, timm:…, torchvision:…")
+    finetune.add_argument(
+        "--weights", help="a file, a run, a published name, URL#sha256=…; else the model's own"
+    )
+    finetune.add_argument("--trains", help="all (the default), head, or others of trains, a,b")
+    finetune.add_argument("--recipe", help="a file of configs/recipes; else finetune")
+    for command in (run, train, finetune):
         add_options(command)
     for word in ("status", "table", "figure"):
         commands.add_parser(word, help=f"{word} of the last plan").add_argument("name")
@@ -44,12 +53,18 @@ def parser() -> Parser:
 
 
 def add_options(command: Parser) -> None:
-    """What `run` and `train` have in common."""
+    """What `run`, `train` and `finetune` have in common."""
     command.add_argument(
         "--budget",
         type=number("BUDGET", 0.02),
         metavar="X",
         help="train X times the steps, milestones in proportion",
+    )
+    command.add_argument(
+        "--epochs",
+        type=number("EPOCHS", 10),
+        metavar="X",
+        help="instead: train X times over the training images",
     )
     command.add_argument("--seeds", type=whole("SEEDS"), metavar="N", help="seeds 0 … N-1")
     command.add_argument(
@@ -97,7 +112,7 @@ def main() -> int:
     arguments = parser().parse_args()
     from reslab import commands  # pydantic: half a second that --help does not need
 
-    if arguments.command in ("run", "train"):
+    if arguments.command in ("run", "train", "finetune"):
         return commands.run(arguments)
     if arguments.command == "compare":
         return commands.compare(arguments.names)

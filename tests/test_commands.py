@@ -20,6 +20,7 @@ from reslab.experiments.jobs import Job, jobs_of
 def arguments(command: str = "run", **given: Any) -> Namespace:
     nothing = {
         "budget": None,
+        "epochs": None,
         "seeds": None,
         "only": None,
         "set": [],

@@ -17,14 +17,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 
 OF_RUNS = {
-    "BUDGET": "budget", "SEEDS": "seeds", "ONLY": "only", "SET": "settings", "DEVICES": "devices",
-    "MICRO_BATCH": "micro-batch", "SLOTS_PER_GPU": "slots-per-gpu",
+    "BUDGET": "budget", "EPOCHS": "epochs", "SEEDS": "seeds", "ONLY": "only", "SET": "settings",
+    "DEVICES": "devices", "MICRO_BATCH": "micro-batch", "SLOTS_PER_GPU": "slots-per-gpu",
 }  # fmt: skip
 """Words of make and the options of scripts/experiment.py that they become."""
 SWITCHES = ["SYNC_BATCHNORM", "DRY"]
 READS = {
     "experiment": ["NAME", *OF_RUNS, *SWITCHES],
     "train": ["MODEL", "DATA", "RECIPE", *OF_RUNS, *SWITCHES],
+    "finetune": ["FOLDER", "MODEL", "WEIGHTS", "TRAINS", "RECIPE", *OF_RUNS, *SWITCHES],
     "sync": ["NAME", "DRY"],
     "models": ["MODEL"],
     "soak": ["SECONDS", "ARGS"],
@@ -132,6 +133,22 @@ def test_what_the_user_says_arrives_as_it_was_said(heard: Heard, recorder: str) 
     ]  # fmt: skip
 
 
+def test_fine_tuning_needs_a_folder_and_a_net_alone(heard: Heard, recorder: str) -> None:
+    words = ["finetune", "--folder=~/my photos", "--model=resnet50"]
+    given = ["finetune", "FOLDER=~/my photos", "MODEL=resnet50"]
+    assert heard(*given, recorder)["argv"][1:] == words
+    more = ["WEIGHTS=a b.pth", "TRAINS=head", "RECIPE=mine", "EPOCHS=3"]
+    said = ["--weights=a b.pth", "--trains=head", "--recipe=mine", "--epochs=3"]
+    assert heard(*given, *more, recorder)["argv"][1:] == [*words, *said]
+
+
+@pytest.mark.parametrize("given", [[], ["FOLDER=x"], ["MODEL=resnet50"]])
+def test_fine_tuning_says_what_it_needs(make: Make, given: list[str]) -> None:
+    answer = make("finetune", *given)
+    assert answer.returncode == 2
+    assert "make finetune FOLDER=~/photos MODEL=resnet50" in answer.stderr
+
+
 HOSTILE = [
     "$(shell touch pwned)", "${shell touch pwned}", "$$(shell touch pwned)",
     "$(eval x != touch pwned)", "$(touch pwned)", "`touch pwned`", "$$(touch pwned)",
@@ -145,7 +162,7 @@ HOSTILE = [
 
 
 def hear_everything(heard: Heard, value: str, folder: Path) -> None:
-    """Assert that every word arrives with this value, in four calls of make."""
+    """Assert that every word arrives with this value, in five calls of make."""
     python = recording(folder / value.replace("/", "-").replace("\n", "-") / "bin" / "python")
     venv = f"VENV={python.parents[1]}"
     options = [f"--{option}={value}" for option in OF_RUNS.values()]
@@ -158,6 +175,9 @@ def hear_everything(heard: Heard, value: str, folder: Path) -> None:
     said = heard("train", *(f"{word}={value}" for word in READS["train"]), venv)
     net = [f"--{word}={value}" for word in ("model", "data", "recipe")]
     assert said["argv"] == ["scripts/experiment.py", "train", *net, *options, *switches]
+    said = heard("finetune", *(f"{word}={value}" for word in READS["finetune"]), venv)
+    net = [f"--{word.lower()}={value}" for word in READS["finetune"][:5]]
+    assert said["argv"] == ["scripts/experiment.py", "finetune", *net, *options, *switches]
     said = heard("test", f"ARGS={value}", f"PYTHON={python}")
     assert said["argv"] == ["-m", "reslab.make", "-m", "pytest", "-m", "not slow"]
     assert said["environ"]["ARGS"] == value

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 
 from reslab import store
 from reslab.experiments.fetch import fetch
-from reslab.experiments.file import Experiment, question
+from reslab.experiments.file import question
 from reslab.experiments.jobs import jobs_of
 from reslab.experiments.launch import failures, launch
 from reslab.experiments.plan import expand, read_plan_file
 from reslab.experiments.preview import announce, announcement, preview
+from reslab.experiments.single import finetuned, trained
 from reslab.experiments.slots import make_slots
 from reslab.experiments.space import refuse_unready
-from reslab.folders import as_path
 from reslab.mirror.unsent import say_how_to_send
 from reslab.report import status, table
 from reslab.report.models import Form, show
 from reslab.store.plan import Options, Plan
-from reslab.text import printable
 
 
 def run(arguments: Namespace) -> int:
@@ -43,26 +42,26 @@ def run(arguments: Namespace) -> int:
 
 
 def plan_of(arguments: Namespace) -> Plan:
-    """The plan of `run NAME` or of `train --model … --data … --recipe …`."""
+    """The plan of `run NAME`, `train --model … --data …` or `finetune --folder … --model …`."""
     options = Options(
         devices=arguments.devices,
         micro_batch=arguments.micro_batch,
         sync_batchnorm=arguments.sync_batchnorm,
         budget=arguments.budget,
+        epochs=arguments.epochs,
         seeds=arguments.seeds,
         only=arguments.only,
         set=tuple(arguments.set),
     )
     if arguments.command == "run":
         return read_plan_file(arguments.name, options)
-    model, data, recipe = arguments.model, arguments.data, arguments.recipe
-    folder = as_path(data)
-    called = printable(folder.name) if folder else data
-    name = f"train-{store.slug(f'{model} {called} {recipe}')}"
-    base = {"data": data, "recipe": recipe}
-    experiment = Experiment(
-        title=f"{model} on {called}", base=base, variants={model: {"model": model}}
-    )
+    given = arguments
+    if given.command == "train":
+        name, experiment = trained(given.model, given.data, given.recipe)
+    else:
+        name, experiment = finetuned(
+            given.folder, given.model, given.weights, given.trains, given.recipe
+        )
     return expand(name, experiment, options, "the command line")
 
 

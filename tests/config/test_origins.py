@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torchvision
 from timm.models import get_pretrained_cfg
-from torchvision.models import get_weight
+from torchvision.models import get_model_weights, get_weight, list_models
 
 from reslab import store
 from reslab.config import origins
-from reslab.config.origins import TABLE, bring, places, published, sha256_of
+from reslab.config.origins import TABLE, bring, places, published, sha256_of, weights_of
 from reslab.config.start import Start
 from reslab.errors import UserError
 
@@ -121,3 +121,43 @@ def test_a_moved_file_is_found_under_its_name(
 
 def test_names_of_a_runs_files_are_the_stores() -> None:
     assert (origins.CHECKPOINT, origins.CONFIG) == (store.CHECKPOINT, store.CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("net", "weights"),
+    [
+        ("resnet50", "torchvision:ResNet50_Weights.IMAGENET1K_V2"),
+        ("torchvision:mobilenet_v2", "torchvision:MobileNet_V2_Weights.IMAGENET1K_V2"),
+        ("torchvision:resnet50.IMAGENET1K_V1", "torchvision:ResNet50_Weights.IMAGENET1K_V1"),
+        ("timm:resnet50.a2_in1k", "timm:resnet50.a2_in1k"),
+    ],
+)
+def test_a_nets_name_stands_for_published_weights(net: str, weights: str) -> None:
+    assert weights_of(net) == weights
+    published(weights)
+
+
+def test_a_nets_weights_are_torchvisions_newest() -> None:
+    for net in list_models(torchvision.models):
+        newest = get_model_weights(net).DEFAULT
+        assert weights_of(net) == f"torchvision:{newest}"
+
+
+@pytest.mark.parametrize("net", ["resnet50", "resnet18", "tf_efficientnet_lite0", "convnext_tiny"])
+def test_a_nets_weights_are_timms_first(net: str) -> None:
+    config = get_pretrained_cfg(net)
+    assert config is not None
+    assert weights_of(f"timm:{net}") == f"timm:{net}.{config.tag}"
+
+
+@pytest.mark.parametrize(
+    ("net", "told"),
+    [
+        ("resnet20", "there are akamaster:resnet20, of CIFAR-10"),
+        ("plain34", "no published weights are known of the net 'plain34'"),
+        ("timm:botnet50ts_256", "timm has no weights of the net"),
+    ],
+)
+def test_a_net_without_published_weights_is_refused(net: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        weights_of(net)

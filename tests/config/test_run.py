@@ -141,3 +141,34 @@ def test_a_run_is_a_frozen_value() -> None:
 def test_a_run_whose_parts_do_not_fit_is_refused(overrides: dict[str, Any], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         run(**overrides)
+
+
+def test_epochs_become_steps_and_the_schedule_follows() -> None:
+    """50,000 images in batches of 128: 390.6 steps are an epoch; milestones at 1/2 and 3/4."""
+    lasting = run().lasting(10)
+    assert (lasting.recipe.steps, lasting.budget) == (3906, 1.0)
+    assert lasting.recipe.schedule.milestones == (1953, 2930)
+    assert lasting.epochs == pytest.approx(10, abs=0.01)
+    assert run(budget=0.5).lasting(10) == lasting
+
+
+def test_epochs_are_of_the_images_that_are_trained_on() -> None:
+    held = run(data={"name": "cifar10", "holdout": 25_000})
+    assert held.lasting(10).recipe.steps == 1953
+
+
+def test_more_epochs_than_a_run_may_have_are_refused() -> None:
+    with pytest.raises(UserError, match="EPOCHS=1e\\+09: 390,625,000,000 steps; expected at most"):
+        run().lasting(1e9)
+
+
+@pytest.mark.parametrize(
+    ("parts", "adapted"),
+    [({}, False), ({"trains": "head"}, True), ({"adapter": {"name": "lora", "rank": 1}}, True)],
+)
+def test_a_run_that_is_not_a_plain_net_trained_from_its_seed_says_so(
+    parts: dict[str, Any], adapted: bool
+) -> None:
+    if "adapter" in parts:
+        parts = {**parts, "trains": ["adapter"]}
+    assert run(**parts).is_adapted is adapted

@@ -22,9 +22,10 @@ def test_some_shipped_experiment_uses_a_shipped_recipe(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_shipped_recipe_resolves(name: str) -> None:
-    photographs = "photographs" in load_yaml(config_file("recipes", name))
-    data = "imagenet" if photographs else "cifar10"
-    colour = resolve({"model": "resnet20", "data": data, "recipe": name}, name)
+    tree = load_yaml(config_file("recipes", name))
+    data = "imagenet" if "photographs" in tree else "cifar10"
+    start = "akamaster:resnet20" if tree["normalization"] == "start" else "none"
+    colour = resolve({"model": "resnet20", "data": data, "recipe": name, "start": start}, name)
     assert colour.scaled_recipe == colour.recipe
 
 

@@ -7,23 +7,14 @@ import torch
 from torch import nn
 
 from reslab.config.adapters import Adapter
-from reslab.config.nets import Described
-from reslab.config.zoo import describe
 from reslab.methods.adapters import adapt, is_adapter_parameter
 from reslab.models import build
 
 SHAPE = (3, 32, 32)
-
-
-def narrow(name: str, **fields: Any) -> Described:
-    """A net by name with an eighth of its channels: as many layers in a tenth of the time."""
-    return describe(name).model_copy(update=fields)
-
-
-NETS: dict[str, str | Described] = {
+NETS = {
     "basic": "resnet20",
-    "bottleneck": narrow("resnet50", widths=(8, 16, 32, 64), stem_width=8),
-    "grouped": narrow("resnext29_2x64d", widths=(8, 16, 32), stem_width=8),
+    "bottleneck": "resnet50",
+    "grouped": "resnext29_2x64d",
     "pre-activation": "preact_resnet20",
     "depthwise": "timm:mobilenetv3_small_050",
 }

@@ -355,3 +355,36 @@ def test_nothing_in_a_table_commands_a_terminal(lab: Lab) -> None:
         assert UNPRINTABLE.sub("", text) == text.replace("\n", "")
     assert table.markdown.startswith("**\\x1b[1m\\nnext**\n")
     assert "\\x1b[2J20" in table.csv
+
+
+# ---- what is adapted ----------------------------------------------------------------------------
+
+
+def test_a_table_without_adaptation_has_no_columns_for_it(lab: Lab) -> None:
+    lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 0.5, [9.0])
+    assert "starts from" not in row(lab, "ResNet 20")
+    assert "trainable" not in rendered(lab).csv
+
+
+def test_starts_and_trainable_parameters_stand_in_the_table_and_its_csv(lab: Lab) -> None:
+    """A plain run trains all its parameters; the start of another variant is told by its label."""
+    [parent] = lab.variant("from scratch", {"model": "resnet20"})
+    lab.done(parent, 0.5, 9.0)
+    of_parent = {"run": parent.name[-10:], "head": "kept"}
+    child = {"model": "resnet20", "start": of_parent, "trains": "head"}
+    lab.done(lab.variant("head", child)[0], 0.5, 8.0, trainable=650)
+    published = {"model": "resnet20", "start": "akamaster:resnet20"}
+    lab.variant("published", published)
+    found = [row(lab, label) for label in ("from scratch", "head", "published")]
+    assert [one["starts from"] for one in found] == ["–", "from scratch", "akamaster:resnet20"]
+    assert [one["trainable"] for one in found] == ["853 k", "650", "853 k"]
+    records = list(csv.DictReader(io.StringIO(rendered(lab).csv)))
+    assert [record["starts_from"] for record in records] == [
+        "", "from scratch", "akamaster:resnet20",
+    ]  # fmt: skip
+    assert [record["trainable"] for record in records] == ["853018", "650", "853018"]
+
+
+def test_trainable_parameters_that_no_run_has_told_are_left_open(lab: Lab) -> None:
+    lab.variant("head", {"model": "resnet20", "trains": "head"})
+    assert row(lab, "head")["trainable"] == "–"

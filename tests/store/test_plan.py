@@ -185,3 +185,11 @@ def test_seeds_are_above_zero(number: int) -> None:
 def test_seeds_are_not_too_many() -> None:
     with pytest.raises(UserError, match="SEEDS=100000: expected at most 1,000"):
         Options(seeds=100_000)
+
+
+def test_epochs_and_a_budget_are_two_ways_to_say_how_long() -> None:
+    assert Options(epochs=3).epochs == 3
+    with pytest.raises(UserError, match=r"EPOCHS=3 and BUDGET=0\.1 both say how long; say one"):
+        Options(epochs=3, budget=0.1)
+    with pytest.raises(UserError, match="EPOCHS=0: expected a number above 0"):
+        Options(epochs=0)

@@ -193,6 +193,55 @@ LIBRARIES: dict[str, Callable[[str], Published]] = {
 }
 
 
+# ---- the weights of a net ------------------------------------------------------------------------
+
+
+def weights_of(net: str) -> str:
+    """The published weights that a net's name stands for: torchvision's newest, timm's first.
+
+    A name with a tag stands for these weights. `UserError` for a net that has none.
+    """
+    library, _, known = net.rpartition(":")
+    architecture, _, tag = known.partition(".")
+    if library == "timm":
+        return f"timm:{known if tag else _first_of_timm(net)}"
+    enum, newest = _enums_by_net().get(architecture, (None, None))
+    if enum is None or library not in ("", "torchvision"):
+        raise UserError(f"no published weights are known of the net {quoted(net)}{_own(net)}")
+    return f"torchvision:{enum}.{tag or newest}"
+
+
+def _own(net: str) -> str:
+    return f"; there are akamaster:{net}, of CIFAR-10" if f"akamaster:{net}" in TABLE else ""
+
+
+def _first_of_timm(net: str) -> str:
+    """The first tag, which is timm's default."""
+    architecture = net.removeprefix("timm:")
+    for file in _sources("timm"):
+        for name in TAGGED.findall(file.read_text(encoding="utf-8")):
+            if name.partition(".")[0] == architecture and name != f"{architecture}.untrained":
+                return str(name)
+    raise UserError(f"timm has no weights of the net {quoted(net)}")
+
+
+@cache
+def _enums_by_net() -> dict[str, tuple[str, str]]:
+    """Of torchvision: a net's name, its class of weights, and which of these is called DEFAULT."""
+    texts = [file.read_text(encoding="utf-8") for file in _sources("torchvision")]
+    newest = {m["enum"]: m["name"] for text in texts for m in DEFAULT.finditer(text)}
+    nets = (m for text in texts for m in TAKES_WEIGHTS.finditer(text))
+    return {m["net"]: (m["enum"], newest[m["enum"]]) for m in nets if m["enum"] in newest}
+
+
+TAKES_WEIGHTS = re.compile(
+    r"^def (?P<net>\w+)\(\s*\*, weights: [^\n]*?(?P<enum>\w+_Weights)\b", re.M
+)
+DEFAULT = re.compile(
+    r"^class (?P<enum>\w+_Weights)\(WeightsEnum\):.*?^    DEFAULT = (?P<name>\w+)", re.M | re.S
+)
+
+
 # ---- reading sources -----------------------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, gathered, located, nearest, together
-from reslab.folders import as_path, list_folder
+from reslab.folders import as_path, is_split, list_folder
 from reslab.text import quoted, shortened
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -152,7 +152,21 @@ def _own_folder(data: Tree) -> Tree:
         )
     if "folder" in data:
         raise UserError(f"stands here twice, as {path} and as folder: {spelled(data['folder'])}")
-    return {**data, "name": "imagefolder", "folder": str(path)}
+    return {**_untold_split(path, data), **data, "name": "imagefolder", "folder": str(path)}
+
+
+def _untold_split(folder: Path, data: Tree) -> Tree:
+    """A part to test on, for one tree of classes of which nothing is said.
+
+    Beside a folder called train there are splits, whatever the others are called.
+    """
+    names = {path.name.casefold() for path in folder.iterdir() if path.is_dir()}
+    known = is_split(folder) or ("train" in names and len(names) > 1)
+    return {} if known or "test_fraction" in data else {"test_fraction": TEST_FRACTION}
+
+
+TEST_FRACTION = 0.2
+"""The part of the photographs in a folder of one's own that is tested on where nothing is said."""
 
 
 def _whole_data(data: Tree, place: Place) -> Tree:

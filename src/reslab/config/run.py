@@ -20,6 +20,7 @@ from reslab.config.nets import Net
 from reslab.config.recipe import MOST_STEPS, Moments, Normalized, Recipe
 from reslab.config.start import Start
 from reslab.config.trains import ALL, Trains, does_not_train, has_stages
+from reslab.errors import UserError
 
 Precision = Literal["32-true", "tf32", "bf16-mixed", "16-mixed", "64-true"]
 
@@ -75,8 +76,7 @@ class RunConfig(Description):
                     f"model.{field}: {getattr(self.model, field)}, but {self.data.name} has "
                     f"{getattr(facts, field)}"
                 )
-        train = facts.train - self.data.holdout
-        if self.recipe.batch_size > train:
+        if self.recipe.batch_size > (train := self.training_images):
             raise ValueError(
                 f"recipe.batch_size: {self.recipe.batch_size} exceeds the {train} "
                 f"training images of {self.data.name}"
@@ -133,6 +133,36 @@ class RunConfig(Description):
                 f"{MOST_STEPS:,} steps"
             )
         return self
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether it is anything but a plain net that trains as a whole from its seed."""
+        return self.start is not None or self.adapter is not None or self.trains != ALL
+
+    @property
+    def epochs(self) -> float:
+        """How often its steps take every training image."""
+        recipe = self.scaled_recipe
+        return recipe.steps * recipe.batch_size / self.training_images
+
+    @property
+    def training_images(self) -> int:
+        """Those that are trained on; none that are held out."""
+        return facts_of(self.data).train - self.data.holdout
+
+    def lasting(self, epochs: float) -> "RunConfig":
+        """This run with the steps that so many epochs are, the schedule in proportion.
+
+        `UserError` for more steps than a run may have.
+        """
+        recipe = self.recipe
+        steps = epochs * self.training_images / recipe.batch_size
+        if steps > MOST_STEPS:
+            raise UserError(
+                f"EPOCHS={epochs:g}: {steps:,.0f} steps; expected at most {MOST_STEPS:,}"
+            )
+        recipe = recipe.scaled(steps / recipe.steps)
+        return self.model_copy(update={"recipe": recipe, "budget": 1.0})
 
     @property
     def scaled_recipe(self) -> Recipe:

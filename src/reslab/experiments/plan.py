@@ -163,6 +163,7 @@ def _config(tree: Tree, options: Options, place: Place) -> RunConfig:
         tree["budget"] = options.budget
     config = resolve(tree, place)
     with located(place("")):
+        config = config if options.epochs is None else config.lasting(options.epochs)
         refuse_single_values(config, options, options.devices)
     return config
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.config import facts_of
+from reslab.config.data import Data
 from reslab.config.photographs import class_names
 from reslab.errors import listed
 from reslab.experiments.estimate import correction
@@ -36,15 +36,13 @@ def preview(jobs: list[Job], slot: Slot) -> str:
 
 def _row(jobs: list[Job], each: float) -> list[str]:
     variant, config, states = jobs[0].variant, jobs[0].config, Counter(job.state for job in jobs)
-    data, recipe = config.data, config.scaled_recipe
-    epochs = recipe.steps * recipe.batch_size / (facts_of(data).train - data.holdout)
     return [
         f"{variant.label} (a start)" if jobs[0].is_origin else variant.label,
         ", ".join(f"{key}: {_written(value)}" for key, value in variant.difference.items()),
         f"{variant.params:,}",
         f"{variant.multiply_adds:,}",
-        f"{recipe.steps:,}",
-        f"{epochs:.1f}",
+        f"{config.scaled_recipe.steps:,}",
+        f"{config.epochs:.1f}",
         ", ".join(f"{count} {state}" for state, count in states.items()),
         duration(each),
     ]
@@ -68,9 +66,10 @@ def announce(jobs: list[Job], slots: list[Slot]) -> None:
 
 
 def announcement(jobs: list[Job], slots: list[Slot]) -> str:
-    """Classes of folders of one's own; runs that others start from; weights that would be fetched;
-    runs, slots, time; advice where that is over a day."""
-    return "\n".join([*_classes(jobs), *_origins(jobs), *to_fetch(jobs), *_announced(jobs, slots)])
+    """Classes of folders of one's own; what runs start from, and what of it would be fetched; runs,
+    slots, time; advice where that is over a day, or over thousands of epochs."""
+    before = (*_classes(jobs), *_beginnings(jobs), *_origins(jobs), *to_fetch(jobs))
+    return "\n".join([*before, *_announced(jobs, slots), *_many_epochs(jobs)])
 
 
 def _origins(jobs: list[Job]) -> Iterator[str]:
@@ -92,6 +91,43 @@ def _classes(jobs: list[Job]) -> Iterator[str]:
             names = class_names(own)
             count = counted(len(names), "class", "classes")
             yield f"{count} in {printable(folder)}: {listed(names, CLASSES)}"
+            yield from _split(own)
+
+
+def _split(own: Data) -> Iterator[str]:
+    """What is trained and tested on where the folder does not say it."""
+    if own.counts and own.test_fraction:
+        yield (
+            f"{own.counts.test:,} images of all classes are tested on (data.test_fraction: "
+            f"{own.test_fraction:g}), {own.counts.train:,} are trained on"
+        )
+
+
+def _beginnings(jobs: list[Job]) -> Iterator[str]:
+    """A line for what all variants start from, if they start from the same weights."""
+    told = {
+        f"starts from {printable(start.origin)}, head {start.head}; "
+        f"trains {', '.join(job.config.trains)}"
+        for job in jobs
+        if (start := job.config.start) and start.run is None
+    }
+    if len(told) == 1 and all(job.config.start for job in jobs):
+        yield from told
+
+
+MANY_EPOCHS = 1000
+"""More than these are hardly meant: a recipe's steps are for more images."""
+MANY_OF_ONES_OWN = 100
+"""The same of photographs of one's own."""
+
+
+def _many_epochs(jobs: list[Job]) -> Iterator[str]:
+    most = max((job.config for job in jobs), key=lambda config: config.epochs)
+    if most.epochs > (MANY_OF_ONES_OWN if most.data.folder else MANY_EPOCHS):
+        yield (
+            f"that is {most.epochs:,.0f} times over {most.training_images:,} training images: "
+            "EPOCHS=30 trains 30 times over them"
+        )
 
 
 def _announced(jobs: list[Job], slots: list[Slot]) -> Iterator[str]:

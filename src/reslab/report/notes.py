@@ -72,6 +72,7 @@ def options_line(options: Options) -> str:
     """The options of the plan that are not at their default, as they are given to make."""
     given = {
         "BUDGET": options.budget,
+        "EPOCHS": options.epochs and f"{options.epochs:g}",
         "SEEDS": options.seeds,
         "ONLY": options.only,
         "SET": " ".join(options.set),

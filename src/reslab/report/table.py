@@ -15,6 +15,7 @@ from typing import Any
 
 from reslab import disk, store
 from reslab.config.strict_yaml import dump_yaml
+from reslab.config.trains import ALL
 from reslab.config.views import called
 from reslab.papers import Published, Views, top5
 from reslab.report.notes import notes, options_line
@@ -71,6 +72,14 @@ class Row:
     five: Summary | None
     published_five: Published | None
     comparison_five: Comparison | None
+    starts_from: str | None
+    trainable: int | None
+    """Parameters that train; None where no run has told it yet."""
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether its runs start from weights, or do not train the whole plain net."""
+        return self.outcome.config is not None and self.outcome.config.is_adapted
 
     @property
     def views(self) -> Views:
@@ -88,7 +97,7 @@ def show(plan: Plan) -> None:
 def render(plan: Plan) -> Table:
     """The table of a plan; no file is written."""
     outcomes = outcomes_of(plan)
-    rows = [_row(outcome) for outcome in outcomes]
+    rows = _rows(plan, outcomes)
     references = _references(outcomes)
     parts = [
         f"**{printable(plan.title)}**",
@@ -99,12 +108,12 @@ def render(plan: Plan) -> Table:
         *_sources(outcomes, references),
         *notes(plan, outcomes),
     ]
-    return Table.of(parts, [_record(row) for row in rows])
+    return Table.of(parts, _records(rows))
 
 
 def render_together(plans: Sequence[Plan]) -> Table:
     """One table over several plans; the notes stand under it, plan by plan."""
-    read = [(plan, [_row(outcome) for outcome in outcomes_of(plan)]) for plan in plans]
+    read = [(plan, _rows(plan, outcomes_of(plan))) for plan in plans]
     rows = [row for _, members in read for row in members]
     names = [plan.experiment for plan, members in read for _ in members]
     outcomes = [row.outcome for row in rows]
@@ -121,7 +130,8 @@ def render_together(plans: Sequence[Plan]) -> Table:
             wrap(options_line(plan.options)),
             *notes(plan, [row.outcome for row in members]),
         ]
-    records = [{"experiment": name, **_record(row)} for name, row in zip(names, rows, strict=True)]
+    together = zip(names, _records(rows), strict=True)
+    records = [{"experiment": name, **record} for name, record in together]
     return Table.of(parts, records)
 
 
@@ -134,7 +144,13 @@ def _references(outcomes: Iterable[Outcome]) -> list[str]:
     return list(dict.fromkeys(o.published.reference for o in outcomes if o.published))
 
 
-def _row(outcome: Outcome) -> Row:
+def _rows(plan: Plan, outcomes: Iterable[Outcome]) -> list[Row]:
+    every = (*plan.variants, *plan.origins)
+    labels = {run.run_id: variant.label for variant in every for run in variant.runs}
+    return [_row(outcome, labels) for outcome in outcomes]
+
+
+def _row(outcome: Outcome, labels: Mapping[str, str]) -> Row:
     published, held_out = outcome.published, _is_held_out(outcome)
     train, test = _summary(outcome, "train"), _summary(outcome, "test")
     seen = published_five = five = None
@@ -154,7 +170,25 @@ def _row(outcome: Outcome) -> Row:
         five=five,
         published_five=published_five,
         comparison_five=_like(five, published_five, held_out),
+        starts_from=_starts_from(outcome, labels),
+        trainable=_trainable(outcome),
     )
+
+
+def _starts_from(outcome: Outcome, labels: Mapping[str, str]) -> str | None:
+    """The origin of the weights that a variant starts from; another variant by its label."""
+    start = outcome.config.start if outcome.config else None
+    return None if start is None else labels.get(start.run or "", start.origin)
+
+
+def _trainable(outcome: Outcome) -> int | None:
+    """The parameters that train, as the runs have counted them; a plain net that trains as a whole
+    has as many as it has."""
+    config = outcome.config
+    if config is not None and config.adapter is None and config.trains == ALL:
+        return outcome.variant.params
+    counts = (run.result.get("trainable") for run in outcome.runs if run.result is not None)
+    return next((count for count in counts if count is not None), None)
 
 
 def _summary(
@@ -170,11 +204,15 @@ def _like(
     return None if ours is None or published is None or held_out else compare(ours, published)
 
 
+WORDS = ("experiment", "variant", "difference", "starts from")
+"""Columns that are set as text, beside those of what is published."""
+
+
 # ---- the grid ---------------------------------------------------------------------------------
 
 
 def _grid(columns: Mapping[str, Sequence[str]]) -> str:
-    words = ("experiment", "variant", "difference", "published", "published top-5")
+    words = (*WORDS, "published", "published top-5")
     numeric = [i for i, head in enumerate(columns) if head not in words]
     return markdown_table(list(columns), list(zip(*columns.values(), strict=True)), numeric)
 
@@ -187,6 +225,7 @@ def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[s
         "difference": [short_difference(row.outcome.variant.difference) for row in rows],
         "params": [si(row.outcome.variant.params) for row in rows],
         "mult-adds": [si(row.outcome.variant.multiply_adds) for row in rows],
+        **_adaptation(rows),
         "runs": [_runs(row.outcome) for row in rows],
         "train error": [_spread(row.train, row.outcome) for row in rows],
         f"{test_error}, 1 crop" if several else test_error: [
@@ -205,6 +244,17 @@ def _columns(rows: Sequence[Row], references: Sequence[str]) -> dict[str, list[s
         columns["published top-5"] = [_published(row.published_five, references) for row in rows]
         columns["Δ top-5"] = [_delta(row.comparison_five, row.published_five) for row in rows]
     return columns
+
+
+def _adaptation(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Where weights come from and how many train, if that is not from nowhere and all in each."""
+    if not any(row.is_adapted for row in rows):
+        return {}
+    trainable = (row.trainable for row in rows)
+    return {
+        "starts from": [row.starts_from or NOTHING for row in rows],
+        "trainable": [NOTHING if count is None else si(count) for count in trainable],
+    }
 
 
 def _other_views(rows: Sequence[Row]) -> list[Views]:
@@ -388,7 +438,12 @@ def _csv(records: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _records(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    adapted = any(row.is_adapted for row in rows)
+    return [_record(row, adapted) for row in rows]
+
+
+def _record(row: Row, adapted: bool) -> dict[str, Any]:
     outcome, like = row.outcome, row.comparison
     return {
         "variant": outcome.label,
@@ -397,6 +452,7 @@ def _record(row: Row) -> dict[str, Any]:
         else "",
         "params": outcome.variant.params,
         "multiply_adds": outcome.variant.multiply_adds,
+        **({"starts_from": row.starts_from, "trainable": row.trainable} if adapted else {}),
         "runs_planned": len(outcome.runs),
         "runs_done": outcome.count("done"),
         "runs_diverged": outcome.count("diverged"),

@@ -41,6 +41,7 @@ class Options(Execution):
     """
 
     budget: float | None = None
+    epochs: float | None = None
     seeds: int | None = None
     only: str | None = None
     set: tuple[str, ...] = ()
@@ -49,6 +50,12 @@ class Options(Execution):
         super().__post_init__()
         if self.budget is not None and not 0 < self.budget < math.inf:
             raise UserError(f"BUDGET={self.budget:g}: expected a number above 0, for example 0.02")
+        if self.epochs is not None and not 0 < self.epochs < math.inf:
+            raise UserError(f"EPOCHS={self.epochs:g}: expected a number above 0, for example 10")
+        if self.epochs is not None and self.budget is not None:
+            raise UserError(
+                f"EPOCHS={self.epochs:g} and BUDGET={self.budget:g} both say how long; say one"
+            )
         if self.seeds is not None and self.seeds < 1:
             raise UserError(f"SEEDS={self.seeds}: expected a whole number above 0")
         if self.seeds is not None and self.seeds > MOST_SEEDS:
@@ -199,7 +206,10 @@ def write_plan(plan: Plan) -> None:
     plan.folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(plan.folder)
     told = SHAPE.dump_python(plan, mode="json")
-    without = {"origins", "edges"} if not plan.edges else set()  # as plans of before were
+    # As plans of before were, where nothing else is to be said.
+    without = {"origins", "edges"} if not plan.edges else set()
+    if plan.options.epochs is None:
+        del told["options"]["epochs"]
     write_json(plan.folder / PLAN, {key: told[key] for key in told if key not in without})
 
 

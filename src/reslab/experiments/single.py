@@ -1,0 +1,88 @@
+"""Experiments of one variant that a command line says in full: a net trained, a net fine-tuned."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from reslab import store
+from reslab.config.origins import weights_of
+from reslab.errors import UserError, located
+from reslab.experiments.file import Experiment
+from reslab.folders import as_path
+from reslab.text import printable, quoted
+
+RECIPES = {"head": "finetune_head"}
+"""What fine-tuning has where no recipe is said, by what trains; else finetune."""
+
+
+def trained(model: str, data: str, recipe: str) -> tuple[str, Experiment]:
+    """The name and the experiment of `make train`."""
+    folder = as_path(data)
+    called = printable(folder.name) if folder else data
+    base = {"data": data, "recipe": recipe}
+    return f"train-{store.slug(f'{model} {called} {recipe}')}", Experiment(
+        title=f"{model} on {called}", base=base, variants={model: {"model": model}}
+    )
+
+
+def finetuned(
+    folder: str, model: str, weights: str | None, trains: str | None, recipe: str | None
+) -> tuple[str, Experiment]:
+    """The name and the experiment of `make finetune`: a net with published weights, by default
+    those that its name stands for, on photographs in a folder.
+
+    `UserError` for a folder that is not there and for a net without published weights.
+    """
+    path = _folder(folder)
+    called = printable(path.name)
+    base: dict[str, Any] = {
+        "data": str(path),
+        "recipe": recipe or RECIPES.get(trains or "all", "finetune"),
+        "start": _start(weights) if weights else _published(model),
+    }
+    if trains:
+        base["trains"] = re.split(r"[,\s]+", trains.strip())
+    name = store.slug(" ".join(filter(None, (model, called, recipe, trains))))
+    return f"finetune-{name}", Experiment(
+        title=f"{model}, fine-tuned on {called}",
+        base=base,
+        variants={model: {"model": _without_tag(model)}},
+    )
+
+
+def _folder(word: str) -> Path:
+    path = as_path(word) or Path(word).absolute()
+    if not path.is_dir():
+        raise UserError(
+            f"FOLDER={word}: there is no folder {path}; expected one in which every class is a "
+            "folder of photographs: photos/cat/1.jpg, photos/dog/1.jpg"
+        )
+    return path
+
+
+def _without_tag(model: str) -> str:
+    return model.partition(".")[0]
+
+
+def _published(model: str) -> str:
+    try:
+        return weights_of(model)
+    except UserError as error:
+        raise UserError(
+            f"MODEL={model}: {error}; say WEIGHTS=FILE (or a run's folder), or take resnet18, "
+            "resnet50, torchvision:<net> or timm:<net>, whose weights are published"
+        ) from None
+
+
+def _start(weights: str) -> str | dict[str, str]:
+    """A file, a name, a run's folder; a URL with its digest behind it."""
+    if not re.match("https?://", weights):
+        return weights
+    url, _, digest = weights.partition("#sha256=")
+    with located(f"WEIGHTS={quoted(weights)}"):
+        if not digest:
+            raise UserError(
+                "a URL does not say what lies there: put its SHA-256 behind it, "
+                "URL#sha256=…; sha256sum FILE tells it"
+            )
+    return {"url": url, "sha256": digest}
