@@ -112,6 +112,7 @@ def test_a_recipe_knows_what_it_does_not_read() -> None:
     other = {"optimizer": {"name": "lamb", "momentum": 0.0}, "augmentation.crop_padding": 0}
     cosine = {"name": "cosine", "milestones": [], "warmup_steps": 5}
     assert run(recipe=merge(other, {"schedule": cosine})).recipe.unread == {
+        "optimizer.decay_towards",
         "optimizer.momentum",
         "optimizer.nesterov",
         "schedule.milestones",
