@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import safetensors.torch
+from PIL import Image
 from tests.results import DONE
 
 from reslab import commands, disk, store
+from reslab.config import resolve
 from reslab.config.datasets import DatasetName
 from reslab.errors import UserError
 from reslab.experiments.jobs import Job, jobs_of
+from reslab.models.nets import build
 
 
 def arguments(command: str = "run", **given: Any) -> Namespace:
@@ -186,6 +190,37 @@ def test_a_path_that_is_no_folder_and_a_folder_without_a_path_are_told(
 def test_a_mistake_on_the_command_line_is_named() -> None:
     with pytest.raises(UserError, match=r"^the command line: .*no net is called 'resnet21'"):
         commands.plan_of(arguments("train", model="resnet21", data="digits", recipe="digits"))
+
+
+@pytest.mark.process
+def test_a_folder_and_weights_make_a_net_that_knows_the_folders_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """60 photographs, black and white; a head on the weights of an untrained net tells them apart,
+    and what it has learned is used without a word about classes or preprocessing."""
+    photos = tmp_path / "photos"
+    for name, colour in (("black", 0), ("white", 255)):
+        (photos / name).mkdir(parents=True)
+        for number in range(30):
+            Image.new("RGB", (40, 40), (colour,) * 3).save(photos / name / f"{number}.png")
+    net = build(
+        resolve({"model": "resnet8_w8", "data": "cifar10", "recipe": "he2015_cifar"}, "").model
+    )
+    weights = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(net.state_dict(), weights)
+    words = ["recipe.normalization=imagenet", "recipe.photographs.size=32"]
+    given = {"folder": str(photos), "model": "resnet8_w8", "weights": str(weights)}
+    which = arguments("finetune", trains="head", recipe=None, epochs=20, set=words, **given)
+    assert commands.run(which) == 0
+    lines = capsys.readouterr().out.splitlines()
+    [row] = [line.split("|") for line in lines if line.startswith("| resnet8_w8")]
+    assert row[5].strip() == "weights.safetensors"
+    assert row[9].strip() == "0.00 ± –"
+    [run] = (store.runs_root() / "finetune-resnet8-w8-photos-head").glob("resnet8-w8-s0-*")
+    script = Path(__file__).parents[1] / "scripts" / "predict.py"
+    command = [sys.executable, str(script), str(photos / "white" / "1.png"), "--weights", str(run)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "white" in told.splitlines()[2]
 
 
 # ---- around a run -------------------------------------------------------------------------------
