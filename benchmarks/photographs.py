@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 
 from reslab.arguments import MOST_SIDE, Parser, number, whole
 from reslab.config import Photographs, RunConfig, resolve
-from reslab.config.datasets import FOLDERS
+from reslab.config.datasets import PHOTOGRAPHS
 from reslab.config.photographs import root_of
 from reslab.data.modules import data_module
 from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
@@ -53,7 +53,7 @@ def bench(data: dict[str, Any], size: int, shorter_side: int, batch: int, second
     stored = _config({**data, "prepared": shorter_side}, size, batch)
     workers, device = default_workers(), default_device()
     root = root_of(config.data)
-    prepare(root, shorter_side, workers + 1)
+    prepare(root, shorter_side)
     readers: dict[str, Callable[[], Batches]] = {
         "torchvision's ImageFolder and DataLoader": lambda: _image_folder(config, root, workers),
         "reslab, from the files": lambda: _ours(config),
@@ -215,8 +215,7 @@ def _table(rates: dict[str, float], unit: str, what: str) -> str:
 def parser() -> Parser:
     """The command line."""
     top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = [*FOLDERS, "imagefolder"]
-    top.add_argument("data", nargs="?", default="imagenette_mini", choices=data)
+    top.add_argument("data", nargs="?", default="imagenette_mini", choices=PHOTOGRAPHS)
     top.add_argument("--folder", help="of imagefolder: where it lies, with train/ and val/")
     top.add_argument(
         "--size",

@@ -7,13 +7,7 @@
   evaluate.py cats.pth --model resnet18 --folder my_photos --normalization mean=0.5,std=0.25
 
 With --views, of photographs, the softmax is averaged over an image's views; for a run the result is
-also written beside its own, where the experiment's table finds it:
-
-center         the centre crop, as in the run's own result
-ten_crop       corners and centre, and their mirror images (Krizhevsky 2012)
-multi_scale    the whole image and its mirror image in five sizes (He 2015)
-center_320     the centre crop of 320 pixels of the image whose shorter side is 320 (He 2016), or of
-               any other number; center_288_of_320 is a smaller crop of such an image
+also written beside its own, where the experiment's table finds it.
 
 Only tensors and plain values are read from a file; nothing is unpickled.
 """
@@ -22,8 +16,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from reslab.arguments import Parser
-from reslab.config.views import views_from
+from reslab.arguments import Parser, listed
+from reslab.config.views import HELP, views_from
 from reslab.errors import exit_code
 from reslab.inference.evaluations import evaluate_each
 from reslab.weights.given import add_options
@@ -31,10 +25,16 @@ from reslab.weights.given import add_options
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(
+        description=__doc__,
+        epilog="views:\n" + listed(HELP),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     top.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="runs' folders, or files")
     top.add_argument("--weights", type=Path, help="the same as RUN")
-    top.add_argument("--views", type=views_from, help="center, ten_crop, multi_scale, center_320")
+    top.add_argument(
+        "--views", type=views_from, metavar="WORD", help="of photographs: one of those below"
+    )
     top.add_argument("--confusion", type=Path, metavar="CSV", help="write the confusion matrix")
     top.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_options(top)

@@ -16,12 +16,13 @@ import argparse
 import sys
 
 from reslab.arguments import Parser, number, whole
+from reslab.config.datasets import DATASETS
 from reslab.errors import exit_code
 from reslab.make import assignments
 
 DATA = (
-    "digits, mnist, cifar10, cifar100, imagenet, imagenette, imagenette_mini, or the path of a "
-    "folder of photographs, such as ./photos (short for imagefolder with --set data.folder=…)"
+    f"{', '.join(DATASETS)}, or the path of a folder of photographs, such as ./photos (short for "
+    "imagefolder with --set data.folder=…)"
 )
 
 
@@ -110,7 +111,7 @@ def add_options(command: Parser) -> None:
 def main() -> int:
     """Parse the arguments and call the command."""
     arguments = parser().parse_args()
-    from reslab import commands  # pydantic: half a second that --help does not need
+    from reslab import commands  # nothing that --help needs
 
     if arguments.command in ("run", "train", "finetune"):
         return commands.run(arguments)

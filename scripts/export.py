@@ -5,30 +5,28 @@
   export.py residual-20.safetensors --to onnx residual-20.onnx
   export.py resnet50.pth --to onnx resnet50.onnx --model resnet50 --normalization imagenet
 
-safetensors    for reslab.load, scripts/evaluate.py and scripts/predict.py: weights, description,
-               normalisation and class names; nothing in it can run
-torchvision    a state dict under torchvision's names, for torch.load (.pth)
-onnx           the computation, for ONNX Runtime and others; needs pip install 'reslab[export]'
-torch_export   the computation, for torch.export.load (.pt2), which unpickles: trust its source
-
-All take images (N, C, H, W) normalised as in training. The last two hold the size of the images,
-not their number; how to normalise and the classes' names are `reslab` in their metadata, as JSON.
+All take images (N, C, H, W) normalised as in training. onnx and torch_export hold the size of the
+images, not their number; how to normalise and the classes' names are `reslab` in their metadata, as
+JSON.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from reslab.arguments import Parser
+from reslab.arguments import Parser, listed
 from reslab.errors import exit_code
+from reslab.inference.formats import FORMATS
 from reslab.weights.given import add_options, given
-
-FORMATS = ("safetensors", "torchvision", "onnx", "torch_export")
 
 
 def main() -> int:
     """Parse the arguments and export."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        description=__doc__,
+        epilog="formats:\n" + listed({word: row.text for word, row in FORMATS.items()}),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("weights", type=Path, help="a run's folder, or a file of weights")
     parser.add_argument("--to", required=True, choices=FORMATS, help="the format")
     parser.add_argument("file", type=Path, help="what to write; an old file is replaced")

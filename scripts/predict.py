@@ -16,7 +16,6 @@ from pathlib import Path
 
 from reslab.arguments import Parser, whole
 from reslab.errors import exit_code
-from reslab.text import printable
 from reslab.weights.given import add_options, given
 
 
@@ -44,11 +43,7 @@ def main() -> int:
     from reslab.inference.predict import predict
 
     seen = predict(arguments.images, arguments.weights, arguments.top, given(arguments))
-    if seen.guesses or arguments.form != "table":
-        print({"table": seen.as_table, "json": seen.as_json, "csv": seen.as_csv}[arguments.form]())
-    for path, reason in seen.undecodable.items():
-        print(f"cannot be decoded: {printable(str(path))}: {reason}", file=sys.stderr)
-    return 2 if not seen.guesses else 1 if seen.undecodable else 0
+    return seen.tell(arguments.form)
 
 
 if __name__ == "__main__":

@@ -13,17 +13,16 @@ import sys
 from pathlib import Path
 
 from reslab.arguments import MOST_PROCESSES, MOST_SIDE, Parser, whole
-from reslab.config.data import Data
-from reslab.config.datasets import FOLDERS, data_root
-from reslab.config.photographs import refuse_missing
-from reslab.errors import UserError, exit_code
+from reslab.config.datasets import PHOTOGRAPHS
+from reslab.config.photographs import chosen_root
+from reslab.errors import exit_code
 from reslab.text import printable
 
 
 def parser() -> Parser:
     """The command line."""
     top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    top.add_argument("data", choices=[*FOLDERS, "imagefolder"], help="which photographs")
+    top.add_argument("data", choices=PHOTOGRAPHS, help="which photographs")
     top.add_argument(
         "--shorter-side",
         type=whole("--shorter-side", most=MOST_SIDE),
@@ -44,18 +43,10 @@ def parser() -> Parser:
 def main() -> int:
     """Parse the arguments and prepare."""
     arguments = parser().parse_args()
-    if (arguments.data == "imagefolder") != (arguments.folder is not None):
-        raise UserError("--folder belongs to imagefolder, which needs it")
-    if arguments.folder is None:
-        refuse_missing(Data(name=arguments.data))
-    elif not arguments.folder.is_dir():
-        raise UserError(f"--folder {arguments.folder}: there is no such folder")
+    root = chosen_root(arguments.data, arguments.folder)
     from reslab.data.photographs.prepared import prepare
-    from reslab.data.photographs.workers import default_workers
 
-    root = arguments.folder or data_root() / FOLDERS[arguments.data]
-    workers = default_workers() + 1 if arguments.workers is None else arguments.workers
-    folder = prepare(root, arguments.shorter_side, workers)
+    folder = prepare(root, arguments.shorter_side, arguments.workers)
     print(f"prepared: {printable(str(folder))}")
     return 0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reslab.arguments import Parser, from_environment, number, whole
+from reslab.arguments import Parser, from_environment, listed, number, whole
 from reslab.errors import UserError
 
 PARSER = Parser()
@@ -69,3 +69,11 @@ def test_an_option_of_two_hyphens_is_refused(capsys: pytest.CaptureFixture[str])
         parser.parse_args(["--budget=--"])
     assert left.value.code == 2
     assert "argument --budget: got --, expected a value" in capsys.readouterr().err
+
+
+def test_words_are_listed_with_their_meanings_in_a_column() -> None:
+    told = listed({"one": "short", "eleven": "long " * 30})
+    first, second, third = told.splitlines()
+    assert first == "one      short"
+    assert second.startswith("eleven   long long") and third.startswith("         long")
+    assert max(map(len, told.splitlines())) <= 100

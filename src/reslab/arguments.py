@@ -5,8 +5,9 @@ import math
 import os
 import re
 import sys
+import textwrap
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from reslab.errors import UserError
@@ -22,6 +23,15 @@ MOST_SIDE = 2**16
 
 MOST_PROCESSES = 512
 """Of a machine for one purpose; the largest have half as many cores."""
+
+
+def listed(words: Mapping[str, str]) -> str:
+    """Words and what each of them means, for a --help."""
+    column = max(map(len, words)) + 3
+    return "\n".join(
+        textwrap.fill(text, 100, initial_indent=f"{word:{column}}", subsequent_indent=" " * column)
+        for word, text in words.items()
+    )
 
 
 class Parser(ArgumentParser):

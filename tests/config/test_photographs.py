@@ -7,7 +7,7 @@ import pytest
 from tests.folders import SPLIT, Make, filled
 
 from reslab.config import Data
-from reslab.config.photographs import PREPARED, listing_of, refuse_missing
+from reslab.config.photographs import PREPARED, chosen_root, listing_of, refuse_missing
 from reslab.errors import UserError
 from reslab.folders import list_folder
 
@@ -60,3 +60,19 @@ def test_a_folder_that_has_changed_is_told_by_both_digests(make: Make) -> None:
     root.rename(root.with_name("moved"))
     with pytest.raises(UserError, match="if the photographs have moved, say where to"):
         listing_of(data)
+
+
+def test_a_command_line_names_a_data_set_or_a_folder_of_ones_own(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESLAB_DATA", str(tmp_path))
+    make(SPLIT).rename(tmp_path / "imagenette-mini")
+    assert chosen_root("imagenette_mini", None) == tmp_path / "imagenette-mini"
+    assert chosen_root("imagefolder", tmp_path) == tmp_path
+    for name, folder in (("imagefolder", None), ("imagenette_mini", tmp_path)):
+        with pytest.raises(UserError, match="--folder belongs to imagefolder"):
+            chosen_root(name, folder)
+    with pytest.raises(UserError, match=r"--folder .*nowhere: there is no such folder"):
+        chosen_root("imagefolder", tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"expected .*/imagenet/train/<class>"):
+        chosen_root("imagenet", None)

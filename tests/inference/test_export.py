@@ -11,7 +11,8 @@ from reslab.config import resolve
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference import export as exporting
-from reslab.inference.export import FORMATS, Format, example, export
+from reslab.inference.export import CONVERTERS, Converter, example, export
+from reslab.inference.formats import FORMATS
 from reslab.inference.trained import trained
 from reslab.weights.about import About
 
@@ -51,7 +52,9 @@ def test_every_format_computes_the_same_after_it_was_read_back(
     assert export(digit_weights, form, file) <= 1e-5
     net, about = trained(digit_weights)
     images = torch.rand(5, 1, 8, 8)  # more than it was made with
-    torch.testing.assert_close(row.read(file, about)(images), net(images), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        CONVERTERS[form].read(file, about)(images), net(images), rtol=1e-4, atol=1e-5
+    )
     assert [path.name for path in digit_weights.parent.glob("*out*")] == [file.name]
     if form in METADATA:
         told = About.from_json(METADATA[form](file))
@@ -78,13 +81,13 @@ METADATA = {"torch_export": of_torch_export, "onnx": of_onnx}
 def test_a_file_that_computes_something_else_is_not_kept(
     digit_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = FORMATS["safetensors"]
+    right = CONVERTERS["safetensors"]
 
     def read(file: Path, about: About) -> exporting.Function:
         net = right.read(file, about)
         return lambda images: net(images) * 1.01
 
-    monkeypatch.setitem(FORMATS, "safetensors", Format(right.suffix, right.write, read))
+    monkeypatch.setitem(CONVERTERS, "safetensors", Converter(right.write, read))
     file = digit_weights.with_name("wrong.safetensors")
     with pytest.raises(UserError, match="computes other logits than the net"):
         export(digit_weights, "safetensors", file)

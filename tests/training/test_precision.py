@@ -14,7 +14,8 @@ from torchvision.io import write_png
 from reslab import load, store
 from reslab.config import read_run
 from reslab.inference.evaluate import evaluate_file
-from reslab.inference.export import FORMATS, export
+from reslab.inference.export import export
+from reslab.inference.formats import FORMATS
 from reslab.inference.predict import predict
 from reslab.methods.materialise import materialise
 from reslab.training.start import start

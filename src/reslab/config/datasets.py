@@ -102,6 +102,9 @@ FOLDERS = {
 """Where photographs lie under the data folder: train/<class>/<image> and val/<class>/<image>."""
 
 
+PHOTOGRAPHS = (*FOLDERS, "imagefolder")
+
+
 def data_root() -> Path:
     """The data folder: `RESLAB_DATA`, or `data` under the working directory."""
     return Path(os.environ.get("RESLAB_DATA") or "data")

@@ -86,6 +86,19 @@ def root_of(data: Data) -> Path:
     return data_root() / folder_of(data)
 
 
+def chosen_root(name: str, folder: Path | None) -> Path:
+    """The folder of the photographs that a command line names; `UserError` if it is not there."""
+    if (name == "imagefolder") != (folder is not None):
+        raise UserError("--folder belongs to imagefolder, which needs it")
+    if folder is None:
+        data = Data.model_validate({"name": name})
+        refuse_missing(data)
+        return root_of(data)
+    if not folder.is_dir():
+        raise UserError(f"--folder {folder}: there is no such folder")
+    return folder
+
+
 def _whose(data: Data) -> str:
     own = data.folder is not None
     return "data.folder" if own else f"{data.name} belongs in RESLAB_DATA/{folder_of(data)}"

@@ -11,7 +11,16 @@ import re
 from reslab.errors import UserError, located
 from reslab.text import quoted
 
-WORDS = ("center", "ten_crop", "multi_scale")
+WORDS = {
+    "center": "the centre crop, as in the run's own result",
+    "ten_crop": "corners and centre, and their mirror images (Krizhevsky 2012)",
+    "multi_scale": "the whole image and its mirror image in five sizes (He 2015)",
+}
+HELP = {
+    **WORDS,
+    "center_320": "the centre crop of 320 pixels of the image whose shorter side is 320 (He 2016), "
+    "or of any other number; center_288_of_320 is a smaller crop of such an image",
+}
 CENTER = r"center_([1-9]\d{0,3})(?:_of_([1-9]\d{0,3}))?"
 LARGEST = 2048
 """Pixels a side: the largest images that nets are tested on, four times over."""

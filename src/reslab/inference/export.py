@@ -9,10 +9,9 @@ float64 of a run in 64-true; but onnx is float32, since onnxruntime has no other
 import copy
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from reslab import disk
 from reslab.data.batches import dtype_of
 from reslab.errors import UserError
+from reslab.inference.formats import FORMATS
 from reslab.inference.trained import load, merged, trained
 from reslab.methods.materialise import restore
 from reslab.models import build
@@ -33,15 +33,11 @@ TOLERANCE = 1e-4
 """Largest difference of logits, relative to the largest of them; kernels round differently."""
 
 
-@dataclass(frozen=True)
-class Format:
+class Converter(NamedTuple):
     """How a net is written, and read back as a function from images to logits."""
 
-    suffix: str
     write: Callable[[Path, nn.Module, About, Tensor], None]
     read: Callable[[Path, About], Function]
-    needs: tuple[str, ...] = ()
-    """Packages of the extra `export`."""
 
 
 def export(
@@ -54,8 +50,7 @@ def export(
     `UserError` where it is more than `TOLERANCE`, where packages are missing, where adapters cannot
     be merged, or kept, or where the file's name has another suffix; then nothing is written.
     """
-    row = FORMATS[form]
-    _check(row, form, file)
+    _check(form, file)
     net, about = trained(weights, given)
     if not keep_adapters:
         net, about = merged(weights, net, about)
@@ -63,8 +58,8 @@ def export(
         raise UserError(f"{weights}: torchvision has no names for adapters; merge them")
     images = example(about)
     with disk.replacing(file) as temporary:
-        row.write(temporary, net, about, images)
-        difference = _difference(row.read(temporary, about), net, images)
+        CONVERTERS[form].write(temporary, net, about, images)
+        difference = _difference(CONVERTERS[form].read(temporary, about), net, images)
         if not difference <= TOLERANCE:
             raise UserError(
                 f"the {form} file of {weights} computes other logits than the net: they differ by "
@@ -81,7 +76,8 @@ def example(about: About) -> Tensor:
     return torch.randn(shape, generator=generator).to(dtype_of(use.precision))
 
 
-def _check(row: Format, form: str, file: Path) -> None:
+def _check(form: str, file: Path) -> None:
+    row = FORMATS[form]
     if file.suffix != row.suffix:
         raise UserError(f"{file}: the name of a {form} file ends in {row.suffix}")
     if not file.parent.is_dir():
@@ -154,9 +150,10 @@ def _read_torch_export(file: Path, _: About) -> Function:
     return cast(Function, torch.export.load(io.BytesIO(file.read_bytes())).module())
 
 
-FORMATS: dict[str, Format] = {
-    "safetensors": Format(".safetensors", _write_safetensors, _read_safetensors),
-    "torchvision": Format(".pth", _write_torchvision, _read_torchvision),
-    "onnx": Format(".onnx", _write_onnx, _read_onnx, needs=("onnx", "onnxscript", "onnxruntime")),
-    "torch_export": Format(".pt2", _write_torch_export, _read_torch_export),
+CONVERTERS = {
+    "safetensors": Converter(_write_safetensors, _read_safetensors),
+    "torchvision": Converter(_write_torchvision, _read_torchvision),
+    "onnx": Converter(_write_onnx, _read_onnx),
+    "torch_export": Converter(_write_torch_export, _read_torch_export),
 }
+"""Of every row of `formats.FORMATS`."""

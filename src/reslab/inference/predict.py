@@ -7,6 +7,7 @@ becomes grey where the data are grey. Resizing is bilinear with antialiasing.
 
 import csv
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -75,6 +76,15 @@ class Predictions:
         ]
         undecodable = [{"file": str(p), "reason": reason} for p, reason in self.undecodable.items()]
         return disk.to_json({"predictions": predictions, "undecodable": undecodable}, indent=1)
+
+    def tell(self, form: str) -> int:
+        """Print as table, csv or json, and on stderr what cannot be decoded; the exit code: 2 where
+        that is all, 1 where it is some."""
+        if self.guesses or form != "table":
+            print({"table": self.as_table, "json": self.as_json, "csv": self.as_csv}[form]())
+        for path, reason in self.undecodable.items():
+            print(f"cannot be decoded: {printable(str(path))}: {reason}", file=sys.stderr)
+        return 2 if not self.guesses else 1 if self.undecodable else 0
 
 
 @torch.no_grad()

@@ -38,7 +38,7 @@ from reslab.config.datasets import cache_path
 from reslab.config.photographs import PREPARED, how_to_prepare, prepared_folder, refuse_missing
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.survey import Survey
-from reslab.data.photographs.workers import chunks, in_workers
+from reslab.data.photographs.workers import chunks, default_workers, in_workers
 from reslab.errors import UserError
 from reslab.folders import Listing, is_split, list_folder, size_of
 from reslab.text import printable
@@ -175,8 +175,10 @@ def _changed(root: Path, used: Names, names: Names, sizes: Ints) -> str | None:
 # ---- making -----------------------------------------------------------------------------------
 
 
-def prepare(root: Path, shorter_side: int, workers: int) -> Path:
+def prepare(root: Path, shorter_side: int, workers: int | None = None) -> Path:
     """Make the store of a folder of photographs, or what of it is missing or damaged; its folder.
+
+    Without a word about `workers`, all cores decode.
 
     Says first what disk it takes, and in the end which files have no image. `UserError` if there is
     less, if no file has an image, if the photographs were changed since the store was made, or if
@@ -194,6 +196,7 @@ def prepare(root: Path, shorter_side: int, workers: int) -> Path:
         checked = tqdm(shards, "checking", unit="shard", disable=None)
         lacking = [(path, shards[path]) for path in checked if not _is_whole(path, source)]
         if lacking:
+            workers = default_workers() + 1 if workers is None else workers
             _make(lacking, _Images(root, shorter_side, source), len(files), workers)
         found = _finish(root, folder, list(shards), source)
     found.tell(str(root))
