@@ -182,3 +182,9 @@ def test_the_same_key_both_dotted_and_nested_is_refused() -> None:
     assert resolve({**tree, "recipe.steps": 64_001}, "here").recipe.steps == 64_001
     text = refusal({**tree, "recipe": {"name": "he2015_cifar", "steps": 4}})
     assert text == "file.yaml: recipe.steps: stands here twice, as 4 and as 5"
+
+
+def test_a_word_that_is_no_field_is_refused_even_where_it_says_none() -> None:
+    tree = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar", "teacher": "none"}
+    with pytest.raises(UserError, match="teacher: no such field"):
+        resolve(tree, "here")

@@ -85,7 +85,7 @@ def resolve(tree: Tree, where: str | Place) -> RunConfig:
     return validate({**tree, **start, "model": model, "data": data, "recipe": recipe}, place)
 
 
-TAKEN_AWAY = ("start", "teacher", "adapter")
+TAKEN_AWAY = ("start", "adapter")
 """Fields that none takes away, which the base has said."""
 
 
