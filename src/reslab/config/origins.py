@@ -26,10 +26,10 @@ from reslab.config.strict_yaml import Tree, load_yaml
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
 
-Moments = tuple[tuple[float, ...], tuple[float, ...]]
+MeanAndStd = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation per channel, of pixels / 255."""
 
-IMAGENET: Moments = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET: MeanAndStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Published:
     """How its SHA-256 begins, as far as it is known."""
     size: int | None = None
     """In bytes, where it is known; torchvision's to about 10 kB."""
-    normalization: Moments | None = None
+    normalization: MeanAndStd | None = None
     """Where it is written here; timm's is asked of timm."""
     licence: str = ""
 
@@ -147,28 +147,38 @@ def _of_timm(name: str) -> Published:
             f"{quoted(name)} names a net, not its weights; expected a tag behind it"
             f"{nearest(known, _tags(net))}"
         )
-    for file in _sources("timm"):
-        if f"{known}'" in (text := file.read_text(encoding="utf-8")):
-            for call in _calls_beside(known, text):
-                return _told_by_timm(known, call)
+    if call := _call_beside(known):
+        return _told_by_timm(known, call)
     raise UserError(f"timm has no weights {quoted(name)}{nearest(known, _tags(net))}")
 
 
 def _tags(net: str) -> list[str]:
     """The weights of a net of timm's; of all nets with such a beginning where there are none."""
-    names = {m[1] for f in _sources("timm") for m in TAGGED.finditer(f.read_text(encoding="utf-8"))}
+    names = _tagged()
     return [name for name in names if name.partition(".")[0] == net] or sorted(names)
+
+
+@cache
+def _tagged() -> tuple[str, ...]:
+    """All of timm's weights by name, each once, in the order of its sources."""
+    texts = (file.read_text(encoding="utf-8") for file in _sources("timm"))
+    return tuple(dict.fromkeys(name for text in texts for name in TAGGED.findall(text)))
 
 
 TAGGED = re.compile(r"^\s+'([a-z0-9_]+\.[a-z0-9_]+)': _", re.MULTILINE)
 
 
-def _calls_beside(name: str, text: str) -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Dict):
-            call = _items(node).get(name)
+@cache
+def _call_beside(name: str) -> ast.Call | None:
+    """What timm's sources say of weights, a call in a dict; None for a name they do not have."""
+    for file in _sources("timm"):
+        if f"{name}'" not in (text := file.read_text(encoding="utf-8")):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            call = _items(node).get(name) if isinstance(node, ast.Dict) else None
             if isinstance(call, ast.Call):
-                yield call
+                return call
+    return None
 
 
 def _told_by_timm(name: str, call: ast.Call) -> Published:
@@ -218,10 +228,9 @@ def _own(net: str) -> str:
 def _first_of_timm(net: str) -> str:
     """The first tag, which is timm's default."""
     architecture = net.removeprefix("timm:")
-    for file in _sources("timm"):
-        for name in TAGGED.findall(file.read_text(encoding="utf-8")):
-            if name.partition(".")[0] == architecture and name != f"{architecture}.untrained":
-                return str(name)
+    for name in _tagged():
+        if name.partition(".")[0] == architecture and name != f"{architecture}.untrained":
+            return name
     raise UserError(f"timm has no weights of the net {quoted(net)}")
 
 
@@ -275,7 +284,7 @@ def _literal(node: ast.expr | None) -> Any:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def _moments(said: dict[str, ast.expr]) -> Moments | None:
+def _moments(said: dict[str, ast.expr]) -> MeanAndStd | None:
     try:
         mean, std = (ast.literal_eval(said[name]) for name in ("mean", "std"))
     except (KeyError, ValueError):
@@ -358,7 +367,7 @@ def _sha256(path: Path, size: int, changed: int) -> str:
 # ---- what our own files say ----------------------------------------------------------------------
 
 CHECKPOINT, CONFIG = "last.ckpt", "config.yaml"
-"""Of a run's folder, as `store.folder` calls them."""
+"""Of a run's folder; the others are named in `store.folder`."""
 
 MOST_HEADER = 2**26
 """Bytes of a safetensors header that is read."""

@@ -187,15 +187,8 @@ def _why_blocked(start: Path, lost: Collection[Path]) -> str | None:
     """Why nothing can start from a run; None where something can, or may yet."""
     if start in lost:
         return f"it starts from {start.name}, which has failed"
-    state = store.state(start)
-    if state in ("diverged", "damaged"):
-        return f"it starts from {start.name}, which is {state}"
-    if state == "done" and not (start / store.CHECKPOINT).exists():
-        return (
-            f"it starts from {start.name}, whose {store.CHECKPOINT} is gone; bring it back, or "
-            "move that run's folder away, and it is trained anew"
-        )
-    return None
+    reason = store.no_start(start, store.state(start))
+    return reason and f"it starts from {reason}"
 
 
 def _close(run: Running, pending: deque[Job], overview: Overview) -> Failures:

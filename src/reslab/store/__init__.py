@@ -1,9 +1,9 @@
 """What lies between training and reading: run folders, plans, and which code made them."""
 
+from reslab.config.origins import CHECKPOINT as CHECKPOINT
+from reslab.config.origins import CONFIG as CONFIG
 from reslab.store.code import code_version as code_version
 from reslab.store.folder import BUSY as BUSY
-from reslab.store.folder import CHECKPOINT as CHECKPOINT
-from reslab.store.folder import CONFIG as CONFIG
 from reslab.store.folder import ENV as ENV
 from reslab.store.folder import ERROR as ERROR
 from reslab.store.folder import FINAL as FINAL
@@ -28,6 +28,7 @@ from reslab.store.folder import flush_metrics as flush_metrics
 from reslab.store.folder import is_locked as is_locked
 from reslab.store.folder import last_step as last_step
 from reslab.store.folder import lock as lock
+from reslab.store.folder import no_start as no_start
 from reslab.store.folder import prepare as prepare
 from reslab.store.folder import read_begun as read_begun
 from reslab.store.folder import read_error as read_error

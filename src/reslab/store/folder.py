@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reslab.config import RunConfig, dump_yaml
+from reslab.config.origins import CHECKPOINT, CONFIG
 from reslab.disk import (
     flock,
     parse_json,
@@ -49,11 +50,9 @@ State = Literal[
 """waiting: the run that it starts from is not done; blocked: that one cannot be started from."""
 FINAL: frozenset[State] = frozenset({"done", "diverged"})
 
-CONFIG = "config.yaml"
 TRACKING = "tracking.json"
 ENV = "env.json"
 METRICS = "metrics.jsonl"
-CHECKPOINT = "last.ckpt"
 LOG = "log.txt"
 LOCK = "lock"
 ERROR = "error.json"
@@ -98,6 +97,19 @@ def slug(label: str) -> str:
 
 
 # ---- one run ----------------------------------------------------------------------------------
+
+
+def no_start(folder: Path, became: State) -> str | None:
+    """Why no run can start from one that became this, whatever is done; None where one can, or may
+    yet."""
+    if became in ("diverged", "damaged"):
+        return f"{folder.name}, which is {became}"
+    if became == "done" and not (folder / CHECKPOINT).exists():
+        return (
+            f"{folder.name}, whose {CHECKPOINT} is gone; bring it back, or move that run's folder "
+            "away, and it is trained anew"
+        )
+    return None
 
 
 def prepare(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> None:

@@ -18,10 +18,10 @@ from reslab.disk import Shape, read_json, remove_unfinished, write_json
 from reslab.errors import UserError, nearest
 from reslab.execution import Execution
 from reslab.store.folder import (
-    CHECKPOINT,
     FINAL,
     State,
     experiment_folder,
+    no_start,
     prepare,
     runs_root,
     state,
@@ -188,9 +188,9 @@ class Plan:
 
 def _after(start: Path, became: State) -> State | None:
     """What a run is that starts from another; None where nothing keeps it from beginning."""
-    if became == "done":
-        return None if (start / CHECKPOINT).exists() else "blocked"
-    return "blocked" if became in ("diverged", "crashed", "damaged", "blocked") else "waiting"
+    if no_start(start, became) or became in ("crashed", "blocked"):
+        return "blocked"
+    return None if became == "done" else "waiting"
 
 
 SHAPE: Shape = TypeAdapter(Plan)

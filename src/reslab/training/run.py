@@ -72,7 +72,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
     costs = vars(complexity(net, (config.model.in_channels, size, size)))
-    if config.trains != ALL or config.adapter or config.start:
+    if config.is_adapted:
         costs["trainable"] = trainable(net)
     trainer = make_trainer(config, folder, execution, costs)
     normalized = normalization_batch(net, config, execution)

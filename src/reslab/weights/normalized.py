@@ -8,7 +8,7 @@ from typing import Any
 
 from reslab.config.libraries import library_names
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
-from reslab.config.origins import IMAGENET, TABLE, Moments, published, torchvision_weights
+from reslab.config.origins import IMAGENET, TABLE, MeanAndStd, published, torchvision_weights
 from reslab.config.run import RunConfig, input_size
 from reslab.config.start import Start
 from reslab.config.zoo import ZOO
@@ -53,7 +53,7 @@ def known_normalization(
     return Normalization.given(*found) if found else None
 
 
-def _of_name(start: Start) -> Moments | None:
+def _of_name(start: Start) -> MeanAndStd | None:
     if start.name is None:
         return None
     if start.name.startswith("timm:"):
@@ -61,7 +61,7 @@ def _of_name(start: Start) -> Moments | None:
     return published(start.name).normalization
 
 
-def of_digest(digest: str) -> Moments | None:
+def of_digest(digest: str) -> MeanAndStd | None:
     """Of a file that is a published one: its digest is known."""
     for row in (*TABLE.values(), *torchvision_weights().values()):
         if row.digest and digest.startswith(row.digest):
@@ -69,7 +69,7 @@ def of_digest(digest: str) -> Moments | None:
     return None
 
 
-def of_architecture(net: Described) -> Moments | None:
+def of_architecture(net: Described) -> MeanAndStd | None:
     """What a library's own weights of such a net were trained with; None for nets of small images,
     which have no convention."""
     if isinstance(net, Foreign):
@@ -84,7 +84,7 @@ def _without_ends(net: ResNet | DenseNet | Foreign) -> dict[str, Any]:
     return net.model_dump(exclude={"in_channels", "classes"})
 
 
-def _of_timm(name: str) -> Moments | None:
+def _of_timm(name: str) -> MeanAndStd | None:
     from timm.models import get_pretrained_cfg, is_model
 
     if not is_model(name.partition(".")[0]):
