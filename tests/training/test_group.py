@@ -132,10 +132,10 @@ def in_rank_1(config: Path, does: str) -> Path:
         "def broken(self, steps=itertools.count()):\n"
         "    if next(steps) == 50:\n"
         f"        {does}\n"
-        "    return wish(self)\n"
+        "    return request(self)\n"
         "if os.environ.get('RANK') == '1':\n"
         "    from reslab.training.checkpointing import Checkpoint\n"
-        "    wish, Checkpoint._wish = Checkpoint._wish, broken\n"
+        "    request, Checkpoint._request = Checkpoint._request, broken\n"
         "sys.exit(start(pathlib.Path(sys.argv[1]), Execution(devices=2)))\n"
     )
     return script
