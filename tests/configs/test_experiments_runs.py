@@ -61,12 +61,39 @@ def shortened(config: RunConfig) -> RunConfig:
 
 def smallest(name: str) -> list[Variant]:
     """For each recipe the variant of fewest multiply-adds, on data at hand and not large."""
-    at_hand = [v for v in plan(name).variants if v.configs[0].data.name in AT_HAND]
+    at_hand = [v for v in plan(name).variants if is_at_hand(v.configs[0])]
     chosen: dict[Recipe, Variant] = {}
     for variant in sorted(at_hand, key=lambda v: v.multiply_adds):
         if variant.multiply_adds < LARGE:
             chosen.setdefault(variant.configs[0].recipe, variant)
     return [variant for variant in at_hand if variant in chosen.values()]
+
+
+def is_at_hand(config: RunConfig) -> bool:
+    """Whether all that a run reads is: weights of others are not."""
+    return config.data.name in AT_HAND and (config.start is None or config.start.run is not None)
+
+
+def with_starts(name: str, variants: list[Variant]) -> tuple[Variant, ...]:
+    """Small variants after those that they start from, whose runs have other ids when shortened."""
+    label_of = {run.run_id: v.label for v in shipped.plan(name).variants for run in v.runs}
+    whole = {variant.label: variant for variant in plan(name).variants}
+    found: dict[str, Variant] = {}
+
+    def find(variant: Variant) -> Variant:
+        if variant.label not in found:
+            config = variant.configs[0]
+            if config.start is not None:
+                assert config.start.run is not None
+                origin = find(whole[label_of[config.start.run]]).configs[0]
+                start = config.start.model_copy(update={"run": origin.run_id})
+                config = config.model_copy(update={"start": start})
+            found[variant.label] = small(with_config(variant, config))
+        return found[variant.label]
+
+    for variant in variants:
+        find(variant)
+    return tuple(found.values())
 
 
 def small(variant: Variant) -> Variant:
@@ -78,7 +105,7 @@ def small(variant: Variant) -> Variant:
     sides = {
         name: tuple(x // 2 for x in side) if isinstance(side, tuple) else side // 2
         for name, side in photographs.model_dump(
-            include={"size", "shorter_side", "test_shorter_side"}
+            include={"size", "shorter_side", "test_shorter_side"} - photographs.unread
         ).items()
     }
     recipe = config.recipe.model_copy(update={"photographs": photographs.model_copy(update=sides)})
@@ -118,7 +145,8 @@ opened = cache(open_source)
 def test_an_experiment_runs_from_its_plan_to_its_table(
     name: str, few_images: Callable[[str], None]
 ) -> None:
-    members = dataclasses.replace(plan(name), variants=tuple(map(small, smallest(name))))
+    variants = with_starts(name, smallest(name))
+    members = dataclasses.replace(plan(name), variants=variants, edges={})
     few_images(members.variants[0].configs[0].data.name)
     store.write_plan(members)
     for _, folder, _ in members.runs():
