@@ -102,6 +102,13 @@ def test_a_download_of_another_sum_and_one_that_is_cut_off_are_refused_with_the_
         download(f"{url}/x", io.BytesIO(), HELLO)
 
 
+def test_a_server_that_has_no_such_file_is_quoted_with_its_status_and_the_url() -> None:
+    refusal = b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with server(refusal) as url, pytest.raises(UserError) as caught:
+        download(f"{url}/x", io.BytesIO(), HELLO)
+    assert str(caught.value) == f"{url}/x: the server says 404 Not Found"
+
+
 @pytest.mark.parametrize("answers", [(), (OK, b"he")], ids=["never", "in the middle"])
 def test_a_download_from_a_server_that_falls_silent_is_given_up(
     answers: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch

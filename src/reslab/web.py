@@ -59,6 +59,8 @@ def download(url: str, target: IO[bytes], sha256: str) -> None:
     """
     try:
         found = _copied(url, target)
+    except HTTPError as error:
+        raise UserError(f"{url}: the server says {error.code} {error.reason}") from None
     except (OSError, HTTPException) as error:
         reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise UserError(f"{url}: {reason}") from None

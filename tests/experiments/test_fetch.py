@@ -1,6 +1,7 @@
 """Weights that are missing are fetched before anything starts, or all are named at once."""
 
 import hashlib
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from reslab.config.origins import TABLE, Published
 from reslab.config.start import Start
 from reslab.errors import UserError
 from reslab.experiments.fetch import fetch, missing, to_fetch
+from reslab.experiments.file import pick
 from reslab.experiments.jobs import Job
 
 CONTENT = b"weights " * 1000
@@ -88,6 +90,29 @@ def test_all_that_cannot_be_had_is_named_at_once_with_what_would_do(
     assert DIGEST in told, "of the file that would do"
     assert f"put that file to {tmp_path}/weights/c.pth" in told
     assert told.endswith("without these: ONLY='!by file,!by url'")
+
+
+def test_the_only_that_does_without_is_taken_as_it_is_printed(
+    server: Loopback, tmp_path: Path
+) -> None:
+    lacking = {"url": f"{server.url}/c.pth", "sha256": "0" * 64}
+    labels = ["head", "head, then all", "head, then 'all'", "scratch"]
+    jobs = [planned(tmp_path, label, lacking) for label in labels[1:3]]
+    jobs += [planned(tmp_path, label, "none") for label in ("head", "scratch")]
+    with pytest.raises(UserError) as caught:
+        fetch(jobs)
+    _, printed = str(caught.value).split("without these: ")
+    [word] = shlex.split(printed)  # as a shell reads it
+    assert pick(labels, word.removeprefix("ONLY=")) == ["head", "scratch"]
+
+
+def test_a_file_of_which_no_sum_is_known_is_told_before_it_is_fetched(tmp_path: Path) -> None:
+    """Hugging Face's: neither its name nor timm tells it. torchvision's and GitHub's names do."""
+    hub = "timm:mobilenetv4_conv_aa_large.e230_r384_in12k"
+    hashed = "torchvision:ResNet50_Weights.IMAGENET1K_V2"
+    one, other = to_fetch([planned(tmp_path, "a", hub), planned(tmp_path, "b", hashed)])
+    assert one.endswith("; its SHA-256 is not known before, start.json has it")
+    assert other.endswith(".pth")
 
 
 def test_a_run_that_has_begun_or_is_final_needs_no_origin(server: Loopback, tmp_path: Path) -> None:

@@ -377,6 +377,9 @@ def test_every_part_of_only_picks_or_excludes_something(only: str, message: str)
         ("!wide, CIFAR-10", ["deep, CIFAR-10", "wide, CIFAR-100", "net [ours]"]),
         ("net [ours]", ["net [ours]"]),
         ("deep*, net [ours]", ["deep, CIFAR-10", "net [ours]"]),
+        ("wide, CIFAR-10,net*", ["wide, CIFAR-10", "net [ours]"]),
+        ("!wide, CIFAR-10,!deep, CIFAR-10", ["wide, CIFAR-100", "net [ours]"]),
+        ("*CIFAR-10*, !wide, CIFAR-10", ["deep, CIFAR-10", "wide, CIFAR-100"]),
     ],
 )
 def test_only_takes_labels_as_they_stand_in_the_table(only: str, labels: list[str]) -> None:

@@ -50,7 +50,7 @@ def _without(jobs: Sequence[Job], failed: Sequence[Job]) -> Iterator[str]:
     """The option that leaves out the variants that lack something, where any are left."""
     lacking = list(dict.fromkeys(job.variant.label for job in failed))
     if {job.variant.label for job in jobs} - {*lacking}:
-        only = ",".join(f"!{label.replace(',', '?')}" for label in lacking)
+        only = ",".join(f"!{label}" for label in lacking)
         yield f"without these: ONLY={shlex.quote(printable(only))}"
 
 
@@ -67,7 +67,8 @@ def to_fetch(jobs: Sequence[Job]) -> Iterator[str]:
             continue
         size = known.size or 4 * whose[0].variant.params
         about = "" if known.size else "about "
+        unchecked = "" if known.digest else "; its SHA-256 is not known before, start.json has it"
         yield (
             f"would fetch {known.name} ({about}{size_as_text(size)}) for {_labels(whose)}: "
-            f"{known.url} → {weights_root() / known.file}"
+            f"{known.url} → {weights_root() / known.file}{unchecked}"
         )

@@ -190,11 +190,10 @@ def _refuse_equal_slugs(labels: list[str]) -> None:
 def pick(labels: Sequence[str], only: str) -> list[str]:
     """The labels that `ONLY` picks: a label or a glob, or several with commas; `!` excludes.
 
-    `*20`, `plain-*,ResNet 110`, `!*1202`. Labels may have commas themselves: where the whole of it
-    is a label, or matches one as a single glob, it is not divided. `UserError` where nothing is
-    picked, or a part of it matches no label.
+    `*20`, `plain-*,ResNet 110`, `!*1202`. Labels may have commas themselves: what is a label is not
+    divided, nor is the whole of it where that matches one as a single glob. `UserError` where
+    nothing is picked, or a part of it matches no label.
     """
-
     if only.count(",") >= MOST_PARTS:
         raise UserError(f"ONLY has {only.count(',') + 1:,} parts; expected at most {MOST_PARTS:,}")
     pattern = cache(lambda glob: re.compile(translate(glob)))
@@ -203,8 +202,8 @@ def pick(labels: Sequence[str], only: str) -> list[str]:
         return label == glob or pattern(glob).match(label) is not None
 
     whole = only.removeprefix("!")
-    parts = [only] if any(match(label, whole) for label in labels) else only.split(",")
-    globs = [glob.strip() for glob in parts]
+    is_one = any(match(label, whole) for label in labels)
+    globs = [only.strip()] if is_one else list(_parts(only, labels))
     wanted = [glob for glob in globs if not glob.startswith("!")] or ["*"]
     unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
     idle = [g for g in [*wanted, *unwanted] if not any(match(label, g) for label in labels)]
@@ -219,6 +218,17 @@ def pick(labels: Sequence[str], only: str) -> list[str]:
         there = enumerated([quoted(label) for label in labels], 3 * MOST)
         raise UserError(f"ONLY={quoted(only)}{part} matches none of the variants: {there}")
     return picked
+
+
+def _parts(only: str, labels: Sequence[str]) -> Iterator[str]:
+    """What stands between commas; as many pieces together as are a label, behind a `!` or not."""
+    pieces, known = only.split(","), {sign + label for label in labels for sign in ("", "!")}
+    longest = 1 + max(label.count(",") for label in labels)
+    while pieces:
+        joined = {n: ",".join(pieces[:n]).strip() for n in range(longest, 0, -1)}
+        taken = next((n for n, part in joined.items() if part in known), 1)
+        yield joined[taken]
+        del pieces[:taken]
 
 
 # ---- SET, and where a path stands ---------------------------------------------------------------

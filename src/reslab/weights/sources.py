@@ -4,6 +4,7 @@ Other people's servers only send files, which are checked by the digests that ar
 own reader reads them, and nothing is ever unpickled.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,19 +45,16 @@ def find(start: Start, folder: Path) -> Origin:
 def parent_checkpoint(run_id: str, folder: Path) -> Path:
     """The checkpoint of the run that another starts from: a finished one in a folder beside its
     own. `UserError` where there is none."""
-    beside = sorted(folder.resolve().parent.glob(f"*-{run_id}"))
-    done = [one for one in beside if store.state(one) == "done"]
-    for one in done:
-        if (one / store.CHECKPOINT).is_file():
+    beside = {one: store.state(one) for one in sorted(folder.resolve().parent.glob(f"*-{run_id}"))}
+    for one, became in beside.items():
+        if became == "done" and (one / store.CHECKPOINT).is_file():
             return one / store.CHECKPOINT
-    if done:
-        raise UserError(
-            f"{done[0].name}, which this run starts from, is done but has no {store.CHECKPOINT}; "
-            "bring it back, or move the folder away to train that run anew"
-        )
-    found = f"{beside[0].name} is {store.state(beside[0])}" if beside else f"there is no *-{run_id}"
+    for reason in filter(None, itertools.starmap(store.no_start, beside.items())):
+        raise UserError(f"it starts from {reason}")
+    found = [f"{one.name} is {became}" for one, became in beside.items()]
     raise UserError(
-        f"the run that this one starts from is not done: {found} in {folder.resolve().parent}; "
+        f"the run that this one starts from is not done: "
+        f"{found[0] if found else f'there is no *-{run_id}'} in {folder.resolve().parent}; "
         "train it first"
     )
 
