@@ -103,7 +103,11 @@ def test_a_run_is_a_frozen_value() -> None:
     [
         ({"recipe__steps": 48_000}, r"milestones: 48000 is not before the last step \(steps: 480"),
         ({"recipe__batch_size": 50_001}, "batch_size: 50001 exceeds the 50000 training images"),
-        ({"data__holdout": 49_900}, "batch_size: 128 exceeds the 100 training images"),
+        (
+            {"data__holdout": 49_900},
+            "batch_size: 128 exceeds the 100 training images of cifar10; take a smaller one: "
+            "SET=recipe.batch_size=64",
+        ),
         ({"model__in_channels": 1}, r"model\.in_channels: 1, but cifar10 has 3"),
         ({"model__classes": 100}, r"model\.classes: 100, but cifar10 has 10"),
         ({"data": "mnist", "recipe__normalization": "imagenet"}, "for colour; mnist is grey"),

@@ -53,6 +53,13 @@ def test_variants_that_are_one_and_the_same_run_are_counted_apart() -> None:
     assert [row.split("|")[7].strip() for row in rows] == ["1 pending", "1 pending"]
 
 
+def test_a_field_that_a_variant_takes_away_is_told_in_a_word() -> None:
+    base = {"model": "plain8_w8", "data": {"name": "digits", "per_class": 50}, "recipe": "digits"}
+    tree = Experiment(base=base, variants={"a": {"data": {"per_class": None}, "start": "none"}})
+    [row] = preview(jobs_of(expand("x", tree, Options(), "here")), SLOT).splitlines()[2:]
+    assert row.split("|")[2].strip() == "data.per_class: all, start: none"
+
+
 def test_final_runs_of_other_code_are_mentioned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -337,6 +337,12 @@ def test_a_difference_is_short_where_that_is_clear() -> None:
     assert short_difference({}) == "–"
 
 
+def test_a_field_that_is_taken_away_is_told_in_a_word() -> None:
+    taken = {"data.per_class": None, "data.label_fraction": None, "data.prepared": None}
+    assert short_difference(taken) == "per_class=all, label_fraction=all, prepared=none"
+    assert short_difference({"start": "none"}) == "start=none"  # as another field's null is shown
+
+
 def test_tables_need_no_torch() -> None:
     program = (
         "import sys, reslab.report.table, reslab.report.status, reslab.report.figure;"

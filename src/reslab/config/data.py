@@ -24,6 +24,8 @@ from reslab.folders import in_part
 from reslab.text import shortened
 
 Split = Literal["holdout", "test"]
+NULLS = {"data.per_class": "all", "data.label_fraction": "all"}
+"""What null is, for people, in fields where it is not none."""
 PHOTOGRAPHS = tuple(
     name for name in get_args(DatasetName) if name not in DATASETS or DATASETS[name].photographs
 )

@@ -79,7 +79,8 @@ class RunConfig(Description):
         if self.recipe.batch_size > (train := self.training_images):
             raise ValueError(
                 f"recipe.batch_size: {self.recipe.batch_size} exceeds the {train} "
-                f"training images of {self.data.name}"
+                f"training images of {self.data.name}; take a smaller one: "
+                f"SET=recipe.batch_size={2 ** (train.bit_length() - 1)}"
             )
         if reason := does_not_suit(self.recipe.normalization, self.data):
             raise ValueError(f"recipe.normalization: {reason}")

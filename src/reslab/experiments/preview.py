@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.config.data import Data
+from reslab.config.data import NULLS, Data
 from reslab.config.photographs import class_names
 from reslab.errors import listed
 from reslab.experiments.estimate import correction
@@ -38,7 +38,7 @@ def _row(jobs: list[Job], each: float) -> list[str]:
     variant, config, states = jobs[0].variant, jobs[0].config, Counter(job.state for job in jobs)
     return [
         f"{variant.label} (a start)" if jobs[0].is_origin else variant.label,
-        ", ".join(f"{key}: {_written(value)}" for key, value in variant.difference.items()),
+        ", ".join(f"{key}: {_written(key, value)}" for key, value in variant.difference.items()),
         f"{variant.params:,}",
         f"{variant.multiply_adds:,}",
         f"{config.scaled_recipe.steps:,}",
@@ -48,7 +48,9 @@ def _row(jobs: list[Job], each: float) -> list[str]:
     ]
 
 
-def _written(value: Any) -> str:
+def _written(key: str, value: Any) -> str:
+    if value is None:
+        return NULLS.get(key, "none")
     return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab import disk, store
+from reslab.config.data import NULLS
 from reslab.config.strict_yaml import dump_yaml
 from reslab.config.trains import ALL
 from reslab.config.views import called
@@ -279,7 +280,8 @@ def short_difference(difference: dict[str, Any]) -> str:
         if path in ("model", "model.name"):
             return str(value)
         leaf = _last_word(path)
-        return f"{leaf if leaves[leaf] == 1 else path}={number(value)}"
+        told = NULLS.get(path, "none") if value is None else number(value)
+        return f"{leaf if leaves[leaf] == 1 else path}={told}"
 
     return ", ".join(field(path, value) for path, value in difference.items()) or NOTHING
 
