@@ -10,7 +10,7 @@ from typing import cast
 from torch import Tensor, cat, nn
 from torch.nn.functional import batch_norm, conv2d
 
-from reslab.config import ResNet
+from reslab.config.nets import ResNet
 from reslab.models.units import unit
 
 

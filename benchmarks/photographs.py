@@ -26,15 +26,17 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from reslab.arguments import MOST_SIDE, Parser, number, whole
-from reslab.config import Photographs, RunConfig, resolve
+from reslab.config.data import Photographs
 from reslab.config.datasets import PHOTOGRAPHS
 from reslab.config.photographs import root_of
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.data.modules import data_module
 from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from reslab.data.photographs.prepared import prepare
 from reslab.data.photographs.workers import default_workers
 from reslab.errors import UserError, exit_code
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.models.precision import default_device
 from reslab.text import counted, markdown_table
 from reslab.training.optimizers import build_optimizer

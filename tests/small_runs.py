@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from reslab import build, store
-from reslab.config import RunConfig, merge, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import merge
 from reslab.data.normalize import Normalization
 from reslab.training import checkpointing
 from reslab.weights.about import About

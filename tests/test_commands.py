@@ -14,8 +14,8 @@ from PIL import Image
 from tests.results import DONE
 
 from reslab import commands, disk, store
-from reslab.config import resolve
 from reslab.config.datasets import DatasetName
+from reslab.config.resolve import resolve
 from reslab.errors import UserError
 from reslab.experiments.jobs import Job, jobs_of
 from reslab.models.nets import build

@@ -14,7 +14,7 @@ from tests.conftest import DECODING, WORKERS
 from tests.test_commands import arguments, cells
 
 from reslab import commands, disk, store
-from reslab.config import read_run
+from reslab.config.resolve import read_run
 from reslab.errors import UserError
 
 BEFORE = Path(__file__).with_name("before")

@@ -8,7 +8,7 @@ from unicodedata import normalize
 import pytest
 from tests.folders import SPLIT, Make, filled
 
-from reslab.config import Data
+from reslab.config.data import Data
 from reslab.config.photographs import class_names
 from reslab.errors import UserError
 from reslab.folders import Listing, list_folder

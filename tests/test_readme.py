@@ -60,8 +60,9 @@ def test_a_new_shortcut_is_a_function_a_row_and_a_line(
     line = of("yaml", blocks)[1].strip()
     program = f"""
 import torch, yaml
-from reslab.config import resolve, merge
-from reslab.models import build
+from reslab.config.resolve import resolve
+from reslab.config.strict_yaml import merge
+from reslab.models.nets import build
 (override,) = yaml.safe_load({line!r}).values()
 base = {{"model": "resnet8_w8", "data": "digits", "recipe": "digits"}}
 net = build(resolve(merge(base, override), "README.md").model).eval()

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from tests.configs.shipped import EXPERIMENTS, RECIPES
 
 import reslab
-from reslab.config import load_yaml
+from reslab.config.strict_yaml import load_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))

@@ -67,7 +67,8 @@ def _defined(body: list[ast.stmt]) -> dict[str, set[str]]:
             found[node.name] = set(inner)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {target.id: set() for target in targets if isinstance(target, ast.Name)}
+            parts = (part for target in targets for part in ast.walk(target))
+            found |= {part.id: set() for part in parts if isinstance(part, ast.Name)}
         elif isinstance(node, ast.If):
             found |= _defined([*node.body, *node.orelse])
     return found
@@ -119,6 +120,27 @@ def test_the_files_that_the_page_names_are_there() -> None:
                                              ("disk", True), ("nowhere.lock", False)])  # fmt: skip
 def test_a_name_that_is_not_there_is_seen(name: str, there: bool) -> None:
     assert is_defined(name) is there
+
+
+def test_a_name_is_imported_from_the_module_that_defines_it() -> None:
+    """So a room has no second door. Two have one door for all: `reslab` itself, and `store`."""
+    folders = (SOURCE, *(REPOSITORY / name for name in ("tests", "scripts", "benchmarks")))
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    found = [(file, node) for file in files for node in _imports(file)]
+    assert len(found) > 1000
+    elsewhere = [
+        f"{file.relative_to(REPOSITORY)}:{node.lineno}: {node.module}.{alias.name}"
+        for file, node in found
+        for alias in node.names
+        if not is_defined(f"{node.module}.{alias.name}".removeprefix("reslab."))
+    ]
+    assert elsewhere == []
+
+
+def _imports(file: Path) -> list[ast.ImportFrom]:
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return [node for node in imports if str(node.module).startswith("reslab.")]
 
 
 def test_the_figures_of_the_longest_route_are_those_of_its_list() -> None:

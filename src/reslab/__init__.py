@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reslab.inference.trained import load as load
-    from reslab.models import build as build
+    from reslab.models.nets import build as build
 
 __all__ = ["build", "load"]
 __version__ = "0.1.0"
@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`build` and `load` import torch, so they are imported when they are first used."""
     if name == "build":
-        from reslab.models import build
+        from reslab.models.nets import build
 
         return build
     if name == "load":

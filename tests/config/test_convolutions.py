@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from reslab.config import ResNet, describe
 from reslab.config.convolutions import BRANCHES, EXPANSION
-from reslab.models import build
+from reslab.config.nets import ResNet
+from reslab.config.zoo import describe
 from reslab.models.layers import convolutions
+from reslab.models.nets import build
 
 
 @pytest.mark.parametrize("branch", BRANCHES)

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from tests.configs.shipped import EXPERIMENTS, plan
 
-from reslab.config import ZOO, DenseNet, ResNet, describe, input_size
 from reslab.config.convolutions import BRANCHES, STEMS
 from reslab.config.costs import MOST_PARAMETERS, Complexity, Impossible, cost, costs, count
-from reslab.config.nets import Foreign
+from reslab.config.nets import DenseNet, Foreign, ResNet
+from reslab.config.run import input_size
 from reslab.config.words import ORDERS, SHORTCUTS
+from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError
 
 GOLDEN = json.loads(Path(__file__).with_name("complexities.json").read_text(encoding="utf-8"))

@@ -6,18 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reslab.config import (
-    Data,
-    Photographs,
-    RunConfig,
-    dump_yaml,
-    facts_of,
-    input_size,
-    merge,
-    read_run,
-    resolve,
-)
+from reslab.config.data import Data, Photographs, facts_of
 from reslab.config.datasets import imagenet_wnids
+from reslab.config.resolve import read_run, resolve
+from reslab.config.run import RunConfig, input_size
+from reslab.config.strict_yaml import dump_yaml, merge
 from reslab.errors import UserError
 
 RUN = {"model": "resnet18", "data": "imagenet", "recipe": "xie2017_imagenet"}

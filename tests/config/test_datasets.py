@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reslab.config import Data
+from reslab.config.data import Data
 from reslab.config.datasets import data_root, imagenet_wnids, read_words
 from reslab.config.photographs import listing_of
 

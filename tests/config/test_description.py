@@ -7,8 +7,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from reslab.config import Schedule, resolve
 from reslab.config.description import Description, Not, described
+from reslab.config.recipe import Schedule
+from reslab.config.resolve import resolve
 from reslab.config.strict_yaml import merge
 from reslab.errors import UserError
 

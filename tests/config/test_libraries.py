@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from reslab.config import describe, resolve
 from reslab.config.libraries import elsewhere, library_names
+from reslab.config.resolve import resolve
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 
 
@@ -40,7 +41,7 @@ def test_a_name_is_found_in_both_libraries(name: str, found: list[str]) -> None:
 
 def test_what_a_library_has_is_told_with_its_prefix_without_importing_torch() -> None:
     code = (
-        "import sys; from reslab.config import describe\n"
+        "import sys; from reslab.config.zoo import describe\n"
         "try: describe('mobilenet_v2')\n"
         "except Exception as error: print(error, sorted({'torch', 'timm'} & set(sys.modules)))"
     )

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reslab.config import DenseNet, ResNet, describe, resolve
+from reslab.config.nets import DenseNet, ResNet
+from reslab.config.resolve import resolve
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 
 RUN = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}

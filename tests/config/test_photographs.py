@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.folders import SPLIT, Make, filled
 
-from reslab.config import Data
+from reslab.config.data import Data
 from reslab.config.photographs import PREPARED, chosen_root, listing_of, refuse_missing
 from reslab.errors import UserError
 from reslab.folders import list_folder

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from reslab.config import Augmentation, Optimizer, Recipe, RunConfig, Schedule, resolve
-from reslab.config.recipe import Moments
+from reslab.config.recipe import Augmentation, Moments, Optimizer, Recipe, Schedule
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import merge
 from reslab.errors import UserError
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from reslab.config import describe, dump_yaml, load_yaml, merge, read_run, resolve
-from reslab.config.resolve import config_file
+from reslab.config.resolve import config_file, read_run, resolve
+from reslab.config.strict_yaml import dump_yaml, load_yaml, merge
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 
 RUN = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}

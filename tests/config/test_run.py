@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reslab.config import RunConfig, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import flatten, merge
 from reslab.errors import UserError
 

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from reslab.config import describe, resolve
 from reslab.config.convolutions import STEMS
 from reslab.config.costs import norm_sides
 from reslab.config.nets import DenseNet, Described, ResNet
+from reslab.config.resolve import resolve
 from reslab.config.sides import refuse_single_values
 from reslab.config.words import ORDERS, SHORTCUTS
-from reslab.config.zoo import ZOO
+from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError
 from reslab.execution import Execution
-from reslab.models import build
+from reslab.models.nets import build
 
 SMALL = {"units": (1, 2), "widths": (8, 16), "strides": (2, 2), "stem_width": 8}
 BRANCHES: list[dict[str, Any]] = [

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from reslab.config import RunConfig, dump_yaml, load_yaml, merge, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.config.start import Start, is_path
+from reslab.config.strict_yaml import dump_yaml, load_yaml, merge
 from reslab.errors import UserError
 
 SMALL: dict[str, Any] = {"model": "resnet8_w8", "data": "digits", "recipe": "digits"}

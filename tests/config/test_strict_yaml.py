@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reslab.config import dump_yaml, flatten, load_yaml, merge, parse_assignment
-from reslab.config.strict_yaml import spelled
+from reslab.config.strict_yaml import (
+    dump_yaml,
+    flatten,
+    load_yaml,
+    merge,
+    parse_assignment,
+    spelled,
+)
 from reslab.errors import UserError
 
 few = settings(max_examples=30)

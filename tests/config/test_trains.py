@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from reslab.config import RunConfig, describe, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.config.sides import refuse_single_values
 from reslab.config.trains import stages
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.execution import Execution
 

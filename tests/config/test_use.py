@@ -2,7 +2,8 @@
 
 import pytest
 
-from reslab.config import Use, resolve, resolve_use
+from reslab.config.resolve import resolve, resolve_use
+from reslab.config.use import Use
 from reslab.errors import UserError
 
 

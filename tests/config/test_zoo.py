@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from reslab.config import ZOO, describe
-from reslab.config.zoo import cifar, cifar_bottleneck, imagenet, wide
+from reslab.config.zoo import ZOO, cifar, cifar_bottleneck, describe, imagenet, wide
 from reslab.errors import UserError
 
 

@@ -13,10 +13,13 @@ import pytest
 from tests.configs.shipped import EXPERIMENTS, plan, planned
 
 from reslab import store
-from reslab.config import Foreign, config_file, config_names, input_size, load_yaml
 from reslab.config.costs import costs
-from reslab.papers import DETAILS, cell, paper_names, protocol_of, read_paper, table
-from reslab.papers.schema import Table
+from reslab.config.nets import Foreign
+from reslab.config.resolve import config_file, config_names
+from reslab.config.run import input_size
+from reslab.config.strict_yaml import load_yaml
+from reslab.papers.published import DETAILS, cell, protocol_of, table
+from reslab.papers.schema import Table, paper_names, read_paper
 from reslab.report.table import render
 from reslab.store.plan import Options
 

@@ -23,10 +23,13 @@ from tests.conftest import DECODING
 from torch.nn import functional
 
 from reslab import store
-from reslab.config import DenseNet, Described, Foreign, Recipe, ResNet, RunConfig
+from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.recipe import Recipe
+from reslab.config.run import RunConfig
 from reslab.data import sources
 from reslab.data.sources import Source, open_source
-from reslab.models import build, draw_depths
+from reslab.models.layers import draw_depths
+from reslab.models.nets import build
 from reslab.report.table import render
 from reslab.store.plan import Plan, Run, Variant
 from reslab.training.optimizers import build_optimizer

@@ -6,7 +6,9 @@ import re
 import pytest
 from tests.configs.shipped import EXPERIMENTS, RECIPES
 
-from reslab.config import Recipe, config_file, config_names, load_yaml, resolve
+from reslab.config.recipe import Recipe
+from reslab.config.resolve import config_file, config_names, resolve
+from reslab.config.strict_yaml import load_yaml
 
 
 @pytest.mark.parametrize("name", config_names("recipes"))

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reslab.config import RunConfig, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.data.modules import ImageData, data_module
 
 

@@ -8,7 +8,7 @@ from tests.conftest import DECODING
 from tests.data.photographs.reading import run
 from tests.data.ranks import digits
 
-from reslab.config import RunConfig
+from reslab.config.run import RunConfig
 from reslab.data.order import Order
 from reslab.data.photographs.opened import PhotographSplits
 from reslab.data.readers import Images, Reader, open_images

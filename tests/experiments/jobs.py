@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from reslab.config import resolve
+from reslab.config.resolve import resolve
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Variant

@@ -6,7 +6,9 @@ import pytest
 from tests.results import DIVERGED, DONE
 
 from reslab import disk, store
-from reslab.config import RunConfig, dump_yaml, merge, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import dump_yaml, merge
 from reslab.experiments.estimate import correction, seconds, work
 
 COST = 40_551_040

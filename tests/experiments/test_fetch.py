@@ -11,9 +11,10 @@ import pytest
 from tests.experiments.jobs import job
 from tests.loopback import Loopback, serving
 
-from reslab.config import merge, resolve
 from reslab.config.origins import TABLE, Published
+from reslab.config.resolve import resolve
 from reslab.config.start import Start
+from reslab.config.strict_yaml import merge
 from reslab.errors import UserError
 from reslab.experiments.fetch import fetch, missing, to_fetch
 from reslab.experiments.file import pick

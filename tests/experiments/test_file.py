@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tests.experiments.plans import BASE, TREE, one, plan, refusal
 
-from reslab.config import describe
 from reslab.config.recipe import Optimizer
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.experiments.file import pick
 

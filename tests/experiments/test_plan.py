@@ -8,7 +8,8 @@ import pytest
 from tests.experiments.plans import BASE, TREE, one, plan, refusal
 
 from reslab import disk, store
-from reslab.config import describe, read_run
+from reslab.config.resolve import read_run
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.experiments.plan import read_plan_file
 from reslab.report.runs import outcomes_of

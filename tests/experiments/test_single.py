@@ -7,7 +7,7 @@ import pytest
 import safetensors.torch
 from tests.experiments.jobs import SLOT
 
-from reslab.config import RunConfig
+from reslab.config.run import RunConfig
 from reslab.config.start import Start
 from reslab.errors import UserError
 from reslab.experiments.jobs import jobs_of

@@ -15,7 +15,7 @@ from tests.small_runs import stopped_at
 
 import reslab
 from reslab import disk, store
-from reslab.config import load_yaml
+from reslab.config.strict_yaml import load_yaml
 from reslab.experiments.file import parse_experiment
 from reslab.experiments.plan import expand
 from reslab.store.plan import Options

@@ -10,7 +10,10 @@ from tests.hostile.conftest import Main
 from tests.hostile.guard import outcome
 from tests.hostile.mutations import HOSTILE, each
 
-from reslab.config import Data, DenseNet, Photographs, Recipe, ResNet, RunConfig
+from reslab.config.data import Data, Photographs
+from reslab.config.nets import DenseNet, ResNet
+from reslab.config.recipe import Recipe
+from reslab.config.run import RunConfig
 
 WORDS = tuple(word for word in HOSTILE if "\0" not in word)
 

@@ -9,7 +9,8 @@ from tests.hostile.conftest import Main
 from tests.hostile.guard import outcome
 from tests.hostile.mutations import each, texts
 
-from reslab.config import config_file, dump_yaml, read_run
+from reslab.config.resolve import config_file, read_run
+from reslab.config.strict_yaml import dump_yaml
 from reslab.experiments.plan import read_plan_file
 from reslab.store.plan import Options
 

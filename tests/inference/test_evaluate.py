@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from reslab.config import describe
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.inference.evaluate import Net, evaluate_file
 from reslab.inference.trained import load
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.weights.given import Given
 
 AKAMASTER = "resnet20-12fca82f.th"

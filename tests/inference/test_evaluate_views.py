@@ -14,7 +14,11 @@ from tests.small_runs import Script, write_weights
 from torch import Tensor, nn
 
 from reslab import build, disk, store
-from reslab.config import Photographs, RunConfig, describe, dump_yaml, resolve
+from reslab.config.data import Photographs
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import dump_yaml
+from reslab.config.zoo import describe
 from reslab.data.normalize import Normalization
 from reslab.data.photographs.decode import decode
 from reslab.data.photographs.views import VIEWS, Views, of_any_size

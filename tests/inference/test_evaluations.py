@@ -12,9 +12,9 @@ from tests.conftest import DECODING
 from tests.small_runs import Script
 from torch import Tensor
 
-from reslab.config import describe
+from reslab.config.zoo import describe
 from reslab.inference.evaluate import evaluate_file
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.weights.given import Given
 
 pytestmark = DECODING

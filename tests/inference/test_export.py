@@ -7,7 +7,7 @@ import torch
 from tests.small_runs import write_weights
 
 from reslab import load
-from reslab.config import resolve
+from reslab.config.resolve import resolve
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference import export as exporting

@@ -12,7 +12,8 @@ from PIL import Image
 from tests.conftest import DECODING
 from tests.small_runs import Script, write_weights
 
-from reslab.config import Use, resolve
+from reslab.config.resolve import resolve
+from reslab.config.use import Use
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.predict import as_input, image_files, predict

@@ -10,7 +10,9 @@ from tests.small_runs import SMALL, same
 from torch import nn
 
 from reslab import load
-from reslab.config import RunConfig, merge, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.export import export

@@ -8,7 +8,7 @@ from torch import nn
 
 from reslab.config.adapters import Adapter
 from reslab.methods.adapters import adapt, is_adapter_parameter
-from reslab.models import build
+from reslab.models.nets import build
 
 SHAPE = (3, 32, 32)
 NETS = {

@@ -19,7 +19,7 @@ from torch.nn import functional
 from reslab.config.adapters import Adapter
 from reslab.errors import UserError
 from reslab.methods.adapters import framed, is_adapter_parameter, plain_name, trunk
-from reslab.models import build
+from reslab.models.nets import build
 
 
 def own(net: nn.Module) -> dict[str, Tensor]:

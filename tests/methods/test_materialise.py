@@ -5,11 +5,14 @@ import torch
 from tests.methods.adapted import ADAPTERS
 from tests.small_runs import SMALL, same
 
-from reslab.config import RunConfig, Use, merge, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import merge
+from reslab.config.use import Use
 from reslab.errors import UserError
 from reslab.methods.adapters import plain_name
 from reslab.methods.materialise import materialise, restore
-from reslab.models import build
+from reslab.models.nets import build
 
 
 def described(**fields: object) -> RunConfig:

@@ -8,7 +8,7 @@ from torch import nn
 from reslab.config.adapters import Adapter
 from reslab.errors import UserError
 from reslab.methods.merging import merge, readers
-from reslab.models import build
+from reslab.models.nets import build
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -5,11 +5,11 @@ from collections import Counter
 import pytest
 from tests.methods.adapted import ADAPTERS, SHAPE, adapter
 
-from reslab.config import describe
 from reslab.config.trains import stages
+from reslab.config.zoo import describe
 from reslab.methods.adapters import adapt, is_adapter_parameter, plain_name
 from reslab.methods.stages import depth_of_each, stage_of_each
-from reslab.models import build
+from reslab.models.nets import build
 
 
 def numbers(name: str) -> dict[str, int]:

@@ -7,7 +7,8 @@ from tests.small_runs import MakeRun, same, stopped_at, weights
 from torch import Tensor, nn
 
 from reslab import build, store
-from reslab.config import describe, read_run
+from reslab.config.resolve import read_run
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.methods.adapters import is_adapter_parameter
 from reslab.methods.materialise import materialise

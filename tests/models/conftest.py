@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from reslab.models import build
+from reslab.models.nets import build
 
 
 @pytest.fixture

@@ -15,11 +15,12 @@ import torchvision
 from torch import nn
 from torchvision.models.resnet import Bottleneck
 
-from reslab.config import ZOO, Foreign, ResNet, describe
 from reslab.config.costs import Complexity, cost
-from reslab.models import build
+from reslab.config.nets import Foreign, ResNet
+from reslab.config.zoo import ZOO, describe
 from reslab.models.count import answer, complexity, count, layers
-from reslab.papers import counts
+from reslab.models.nets import build
+from reslab.papers.published import counts
 
 pytestmark = pytest.mark.process
 

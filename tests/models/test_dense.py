@@ -2,8 +2,8 @@
 
 import torch
 
-from reslab.config import describe
-from reslab.models import build
+from reslab.config.zoo import describe
+from reslab.models.nets import build
 
 
 def test_a_layer_puts_what_it_adds_behind_all_that_it_has_read() -> None:

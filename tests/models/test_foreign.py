@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from reslab.config import describe
+from reslab.config.zoo import describe
 from reslab.errors import UserError
-from reslab.models import build
 from reslab.models.foreign import LIBRARIES
+from reslab.models.nets import build
 
 pytestmark = pytest.mark.process
 

@@ -6,16 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from reslab.config import ResNet, describe
-from reslab.models import build, draw_depths
+from reslab.config.nets import ResNet
+from reslab.config.zoo import describe
 from reslab.models.layers import (
     NORMS,
     Bias,
     Scale,
     SqueezeExcitation,
     StochasticDepth,
+    draw_depths,
     group_norm,
 )
+from reslab.models.nets import build
 from reslab.models.units import Unit
 
 

@@ -8,11 +8,13 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from reslab.config import ZOO, Described, describe
 from reslab.config.costs import cost
+from reslab.config.nets import Described
 from reslab.config.words import ORDERS, SHORTCUTS
+from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError
-from reslab.models import build, draw_depths
+from reslab.models.layers import draw_depths
+from reslab.models.nets import build
 from reslab.models.shortcuts import ScalarGated
 
 pytestmark = pytest.mark.process

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reslab.config import ResNet
+from reslab.config.nets import ResNet
 from reslab.config.spelling import Change
 from reslab.config.words import ORDERS, SHORTCUTS
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.models.shortcuts import Add, Drop, PadZeros, shortcut
 
 

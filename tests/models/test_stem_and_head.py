@@ -9,10 +9,10 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
-from reslab.config import Described, ResNet, describe
 from reslab.config.convolutions import STEMS
-from reslab.config.nets import Net
-from reslab.models import build
+from reslab.config.nets import Described, Net, ResNet
+from reslab.config.zoo import describe
+from reslab.models.nets import build
 from reslab.models.stem_and_head import stem
 
 SIDES = {"3x3": (32, 32), "7x7_pool": (224, 56), "deep": (224, 56), "xception": (299, 147)}

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reslab.config import describe
 from reslab.config.convolutions import BRANCHES, EXPANSION, STEMS
 from reslab.config.nets import Order, ResNet
 from reslab.config.spelling import word
 from reslab.config.words import ORDERS, SHORTCUTS
+from reslab.config.zoo import describe
 from reslab.models.layers import ACTIVATIONS, NORMS
 from reslab.models.shortcuts import MAKERS
 from reslab.models.units import Unit, alphabet, spell, unit

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from reslab.config import ZOO
-from reslab.papers import DETAILS, paper_names, protocol_of, read_paper
-from reslab.papers.schema import Cell, Line, Paper, Statistic, run_fields
+from reslab.config.zoo import ZOO
+from reslab.papers.published import DETAILS, protocol_of
+from reslab.papers.schema import Cell, Line, Paper, Statistic, paper_names, read_paper, run_fields
 
 COLLECTED = Path(__file__).parents[2].parent / "shared" / "reference" / "published.yaml"
 TABLES = {

@@ -3,7 +3,7 @@
 import pytest
 
 from reslab.errors import UserError
-from reslab.papers import cell, counts, protocol_of, table, top5
+from reslab.papers.published import cell, counts, protocol_of, table, top5
 
 TABLE6 = "he2015/table6"
 

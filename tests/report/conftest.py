@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from reslab import disk, store
-from reslab.config import RunConfig, flatten, merge, resolve
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import flatten, merge
 from reslab.store.plan import Options, Plan, Pointer, Run, Variant
 
 TABLE6 = "he2015/table6"
@@ -69,7 +71,7 @@ class Lab:
 
     def start(self, folder: Path, until: float = 1.0, test: float = 10.0, **env: Any) -> RunConfig:
         """A run that has been started and has reached a part of its steps."""
-        from reslab.config import read_run
+        from reslab.config.resolve import read_run
 
         config = read_run(folder / store.CONFIG)
         start = {"code": "c0de", "device": "cpu (x86_64)", "devices": 1, **env}

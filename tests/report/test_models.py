@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from reslab.config import ZOO
 from reslab.config.costs import Complexity
+from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 from reslab.report import models
 

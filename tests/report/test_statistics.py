@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reslab.papers import Published, cell
+from reslab.papers.published import Published, cell
 from reslab.report.statistics import compare, summarize
 
 RESNET_110 = cell("he2015/table6", "ResNet 110")

@@ -13,7 +13,7 @@ from tests.report.conftest import TABLE6, Lab
 
 import reslab
 from reslab import disk, store
-from reslab.papers import cell
+from reslab.papers.published import cell
 from reslab.report.table import Table, published_text, render, render_together, short_difference
 from reslab.text import UNPRINTABLE
 

@@ -16,7 +16,7 @@ import pytest
 from tests.results import DONE
 
 from reslab import disk, store
-from reslab.config import read_run, resolve
+from reslab.config.resolve import read_run, resolve
 from reslab.errors import UserError
 
 CONFIG = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "here")

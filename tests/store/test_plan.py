@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reslab import disk, store
-from reslab.config import resolve
+from reslab.config.resolve import resolve
 from reslab.errors import UserError
 from reslab.store.plan import Options, Plan, Pointer, Run, Variant
 

@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
-from reslab.config import resolve
+from reslab.config.resolve import resolve
 from reslab.data.modules import data_module
 from reslab.execution import Execution
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave_together
 from reslab.training.run import make_trainer, quiet_lightning

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from reslab import store
-from reslab.config import merge, resolve
-from reslab.models import build
+from reslab.config.resolve import resolve
+from reslab.config.strict_yaml import merge
 from reslab.models.layers import StochasticDepth
+from reslab.models.nets import build
 from reslab.training.classifier import Classifier
 from reslab.training.start import start
 

@@ -11,11 +11,13 @@ from tests.small_runs import MakeRun, same, stopped_at, weights
 from torch import Tensor, nn
 
 from reslab import store
-from reslab.config import Optimizer, RunConfig, resolve
+from reslab.config.recipe import Optimizer
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.errors import UserError
 from reslab.methods.adapters import is_adapter_parameter
 from reslab.methods.trains import freeze
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.training.decay import TOWARDS_START, starts_of
 from reslab.training.optimizers import build_optimizer, groups
 from reslab.training.start import start

@@ -19,11 +19,11 @@ from tests.small_runs import MakeRun, weights
 from torch import nn
 
 from reslab import disk, store
-from reslab.config import describe
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.methods.trains import freeze
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.training import ranks
 from reslab.training.group import SyncTrainingNorms, refuse_fused_norms
 from reslab.training.start import start

@@ -17,10 +17,12 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from reslab.config import Optimizer, Recipe, describe, resolve
+from reslab.config.recipe import Optimizer, Recipe
+from reslab.config.resolve import resolve
+from reslab.config.zoo import describe
 from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import freeze
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.training.optimizers import (
     build_optimizer,
     ends_epoch,

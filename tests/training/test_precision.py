@@ -12,7 +12,7 @@ from tests.training.test_classifier import WITH_EVERYTHING
 from torchvision.io import write_png
 
 from reslab import load, store
-from reslab.config import read_run
+from reslab.config.resolve import read_run
 from reslab.inference.evaluate import evaluate_file
 from reslab.inference.export import export
 from reslab.inference.formats import FORMATS

@@ -8,7 +8,7 @@ import torch
 from tests.small_runs import MakeRun, same, stopped_at, weights
 
 from reslab import disk, store
-from reslab.config import read_run
+from reslab.config.resolve import read_run
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.inference.evaluate import evaluate_file

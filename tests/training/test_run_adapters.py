@@ -8,7 +8,7 @@ from tests.methods.adapted import ADAPTERS
 from tests.small_runs import MakeRun, same, stopped_at, weights
 
 from reslab import load, store
-from reslab.config import read_run
+from reslab.config.resolve import read_run
 from reslab.inference.evaluate import evaluate_file
 from reslab.inference.trained import trained
 from reslab.methods.adapters import is_adapter_parameter

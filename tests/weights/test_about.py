@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from reslab.config import resolve_use
+from reslab.config.resolve import resolve_use
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.trained import trained

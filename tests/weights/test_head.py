@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reslab import build
-from reslab.config import describe
+from reslab.config.zoo import describe
 from reslab.weights.head import head_of
 
 

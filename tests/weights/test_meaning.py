@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from reslab.config import Use, resolve_use
 from reslab.config.datasets import imagenet_wnids
+from reslab.config.resolve import resolve_use
+from reslab.config.use import Use
 from reslab.data.normalize import Normalization
 from reslab.data.sources import open_source
 from reslab.errors import UserError

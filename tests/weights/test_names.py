@@ -8,7 +8,7 @@ import timm
 import torch
 
 from reslab.errors import UserError
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.weights.names import fit, from_torchvision, to_torchvision, translate, under_names
 
 AKAMASTER = Path(__file__).parents[2].parent / "shared/data/weights/resnet20-12fca82f.th"

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from reslab.config import describe
 from reslab.config.nets import ResNet
+from reslab.config.zoo import describe
 from reslab.errors import UserError
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.weights.near import refuse_misfit, skeleton, what_fits
 
 SMALL = describe("resnet8_w8")

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from reslab.config import RunConfig, merge, resolve
 from reslab.config.origins import IMAGENET, TABLE
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.weights.about import About

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from reslab import build
-from reslab.config import describe, merge, resolve
 from reslab.config.nets import Described
+from reslab.config.resolve import resolve
 from reslab.config.start import Start
+from reslab.config.strict_yaml import merge
+from reslab.config.zoo import describe
 from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError

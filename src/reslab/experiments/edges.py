@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reslab.config import RunConfig
 from reslab.config.resolve import Place
+from reslab.config.run import RunConfig
 from reslab.config.start import same_classes
 from reslab.config.strict_yaml import Tree, spelled
 from reslab.errors import UserError, nearest

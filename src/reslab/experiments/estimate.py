@@ -9,7 +9,9 @@ import statistics
 from pathlib import Path
 
 from reslab import store
-from reslab.config import RunConfig, facts_of, read_run
+from reslab.config.data import facts_of
+from reslab.config.resolve import read_run
+from reslab.config.run import RunConfig
 from reslab.errors import UserError
 
 STARTUP = 11.0

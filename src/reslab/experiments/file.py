@@ -16,18 +16,17 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 
 from reslab import store
-from reslab.config import (
-    Description,
-    config_file,
-    config_names,
+from reslab.config.description import Description
+from reslab.config.resolve import Place, config_file, config_names, problems, resolve
+from reslab.config.strict_yaml import (
+    Tree,
     flatten,
     load_yaml,
     merge,
+    nested,
     parse_assignment,
-    resolve,
+    spelled,
 )
-from reslab.config.resolve import Place, problems
-from reslab.config.strict_yaml import Tree, nested, spelled
 from reslab.errors import MOST, UserError, both, enumerated, gathered, located
 from reslab.store.plan import MOST_SEEDS, Options
 from reslab.text import quoted, shortened

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reslab import store
-from reslab.config import RunConfig
+from reslab.config.run import RunConfig
 from reslab.experiments.estimate import seconds
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Plan, Variant

@@ -11,13 +11,13 @@ from dataclasses import astuple, replace
 from functools import cache, partial
 from typing import Any
 
-from reslab import papers, store
-from reslab.config import RunConfig, flatten, input_size, merge, resolve
+from reslab import store
 from reslab.config.costs import Impossible, costs
 from reslab.config.nets import Net
-from reslab.config.resolve import Place
+from reslab.config.resolve import Place, resolve
+from reslab.config.run import RunConfig, input_size
 from reslab.config.sides import refuse_single_values
-from reslab.config.strict_yaml import Tree, spelled
+from reslab.config.strict_yaml import Tree, flatten, merge, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
 from reslab.experiments.edges import Family, Parent, divided
 from reslab.experiments.file import (
@@ -28,6 +28,7 @@ from reslab.experiments.file import (
     places,
     read_experiment,
 )
+from reslab.papers.published import cell, table
 from reslab.store.plan import Options, Plan, Pointer, Run, Variant
 from reslab.text import shortened
 
@@ -71,7 +72,7 @@ def _origins(
 def _known_table(published: str | None, where: str) -> None:
     if published is not None:
         with located(f"{where}: published"):
-            papers.table(published)
+            table(published)
 
 
 def _variants(
@@ -118,15 +119,15 @@ def _variant(
     label, own, difference = override.label, override.tree, override.difference
     published = own.get("published"), experiment.published, place("published")
     seeds = experiment.seeds if options.seeds is None else list(range(options.seeds))
-    first, (cell, note) = both(
+    first, (pointer, note) = both(
         partial(family.run, label, seeds[0]),
-        lambda: both(partial(_cell, label, *published), partial(_note, own.get("note"), place)),
+        lambda: both(partial(_pointer, label, *published), partial(_note, own.get("note"), place)),
     )
-    if cell and options.set and _net(merge(base, difference), place) != first.model:
-        cell, note = None, "the net is changed by SET and loses its published value"
+    if pointer and options.set and _net(merge(base, difference), place) != first.model:
+        pointer, note = None, "the net is changed by SET and loses its published value"
     slug = store.slug(label)
     runs = tuple(Run.of(slug, family.run(label, seed)) for seed in seeds)
-    return Variant(label, slug, flatten(difference), cell, note, 0, 0, runs)
+    return Variant(label, slug, flatten(difference), pointer, note, 0, 0, runs)
 
 
 def _net(tree: Tree, place: Place) -> Net:
@@ -174,7 +175,7 @@ def _note(note: Any, place: Place) -> str | None:
     return note
 
 
-def _cell(label: str, published: Any, default_table: str | None, where: str) -> Pointer | None:
+def _pointer(label: str, published: Any, default_table: str | None, where: str) -> Pointer | None:
     """Where a variant's published value stands; None where it has none."""
     if published == "none" or (published is None and default_table is None):
         return None
@@ -189,5 +190,5 @@ def _cell(label: str, published: Any, default_table: str | None, where: str) -> 
         raise UserError(f"{where}: table: is missing here and in the experiment")
     pointer = Pointer(ref, words.get("row", label), words.get("column"))
     with located(where):
-        papers.cell(*astuple(pointer))
+        cell(*astuple(pointer))
     return pointer

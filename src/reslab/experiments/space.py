@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reslab import store
-from reslab.config import RunConfig, facts_of
+from reslab.config.data import facts_of
 from reslab.config.photographs import refuse_missing
+from reslab.config.run import RunConfig
 from reslab.errors import UserError, located
 from reslab.experiments.jobs import Job
 

@@ -20,8 +20,10 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from tqdm import tqdm
 
 from reslab import disk, store
-from reslab.config import Data, Described, Use, facts_of, read_run
-from reslab.config.data import Split
+from reslab.config.data import Data, Split, facts_of
+from reslab.config.nets import Described
+from reslab.config.resolve import read_run
+from reslab.config.use import Use
 from reslab.config.views import center_sides
 from reslab.data.batches import dtype_of
 from reslab.data.modules import ImageData

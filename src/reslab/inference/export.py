@@ -22,7 +22,7 @@ from reslab.errors import UserError
 from reslab.inference.formats import FORMATS
 from reslab.inference.trained import load, merged, trained
 from reslab.methods.materialise import restore
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.weights.about import About
 from reslab.weights.files import write_safetensors
 from reslab.weights.given import NOTHING, Given

@@ -20,7 +20,7 @@ from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
 from reslab import disk
-from reslab.config import Use
+from reslab.config.use import Use
 from reslab.data.batches import dtype_of
 from reslab.data.photographs.crops import test_crop
 from reslab.data.photographs.decode import Undecodable, decode

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from reslab.config import Use
+from reslab.config.use import Use
 from reslab.errors import UserError, located
 from reslab.methods.materialise import plain_tensors, restore
 from reslab.methods.merging import merge

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from reslab.config import RunConfig, Use
+from reslab.config.run import RunConfig
+from reslab.config.use import Use
 from reslab.data.batches import dtype_of
 from reslab.data.order import adapter_seed, init_seed
 from reslab.methods.adapters import adapt, is_adapter_parameter, plain_name
 from reslab.methods.trains import freeze
-from reslab.models import build
+from reslab.models.nets import build
 from reslab.weights.names import fit
 from reslab.weights.near import refuse_misfit
 

@@ -15,7 +15,8 @@ from lightning.pytorch.loggers import WandbLogger
 
 from reslab import store
 from reslab.arguments import from_environment, number
-from reslab.config import RunConfig, flatten
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import flatten
 from reslab.execution import place
 from reslab.mirror import account, unsent
 

@@ -7,9 +7,11 @@ choice is an assumption. Both are grouped: one line for all variants that share 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reslab.config import RunConfig, facts_of, flatten
+from reslab.config.data import facts_of
 from reslab.config.datasets import DATASETS
-from reslab.papers import DETAILS, Training, protocol_of
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import flatten
+from reslab.papers.published import DETAILS, Training, protocol_of
 from reslab.report.runs import Outcome
 from reslab.report.text import NOTHING, listed, number
 from reslab.store.plan import Plan

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reslab import disk
-from reslab.papers import Published
+from reslab.papers.published import Published
 from reslab.report.runs import Outcome, Run, outcomes_of
 from reslab.report.text import percent
 from reslab.store.plan import Plan

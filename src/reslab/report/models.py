@@ -14,7 +14,7 @@ from reslab.config.nets import DenseNet, ResNet
 from reslab.config.spelling import Word, word
 from reslab.config.zoo import LIBRARIES, ZOO, describe
 from reslab.errors import UserError, nearest
-from reslab.papers import counts
+from reslab.papers.published import counts
 from reslab.text import markdown_table, quoted
 
 Row = dict[str, Any]

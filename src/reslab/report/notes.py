@@ -7,7 +7,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config.views import called
-from reslab.papers import table
+from reslab.papers.published import table
 from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped, standing
 from reslab.report.origins import starts

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from reslab.config import RunConfig
 from reslab.config.origins import IMAGENET
 from reslab.config.recipe import Moments
+from reslab.config.run import RunConfig
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed
 

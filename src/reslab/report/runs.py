@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reslab import disk, store
-from reslab.config import RunConfig, read_run
+from reslab.config.resolve import read_run
+from reslab.config.run import RunConfig
 from reslab.errors import UserError
-from reslab.papers import Published, Views, cell
+from reslab.papers.published import Published, cell
+from reslab.papers.schema import Views
 from reslab.store import records
 from reslab.store.plan import Plan, Variant
 

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reslab.papers import Published
+from reslab.papers.published import Published
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from reslab.config.data import NULLS
 from reslab.config.strict_yaml import dump_yaml
 from reslab.config.trains import ALL
 from reslab.config.views import called
-from reslab.papers import Published, Views, top5
+from reslab.papers.published import Published, top5
+from reslab.papers.schema import Views
 from reslab.report.notes import notes, options_line
 from reslab.report.runs import Outcome, outcomes_of
 from reslab.report.statistics import Comparison, Summary, compare, summarize

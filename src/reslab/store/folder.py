@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from reslab.config import RunConfig, dump_yaml
 from reslab.config.origins import CHECKPOINT, CONFIG
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import dump_yaml
 from reslab.disk import (
     flock,
     parse_json,

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from reslab import disk, store
-from reslab.config import RunConfig
+from reslab.config.run import RunConfig
 from reslab.data.normalize import Normalization
 from reslab.errors import located
 from reslab.execution import place

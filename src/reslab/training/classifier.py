@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
-from reslab.config import RunConfig, facts_of
+from reslab.config.data import facts_of
+from reslab.config.run import RunConfig
 from reslab.config.trains import ALL
 from reslab.data.batches import Batch, TrainingBatch
 from reslab.data.order import depths_seed, step_seed
 from reslab.inference.metrics import Tally
 from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import rest
-from reslab.models import draw_depths
+from reslab.models.layers import draw_depths
 from reslab.training.decay import starts_of
 from reslab.training.optimizers import build_optimizer, learning_rate
 

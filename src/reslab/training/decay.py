@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from reslab.config import RunConfig
+from reslab.config.run import RunConfig
 from reslab.methods.adapters import is_adapter_parameter
 from reslab.methods.stages import stage_of_each
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn, optim
 from torch.nn.modules.conv import _ConvNd
 
-from reslab.config import Optimizer, Recipe
+from reslab.config.recipe import Optimizer, Recipe
 from reslab.training.decay import TOWARDS_START, decay_to_start
 
 

@@ -17,7 +17,8 @@ from lightning import Trainer
 from torch import nn
 
 from reslab import disk, store
-from reslab.config import RunConfig, facts_of, input_size
+from reslab.config.data import facts_of
+from reslab.config.run import RunConfig, input_size
 from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module
 from reslab.errors import UserError

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reslab import disk, store
-from reslab.config import RunConfig, read_run
+from reslab.config.resolve import read_run
+from reslab.config.run import RunConfig
 from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
 from reslab.execution import Execution, gpus_for, place

@@ -16,8 +16,9 @@ import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from torch import Tensor
 
-from reslab.config import RunConfig, Use
 from reslab.config.resolve import problems
+from reslab.config.run import RunConfig
+from reslab.config.use import Use
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 

@@ -7,8 +7,9 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from reslab.config import Use, merge, parse_assignment, resolve_use
-from reslab.config.strict_yaml import Tree
+from reslab.config.resolve import resolve_use
+from reslab.config.strict_yaml import Tree, merge, parse_assignment
+from reslab.config.use import Use
 from reslab.errors import UserError, located
 
 

@@ -6,10 +6,10 @@ from typing import cast
 
 import torch
 
-from reslab.config import Data, Use, facts_of
-from reslab.config.data import OF_ONE_SIZE, known_classes
+from reslab.config.data import OF_ONE_SIZE, Data, facts_of, known_classes
 from reslab.config.photographs import listing_of
 from reslab.config.run import does_not_suit
+from reslab.config.use import Use
 from reslab.data.normalize import FITS, Kind, Normalization, Normalizer
 from reslab.data.photographs.workers import default_workers
 from reslab.data.readers import open_images

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reslab.config import RunConfig, resolve
 from reslab.config.data import Data, Photographs
+from reslab.config.resolve import resolve
+from reslab.config.run import RunConfig
 from reslab.data.modules import ImageData
 from reslab.data.photographs.opened import Pictures, open_photographs
 

@@ -10,8 +10,8 @@ from tests.data.photographs.reading import assert_equal, first, open_pictures, r
 from tests.data.ranks import at
 from torch import Tensor
 
-from reslab.config import RunConfig
 from reslab.config.recipe import Normalizing
+from reslab.config.run import RunConfig
 from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization
 from reslab.data.photographs import crops

@@ -22,9 +22,9 @@ from tests.data.photographs.reading import assert_equal, first, open_pictures, r
 from tests.data.ranks import at
 from torchvision.transforms.v2.functional import resize
 
-from reslab.config import RunConfig
 from reslab.config.data import Data
 from reslab.config.photographs import prepared_folder
+from reslab.config.run import RunConfig
 from reslab.data.modules import data_module
 from reslab.data.photographs import prepared
 from reslab.data.photographs.opened import open_photographs

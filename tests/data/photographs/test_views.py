@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from reslab.config import Photographs
+from reslab.config.data import Photographs
 from reslab.data.normalize import Normalization
 from reslab.data.photographs.decode import decode
 from reslab.data.photographs.views import (
