@@ -13,7 +13,8 @@ from reslab.config.zoo import ZOO
 from reslab.papers.published import DETAILS, protocol_of
 from reslab.papers.schema import Cell, Line, Paper, Statistic, paper_names, read_paper, run_fields
 
-COLLECTED = Path(__file__).parents[2].parent / "shared" / "reference" / "published.yaml"
+REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
+COLLECTED = [REFERENCE / "published.yaml", REFERENCE / "published_adaptation.yaml"]
 TABLES = {
     "bachlechner2020": {"cifar10": "rezero_t3", "readme": "rezero_readme"},
     "chollet2017": {"table1": "xception_t1", "table3": "xception_t3"},
@@ -52,6 +53,7 @@ TABLES = {
     "hysts": {"preact_ablation": "hysts_preact_ablation"},
     "li2018": {"figure5": "landscape_f5", "figure6": "landscape_f6", "table2": "landscape_t2"},
     "plain_net_replication": {"table": "plain_replication"},
+    "rebuffi2018": {"readme": "residual_adapters_cifar100"},
     "torchvision": {"v1": "torchvision_imagenet"},
     "xie2017": {
         "table3": "xie2017_t3",
@@ -152,13 +154,14 @@ def test_the_nets_of_a_paper_are_in_the_zoo_or_known_to_be_elsewhere(name: str) 
 @pytest.fixture(scope="module")
 def collected() -> dict[str, Any]:
     """The collection's tables by their id; it lies beside the checkout where it is worked on."""
-    if not COLLECTED.exists():
+    missing = [str(file) for file in COLLECTED if not file.exists()]
+    if missing:
         if os.environ.get("CI"):
-            pytest.fail(f"{COLLECTED} is missing")
+            pytest.fail(f"{', '.join(missing)} is missing")
         pytest.skip("the collection of published numbers is not beside this checkout")
-    tree = yaml.load(COLLECTED.read_text(encoding="utf-8"), yaml.CSafeLoader)  # large: the fast one
+    trees = [yaml.load(file.read_text("utf-8"), yaml.CSafeLoader) for file in COLLECTED]  # large
     kinds = ("papers", "third_party_cifar", "model_zoos")
-    groups = [group for kind in kinds for group in tree[kind].values()]
+    groups = [group for tree in trees for kind in kinds for group in tree.get(kind, {}).values()]
     return {table["id"]: table for group in groups for table in group["tables"]}
 
 
