@@ -14,6 +14,7 @@ from reslab.config.strict_yaml import (
     flatten,
     load_yaml,
     merge,
+    nested,
     parse_assignment,
     spelled,
 )
@@ -217,10 +218,10 @@ def test_an_override_is_laid_over_mapping_by_mapping() -> None:
 
 
 def test_a_dotted_key_is_a_path_wherever_it_stands() -> None:
-    nested = {"recipe": {"optimizer": {"lr": 0.01}}}
-    assert merge({}, {"recipe.optimizer.lr": 0.01}) == nested
-    assert merge({}, {"recipe": {"optimizer.lr": 0.01}}) == nested
-    assert merge({"recipe.optimizer.lr": 0.01}, {}) == nested
+    expected = {"recipe": {"optimizer": {"lr": 0.01}}}
+    assert merge({}, {"recipe.optimizer.lr": 0.01}) == expected
+    assert merge({}, {"recipe": {"optimizer.lr": 0.01}}) == expected
+    assert merge({"recipe.optimizer.lr": 0.01}, {}) == expected
 
 
 @pytest.mark.parametrize(
@@ -356,3 +357,14 @@ def test_some_mappings_are_values_and_replace_what_was_there(key: str) -> None:
     assert flatten(merge({key: "word"}, {key: other})) == {f"{key}.a": 3}
     assert flatten(merge({key: one}, {key: "word"})) == {key: "word"}
     assert flatten(merge({key: one}, {f"{key}.b": 4})) == {f"{key}.a": 1, f"{key}.b": 4}
+
+
+@pytest.mark.parametrize("key", ["start", "adapter", "recipe.normalization"])
+def test_a_part_of_a_value_stays_one_where_its_tree_is_nested_before_it_is_merged(key: str) -> None:
+    part = nested(nested({f"{key}.b": 4}))
+    assert flatten(merge({key: {"a": 1, "b": 2}}, part)) == {f"{key}.a": 1, f"{key}.b": 4}
+    assert flatten(merge({key: "word"}, part)) == {f"{key}.name": "word", f"{key}.b": 4}
+    for whole in ({"c": 3}, "word"):  # beside a dotted path, in one mapping
+        both = nested(nested({key: whole, f"{key}.b": 4}))
+        assert "a" not in flatten(merge({key: {"a": 1}}, both))
+        assert flatten(merge({key: {"a": 1}}, both))[f"{key}.b"] == 4

@@ -385,3 +385,21 @@ def test_every_part_of_only_picks_or_excludes_something(only: str, message: str)
 def test_only_takes_labels_as_they_stand_in_the_table(only: str, labels: list[str]) -> None:
     known = ["deep, CIFAR-10", "wide, CIFAR-10", "wide, CIFAR-100", "net [ours]"]
     assert pick(known, only) == labels
+
+
+def test_a_variant_changes_a_part_of_the_bases_start_or_adapter_by_a_dotted_path() -> None:
+    tree = {
+        "base": {**BASE, "model": "resnet20", "start": "akamaster:resnet20", "adapter": "parallel"},
+        "variants": {
+            "zeros": {"start.head": "zeros"},
+            "LoRA": {"adapter": {"name": "lora", "rank": 2}},
+            "trunk": {"start": {"name": "akamaster:resnet20", "loads": "trunk"}},
+        },
+    }
+    starts = {v.label: v.configs[0].start for v in plan(tree, set=("start.key=net",)).variants}
+    told = {label: (s.name, s.head, s.loads, s.key) for label, s in starts.items() if s}
+    assert told == {
+        "zeros": ("akamaster:resnet20", "zeros", "all", "net"),
+        "LoRA": ("akamaster:resnet20", "new", "all", "net"),
+        "trunk": ("akamaster:resnet20", "new", "trunk", None),
+    }

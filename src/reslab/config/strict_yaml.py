@@ -36,6 +36,10 @@ class Whole(Tree):
     """A mapping that is a value: laid over another it takes its place and leaves nothing of it."""
 
 
+class Part(Tree):
+    """What dotted paths say of a mapping that is a value: laid over it, it leaves the rest."""
+
+
 VALUES = frozenset({"start", "teacher", "adapter", "normalization"})
 """Keys whose mappings are always values, and whose words take a mapping's place: parts of another
 origin beside those of the first would be none. A dotted path changes a part of one."""
@@ -254,7 +258,10 @@ def merge(base: Tree, override: Tree) -> Tree:
 
 
 def nested(tree: Tree, prefix: str = "") -> Tree:
-    """The tree without dotted keys; `UserError` where two say the same (`a.b: 1, a: {b: 2}`)."""
+    """The tree without dotted keys; `UserError` where two say the same (`a.b: 1, a: {b: 2}`).
+
+    Of one that has none already it is an equal tree, in which what was a part of a value is one.
+    """
     if prefix.count(".") > MOST_DEPTH:
         raise UserError(f"{shortened(prefix)}: expected at most {MOST_DEPTH} levels")
     whole = type(tree)()
@@ -263,9 +270,13 @@ def nested(tree: Tree, prefix: str = "") -> Tree:
         path = f"{prefix}{head}"
         value = {rest: value} if rest else value
         part = nested(value, f"{path}.") if isinstance(value, dict) else value
-        if head in VALUES and isinstance(part, dict) and not rest:
-            part = Whole(part)
-        whole[head] = _united(whole[head], part, path) if head in whole else part
+        is_part = bool(rest) or isinstance(value, Part)
+        if head in whole:
+            is_part = is_part and isinstance(whole[head], Part)
+            part = _united(whole[head], part, path)
+        if head in VALUES and isinstance(part, dict):
+            part = Part(part) if is_part else Whole(part)
+        whole[head] = part
     return whole
 
 
