@@ -29,10 +29,10 @@ from reslab.arguments import MOST_SIDE, Parser, number, whole
 from reslab.config.data import Photographs
 from reslab.config.datasets import PHOTOGRAPHS
 from reslab.config.photographs import root_of
+from reslab.config.recipe import IMAGENET
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.data.modules import data_module
-from reslab.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from reslab.data.photographs.prepared import prepare
 from reslab.data.photographs.workers import default_workers
 from reslab.errors import UserError, exit_code
@@ -167,7 +167,7 @@ def _image_folder(config: RunConfig, root: Path, workers: int) -> Iterator[tuple
             v2.RandomHorizontalFlip(),
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            v2.Normalize(*IMAGENET),
         ]
     )
     loader = DataLoader(

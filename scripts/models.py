@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from reslab.arguments import Parser
-from reslab.commands import models
 from reslab.errors import exit_code
+from reslab.report.models import show
 
 HELP = """\
 Lists the nets that have a name, with parameters, multiply-adds (convolutions and linear layers,
@@ -39,7 +39,7 @@ def main() -> int:
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=text)
     parser.set_defaults(form="table")
     arguments = parser.parse_args()
-    return models(arguments.pattern, arguments.form)
+    return show(arguments.pattern, arguments.form)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reslab.text import duration, markdown_table, printable, printable_lines, quoted, width
+from reslab.text import duration, markdown_table, printable, printable_lines, quoted, size, width
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,22 @@ def test_wide_letters_are_aligned_too() -> None:
 )
 def test_durations_have_the_unit_that_fits(length: float, words: str) -> None:
     assert duration(length) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 kB"),
+        (8_100, "8.1 kB"),
+        (400_000, "400 kB"),
+        (1_099_231, "1.1 MB"),
+        (9_960_000, "10 MB"),
+        (28_300_000, "28 MB"),
+        (999_400_000, "999 MB"),
+        (1_000_000_000, "1 GB"),
+        (147_300_000_000, "147 GB"),
+        (3_210_000_000_000, "3,210 GB"),
+    ],
+)
+def test_sizes_have_two_digits_and_the_unit_that_fits(count: int, words: str) -> None:
+    assert size(count) == words

@@ -16,7 +16,6 @@ from reslab.experiments.slots import make_slots
 from reslab.experiments.space import refuse_unready
 from reslab.mirror.unsent import say_how_to_send
 from reslab.report import status, table
-from reslab.report.models import Form, show
 from reslab.store.plan import Options, Plan
 
 
@@ -94,8 +93,3 @@ def dashboard(name: str) -> int:
     plan = store.last_plan(name) or read_plan_file(name, Options())
     print("\n".join(publish(plan, question(name) or plan.title, table.render(plan).markdown)))
     return 0
-
-
-def models(pattern: str, form: Form) -> int:
-    """What scripts/models.py prints."""
-    return show(pattern, form)

@@ -141,15 +141,20 @@ MOST = 12
 """Names that a message lists; of more it tells how many there are."""
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean a or b?` to end a message with, nothing where none is near."""
+    close = difflib.get_close_matches(shortened(name), sorted(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(map(shortened, close))}?" if close else ""
+
+
 def nearest(name: str, known: Iterable[str], lister: str | None = None) -> str:
     """`; did you mean a or b?` to end a message with, or the known names where none is near.
 
     Of many names it has three, and `lister`, the command that lists them all.
     """
     known = sorted(known)
-    close = difflib.get_close_matches(shortened(name), known, n=3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(map(shortened, close))}?"
+    if near := did_you_mean(name, known):
+        return near
     if len(known) <= MOST:
         return f"; there are {enumerated(known, MOST)}" if known else ""
     examples = enumerated(known[:: len(known) // 3][:3], 3)

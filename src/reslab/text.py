@@ -1,5 +1,5 @@
 """Text for people: what a terminal may be shown, aligned Markdown tables, which read well on a
-terminal too, and durations."""
+terminal too, sizes and durations."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -68,6 +68,13 @@ def counted(count: int, one: str, many: str = "") -> str:
     """`1 run`, `no runs`, `1,200 runs`; `many` where it is not `one` with an s."""
     word = one if count == 1 else many or f"{one}s"
     return f"{count:,} {word}" if count else f"no {word}"
+
+
+def size(count: float) -> str:
+    """Bytes as people say them: `8 kB`, `1.1 MB`, `147 GB`."""
+    power, unit = (9, "GB") if count >= 1e9 else (6, "MB") if count >= 1e6 else (3, "kB")
+    number = count / 10**power
+    return f"{round(number, int(number < 9.95)):,g} {unit}"
 
 
 def duration(seconds: float) -> str:

@@ -11,9 +11,9 @@ from torch import Tensor
 from torchvision.transforms.v2 import CutMix, MixUp, RandAugment
 from torchvision.transforms.v2 import functional as vision
 
-from reslab.config.recipe import Augmentation
+from reslab.config.recipe import Augmentation, Normalizing
 from reslab.data.augment import Draws, augmented, crop_flip, cutout, mixed, randaugment
-from reslab.data.normalize import FITS, Kind, Normalization
+from reslab.data.normalize import FITS, Normalization
 
 
 def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,7 +125,7 @@ def test_padding_before_normalisation_is_black(bright: tuple[Tensor, Normalizati
 
 @pytest.mark.parametrize("padding", ["after_normalization", "before_normalization"])
 @pytest.mark.parametrize("kind", FITS)
-def test_a_batch_is_its_images_one_by_one(kind: Kind, padding: str) -> None:
+def test_a_batch_is_its_images_one_by_one(kind: Normalizing, padding: str) -> None:
     images, draws = some_images(20, 3, 8, 8), some_draws(20, 4)
     normalization = Normalization.fit(kind, images)
     steps = [normalization, lambda batch: one_by_one(batch, *draws, 4)]

@@ -8,7 +8,8 @@ import pytest
 import torch
 from tests.data.images import some_images
 
-from reslab.data.normalize import FITS, Kind, Normalization, contrast_normalized
+from reslab.config.recipe import Normalizing
+from reslab.data.normalize import FITS, Normalization, contrast_normalized
 from reslab.data.sources import Source
 from reslab.errors import UserError
 
@@ -57,7 +58,7 @@ Pixels = npt.NDArray[np.float64]
     ],
 )
 def test_a_fit_is_numpys_in_float64(
-    kind: Kind, axes: int | tuple[int, ...], deviation: Callable[[Pixels], Pixels | float]
+    kind: Normalizing, axes: int | tuple[int, ...], deviation: Callable[[Pixels], Pixels | float]
 ) -> None:
     images = some_images(2500, 3, 5, 4)
     fitted = Normalization.fit(kind, images)
@@ -68,7 +69,7 @@ def test_a_fit_is_numpys_in_float64(
 
 
 @pytest.mark.parametrize("kind", FITS)
-def test_a_fit_does_not_depend_on_the_number_of_threads(kind: Kind) -> None:
+def test_a_fit_does_not_depend_on_the_number_of_threads(kind: Normalizing) -> None:
     """A whitening may in its last bits: it sums real numbers."""
     images = some_images(2500, 3, 8, 8)
     threads = torch.get_num_threads()
@@ -112,7 +113,7 @@ def test_a_normalisation_leaves_its_images_alone_and_gives_the_asked_dtype() -> 
 
 
 @pytest.mark.parametrize("kind", ["pixel_mean", "gcn_zca"])
-def test_a_checkpoint_gives_the_normalisation_back(kind: Kind, tmp_path) -> None:
+def test_a_checkpoint_gives_the_normalisation_back(kind: Normalizing, tmp_path) -> None:
     images = some_images(4, 3, 8, 8)
     normalization = Normalization.fit(kind, images)
     torch.save({"normalization": normalization.state()}, tmp_path / "x.ckpt")

@@ -256,7 +256,7 @@ def test_what_there_is_no_room_for_is_not_started_and_told_once(
     failed = launch.launch(three, [Slot((), 1)], Execution())
     told = launch.failures(failed)
     assert told.startswith(f"{three[0].folder} and 2 other runs failed: it was not started: ")
-    assert "has 1.0 MB left, and the run will write up to 2.0 MB" in told
+    assert "has 1 MB left, and the run will write up to 2 MB" in told
     assert [store.state(job.folder) for job in three] == ["pending"] * 3
 
 

@@ -12,7 +12,7 @@ import torch
 
 from reslab.config.zoo import describe
 from reslab.errors import UserError
-from reslab.inference.evaluate import Net, evaluate_file
+from reslab.inference.evaluate import as_trained, evaluate_file
 from reslab.inference.trained import load
 from reslab.models.nets import build
 from reslab.weights.given import Given
@@ -97,8 +97,8 @@ def test_a_net_computes_as_in_its_training(precision: str) -> None:
     module = build("resnet8_w8").eval()
     images = torch.randn(4, 1, 8, 8)
     expected = module(images)
-    net = Net(module, precision)
-    logits = net(images.to(net.dtype))
-    assert logits.dtype == net.dtype == (torch.float64 if precision == "64-true" else torch.float32)
+    dtype = torch.float64 if precision == "64-true" else torch.float32
+    logits = as_trained(module, precision)(images.to(dtype))
+    assert logits.dtype == dtype
     assert torch.equal(logits, expected) == (precision == "32-true")
     torch.testing.assert_close(logits.float(), expected, rtol=0.05, atol=0.05)

@@ -105,7 +105,7 @@ def test_a_runs_logs_are_sent_together_in_the_order_of_their_starts_and_once(
     assert sync("quickstart") == 0
     assert wandb.calls == [[str(early), str(late)], [str(other)]]
     said = capsys.readouterr().out
-    assert said.splitlines()[0] == "to send: 3 logs, 0.0 MB"
+    assert said.splitlines()[0] == "to send: 3 logs, 0 kB"
     assert f"{first}: 2 logs" in said
     assert sync("quickstart") == 0
     assert len(wandb.calls) == 2

@@ -5,7 +5,7 @@ import torch
 
 from reslab.config.zoo import describe
 from reslab.errors import UserError
-from reslab.models.foreign import LIBRARIES
+from reslab.models.foreign import FROM_LIBRARY
 from reslab.models.nets import build
 
 pytestmark = pytest.mark.process
@@ -18,7 +18,7 @@ def test_nets_with_further_logits_return_their_own_alone(name: str) -> None:
         assert net.train()(torch.empty(2, 3, 299, 299)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("library", FROM_LIBRARY)
 def test_an_unknown_name_is_refused_with_a_few_that_there_are(library: str) -> None:
     with pytest.raises(
         UserError, match=rf"^{library} has no net 'zzz'; there are .* for example .* to list them: "

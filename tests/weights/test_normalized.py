@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from reslab.config.origins import IMAGENET, TABLE
+from reslab.config.origins import TABLE
+from reslab.config.recipe import IMAGENET
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import merge

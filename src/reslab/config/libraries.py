@@ -8,22 +8,30 @@ import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 REGISTERED = re.compile(
     r"^@register_model(?:\([^)]*\))?\n(?:@.*\n)*def (?P<name>\w+)\(", re.MULTILINE
 )
 
-LIBRARIES = ("torchvision", "timm")
+Library = Literal["torchvision", "timm"]
+LIBRARIES: tuple[Library, ...] = ("torchvision", "timm")
+
+
+@cache
+def sources(library: str) -> tuple[str, ...]:
+    """The sources of a library's nets; none where it is not installed as files."""
+    found = find_spec(library)
+    if found is None or found.origin is None:
+        return ()
+    files = sorted((Path(found.origin).parent / "models").glob("*.py"))
+    return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
 @cache
 def library_names(library: str) -> frozenset[str]:
-    """The names of a library's nets; none where it is not installed as files."""
-    found = find_spec(library)
-    if found is None or found.origin is None:
-        return frozenset()
-    files = sorted((Path(found.origin).parent / "models").glob("*.py"))
-    texts = (file.read_text(encoding="utf-8") for file in files)
+    """The names of a library's nets."""
+    texts = sources(library)
     return frozenset(match["name"] for text in texts for match in REGISTERED.finditer(text))
 
 

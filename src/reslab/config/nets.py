@@ -19,7 +19,7 @@ from reslab.config.description import (
     Not,
     PositiveFraction,
 )
-from reslab.config.libraries import refusal, tag_of
+from reslab.config.libraries import Library, refusal, tag_of
 from reslab.config.words import ORDERS, PROJECTIONS, SHORTCUTS
 
 # Not strict: `Net`'s validator hands over lists where JSON had arrays.
@@ -288,7 +288,7 @@ class Foreign(Description):
     """
 
     family: Literal["foreign"]
-    library: Literal["timm", "torchvision"]
+    library: Library
     architecture: str = Field(min_length=1)
     in_channels: PositiveInt = 3
     classes: PositiveInt = 1000

@@ -15,21 +15,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from reslab import disk, web
+from reslab.config.libraries import sources
+from reslab.config.recipe import IMAGENET, MeanAndStd
 from reslab.config.start import Start
 from reslab.config.strict_yaml import Tree, load_yaml
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
-
-MeanAndStd = tuple[tuple[float, ...], tuple[float, ...]]
-"""Mean and standard deviation per channel, of pixels / 255."""
-
-IMAGENET: MeanAndStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
@@ -79,13 +75,13 @@ def published(name: str) -> Published:
     library, colon, _ = name.partition(":")
     if name in TABLE:
         return TABLE[name]
-    if not colon or library not in LIBRARIES:
+    if not colon or library not in PUBLISHERS:
         own = nearest(name, TABLE)
         raise UserError(
             f"no published weights are called {quoted(name)}{own}; expected "
             "torchvision:<Net>_Weights.<TAG>, timm:<net>.<tag>, or a file"
         )
-    return LIBRARIES[library](name)
+    return PUBLISHERS[library](name)
 
 
 # ---- torchvision ---------------------------------------------------------------------------------
@@ -94,11 +90,10 @@ def published(name: str) -> Published:
 @cache
 def torchvision_weights() -> dict[str, Published]:
     """By names such as torchvision:ResNet50_Weights.IMAGENET1K_V2, DEFAULT left out."""
-    return {row.name: row for file in _sources("torchvision") for row in _enums(file)}
+    return {row.name: row for text in sources("torchvision") for row in _enums(text)}
 
 
-def _enums(file: Path) -> Iterator[Published]:
-    text = file.read_text(encoding="utf-8")
+def _enums(text: str) -> Iterator[Published]:
     if "WeightsEnum)" not in text:
         return
     for node in ast.parse(text).body:
@@ -161,8 +156,8 @@ def _tags(net: str) -> list[str]:
 @cache
 def _tagged() -> tuple[str, ...]:
     """All of timm's weights by name, each once, in the order of its sources."""
-    texts = (file.read_text(encoding="utf-8") for file in _sources("timm"))
-    return tuple(dict.fromkeys(name for text in texts for name in TAGGED.findall(text)))
+    names = (name for text in sources("timm") for name in TAGGED.findall(text))
+    return tuple(dict.fromkeys(names))
 
 
 TAGGED = re.compile(r"^\s+'([a-z0-9_]+\.[a-z0-9_]+)': _", re.MULTILINE)
@@ -171,8 +166,8 @@ TAGGED = re.compile(r"^\s+'([a-z0-9_]+\.[a-z0-9_]+)': _", re.MULTILINE)
 @cache
 def _call_beside(name: str) -> ast.Call | None:
     """What timm's sources say of weights, a call in a dict; None for a name they do not have."""
-    for file in _sources("timm"):
-        if f"{name}'" not in (text := file.read_text(encoding="utf-8")):
+    for text in sources("timm"):
+        if f"{name}'" not in text:
             continue
         for node in ast.walk(ast.parse(text)):
             call = _items(node).get(name) if isinstance(node, ast.Dict) else None
@@ -197,7 +192,7 @@ def _told_by_timm(name: str, call: ast.Call) -> Published:
     return Published(f"timm:{name}", url, f"{name}.safetensors", licence=told)
 
 
-LIBRARIES: dict[str, Callable[[str], Published]] = {
+PUBLISHERS: dict[str, Callable[[str], Published]] = {
     "torchvision": _of_torchvision_named,
     "timm": _of_timm,
 }
@@ -237,7 +232,7 @@ def _first_of_timm(net: str) -> str:
 @cache
 def _enums_by_net() -> dict[str, tuple[str, str]]:
     """Of torchvision: a net's name, its class of weights, and which of these is called DEFAULT."""
-    texts = [file.read_text(encoding="utf-8") for file in _sources("torchvision")]
+    texts = sources("torchvision")
     newest = {m["enum"]: m["name"] for text in texts for m in DEFAULT.finditer(text)}
     nets = (m for text in texts for m in TAKES_WEIGHTS.finditer(text))
     return {m["net"]: (m["enum"], newest[m["enum"]]) for m in nets if m["enum"] in newest}
@@ -252,14 +247,6 @@ DEFAULT = re.compile(
 
 
 # ---- reading sources -----------------------------------------------------------------------------
-
-
-@cache
-def _sources(library: str) -> tuple[Path, ...]:
-    found = find_spec(library)
-    if found is None or found.origin is None:
-        return ()
-    return tuple(sorted((Path(found.origin).parent / "models").glob("*.py")))
 
 
 def _at(name: str, url: str) -> Published:

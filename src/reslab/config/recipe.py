@@ -33,6 +33,10 @@ Normalizing = Literal[
     "none",
 ]
 """Ways to normalise pixels; see `Recipe.normalization`."""
+MeanAndStd = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation per channel, of pixels / 255."""
+IMAGENET: MeanAndStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""As in torchvision's reference training and its published weights."""
 
 
 class Moments(Description):

@@ -28,7 +28,7 @@ from reslab.config.start import is_path, same_classes
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
-from reslab.errors import UserError, gathered, located, nearest, together
+from reslab.errors import UserError, did_you_mean, gathered, located, nearest, together
 from reslab.folders import as_path, is_split, list_folder
 from reslab.text import quoted, shortened
 
@@ -390,8 +390,7 @@ def _checked(path: str, message: str) -> tuple[str, str]:
 
 def _near(word: str, expected: str) -> str:
     """`; did you mean a?` where one of the words that pydantic lists in quotes is near."""
-    near = nearest(word, re.findall("'([^']+)'", expected))
-    return near if near.startswith("; did") else ""
+    return did_you_mean(word, re.findall("'([^']+)'", expected))
 
 
 EXPECTED = {

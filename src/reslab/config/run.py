@@ -16,7 +16,7 @@ from reslab.config.adapters import Adapter, does_not_adapt
 from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
-from reslab.config.nets import Net
+from reslab.config.nets import Described, Net
 from reslab.config.recipe import MOST_STEPS, Moments, Normalized, Recipe
 from reslab.config.start import Start
 from reslab.config.trains import ALL, Trains, does_not_train, has_stages
@@ -120,10 +120,7 @@ class RunConfig(Description):
 
     @model_validator(mode="after")
     def _can_be_adapted(self) -> Self:
-        size = input_size(self)
-        known = convolutions(self.model, size)
-        if self.adapter and (reason := does_not_adapt(self.adapter, known, size)):
-            raise ValueError(f"adapter.{reason}")
+        check_adapter(self.adapter, self.model, input_size(self))
         return self
 
     @model_validator(mode="after")
@@ -176,6 +173,13 @@ class RunConfig(Description):
         dump = self.model_dump(mode="json", exclude_defaults=True, exclude=WHERE)
         canonical = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def check_adapter(adapter: Adapter | None, net: Described, image_size: int) -> None:
+    """`ValueError` for an adapter that cannot adapt a net of images of this side."""
+    known = convolutions(net, image_size)
+    if adapter and (reason := does_not_adapt(adapter, known, image_size)):
+        raise ValueError(f"adapter.{reason}")
 
 
 def no_depths(config: RunConfig) -> str | None:

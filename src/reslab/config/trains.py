@@ -8,13 +8,12 @@ about.
 """
 
 import re
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
-from reslab.errors import nearest
+from reslab.errors import did_you_mean
 from reslab.text import quoted
 
 ALL = ("all",)
@@ -47,32 +46,18 @@ Trains = Annotated[
 ]
 
 
-def residual_stages(net: ResNet) -> tuple[str, ...]:
-    """stem, layer1, …: torchvision's names."""
-    return "stem", *(f"layer{stage + 1}" for stage in range(len(net.units)))
-
-
-def dense_stages(net: DenseNet) -> tuple[str, ...]:
-    """stem, block1, …; a transition belongs to the block before it."""
-    return "stem", *(f"block{stage + 1}" for stage in range(len(net.units)))
-
-
-def foreign_stages(net: Foreign) -> tuple[str, ...]:
-    """None that are known before the net is built."""
-    return ()
-
-
-STAGES: dict[type, Callable[[Any], tuple[str, ...]]] = {
-    ResNet: residual_stages,
-    DenseNet: dense_stages,
-    Foreign: foreign_stages,
-}
+STAGES: dict[type, str] = {ResNet: "layer", DenseNet: "block"}
+"""What a family calls what follows its stem, and counts from 1: torchvision's names. A dense net's
+transition belongs to the block before it. Of other libraries' nets nothing is known before they are
+built."""
 
 
 def stages(net: Described) -> tuple[str, ...]:
     """The words for a net's stages, in the order in which images run through them; none where they
     are not known before the net is built."""
-    return STAGES[type(net)](net)
+    if isinstance(net, Foreign):
+        return ()
+    return "stem", *(f"{STAGES[type(net)]}{stage + 1}" for stage in range(len(net.units)))
 
 
 def has_stages(net: Described) -> bool:
@@ -109,8 +94,7 @@ def does_not_train(words: tuple[str, ...], net: Described, adapted: bool) -> str
 def unknown(word: str, net: Described, found: tuple[str, ...]) -> str:
     """What is told of a word that a net with these stages does not know."""
     known = [*GENERAL, *found]
-    near = nearest(word, known)
-    hint = near if near.startswith("; did") else ""
+    hint = did_you_mean(word, known)
     if not has_stages(net):
         hint = "; torchvision does not say what the stages of its nets are, timm does"
     elif not found:

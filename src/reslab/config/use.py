@@ -7,12 +7,11 @@ from typing import Self
 
 from pydantic import PositiveInt, model_validator
 
-from reslab.config.adapters import Adapter, does_not_adapt
-from reslab.config.costs import convolutions
+from reslab.config.adapters import Adapter
 from reslab.config.data import Data, Photographs, facts_of
 from reslab.config.description import Description
 from reslab.config.nets import Net
-from reslab.config.run import Precision, RunConfig, input_size
+from reslab.config.run import Precision, RunConfig, check_adapter, input_size
 
 
 class Use(Description):
@@ -52,9 +51,7 @@ class Use(Description):
 
     @model_validator(mode="after")
     def _is_adapted(self) -> Self:
-        known = convolutions(self.model, self.image_size)
-        if self.adapter and (reason := does_not_adapt(self.adapter, known, self.image_size)):
-            raise ValueError(f"adapter.{reason}")
+        check_adapter(self.adapter, self.model, self.image_size)
         return self
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reslab.config.libraries import elsewhere, library_names, refusal, tag_of
+from reslab.config.libraries import LIBRARIES, elsewhere, library_names, refusal, tag_of
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.errors import UserError, nearest
 from reslab.text import LONG, quoted, shortened
@@ -324,11 +324,6 @@ def _others() -> Named:
 
 ZOO = _zoo()
 
-LIBRARIES: dict[str, Literal["timm", "torchvision"]] = {
-    "timm": "timm",
-    "torchvision": "torchvision",
-}
-
 
 def describe(name: str) -> Described:
     """The description of a named net; `UserError` with the nearest names for an unknown one.
@@ -346,7 +341,8 @@ def describe(name: str) -> Described:
         raise UserError(f"no net is called {quoted(name)}; {expected}")
     if tag_of(architecture):
         raise UserError(refusal(library, shortened(architecture)))
-    return Foreign(family="foreign", library=LIBRARIES[library], architecture=architecture)
+    named = {"family": "foreign", "library": library, "architecture": architecture}
+    return Foreign.model_validate(named)
 
 
 def _unknown(name: str) -> str:

@@ -15,16 +15,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from reslab.config.recipe import Normalizing
+from reslab.config.recipe import IMAGENET, Normalizing
 from reslab.errors import UserError
 from reslab.text import quoted
 
-Kind = Normalizing
 GIVEN = "given"
 """The kind of one that was not measured here, but said in numbers."""
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""As in torchvision's reference training and its published weights."""
 
 
 class NormalizationState(TypedDict):
@@ -50,7 +46,7 @@ class Normalization:
     whitening: Tensor | None = None
 
     @classmethod
-    def fit(cls, kind: Kind, images: Tensor) -> "Normalization":
+    def fit(cls, kind: Normalizing, images: Tensor) -> "Normalization":
         """The normalisation for training images, uint8 (N, C, H, W); computed in float64.
 
         `Recipe.normalization` says what each kind is; standard deviations divide by the number of
@@ -62,7 +58,7 @@ class Normalization:
         return cls.of(kind, reduce(Measured.__add__, (measured(kind, part) for part in parts)))
 
     @classmethod
-    def of(cls, kind: Kind, images: "Measured") -> "Normalization":
+    def of(cls, kind: Normalizing, images: "Measured") -> "Normalization":
         """The normalisation for training images that were measured, perhaps in parts."""
         fit = FITS[kind]
         mean, std = fit.moments(images)
@@ -72,10 +68,10 @@ class Normalization:
     @classmethod
     def from_state(cls, state: NormalizationState) -> "Normalization":
         """The normalisation that `state()` described; `UserError` for unknown kinds and lacks."""
-        if state["kind"] not in (*get_args(Kind), GIVEN):
+        if state["kind"] not in (*get_args(Normalizing), GIVEN):
             raise UserError(
                 f"the normalization in the weights is {quoted(state['kind'])}; expected "
-                f"{', '.join(get_args(Kind))}"
+                f"{', '.join(get_args(Normalizing))}"
             )
         if state["kind"] == "gcn_zca" and "whitening" not in state:
             raise UserError("the normalization in the weights is 'gcn_zca' without its whitening")
@@ -142,7 +138,7 @@ def contrast_normalized(images: Tensor) -> Tensor:
     return scaled
 
 
-Normalizer = Kind | Normalization
+Normalizer = Normalizing | Normalization
 """A fitted normalisation, or the kind that is to be fitted on the training images."""
 
 
@@ -158,20 +154,16 @@ class Measured:
 
     def __add__(self, after: "Measured") -> "Measured":
         """Of these images and of those after them."""
-        join = {name: torch.cat if name == "deviations" else _sum for name in self.of}
-        both = {name: join[name]([value, after.of[name]]) for name, value in self.of.items()}
+        pairs = {name: (value, after.of[name]) for name, value in self.of.items()}
+        both = {n: torch.cat(p) if n == "deviations" else p[0] + p[1] for n, p in pairs.items()}
         return Measured((self.shape[0] + after.shape[0], *self.shape[1:]), both)
 
 
-def measured(kind: Kind, images: Tensor) -> Measured:
+def measured(kind: Normalizing, images: Tensor) -> Measured:
     """What `Normalization.of` needs to know of at most 1,000 images, uint8 (N, C, H, W)."""
     return Measured(
         tuple(images.shape), {name: MEASURES[name](images) for name in FITS[kind].measures}
     )
-
-
-def _sum(parts: list[Tensor]) -> Tensor:
-    return torch.stack(parts).sum(0)
 
 
 def _counts(images: Tensor) -> Tensor:
@@ -271,7 +263,7 @@ def _zca(images: Measured) -> Tensor:
 
 
 def _imagenet(images: Measured) -> tuple[Tensor, Tensor]:
-    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    mean, std = map(torch.tensor, IMAGENET)
     return mean.view(-1, 1, 1), std.view(-1, 1, 1)
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from reslab.config.data import Data, Photographs
-from reslab.data.normalize import Kind, Normalization
+from reslab.config.recipe import Normalizing
+from reslab.data.normalize import Normalization
 from reslab.data.order import Rows
 from reslab.data.sources import open_part
 
@@ -59,7 +60,7 @@ class Reader(Protocol[S]):
     def undecodable(self) -> int:
         """Files that are in neither split because they cannot be decoded."""
 
-    def fit(self, kind: Kind, train: S) -> Normalization:
+    def fit(self, kind: Normalizing, train: S) -> Normalization:
         """The normalisation for training images of this data set, as they are evaluated."""
 
     def tell(self) -> None:

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from reslab.config.data import Data, examples_kept
 from reslab.config.datasets import DATASETS
+from reslab.config.recipe import Normalizing
 from reslab.data import files
-from reslab.data.normalize import Kind, Normalization
+from reslab.data.normalize import Normalization
 from reslab.data.order import Rows, Stream, permutation
 from reslab.errors import UserError
 
@@ -68,7 +69,7 @@ class Source:
     class_names: tuple[str, ...]
     undecodable: ClassVar[int] = 0
 
-    def fit(self, kind: Kind, train: Split) -> Normalization:
+    def fit(self, kind: Normalizing, train: Split) -> Normalization:
         """See `readers.Reader`."""
         return Normalization.fit(kind, train.images)
 

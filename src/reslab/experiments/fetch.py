@@ -9,8 +9,7 @@ from reslab.config.origins import bring, published_file, there, weights_root
 from reslab.config.start import Start
 from reslab.errors import NEXT, UserError, listed
 from reslab.experiments.jobs import Job
-from reslab.experiments.space import size_as_text
-from reslab.text import printable
+from reslab.text import printable, size
 
 Needed = dict[Start, list[Job]]
 
@@ -65,10 +64,10 @@ def to_fetch(jobs: Sequence[Job]) -> Iterator[str]:
         if known is None:
             yield f"{_labels(whose)}: start: there is no {start.file}, and it cannot be fetched"
             continue
-        size = known.size or 4 * whose[0].variant.params
+        expected = known.size or 4 * whose[0].variant.params
         about = "" if known.size else "about "
         unchecked = "" if known.digest else "; its SHA-256 is not known before, start.json has it"
         yield (
-            f"would fetch {known.name} ({about}{size_as_text(size)}) for {_labels(whose)}: "
+            f"would fetch {known.name} ({about}{size(expected)}) for {_labels(whose)}: "
             f"{known.url} → {weights_root() / known.file}{unchecked}"
         )

@@ -10,6 +10,7 @@ from reslab.config.photographs import refuse_missing
 from reslab.config.run import RunConfig
 from reslab.errors import UserError, located
 from reslab.experiments.jobs import Job
+from reslab.text import size
 
 COPIES = {"sgd": 2, "adam": 3, "adamw": 3, "lamb": 3}
 """Numbers per weight in a checkpoint: itself, and what the optimiser keeps of it."""
@@ -28,8 +29,8 @@ def needed(jobs: Sequence[Job], at_once: int) -> int:
     """Bytes that the runs will yet write: a checkpoint each, and the next of those under way."""
     sizes = [checkpoint_bytes(job.config, job.variant.params) for job in jobs]
     fresh = [
-        size + OTHER
-        for job, size in zip(jobs, sizes, strict=True)
+        own + OTHER
+        for job, own in zip(jobs, sizes, strict=True)
         if not (job.folder / store.CHECKPOINT).exists()
     ]
     return sum(fresh) + sum(sorted(sizes)[-at_once:])
@@ -43,8 +44,8 @@ def lacking(jobs: Sequence[Job], at_once: int) -> str:
         return ""
     runs = "the run" if len(jobs) == 1 else f"the {len(jobs):,} runs"
     return (
-        f"the disk of {folder} has {size_as_text(free)} left, and {runs} will write up to "
-        f"{size_as_text(wanted)}: make room, or say RESLAB_RUNS=FOLDER for another disk"
+        f"the disk of {folder} has {size(free)} left, and {runs} will write up to "
+        f"{size(wanted)}: make room, or say RESLAB_RUNS=FOLDER for another disk"
     )
 
 
@@ -62,12 +63,3 @@ def refuse_unready(jobs: Sequence[Job], at_once: int) -> None:
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
-
-
-def size_as_text(count: int) -> str:
-    """`8 kB`, `0.4 MB`, `12 MB`, `3.5 GB`."""
-    if count < 1e5:
-        return f"{count / 1e3:.0f} kB"
-    if count >= 1e9:
-        return f"{count / 1e9:,.1f} GB"
-    return f"{count / 1e6:,.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"

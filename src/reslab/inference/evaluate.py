@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,8 @@ TOGETHER = 16
 PIXELS = 64 * 224 * 224
 """Of the views that a net takes at once."""
 
+Function = Callable[[Tensor], Tensor]
+"""From images to logits."""
 Answers = Iterator[tuple[Tensor, Tensor]]
 """Log-probabilities (n, classes) and targets (n,), on the CPU, part by part."""
 
@@ -148,7 +150,7 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
             "tested as they are"
         )
     data = ImageData(use.data, use.photographs, normalize, use.precision)
-    return evaluation(Net(module, use.precision), data, views)
+    return evaluation(as_trained(module, use.precision), data, views)
 
 
 def _known_use(path: Path, about: About | None) -> Use | None:
@@ -167,18 +169,16 @@ def _refuse_other_images(net: Described, data: Data) -> None:
         )
 
 
-class Net:
-    """A net that computes as in the training: images in `dtype`, (N, C, H, W), to logits."""
+def as_trained(net: nn.Module, precision: str) -> Function:
+    """What computes as in the training: images in `dtype_of` it, (N, C, H, W), to logits."""
+    dtype = dtype_of(precision)
+    net = net.to(dtype)
 
-    def __init__(self, module: nn.Module, precision: str) -> None:
-        self.dtype = dtype_of(precision)
-        self.module = module.to(self.dtype)
-        self.precision = precision
+    def logits(images: Tensor) -> Tensor:
+        with autocast(precision, images.device.type):
+            return cast(Tensor, net(images)).to(dtype)
 
-    def __call__(self, images: Tensor) -> Tensor:
-        with autocast(self.precision, images.device.type):
-            logits: Tensor = self.module(images)
-        return logits.to(self.dtype)
+    return logits
 
 
 def evaluate_run(folder: Path, views: str) -> Evaluation:
@@ -196,7 +196,7 @@ def evaluate_run(folder: Path, views: str) -> Evaluation:
     return evaluation
 
 
-def evaluation(net: Net, data: ImageData, views: str) -> Evaluation:
+def evaluation(net: Function, data: ImageData, views: str) -> Evaluation:
     """What a net answers on the test split of some data, photographs in views."""
     data.prepare_data()
     data.setup()
@@ -218,13 +218,13 @@ def evaluation(net: Net, data: ImageData, views: str) -> Evaluation:
     )
 
 
-def _answers(net: Net, data: ImageData) -> Answers:
+def _answers(net: Function, data: ImageData) -> Answers:
     """To images as they are, in batches."""
     for images, targets in tqdm(data.val_dataloader(), unit="batch", disable=None):
         yield log_softmax(net(images.to(default_device())), 1).cpu(), targets
 
 
-def _answers_to_views(net: Net, data: ImageData, test: Pictures, views: str) -> Answers:
+def _answers_to_views(net: Function, data: ImageData, test: Pictures, views: str) -> Answers:
     """To photographs, `TOGETHER` at a time."""
     normalization = data.normalization.to(default_device())
     if are_of_other_sizes(views, test.photographs):
@@ -233,7 +233,7 @@ def _answers_to_views(net: Net, data: ImageData, test: Pictures, views: str) -> 
     seen = in_workers(ViewsOf(test, views), parts, data.workers())
     bar = tqdm(zip(parts, seen, strict=True), total=len(parts), unit="batch", disable=None)
     for part, examples in bar:
-        scores = log_scores(net, examples, normalization, net.dtype)
+        scores = log_scores(net, examples, normalization, dtype_of(data.precision))
         yield scores, test.targets[part.start : part.stop]
 
 
@@ -261,7 +261,7 @@ def refuse_one_size(net: nn.Module, views: str = "multi_scale") -> None:
 
 @torch.no_grad()
 def log_scores(
-    net: Callable[[Tensor], Tensor],
+    net: Function,
     examples: Sequence[Views],
     normalization: Normalization,
     dtype: torch.dtype = torch.float32,

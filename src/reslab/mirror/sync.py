@@ -12,7 +12,7 @@ from tqdm import tqdm
 from reslab import store
 from reslab.errors import UserError
 from reslab.mirror import account, unsent
-from reslab.text import counted
+from reslab.text import counted, size
 
 
 def sync(name: str | None, dry: bool = False) -> int:
@@ -105,6 +105,5 @@ def truncate_torn_record(log: Path) -> bool:
 
 
 def _size(files: Sequence[Path]) -> str:
-    """`2 logs, 0.1 MB`."""
-    megabytes = sum(file.stat().st_size for file in files) / 1e6
-    return f"{counted(len(files), 'log')}, {megabytes:.1f} MB"
+    """`2 logs, 1.1 MB`."""
+    return f"{counted(len(files), 'log')}, {size(sum(file.stat().st_size for file in files))}"

@@ -11,10 +11,10 @@ from reslab.text import quoted
 
 def foreign(net: Foreign) -> nn.Module:
     """The untrained net; `UserError` with the nearest names where the library has none such."""
-    return LIBRARIES[net.library](net)
+    return FROM_LIBRARY[net.library](net)
 
 
-def from_timm(net: Foreign) -> nn.Module:
+def made_by_timm(net: Foreign) -> nn.Module:
     """timm.create_model: any number of channels and classes."""
     import timm  # takes seconds, and few runs need it
 
@@ -27,7 +27,7 @@ def from_timm(net: Foreign) -> nn.Module:
     return made
 
 
-def from_torchvision(net: Foreign) -> nn.Module:
+def made_by_torchvision(net: Foreign) -> nn.Module:
     """torchvision.models.get_model: classification nets for three channels."""
     from torchvision import models
 
@@ -41,9 +41,9 @@ def from_torchvision(net: Foreign) -> nn.Module:
     return made
 
 
-LIBRARIES: dict[str, Callable[[Foreign], nn.Module]] = {
-    "timm": from_timm,
-    "torchvision": from_torchvision,
+FROM_LIBRARY: dict[str, Callable[[Foreign], nn.Module]] = {
+    "timm": made_by_timm,
+    "torchvision": made_by_torchvision,
 }
 LISTERS = {
     "timm": 'python -c "import timm; print(*timm.list_models())"',

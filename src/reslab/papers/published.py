@@ -4,9 +4,10 @@ What a reference names is looked up in the data files beside this one. An unknow
 `UserError` with the nearest names.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from reslab.config.strict_yaml import flatten
 from reslab.config.zoo import ZOO
@@ -14,7 +15,6 @@ from reslab.errors import UserError, nearest
 from reslab.papers.schema import (
     Bound,
     Cell,
-    Column,
     Kind,
     Line,
     Paper,
@@ -25,6 +25,7 @@ from reslab.papers.schema import (
 )
 from reslab.text import quoted
 
+T = TypeVar("T")
 BOUNDS: tuple[Bound, ...] = ("above", "below", "about")
 STATISTICS: tuple[Kind, ...] = ("best", "mean", "median")
 
@@ -113,11 +114,11 @@ def cell(ref: str, row: str, column: str | None = None) -> Published:
     `UserError` where the paper prints no number there.
     """
     paper, found = _paper_and_table(ref)
-    line = _line(ref, found, row)
+    line = _one_of(found.rows, row, ref, "row")
     if column is None and not found.columns:
         raise UserError(f"{ref} has no columns of results, only counts")
     column = column or next(iter(found.columns))
-    total = _column(ref, found, column).accuracy_of
+    total = _one_of(found.columns, column, ref, "column").accuracy_of
     printed = line.values.get(column)
     if printed is None:
         raise UserError(f"{ref} prints no {column} for {quoted(row)}")
@@ -141,8 +142,8 @@ def protocol_of(ref: str, row: str | None = None, column: str | None = None) -> 
     """How the nets of a table were trained, and the net of a row, or of a cell where the columns
     have nets or fields of their own; None where it is not recorded."""
     paper, found = _paper_and_table(ref)
-    line = Line() if row is None else _line(ref, found, row)
-    above = None if column is None else _column(ref, found, column)
+    line = Line() if row is None else _one_of(found.rows, row, ref, "row")
+    above = None if column is None else _one_of(found.columns, column, ref, "column")
     name = line.protocol or found.protocol
     if name is None:
         return None
@@ -199,21 +200,14 @@ def _paper_and_table(ref: str) -> tuple[Paper, Table]:
     if not slash:
         raise UserError(f"expected paper/table, for example he2015/table6, got {quoted(ref)}")
     paper = read_paper(name)
-    if key not in paper.tables:
-        raise UserError(f"{name} has no table {quoted(key)}{nearest(key, paper.tables)}")
-    return paper, paper.tables[key]
+    return paper, _one_of(paper.tables, key, name, "table")
 
 
-def _line(ref: str, found: Table, row: str) -> Line:
-    if row not in found.rows:
-        raise UserError(f"{ref} has no row {quoted(row)}{nearest(row, found.rows)}")
-    return found.rows[row]
-
-
-def _column(ref: str, found: Table, column: str) -> Column:
-    if column not in found.columns:
-        raise UserError(f"{ref} has no column {quoted(column)}{nearest(column, found.columns)}")
-    return found.columns[column]
+def _one_of(there: Mapping[str, T], name: str, where: str, what: str) -> T:
+    """The part of a paper that a name means; `UserError` with the nearest for an unknown one."""
+    if name not in there:
+        raise UserError(f"{where} has no {what} {quoted(name)}{nearest(name, there)}")
+    return there[name]
 
 
 def _as_errors(cell: Cell, total: float, decimals: int) -> Cell:

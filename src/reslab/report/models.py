@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from reslab.config.convolutions import BRANCHES
 from reslab.config.costs import Complexity, cost, count, layers
+from reslab.config.libraries import LIBRARIES
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.spelling import Word, word
-from reslab.config.zoo import LIBRARIES, ZOO, describe
+from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers.published import counts
 from reslab.text import markdown_table, quoted

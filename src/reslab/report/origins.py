@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from reslab.config.origins import IMAGENET
-from reslab.config.recipe import Moments
+from reslab.config.recipe import IMAGENET, MeanAndStd, Moments
 from reslab.config.run import RunConfig
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed
@@ -59,7 +58,7 @@ def _other_normalization(config: RunConfig, begun: dict[str, Any]) -> str | None
     return f"recipe.normalization: {word}; {whose}: {said}mean {mean}, std {std}"
 
 
-def _numbers(kind: Any, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def _numbers(kind: Any, channels: int) -> MeanAndStd | None:
     """Of a normalisation that is not fitted."""
     if isinstance(kind, Moments):
         return kind.mean, kind.std

@@ -11,8 +11,9 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
+from reslab.config.description import NonNegativeInt
 from reslab.config.run import RunConfig
 from reslab.disk import Shape, read_json, remove_unfinished, write_json
 from reslab.errors import UserError, nearest
@@ -104,8 +105,6 @@ class Run:
 Named = Annotated[Run, PlainValidator(Run.named), PlainSerializer(lambda run: run.name)]
 """In `plan.json`: a run's name alone."""
 
-Count = Annotated[int, Field(ge=0)]
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -118,8 +117,8 @@ class Variant:
     """Dotted paths and their values."""
     published: Pointer | None
     note: str | None
-    params: Count
-    multiply_adds: Count
+    params: NonNegativeInt
+    multiply_adds: NonNegativeInt
     """For one image of the variant's data set."""
     runs: tuple[Named, ...]
 

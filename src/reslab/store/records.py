@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from reslab.config.description import NonNegativeInt
 from reslab.disk import Shape
 
-Count = Annotated[int, Field(ge=0)]
 Number = float  # whole ones, too
 
 
@@ -54,17 +54,17 @@ class Result(Record):
     """`result.json`."""
 
     status: Literal["done", "diverged"]
-    step: Count
-    selected_step: Count | None = None
+    step: NonNegativeInt
+    selected_step: NonNegativeInt | None = None
     train: Score | None = None
     test: Score | None = None
     lr: Number | None = None
     code: str | None = None
     seconds: Number | None = None
-    multiply_adds: Count | None = None
-    trainable: Count | None = None
-    normalization_batch: Count | None = None
-    undecodable: Count | None = None
+    multiply_adds: NonNegativeInt | None = None
+    trainable: NonNegativeInt | None = None
+    normalization_batch: NonNegativeInt | None = None
+    undecodable: NonNegativeInt | None = None
 
     @model_validator(mode="after")
     def _has_scores(self) -> "Result":
@@ -82,10 +82,10 @@ class Start(Record):
     code: str | None = None
     device: str | None = None
     devices: Annotated[int, Field(ge=1)] | None = None
-    micro_batch: Count | None = None
+    micro_batch: NonNegativeInt | None = None
     sync_batchnorm: bool | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
-    normalization_batch: Count | None = None
+    normalization_batch: NonNegativeInt | None = None
 
 
 class Normalization(Record):
@@ -120,7 +120,7 @@ class Metrics(Record):
     """One line of `metrics.jsonl`: a step and numbers."""
 
     __pydantic_extra__: dict[str, Number | None]
-    step: Count
+    step: NonNegativeInt
 
 
 RESULT: Shape = TypeAdapter(Result)

@@ -12,7 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
 from reslab.training.ranks import timeout
-from reslab.training.record import Outputs, in_mid_step
+from reslab.training.record import in_mid_step
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written even though no evaluation is due."""
@@ -56,19 +56,12 @@ class Checkpoint(Callback):
         """As in training."""
         self._catch_signals()
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Outputs,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """Save when time is up or when told to stop.
 
         Not where an evaluation is about to come: a run resumed from there would not make it.
         """
-        if in_mid_step(trainer, batch_idx) or trainer.global_step % self.evaluation_interval == 0:
+        if in_mid_step(trainer) or trainer.global_step % self.evaluation_interval == 0:
             return
         request = self._agreed(self._request())
         if request:

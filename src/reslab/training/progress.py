@@ -8,7 +8,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from tqdm import tqdm
 
-from reslab.training.record import Outputs, Record
+from reslab.training.record import Record
 
 
 class Progress(Callback):
@@ -31,14 +31,7 @@ class Progress(Callback):
                 dynamic_ncols=True,
             )
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Outputs,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """Move the bar."""
         if self.bar is not None:
             self.bar.update(trainer.global_step - self.bar.n)

@@ -6,20 +6,15 @@ checkpoint, so that no kill swallows a row that a resumed run would not write ag
 
 import math
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from reslab import store
 from reslab.inference.metrics import Score, Tally
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import learning_rate, log_interval
-
-Outputs = Tensor | Mapping[str, Any] | None
-"""What Lightning hands to a callback after a step."""
 
 
 class Diverged(Exception):
@@ -40,20 +35,11 @@ class Record(Callback):
         self.folder = folder
         self.latest: store.Row = {}
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Outputs,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """Write a training row when one is due; `Diverged` if its loss is not finite."""
-        module = classifier(pl_module)
+        module = classifier(trainer)
         step, recipe = trainer.global_step, module.recipe
-        if in_mid_step(trainer, batch_idx) or (
-            step % log_interval(recipe) and step != recipe.steps
-        ):
+        if in_mid_step(trainer) or (step % log_interval(recipe) and step != recipe.steps):
             return
         score = _read(module.train_tally)
         refuse_infinite(score, module, step)
@@ -69,14 +55,14 @@ class Record(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the row of an evaluation on the test split; `Diverged` if a loss is not finite."""
-        module = classifier(pl_module)
+        module = classifier(trainer)
         score = _read(module.test_tally)
         refuse_infinite(score, module, trainer.global_step)
         self._write_evaluation(trainer, score)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the final evaluation be the last row of its kind, if it is not there already."""
-        module, step = classifier(pl_module), trainer.global_step
+        module, step = classifier(trainer), trainer.global_step
         for score in module.final.values():
             refuse_infinite(score, module, step)
         if module.config.data.selected_on == "holdout":
@@ -106,7 +92,7 @@ class Record(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the sums since the last row."""
-        checkpoint["train_tally"] = classifier(pl_module).train_tally.sums()
+        checkpoint["train_tally"] = classifier(trainer).train_tally.sums()
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -114,7 +100,7 @@ class Record(Callback):
         """Continue them, all in rank 0, and drop the rows that will be written again."""
         sums = checkpoint["train_tally"]
         mine = sums if trainer.is_global_zero else dict.fromkeys(sums, 0)
-        classifier(pl_module).train_tally.restore(mine)
+        classifier(trainer).train_tally.restore(mine)
         if trainer.is_global_zero:
             store.drop_metrics_after(self.folder, checkpoint["global_step"])
 
@@ -125,9 +111,9 @@ def refuse_infinite(score: Score, module: Classifier, step: int) -> None:
         raise Diverged(step, learning_rate(module.recipe, step - 1), score.loss)
 
 
-def in_mid_step(trainer: Trainer, batch_idx: int) -> bool:
+def in_mid_step(trainer: Trainer) -> bool:
     """Whether more micro-batches follow before the weights are changed."""
-    return (batch_idx + 1) % trainer.accumulate_grad_batches != 0
+    return (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches != 0
 
 
 def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:
@@ -139,8 +125,9 @@ def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:
             print(f"{type(logger).__name__} failed at step {step}: {error}", file=sys.stderr)
 
 
-def classifier(module: LightningModule) -> Classifier:
-    """The one kind of module that is trained here."""
+def classifier(trainer: Trainer) -> Classifier:
+    """What it trains: the one kind of module that is trained here."""
+    module = trainer.lightning_module
     assert isinstance(module, Classifier)
     return module
 

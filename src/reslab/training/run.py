@@ -47,7 +47,7 @@ from reslab.training.progress import Progress
 from reslab.training.record import Diverged, Record
 from reslab.training.selection import Selection, use_selected
 
-LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
+RECORDED = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
 """Their versions are recorded with every start."""
 
 OUT_OF_MEMORY = "out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed"
@@ -272,7 +272,7 @@ def environment(trainer: Trainer, execution: Execution) -> dict[str, Any]:
         "code": store.code_version(),
         "commit": _commit(),
         "python": platform.python_version(),
-        **{library: version(library) for library in LIBRARIES},
+        **{library: version(library) for library in RECORDED},
         "device": f"{device.type} ({name})",
         "devices": trainer.world_size,
         "micro_batch": execution.micro_batch,

@@ -18,7 +18,7 @@ from reslab.data.modules import ImageData
 from reslab.inference.metrics import Score
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import ends_epoch
-from reslab.training.record import Outputs, Record, classifier, in_mid_step
+from reslab.training.record import Record, classifier, in_mid_step
 
 
 class Selection(Callback):
@@ -30,20 +30,11 @@ class Selection(Callback):
         self.wrong: int | None = None
         self.weights: dict[str, Tensor] = {}
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Outputs,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """Evaluate at the end of an epoch; `Diverged` if the loss is not finite."""
-        module, data = classifier(pl_module), _data(trainer)
+        module, data = classifier(trainer), _data(trainer)
         step = trainer.global_step
-        if in_mid_step(trainer, batch_idx) or not ends_epoch(
-            module.recipe, step, data.train_examples
-        ):
+        if in_mid_step(trainer) or not ends_epoch(module.recipe, step, data.train_examples):
             return
         score = _evaluated(trainer, module, data)
         self.record.write_held_out(trainer, module, score)

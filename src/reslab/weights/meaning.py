@@ -8,9 +8,10 @@ import torch
 
 from reslab.config.data import OF_ONE_SIZE, Data, facts_of, known_classes
 from reslab.config.photographs import listing_of
+from reslab.config.recipe import Normalizing
 from reslab.config.run import does_not_suit
 from reslab.config.use import Use
-from reslab.data.normalize import FITS, Kind, Normalization, Normalizer
+from reslab.data.normalize import FITS, Normalization, Normalizer
 from reslab.data.photographs.workers import default_workers
 from reslab.data.readers import open_images
 from reslab.data.sources import split_for_run
@@ -57,7 +58,7 @@ def normalizer(path: Path, about: About | None, given: Given, use: Use) -> Norma
     if word not in FITS:
         near = nearest(word, FITS)
         raise UserError(f"--normalization: got {quoted(word)}{near}; or in numbers: {EXAMPLE}")
-    kind = cast(Kind, word)
+    kind = cast(Normalizing, word)
     if use.data and (reason := does_not_suit(kind, use.data)):
         raise UserError(f"--normalization {reason}")
     return kind
@@ -72,7 +73,7 @@ def _floats(text: str) -> list[float]:
         ) from None
 
 
-def _fitted(kind: Kind, use: Use) -> Normalization:
+def _fitted(kind: Normalizing, use: Use) -> Normalization:
     """The normalisation of a kind for a net's images, fitted on its training images if it is."""
     if not FITS[kind].measures:
         return Normalization.fit(kind, torch.zeros(0, use.model.in_channels, 1, 1))

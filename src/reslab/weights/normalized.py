@@ -8,7 +8,8 @@ from typing import Any
 
 from reslab.config.libraries import library_names
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
-from reslab.config.origins import IMAGENET, TABLE, MeanAndStd, published, torchvision_weights
+from reslab.config.origins import TABLE, published, torchvision_weights
+from reslab.config.recipe import IMAGENET, MeanAndStd
 from reslab.config.run import RunConfig, input_size
 from reslab.config.start import Start
 from reslab.config.zoo import ZOO

@@ -217,9 +217,10 @@ def run(program: IO[bytes]) -> tuple[Any, dict[str, Storage]]:
 
 
 def _named(machine: Machine, name: str) -> None:
-    if name not in NAMES:
+    known = name.replace("__builtin__.", "builtins.").replace("torch.cuda.", "torch.")
+    if known not in NAMES:
         raise UserError(f"it holds {stands_in_the_way(name)}; where it was made: {ALONE}")
-    machine.stack.append(Global(name))
+    machine.stack.append(Global(known))
 
 
 def stands_in_the_way(name: str) -> str:
@@ -456,16 +457,7 @@ STORAGES: dict[str, torch.dtype | None] = {
     "torch.ComplexFloatStorage": torch.complex64,
     "torch.ComplexDoubleStorage": torch.complex128,
     "torch.storage.UntypedStorage": None,
-    **{
-        f"torch.cuda.{name}Storage": dtype
-        for name, dtype in (
-            ("Double", torch.float64), ("Float", torch.float32), ("Half", torch.float16),
-            ("BFloat16", torch.bfloat16), ("Long", torch.int64), ("Int", torch.int32),
-            ("Short", torch.int16), ("Char", torch.int8), ("Byte", torch.uint8),
-            ("Bool", torch.bool),
-        )
-    },
-}  # fmt: skip
+}
 
 CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor": _tensor,
@@ -481,13 +473,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "collections.Counter": _mapping,
     "collections.defaultdict": _mapping,
     "builtins.set": _items,
-    "__builtin__.set": _items,
     "builtins.frozenset": _items,
-    "__builtin__.frozenset": _items,
-    "builtins.bytearray": lambda content=b"", *_: _checked(content, bytes),
-    "__builtin__.bytearray": lambda content=b"", *_: content,
+    "builtins.bytearray": lambda content=b"", *encoding: _checked(
+        content, str if encoding else bytes
+    ),
     "builtins.complex": lambda *parts: parts,
-    "__builtin__.complex": lambda *parts: parts,
     "_codecs.encode": _encoded,
     "numpy.dtype": _number_type,
     "numpy.core.multiarray.scalar": _number,
@@ -498,7 +488,6 @@ CALLS: dict[str, Callable[..., Any]] = {
 TYPES = frozenset({
     "torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer",
     "builtins.dict", "builtins.list", "builtins.int", "builtins.float", "builtins.str",
-    "__builtin__.dict", "__builtin__.list", "__builtin__.int", "__builtin__.float",
 })  # fmt: skip
 """Names that stand beside tensors and are not called."""
 

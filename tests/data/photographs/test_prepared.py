@@ -205,10 +205,10 @@ def test_the_disk_it_takes_is_said_before_and_refused_where_it_lacks(
             prepare(photographs, SIDE, 0)
     capsys.readouterr()
     folder = prepare(photographs, SIDE, 0)
-    told = re.search(r"27 files.*\n.*about (\S+) MB more, judged by 27", capsys.readouterr().out)
+    told = re.search(r"27 files.*\n.*about (.+) more, judged by 27", capsys.readouterr().out)
     assert told
     pixels = prepared._pixels(folder, 0)
-    assert float(told[1]) == float(f"{len(pixels) / 1e6:.3g}")
+    assert told[1] == size(len(pixels))
 
 
 def interrupted(at: int) -> Callable[..., None]:
@@ -261,6 +261,7 @@ import os, signal, time
 from pathlib import Path
 from safetensors.torch import save_file
 from reslab.data.photographs import prepared
+from reslab.text import size
 
 def save(tensors, path, metadata):
     if "00004" in path.name:
@@ -429,21 +430,6 @@ def test_a_store_of_an_older_version_is_named_with_the_command_that_renews_it(
         prepare(photographs, SIDE, 0)
     begun.rmdir()
     assert len(content(prepare(photographs, SIDE, 0))) == 2
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (3_600_000, "3.6 MB"),
-        (999_400_000, "999 MB"),
-        (1_000_000_000, "1 GB"),
-        (147_300_000_000, "147 GB"),
-        (3_210_000_000_000, "3,210 GB"),
-        (0, "0 MB"),
-    ],
-)
-def test_sizes_have_three_digits(size: int, text: str) -> None:
-    assert prepared._size(size) == text
 
 
 def test_files_without_an_image_are_told_when_they_are_prepared(

@@ -64,14 +64,10 @@ def _area(image: Tensor, photographs: Photographs) -> Tensor:
     return _resized(F.crop(image, **box), [photographs.size, photographs.size])
 
 
-def _center(image: Tensor, photographs: Photographs) -> Tensor:
-    return test_crop(image, photographs)
-
-
 CROPS: dict[str, Callable[[Tensor, Photographs], Tensor]] = {
     "scale": _scale,
     "area": _area,
-    "center": _center,
+    "center": test_crop,
 }
 
 

@@ -22,7 +22,8 @@ from reslab import disk
 from reslab.config.data import Data, Photographs
 from reslab.config.datasets import cache_path
 from reslab.config.photographs import listing_of
-from reslab.data.normalize import FITS, Kind, Measured, Normalization, measured
+from reslab.config.recipe import Normalizing
+from reslab.data.normalize import FITS, Measured, Normalization, measured
 from reslab.data.order import Rows
 from reslab.data.photographs.crops import test_crop, train_crop
 from reslab.data.photographs.decode import Undecodable, decode
@@ -119,7 +120,7 @@ class PhotographSplits:
         """Tell people which files are left out."""
         self.survey.tell(self.data.name)
 
-    def fit(self, kind: Kind, train: Pictures) -> Normalization:
+    def fit(self, kind: Normalizing, train: Pictures) -> Normalization:
         """The normalisation for the centre crops of the training images in use."""
         key = [self.digest, self.data.holdout, self.data.prepared]
         return fit_normalization(kind, train, key, self.workers)
@@ -163,7 +164,9 @@ def _pictures(
 # ---- normalisation ----------------------------------------------------------------------------
 
 
-def fit_normalization(kind: Kind, train: Pictures, key: object, workers: int) -> Normalization:
+def fit_normalization(
+    kind: Normalizing, train: Pictures, key: object, workers: int
+) -> Normalization:
     """The normalisation for the centre crops of the training images.
 
     It is computed once and kept by `key`, which says what the images are, and by what is asked.
@@ -182,12 +185,12 @@ def fit_normalization(kind: Kind, train: Pictures, key: object, workers: int) ->
     return Normalization.from_state(torch.load(path, weights_only=True))
 
 
-def _measured(kind: Kind, train: Pictures, workers: int) -> Measured:
+def _measured(kind: Normalizing, train: Pictures, workers: int) -> Measured:
     parts = chunks(range(len(train)), MEASURED_AT_ONCE)
     measures = in_workers(partial(_measured_part, kind, train), parts, workers)
     bar = tqdm(measures, f"fitting {kind}", len(parts), unit="part", disable=None)
     return reduce(Measured.__add__, bar)
 
 
-def _measured_part(kind: Kind, train: Pictures, examples: range) -> Measured:
+def _measured_part(kind: Normalizing, train: Pictures, examples: range) -> Measured:
     return measured(kind, train.evaluation_images(examples))

@@ -41,7 +41,7 @@ from reslab.data.photographs.survey import Survey
 from reslab.data.photographs.workers import chunks, default_workers, in_workers
 from reslab.errors import UserError
 from reslab.folders import Listing, is_split, list_folder, size_of
-from reslab.text import printable
+from reslab.text import printable, size
 
 SHARD = 512
 """Files of a shard: what each process of a preparation that is killed has to do again."""
@@ -278,8 +278,8 @@ def _refuse_full_disk(folder: Path, images: _Images, left: list[File], files: in
     begun = f" ({files - len(left):,} of them are there)" if files > len(left) else ""
     print(
         f"{printable(str(images.root))}: {files:,} files{begun}, shorter side "
-        f"{images.shorter_side} at most:\nabout {_size(needed)} more, judged by {len(sample)} of "
-        f"them; {_size(free)} are free",
+        f"{images.shorter_side} at most:\nabout {size(needed)} more, judged by {len(sample)} of "
+        f"them; {size(free)} are free",
         flush=True,
     )
     if needed > free:
@@ -287,12 +287,6 @@ def _refuse_full_disk(folder: Path, images: _Images, left: list[File], files: in
             f"{folder} lacks the disk for it; take a smaller --shorter-side, or set "
             "RESLAB_DATA to a folder on another disk"
         )
-
-
-def _size(size: int) -> str:
-    """`3.6 MB`, `147 GB`: three digits."""
-    unit, name = (1e9, "GB") if size >= 1e9 else (1e6, "MB")
-    return f"{float(f'{size / unit:.3g}'):,g} {name}"
 
 
 def _finish(root: Path, folder: Path, shards: list[Path], source: str) -> Survey:
