@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from reslab.papers import Published, cell
+from reslab.papers.published import Published, cell
 from reslab.report.verdict import (
     Evidence,
     Improvement,

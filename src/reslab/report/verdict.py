@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from reslab.papers import Published
+from reslab.papers.published import Published
 from reslab.report.intervals import ALPHA, MOST, Interval, Spread, holm, needed, variance
 from reslab.report.statistics import compare, summarize
 from reslab.text import counted

@@ -30,6 +30,7 @@ from reslab.data.photographs import prepared
 from reslab.data.photographs.opened import open_photographs
 from reslab.data.photographs.prepared import prepare
 from reslab.errors import UserError
+from reslab.text import size
 
 pytestmark = [DECODING, WORKERS]
 
@@ -261,7 +262,6 @@ import os, signal, time
 from pathlib import Path
 from safetensors.torch import save_file
 from reslab.data.photographs import prepared
-from reslab.text import size
 
 def save(tensors, path, metadata):
     if "00004" in path.name:
