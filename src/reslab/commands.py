@@ -11,6 +11,7 @@ from reslab.experiments.jobs import jobs_of
 from reslab.experiments.launch import failures, launch
 from reslab.experiments.plan import expand, read_plan_file
 from reslab.experiments.preview import announce, announcement, preview
+from reslab.experiments.rehearse import refuse_unfit
 from reslab.experiments.single import finetuned, trained
 from reslab.experiments.slots import make_slots
 from reslab.experiments.space import refuse_unready
@@ -25,10 +26,12 @@ def run(arguments: Namespace) -> int:
     jobs = jobs_of(plan)
     slots = make_slots(sum(job.pending for job in jobs), plan.options, arguments.slots_per_gpu)
     if arguments.dry:
-        print(preview(jobs, slots[0]), announcement(jobs, slots), sep="\n")
+        print(preview(jobs, slots[0]), announcement(jobs, slots), sep="\n", flush=True)
+        refuse_unfit(jobs, plan.options.only)
         return 0
     refuse_unready(jobs, len(slots))
-    fetch(jobs)
+    fetch(jobs, plan.options.only)
+    refuse_unfit(jobs, plan.options.only)
     store.write_plan(plan)
     announce(jobs, slots)
     failed = launch(jobs, slots, plan.options)

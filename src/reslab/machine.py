@@ -1,14 +1,17 @@
-"""What this machine has, CPU cores and GPUs, and how a process dies with its parent. No torch."""
+"""What this machine has, CPU cores and GPUs, how a process dies with its parent, and what one with
+torch answers to another without it."""
 
 import ctypes
 import itertools
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 """Linux: which signal a process gets when its parent ends."""
@@ -89,3 +92,24 @@ def _at_end_of_input(kill: Callable[[], None]) -> None:
         kill()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+class NoAnswer(Exception):
+    """A process that ended without one; how, in a line."""
+
+
+def answers(module: str, asked: Sequence[Any], *options: str) -> list[Any]:
+    """What a module of ours answers to each of these, JSON in and out, as a process of its own:
+    what is asked for needs torch, and who asks has none. `NoAnswer` where it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *options],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=die_with_parent,
+    )
+    if done.returncode:
+        raise NoAnswer((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+    found: list[Any] = json.loads(done.stdout)
+    return found

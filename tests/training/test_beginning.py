@@ -126,3 +126,25 @@ def test_a_run_that_starts_from_an_adapted_one_has_its_adapters_in_its_weights(
         weights(child)["net.conv1.weight"], load(parent.parent).state_dict()["conv1.weight"]
     )
     assert load(child.parent)(images).shape == (4, 10)
+
+
+@pytest.mark.process
+def test_what_was_adapted_and_what_trains_is_recorded_beside_what_was_loaded(
+    make_run: MakeRun,
+) -> None:
+    parent = make_run("parent", SHORT)
+    start(parent)
+    adapter = {"name": "lora", "rank": 2, "kernels": "spatial"}
+    change = {"start": str(parent.parent), "adapter": adapter, "trains": ["adapter", "head"]}
+    child = make_run("child", {**SHORT, **change})
+    start(child)
+    found, net = begun(child), load(child.parent, keep_adapters=True)
+    spatial = [name for name, layer in net.named_modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert found["adapted"] == spatial, "3×3 each; its shortcuts have no weights"
+    rewritten = [f"{name}.parametrizations.weight.0" for name in spatial]
+    added = {f"{name}.lora_{part}" for name in rewritten for part in "AB"}
+    assert set(found["trains"]) == {"fc.weight", "fc.bias", *added}
+    whole = make_run("whole", {**SHORT, "start": str(parent.parent)})
+    start(whole)
+    assert begun(whole)["adapted"] == []
+    assert begun(whole)["trains"] == [name for name, _ in load(whole.parent).named_parameters()]

@@ -5,9 +5,6 @@ with what they convolve. Nets of other libraries are counted by a process with t
 (`python -m reslab.models.count`).
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,7 +16,7 @@ from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.spelling import Change, maker
 from reslab.config.trains import ALL, stages, stages_with_training_norms
 from reslab.errors import UserError
-from reslab.machine import die_with_parent
+from reslab.machine import NoAnswer, answers
 from reslab.text import shortened
 
 Net = tuple[Described, int]
@@ -250,20 +247,12 @@ def _ask(nets: Sequence[Net], *options: str) -> list[Any]:
         {"description": description.model_dump(mode="json"), "image_size": size}
         for description, size in nets
     ]
-    command = [sys.executable, "-m", "reslab.models.count", *options]
-    done = subprocess.run(
-        command,
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=die_with_parent,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise UserError(f"{' '.join(command[1:])} has not counted the nets: {shortened(last)}")
-    answers: list[Any] = json.loads(done.stdout)
-    for net, answer in zip(nets, answers, strict=True):
+    try:
+        found = answers("reslab.models.count", asked, *options)
+    except NoAnswer as error:
+        told = f"reslab.models.count has not counted the nets: {shortened(str(error))}"
+        raise UserError(told) from None
+    for net, answer in zip(nets, found, strict=True):
         if isinstance(answer, str):
             raise Impossible(net, answer)
-    return answers
+    return found

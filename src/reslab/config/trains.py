@@ -93,7 +93,7 @@ def does_not_train(words: tuple[str, ...], net: Described, adapted: bool) -> str
 
 def unknown(word: str, net: Described, found: tuple[str, ...]) -> str:
     """What is told of a word that a net with these stages does not know."""
-    known = [*GENERAL, *found]
+    known = list(dict.fromkeys((*GENERAL, *found)))
     hint = did_you_mean(word, known)
     if not has_stages(net):
         hint = "; torchvision does not say what the stages of its nets are, timm does"

@@ -30,7 +30,7 @@ def _file(start: Start) -> Start:
     return start.model_copy(update={"head": "new", "loads": "all", "key": None})
 
 
-def fetch(jobs: Sequence[Job]) -> None:
+def fetch(jobs: Sequence[Job], only: str | None = None) -> None:
     """Bring all weights that are missing. `UserError` names all that cannot be had, with the files
     that would do and the `ONLY=` that does without."""
     wanted, problems = missing(jobs), list[str]()
@@ -39,21 +39,29 @@ def fetch(jobs: Sequence[Job]) -> None:
         try:
             bring(start)
         except UserError as error:
-            problems.append(f"{_labels(whose)}: start: {start.origin}: {error}")
+            problems.append(f"{labels(whose)}: start: {start.origin}: {error}")
             failed += whose
     if problems:
-        raise UserError(NEXT.join(["nothing was started:", *problems, *_without(jobs, failed)]))
+        raise UserError(
+            NEXT.join(["nothing was started:", *problems, *without(jobs, failed, only)])
+        )
 
 
-def _without(jobs: Sequence[Job], failed: Sequence[Job]) -> Iterator[str]:
-    """The option that leaves out the variants that lack something, where any are left."""
-    lacking = list(dict.fromkeys(job.variant.label for job in failed))
-    if {job.variant.label for job in jobs} - {*lacking}:
-        only = ",".join(f"!{label}" for label in lacking)
-        yield f"without these: ONLY={shlex.quote(printable(only))}"
+def without(jobs: Sequence[Job], failed: Sequence[Job], only: str | None) -> Iterator[str]:
+    """The `only` that also leaves out the variants that lack something, and those that start from
+    them; nothing where none would be left."""
+    lacking = dict.fromkeys(job.variant.label for job in failed)
+    label_of = {job.folder: job.variant.label for job in jobs}
+    for job in jobs:  # none comes before the one that it starts from
+        if job.start and label_of.get(job.start) in lacking:
+            lacking[job.variant.label] = None
+    if {job.variant.label for job in jobs if not job.is_origin} - {*lacking}:
+        parts = ",".join((*([only] if only else []), *(f"!{label}" for label in lacking)))
+        yield f"without these: ONLY={shlex.quote(printable(parts))}"
 
 
-def _labels(jobs: Sequence[Job]) -> str:
+def labels(jobs: Sequence[Job]) -> str:
+    """The variants of some runs, for a line."""
     return listed({job.variant.label for job in jobs}, 3)
 
 
@@ -62,12 +70,12 @@ def to_fetch(jobs: Sequence[Job]) -> Iterator[str]:
     for start, whose in missing(jobs).items():
         known = published_file(start)
         if known is None:
-            yield f"{_labels(whose)}: start: there is no {start.file}, and it cannot be fetched"
+            yield f"{labels(whose)}: start: there is no {start.file}, and it cannot be fetched"
             continue
         expected = known.size or 4 * whose[0].variant.params
         about = "" if known.size else "about "
         unchecked = "" if known.digest else "; its SHA-256 is not known before, start.json has it"
         yield (
-            f"would fetch {known.name} ({about}{size(expected)}) for {_labels(whose)}: "
+            f"would fetch {known.name} ({about}{size(expected)}) for {labels(whose)}: "
             f"{known.url} → {weights_root() / known.file}{unchecked}"
         )

@@ -256,12 +256,19 @@ def spatial(net: nn.Module, adapter: Adapter) -> dict[str, nn.Conv2d]:
     return found
 
 
+def adapted_layers(net: nn.Module) -> list[str]:
+    """The layers that an adapter has rewritten, by name; a prompt is its own."""
+    added = (name for name in net.state_dict() if is_adapter_parameter(name))
+    parts = (re.split(r"\.(?:parametrizations|adapter)\.", name)[0] for name in added)
+    return list(dict.fromkeys(parts))
+
+
 def adaptation(net: nn.Module, adapter: Adapter) -> str:
     """What an adapter has done to a net, in a line."""
     own = {name: p for name, p in net.named_parameters() if is_adapter_parameter(name)}
     if own:
-        layers = {re.split(r"\.(?:parametrizations|adapter)\.", name)[0] for name in own}
-        where = "the border" if adapter.name == "prompt" else counted(len(layers), "layer")
+        layers = counted(len(adapted_layers(net)), "layer")
+        where = "the border" if adapter.name == "prompt" else layers
         number = sum(parameter.numel() for parameter in own.values())
         return f"adapter {adapter.name}: {counted(number, 'parameter')} more, at {where}"
     masks = [buffer for name, buffer in net.named_buffers() if is_adapter_parameter(name)]

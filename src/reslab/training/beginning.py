@@ -14,21 +14,37 @@ from reslab import disk, store
 from reslab.config.run import RunConfig
 from reslab.data.normalize import Normalization
 from reslab.errors import located
-from reslab.execution import place
+from reslab.methods.adapters import adapted_layers
 from reslab.methods.materialise import restore
 from reslab.methods.merging import merge
 from reslab.weights.files import Weights, read_weights
 from reslab.weights.normalized import start_normalization
 from reslab.weights.sources import Origin, read
-from reslab.weights.starting import load_start
+from reslab.weights.starting import Loaded, load_start
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Beginning:
     """What is done to a net that has just been built, and a normalisation that is not fitted."""
 
-    load: Callable[[nn.Module], None] | None = None
+    fit: Callable[[nn.Module], Loaded] | None = None
     normalization: Normalization | None = None
+    loaded: Loaded | None = None
+    """What was loaded, once it has been."""
+
+    def load(self, net: nn.Module) -> None:
+        """Put the start's weights into a net, in place, where a run starts from any."""
+        if self.fit is not None:
+            self.loaded, self.fit = self.fit(net), None
+
+    def record(self, folder: Path, net: nn.Module) -> None:
+        """Tell and write down what was loaded into a net, where it is adapted, and what trains."""
+        if self.loaded is None:
+            return
+        print(*self.loaded.lines(), sep="\n", flush=True)
+        trains = [name for name, value in net.named_parameters() if value.requires_grad]
+        more = {"adapted": adapted_layers(net), "trains": trains}
+        disk.write_json(folder / store.START, {**self.loaded.as_dict(), **more})
 
 
 def begin(config: RunConfig, folder: Path, resumed: Path | None) -> Beginning:
@@ -39,10 +55,17 @@ def begin(config: RunConfig, folder: Path, resumed: Path | None) -> Beginning:
     if resumed is not None:
         about = read_weights(resumed).about if takes else None
         return Beginning(normalization=about.normalization if about else None)
-    origin, weights = read(config.start, folder)
+    return begin_with(config, *read(config.start, folder))
+
+
+def begin_with(config: RunConfig, origin: Origin, weights: Weights) -> Beginning:
+    """How a run begins that starts from these weights."""
+    takes = config.recipe.normalization == "start"
     normalization = start_normalization(config, origin, weights) if takes else None
     plain = _without_adapter(origin, weights)
-    return Beginning(partial(_load, config, folder, origin, plain), normalization)
+    return Beginning(
+        partial(load_start, config=config, origin=origin, weights=plain), normalization
+    )
 
 
 def _without_adapter(origin: Origin, weights: Weights) -> Weights:
@@ -52,12 +75,3 @@ def _without_adapter(origin: Origin, weights: Weights) -> Weights:
     with located(f"start: {origin.path}"):
         net = merge(restore(weights.about.use, weights.tensors))
     return replace(weights, tensors=net.state_dict())
-
-
-def _load(
-    config: RunConfig, folder: Path, origin: Origin, weights: Weights, net: nn.Module
-) -> None:
-    loaded = load_start(net, config, origin, weights)
-    if place().rank == 0:
-        print(*loaded.lines(), sep="\n", flush=True)
-        disk.write_json(folder / store.START, loaded.as_dict())

@@ -80,6 +80,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if trainer.is_global_zero:
         if resumed is None:
             store.drop_metrics_after(folder, 0)
+            begun.record(folder, net)
         if config.adapter:
             print(adaptation(net, config.adapter), flush=True)
         if config.trains != ALL:

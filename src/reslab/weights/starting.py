@@ -31,7 +31,7 @@ COUNTERS = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run began with; `start.json` holds it."""
+    """What a run began with, before it was adapted; `start.json` holds it."""
 
     origin: str
     digest: str

@@ -1,0 +1,67 @@
+"""Runs that could not begin with the weights that they start from, all told before any starts.
+
+What fits is seen in tensors, so a process with torch looks (training/rehearsal.py); it is asked
+only where runs that have not begun start from weights, or adapt another library's net.
+"""
+
+import sys
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from reslab import store
+from reslab.config.nets import Foreign
+from reslab.errors import NEXT, UserError
+from reslab.experiments.fetch import labels, missing, without
+from reslab.experiments.jobs import Job
+from reslab.machine import NoAnswer, answers
+
+
+def refuse_unfit(jobs: Sequence[Job], only: str | None = None) -> None:
+    """`UserError` with the reasons of all variants that could not begin, in the words of their
+    runs, and the `ONLY=` that does without. What is not there to be looked at is left out."""
+    asked = to_rehearse(jobs)
+    failed: dict[str, list[Job]] = {}
+    for job, reason in zip(asked, _reasons(asked, jobs), strict=True):
+        if reason is not None:
+            failed.setdefault(reason, []).append(job)
+    if failed:
+        told = (f"{labels(w)}: {reason.replace(chr(10), NEXT)}" for reason, w in failed.items())
+        lines = ["nothing was started:", *told, *without(jobs, [*chain(*failed.values())], only)]
+        raise UserError(NEXT.join(lines))
+
+
+def to_rehearse(jobs: Sequence[Job]) -> list[Job]:
+    """The first run of each variant that begins with more than what is known without torch."""
+    unread = {job.folder for whose in missing(jobs).values() for job in whose}
+    first: dict[str, Job] = {}
+    for job in jobs:
+        begun = not job.pending or (job.folder / store.CHECKPOINT).exists()
+        if _is_open(job) and not begun and job.state != "blocked" and job.folder not in unread:
+            first.setdefault(job.variant.label, job)
+    return list(first.values())
+
+
+def _is_open(job: Job) -> bool:
+    config = job.config
+    return config.start is not None or (isinstance(config.model, Foreign) and config.is_adapted)
+
+
+def _reasons(asked: Sequence[Job], jobs: Sequence[Job]) -> list[str | None]:
+    if not asked:
+        return []
+    of_folder = {job.folder: job for job in jobs}
+    rows = []
+    for job in asked:
+        parent = of_folder.get(job.start) if job.start else None
+        waits = parent is not None and parent.state != "done"
+        rows.append({**_row(job), **({"parent": _row(parent)} if parent and waits else {})})
+    try:
+        return answers("reslab.training.rehearsal", rows)
+    except NoAnswer as error:
+        print(f"warning: whether weights fit was not seen before: {error}", file=sys.stderr)
+        return [None] * len(asked)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {"config": job.config.model_dump(mode="json"), "folder": str(job.folder)}
