@@ -44,7 +44,7 @@ def rehearse(config: RunConfig, folder: Path, parent: Parent | None = None) -> N
 def after(config: RunConfig, parent: RunConfig, folder: Path) -> Beginning:
     """How a run begins that starts from one that has not trained yet: by names and shapes."""
     assert config.start is not None
-    path = folder / store.CHECKPOINT
+    origin, path = config.start.origin, folder / store.CHECKPOINT
     with located(f"start: {path}"):
         tensors = left_by(parent).state_dict()
     known = normalization_of(parent)
@@ -54,7 +54,7 @@ def after(config: RunConfig, parent: RunConfig, folder: Path) -> Beginning:
     if about is None and config.recipe.normalization == "start":
         recipe = config.recipe.model_copy(update={"normalization": "none"})
         config = config.model_copy(update={"recipe": recipe})
-    return begin_with(config, Origin(config.start.origin, path, ""), Weights(tensors, about))
+    return begin_with(config, Origin(origin, path, ""), Weights(tensors, about))
 
 
 def left_by(parent: RunConfig) -> nn.Module:
@@ -73,10 +73,10 @@ def left_by(parent: RunConfig) -> nn.Module:
 def normalization_of(parent: RunConfig) -> Normalization | None:
     """One of the shape that a run's will have; None where that is not known before it trains."""
     said, size = parent.recipe.normalization, input_size(parent)
-    if said in ("start", "gcn_zca"):
-        return None
     if not isinstance(said, str):
         return Normalization.given(said.mean, said.std)
+    if said == "start" or said == "gcn_zca":
+        return None
     images = torch.arange(2 * facts_of(parent.data).in_channels * size**2) % 256
     return Normalization.fit(said, images.view(2, -1, size, size).to(torch.uint8))
 
