@@ -16,7 +16,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from reslab.arguments import Parser, listed
+from reslab.arguments import Parser, explained
 from reslab.config.views import HELP, views_from
 from reslab.errors import exit_code
 from reslab.inference.evaluations import evaluate_each
@@ -27,7 +27,7 @@ def parser() -> Parser:
     """The command line."""
     top = Parser(
         description=__doc__,
-        epilog="views:\n" + listed(HELP),
+        epilog="views:\n" + explained(HELP),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="runs' folders, or files")

@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from reslab.arguments import Parser, listed
+from reslab.arguments import Parser, explained
 from reslab.errors import exit_code
 from reslab.inference.formats import FORMATS
 from reslab.weights.given import add_options, given
@@ -24,7 +24,7 @@ def main() -> int:
     """Parse the arguments and export."""
     parser = Parser(
         description=__doc__,
-        epilog="formats:\n" + listed({word: row.text for word, row in FORMATS.items()}),
+        epilog="formats:\n" + explained({word: row.text for word, row in FORMATS.items()}),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("weights", type=Path, help="a run's folder, or a file of weights")

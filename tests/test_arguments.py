@@ -2,7 +2,7 @@
 
 import pytest
 
-from reslab.arguments import Parser, from_environment, listed, number, whole
+from reslab.arguments import Parser, explained, from_environment, number, whole
 from reslab.errors import UserError
 
 PARSER = Parser()
@@ -72,7 +72,7 @@ def test_an_option_of_two_hyphens_is_refused(capsys: pytest.CaptureFixture[str])
 
 
 def test_words_are_listed_with_their_meanings_in_a_column() -> None:
-    told = listed({"one": "short", "eleven": "long " * 30})
+    told = explained({"one": "short", "eleven": "long " * 30})
     first, second, third = told.splitlines()
     assert first == "one      short"
     assert second.startswith("eleven   long long") and third.startswith("         long")

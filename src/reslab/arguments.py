@@ -25,7 +25,7 @@ MOST_PROCESSES = 512
 """Of a machine for one purpose; the largest have half as many cores."""
 
 
-def listed(words: Mapping[str, str]) -> str:
+def explained(words: Mapping[str, str]) -> str:
     """Words and what each of them means, for a --help."""
     column = max(map(len, words)) + 3
     return "\n".join(

@@ -12,7 +12,7 @@ from reslab.experiments.launch import failures, launch
 from reslab.experiments.plan import expand, read_plan_file
 from reslab.experiments.preview import announce, announcement, preview
 from reslab.experiments.rehearse import refuse_unfit
-from reslab.experiments.single import finetuned, trained
+from reslab.experiments.single import finetune_experiment, train_experiment
 from reslab.experiments.slots import make_slots
 from reslab.experiments.space import refuse_unready
 from reslab.mirror.unsent import say_how_to_send
@@ -59,9 +59,9 @@ def plan_of(arguments: Namespace) -> Plan:
         return read_plan_file(arguments.name, options)
     given = arguments
     if given.command == "train":
-        name, experiment = trained(given.model, given.data, given.recipe)
+        name, experiment = train_experiment(given.model, given.data, given.recipe)
     else:
-        name, experiment = finetuned(
+        name, experiment = finetune_experiment(
             given.folder, given.model, given.weights, given.trains, given.recipe
         )
     return expand(name, experiment, options, "the command line")

@@ -12,7 +12,14 @@ import pytest
 from tests.configs.shipped import EXPERIMENTS, plan
 
 from reslab.config.convolutions import BRANCHES, STEMS
-from reslab.config.costs import MOST_PARAMETERS, Complexity, Impossible, cost, costs, count
+from reslab.config.costs import (
+    MOST_PARAMETERS,
+    Complexity,
+    Impossible,
+    cost,
+    costs,
+    counted_by_torch,
+)
 from reslab.config.nets import DenseNet, Foreign, ResNet
 from reslab.config.run import input_size
 from reslab.config.words import ORDERS, SHORTCUTS
@@ -104,7 +111,7 @@ def test_torch_counts_the_same_for_every_word_and_field() -> None:
             for f in fields]  # fmt: skip
     dense = {"units": (2, 3), "stem": "7x7_pool", "compression": 0.4, "bottleneck": True}
     nets += [(changed("densenet_40_12", **dense, dropout=0.2), 37)]
-    assert [cost(*net) for net in nets] == count(nets)
+    assert [cost(*net) for net in nets] == counted_by_torch(nets)
 
 
 @pytest.mark.slow
@@ -118,7 +125,7 @@ def test_torch_counts_the_same_for_every_net_of_a_shipped_experiment() -> None:
             if not isinstance(config.model, Foreign)
         )
     )
-    assert [cost(*net) for net in nets] == count(nets)
+    assert [cost(*net) for net in nets] == counted_by_torch(nets)
 
 
 @pytest.mark.process
@@ -157,7 +164,7 @@ def test_the_process_that_counts_ends_with_whoever_asked(tmp_path: Path) -> None
     counter.write_text(f"#!/bin/sh\necho $$ > {told}.new; mv {told}.new {told}\nexec sleep 300\n")
     counter.chmod(0o755)
     ask = f"import sys; from reslab.config import costs; sys.executable = {str(counter)!r}; "
-    with subprocess.Popen([sys.executable, "-c", f"{ask} costs.count([])"]) as asker:
+    with subprocess.Popen([sys.executable, "-c", f"{ask} costs.counted_by_torch([])"]) as asker:
         deadline = time.monotonic() + 60
         while not told.exists() and time.monotonic() < deadline:
             time.sleep(0.05)

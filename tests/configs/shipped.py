@@ -101,5 +101,7 @@ def plan(name: str) -> Plan:
 def planned(name: str, options: Options | None = None) -> Plan:
     """The plan of a file; nets of other libraries are not counted, which takes a process."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(costs, "count", lambda nets: [Complexity(1000, 2000)] * len(nets))
+        patched.setattr(
+            costs, "counted_by_torch", lambda nets: [Complexity(1000, 2000)] * len(nets)
+        )
         return read_plan_file(name, options or Options())

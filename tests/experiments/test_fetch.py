@@ -11,7 +11,7 @@ import pytest
 from tests.experiments.jobs import job
 from tests.loopback import Loopback, serving
 
-from reslab.config.origins import TABLE, Published
+from reslab.config.origins import TABLE, PublishedWeights
 from reslab.config.resolve import resolve
 from reslab.config.start import Start
 from reslab.config.strict_yaml import merge
@@ -30,7 +30,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback
     (tmp_path / "there" / "a.pth").write_bytes(CONTENT)
     monkeypatch.setenv("RESLAB_WEIGHTS", str(tmp_path / "weights"))
     with serving(tmp_path / "there") as found:
-        row = Published("akamaster:a", f"{found.url}/a.pth", "a.pth", DIGEST[:8], len(CONTENT))
+        row = PublishedWeights(
+            "akamaster:a", f"{found.url}/a.pth", "a.pth", DIGEST[:8], len(CONTENT)
+        )
         monkeypatch.setitem(TABLE, "akamaster:a", row)
         yield found
 

@@ -13,7 +13,7 @@ from reslab.errors import UserError
 from reslab.experiments.jobs import jobs_of
 from reslab.experiments.plan import expand
 from reslab.experiments.preview import announcement
-from reslab.experiments.single import finetuned
+from reslab.experiments.single import finetune_experiment
 from reslab.store.plan import Options, Plan
 
 
@@ -30,7 +30,7 @@ def photos(tmp_path: Path) -> Path:
 
 def plan(folder: object, model: str = "resnet50", *rest: str | None, epochs: float | None = None):  # type: ignore[no-untyped-def]
     weights, trains, recipe = (*rest, None, None, None)[:3]
-    name, experiment = finetuned(str(folder), model, weights, trains, recipe)
+    name, experiment = finetune_experiment(str(folder), model, weights, trains, recipe)
     return expand(name, experiment, Options(epochs=epochs), "the command line")
 
 

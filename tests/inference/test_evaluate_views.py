@@ -21,15 +21,15 @@ from reslab.config.strict_yaml import dump_yaml
 from reslab.config.zoo import describe
 from reslab.data.normalize import Normalization
 from reslab.data.photographs.decode import decode
-from reslab.data.photographs.views import VIEWS, Views, of_any_size
+from reslab.data.photographs.views import VIEWS, ImageViews, of_any_size
 from reslab.errors import UserError
 from reslab.inference import evaluate
 from reslab.inference.evaluate import (
-    count,
     evaluate_file,
     evaluate_run,
     log_scores,
     refuse_one_size,
+    tallied,
 )
 from reslab.inference.trained import trained
 
@@ -90,7 +90,7 @@ def test_files_that_cannot_be_decoded_are_told_and_counted(
     assert "imagefolder: 1 of 25 files cannot be decoded" in told
 
 
-def one_by_one(net: nn.Module, views: Views, normalization: Normalization) -> Tensor:
+def one_by_one(net: nn.Module, views: ImageViews, normalization: Normalization) -> Tensor:
     """The mean softmax of an image's views, in float64."""
     seen = [net(normalization(view[None])).double().softmax(1) for part in views for view in part]
     return torch.cat(seen).mean(0)
@@ -155,7 +155,7 @@ def test_a_net_for_one_size_of_images_is_refused() -> None:
 
 def test_rows_of_the_confusion_matrix_are_classes_and_columns_answers() -> None:
     answers = torch.eye(3)[[0, 0, 1, 2, 1]].log_softmax(1)
-    score, confusion = count([(answers, torch.tensor([0, 0, 2, 2, 1]))], 3)
+    score, confusion = tallied([(answers, torch.tensor([0, 0, 2, 2, 1]))], 3)
     assert confusion.tolist() == [[2, 0, 0], [0, 1, 0], [0, 1, 1]]
     assert (score.examples, score.wrong, score.wrong5) == (5, 1, None)
     found = evaluate.Evaluation("x", "test", "center", score, ("a", "b", "c"), confusion)

@@ -12,7 +12,7 @@ from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.methods.adapters import is_adapter_parameter
 from reslab.methods.materialise import materialise
-from reslab.methods.trains import freeze, is_norm, parameters_by_word, told, trainable
+from reslab.methods.trains import freeze, is_norm, parameters_by_word, trainable, what_trains
 from reslab.training.start import start
 
 TIMM = "timm:test_efficientnet"
@@ -78,7 +78,7 @@ def test_what_an_architecture_keeps_from_training_is_not_trained_by_a_word() -> 
     net.get_parameter("fc.bias").requires_grad_(False)
     freeze(net, described, ("head",))
     assert trainable(net) == 32 * 10
-    assert told(net, ("head",)) == "trains head: 320 of 19,074 parameters"
+    assert what_trains(net, ("head",)) == "trains head: 320 of 19,074 parameters"
 
 
 def test_norms_are_known_by_their_name_and_by_what_they_hold() -> None:

@@ -69,7 +69,7 @@ def test_another_librarys_net_is_answered_with_how_to_show_it(form: models.Form)
 def test_a_check_reports_differences_and_exits_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(models, "count", lambda nets: [Complexity(1, 2) for _ in nets])
+    monkeypatch.setattr(models, "counted_by_torch", lambda nets: [Complexity(1, 2) for _ in nets])
     assert models.show("resnet20", "check") == 1
     assert (
         "resnet20: 269,722 parameters, 40,551,040 multiply-adds summed" in capsys.readouterr().out

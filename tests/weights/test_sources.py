@@ -9,10 +9,10 @@ import torch
 from tests.loopback import serving
 
 from reslab import build, disk, store
-from reslab.config.origins import TABLE, Published
+from reslab.config.origins import TABLE, PublishedWeights
 from reslab.config.start import Start
 from reslab.errors import UserError
-from reslab.weights.sources import find, parent_checkpoint, read
+from reslab.weights.sources import find, parent_checkpoint, read_origin
 
 
 def sha256(path: Path) -> str:
@@ -44,7 +44,7 @@ def test_a_url_is_downloaded_once_and_checked(
 ) -> None:
     with serving(published.parent) as server:
         start = Start(url=f"{server.url}/{published.name}", sha256=sha256(published))
-        origin, held = read(start, tmp_path)
+        origin, held = read_origin(start, tmp_path)
         assert origin.path == weights / published.name
         assert held.tensors.keys() == build("resnet8_w8").state_dict().keys()
         assert find(start, tmp_path) == origin
@@ -56,7 +56,7 @@ def test_a_published_name_is_downloaded_and_its_hash_is_checked(
 ) -> None:
     with serving(published.parent) as server:
         for digest, is_right in ((sha256(published)[:8], True), ("0badc0de", False)):
-            row = Published(
+            row = PublishedWeights(
                 "akamaster:x", f"{server.url}/{published.name}", f"{digest}.pth", digest
             )
             monkeypatch.setitem(TABLE, "akamaster:x", row)
@@ -86,7 +86,7 @@ def test_torchvisions_and_timms_names_are_fetched_from_their_servers(
         assert found.path == weights / f"{hub.name}.safetensors"
         name = "torchvision:ResNet18_Weights.IMAGENET1K_V1"
         row = origins.torchvision_weights()[name]
-        moved = Published(name, f"{server.url}/{published.name}", published.name, row.digest)
+        moved = PublishedWeights(name, f"{server.url}/{published.name}", published.name, row.digest)
         monkeypatch.setitem(origins.torchvision_weights(), name, moved)
         with pytest.raises(UserError, match=f"expected +SHA-256 {row.digest}"):
             find(Start(name=name), tmp_path)
@@ -124,7 +124,7 @@ def test_a_pickle_with_a_payload_is_refused_and_nothing_ran(tmp_path: Path, by: 
     else:
         torch.save(held, file)
     with pytest.raises(UserError, match=r"start: .*a\.pth cannot be read as weights"):
-        read(Start(file=str(file), sha256=sha256(file)), tmp_path)
+        read_origin(Start(file=str(file), sha256=sha256(file)), tmp_path)
     assert not trace.exists()
 
 
@@ -147,7 +147,7 @@ def test_every_usual_wrapper_and_prefix_is_read(tmp_path: Path, wrapper: str, pr
     state = build("resnet8_w8").state_dict()
     file = tmp_path / "a.pth"
     torch.save(WRAPPED[wrapper]({f"{prefix}{key}": value for key, value in state.items()}), file)
-    _, held = read(Start(file=str(file), sha256=sha256(file)), tmp_path)
+    _, held = read_origin(Start(file=str(file), sha256=sha256(file)), tmp_path)
     assert held.tensors.keys() == state.keys()
     assert all(torch.equal(held.tensors[key], state[key]) for key in state)
 
@@ -157,7 +157,7 @@ def test_one_of_several_state_dicts_is_said_by_its_key(tmp_path: Path) -> None:
     file = tmp_path / "a.pth"
     torch.save({"state_dict": trained, "state_dict_ema": averaged}, file)
     for key, expected in ((None, trained), ("state_dict_ema", averaged)):
-        _, held = read(Start(file=str(file), sha256=sha256(file), key=key), tmp_path)
+        _, held = read_origin(Start(file=str(file), sha256=sha256(file), key=key), tmp_path)
         assert torch.equal(held.tensors["fc.weight"], expected["fc.weight"])
 
 

@@ -17,7 +17,7 @@ from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.weights.normalized import start_normalization
-from reslab.weights.sources import read
+from reslab.weights.sources import read_origin
 from reslab.weights.starting import Loaded, load_start, put
 
 RESNET = describe("resnet8_w8")
@@ -156,7 +156,7 @@ def test_akamasters_resnet20_makes_its_827_errors_at_step_0(
     """8.27 %: its README's own number, on CIFAR-10's 10,000 test images."""
     require_data("cifar10")
     config = run(shared_data, "resnet20", "resnet20-12fca82f.th", start={"head": "kept"})
-    net, source = build(config.model), read(config.start, tmp_path)
+    net, source = build(config.model), read_origin(config.start, tmp_path)
     loaded = load_start(net, config, *source)
     assert len(loaded.loaded) == 97 and not loaded.new
     data = data_module(config, start_normalization(config, *source))
@@ -172,7 +172,7 @@ def test_akamasters_resnet56_is_told_where_resnet20_was_said(
 ) -> None:
     config = run(shared_data, "resnet20", "resnet56-4bfd9763.th")
     with pytest.raises(UserError, match=r"what fits: model=resnet56$"):
-        load_start(build(config.model), config, *read(config.start, tmp_path))
+        load_start(build(config.model), config, *read_origin(config.start, tmp_path))
 
 
 def test_efficientnet_lite0_is_loaded_under_timms_names(shared_data: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_efficientnet_lite0_is_loaded_under_timms_names(shared_data: Path, tmp_p
         data="imagenette_mini",
         recipe="imagenette",
     )
-    source = read(config.start, tmp_path)
+    source = read_origin(config.start, tmp_path)
     loaded = load_start(build(config.model), config, *source)
     assert set(loaded.new) == {"classifier.weight", "classifier.bias"}
     told = Normalization.given([0.5] * 3, [0.5] * 3)  # timm's of this net

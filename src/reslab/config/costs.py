@@ -19,7 +19,7 @@ from reslab.errors import UserError
 from reslab.machine import NoAnswer, answers
 from reslab.text import shortened
 
-Net = tuple[Described, int]
+SizedNet = tuple[Described, int]
 """A description and the side of its square images in pixels."""
 
 MOST_PARAMETERS = 10**12
@@ -29,7 +29,7 @@ MOST_PARAMETERS = 10**12
 class Impossible(UserError):
     """A net that cannot be built, or that cannot take its images."""
 
-    def __init__(self, net: Net, reason: str) -> None:
+    def __init__(self, net: SizedNet, reason: str) -> None:
         super().__init__(reason)
         self.net = net
 
@@ -219,16 +219,16 @@ def cost(net: ResNet | DenseNet, size: int) -> Complexity:
     return Complexity(params, walk.multiply_adds + net.features * net.classes)
 
 
-def costs(nets: Sequence[Net]) -> dict[Net, Complexity]:
+def costs(nets: Sequence[SizedNet]) -> dict[SizedNet, Complexity]:
     """Costs of nets; one process counts all that are other libraries' (a few seconds)."""
     foreign = [net for net in dict.fromkeys(nets) if isinstance(net[0], Foreign)]
-    counted = dict(zip(foreign, count(foreign) if foreign else [], strict=True))
+    counted = dict(zip(foreign, counted_by_torch(foreign) if foreign else [], strict=True))
     return {
         net: counted[net] if isinstance(net[0], Foreign) else cost(net[0], net[1]) for net in nets
     }
 
 
-def count(nets: Sequence[Net]) -> list[Complexity]:
+def counted_by_torch(nets: Sequence[SizedNet]) -> list[Complexity]:
     """Costs of nets in their order, counted with torch in a process of its own.
 
     `Impossible` for a net that another library does not have, or that cannot take such images.
@@ -236,13 +236,13 @@ def count(nets: Sequence[Net]) -> list[Complexity]:
     return [Complexity(**row) for row in _ask(nets)]
 
 
-def layers(net: Net) -> list[list[Any]]:
+def layers_by_torch(net: SizedNet) -> list[list[Any]]:
     """A net's layers as `reslab.models.count.layers` lists them, from a process with torch."""
     rows: list[list[Any]] = _ask([net], "--layers")[0]
     return rows
 
 
-def _ask(nets: Sequence[Net], *options: str) -> list[Any]:
+def _ask(nets: Sequence[SizedNet], *options: str) -> list[Any]:
     asked = [
         {"description": description.model_dump(mode="json"), "image_size": size}
         for description, size in nets

@@ -23,7 +23,7 @@ from reslab.errors import nearest
 from reslab.folders import in_part
 from reslab.text import shortened
 
-Split = Literal["holdout", "test"]
+TestedOn = Literal["holdout", "test"]
 NULLS = {"data.per_class": "all", "data.label_fraction": "all"}
 """What null is, for people, in fields where it is not none."""
 PHOTOGRAPHS = tuple(
@@ -48,7 +48,7 @@ class Data(Description):
     holdout: NonNegativeInt = 0
     """Training images set aside and not trained on (He 2015 chose its schedule with 5,000 of
     CIFAR-10's). The split is fixed: it does not follow the run's seed."""
-    tested_on: Split = "holdout"
+    tested_on: TestedOn = "holdout"
     """With a hold-out: what the run is tested on. test is for protocols that train on fewer images
     (Huang 2016: 45,000) and still report the test set's error."""
     selected_on: Literal["none", "holdout"] = "none"
@@ -115,7 +115,7 @@ class Data(Description):
         return self
 
     @property
-    def split(self) -> Split:
+    def split(self) -> TestedOn:
         """What the run is tested on."""
         return self.tested_on if self.holdout else "test"
 

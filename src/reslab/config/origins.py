@@ -29,7 +29,7 @@ from reslab.text import quoted
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedWeights:
     """Weights by a name that others know."""
 
     name: str
@@ -45,12 +45,12 @@ class Published:
     licence: str = ""
 
 
-def _akamaster(depth: int, digest: str, size: int | None = None) -> Published:
+def _akamaster(depth: int, digest: str, size: int | None = None) -> PublishedWeights:
     """From the README of akamaster/pytorch_resnet_cifar10; trainer.py has the normalisation."""
     file = f"resnet{depth}-{digest[:8]}.th"
     url = f"https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/{file}"
     name = f"akamaster:resnet{depth}"
-    return Published(name, url, file, digest, size, IMAGENET, "BSD 2-clause")
+    return PublishedWeights(name, url, file, digest, size, IMAGENET, "BSD 2-clause")
 
 
 TABLE = {
@@ -70,7 +70,7 @@ HASHED = re.compile(r"-([0-9a-f]{8,64})\.")
 """How a published file's name tells its digest: torch.hub's convention."""
 
 
-def published(name: str) -> Published:
+def published(name: str) -> PublishedWeights:
     """What is known of a published name; `UserError` with the nearest for an unknown one."""
     library, colon, _ = name.partition(":")
     if name in TABLE:
@@ -88,12 +88,12 @@ def published(name: str) -> Published:
 
 
 @cache
-def torchvision_weights() -> dict[str, Published]:
+def torchvision_weights() -> dict[str, PublishedWeights]:
     """By names such as torchvision:ResNet50_Weights.IMAGENET1K_V2, DEFAULT left out."""
     return {row.name: row for text in sources("torchvision") for row in _enums(text)}
 
 
-def _enums(text: str) -> Iterator[Published]:
+def _enums(text: str) -> Iterator[PublishedWeights]:
     if "WeightsEnum)" not in text:
         return
     for node in ast.parse(text).body:
@@ -105,7 +105,7 @@ def _enums(text: str) -> Iterator[Published]:
                     yield from _of_torchvision(f"{node.name}.{called.id}", line.value)
 
 
-def _of_torchvision(name: str, call: ast.Call) -> Iterator[Published]:
+def _of_torchvision(name: str, call: ast.Call) -> Iterator[PublishedWeights]:
     said = _keywords(call)
     url = _literal(said.get("url"))
     if isinstance(url, str):
@@ -117,7 +117,7 @@ def _of_torchvision(name: str, call: ast.Call) -> Iterator[Published]:
         yield replace(row, size=size, normalization=moments or IMAGENET, licence="BSD 3-clause")
 
 
-def _of_torchvision_named(name: str) -> Published:
+def _of_torchvision_named(name: str) -> PublishedWeights:
     known = torchvision_weights()
     if name not in known:
         if name.endswith(".DEFAULT"):
@@ -133,7 +133,7 @@ def _of_torchvision_named(name: str) -> Published:
 # ---- timm ----------------------------------------------------------------------------------------
 
 
-def _of_timm(name: str) -> Published:
+def _of_timm(name: str) -> PublishedWeights:
     """From the calls beside the names in timm's sources."""
     known = name.removeprefix("timm:")
     net, _, tag = known.partition(".")
@@ -176,7 +176,7 @@ def _call_beside(name: str) -> ast.Call | None:
     return None
 
 
-def _told_by_timm(name: str, call: ast.Call) -> Published:
+def _told_by_timm(name: str, call: ast.Call) -> PublishedWeights:
     """GitHub's file where there is one: its name has its digest. Else Hugging Face's."""
     said = _keywords(call)
     url, hub = _literal(said.get("url")), _literal(said.get("hf_hub_id"))
@@ -189,10 +189,10 @@ def _told_by_timm(name: str, call: ast.Call) -> Published:
     hub = f"{hub}{name}" if hub.endswith("/") else hub
     server = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     url = f"{server}/{hub}/resolve/main/model.safetensors"
-    return Published(f"timm:{name}", url, f"{name}.safetensors", licence=told)
+    return PublishedWeights(f"timm:{name}", url, f"{name}.safetensors", licence=told)
 
 
-PUBLISHERS: dict[str, Callable[[str], Published]] = {
+PUBLISHERS: dict[str, Callable[[str], PublishedWeights]] = {
     "torchvision": _of_torchvision_named,
     "timm": _of_timm,
 }
@@ -249,10 +249,10 @@ DEFAULT = re.compile(
 # ---- reading sources -----------------------------------------------------------------------------
 
 
-def _at(name: str, url: str) -> Published:
+def _at(name: str, url: str) -> PublishedWeights:
     file = urlsplit(url).path.rpartition("/")[2]
     digest = HASHED.search(file)
-    return Published(name, url, file, digest[1] if digest else "")
+    return PublishedWeights(name, url, file, digest[1] if digest else "")
 
 
 def _keywords(call: ast.Call) -> dict[str, ast.expr]:
@@ -287,13 +287,13 @@ def weights_root() -> Path:
     return Path(os.environ.get("RESLAB_WEIGHTS") or Path("data") / "weights")
 
 
-def published_file(start: Start) -> Published | None:
+def published_file(start: Start) -> PublishedWeights | None:
     """What is known of an origin that can be downloaded."""
     if start.name is not None:
         return published(start.name)
     if start.url is not None and start.sha256 is not None:
         name = urlsplit(start.url).path.rpartition("/")[2] or start.sha256[:16]
-        return Published(start.url, start.url, name, start.sha256)
+        return PublishedWeights(start.url, start.url, name, start.sha256)
     return None
 
 
@@ -325,13 +325,13 @@ def bring(start: Start) -> Path:
             f"of these places (its SHA-256 is {start.sha256})"
         )
     try:
-        download(known, looked[0])
+        download_weights(known, looked[0])
     except UserError as error:
         raise UserError(f"{error}; to bring it yourself, put that file to {looked[0]}") from None
     return looked[0]
 
 
-def download(known: Published, path: Path) -> None:
+def download_weights(known: PublishedWeights, path: Path) -> None:
     """Bring published weights to a path, whole and checked, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     print(f"downloading {known.url} to {path}", file=sys.stderr, flush=True)

@@ -51,18 +51,18 @@ def config_file(kind: str, name: str) -> Path:
     return CONFIGS / kind / f"{name}.yaml"
 
 
-Place = Callable[[str], str]
+PlaceOf = Callable[[str], str]
 """Where a dotted path stands, for people: a file and a path in it; of "" where the tree does."""
 
 
-def _place(where: str | Place) -> Place:
+def _place(where: str | PlaceOf) -> PlaceOf:
     """The place of every path of a tree that stands in one place."""
     if callable(where):
         return where
     return lambda path: f"{where}: {path}" if path else where
 
 
-def resolve(tree: Tree, where: str | Place) -> RunConfig:
+def resolve(tree: Tree, where: str | PlaceOf) -> RunConfig:
     """The run that a tree describes; `where` it stands (a file, or a place for each path) begins
     every error."""
     place = _place(where)
@@ -89,7 +89,7 @@ TAKEN_AWAY = ("start", "adapter")
 """Fields that none takes away, which the base has said."""
 
 
-def _part(tree: Tree, key: str, place: Place) -> Tree:
+def _part(tree: Tree, key: str, place: PlaceOf) -> Tree:
     part = tree.get(key)
     if isinstance(part, str):
         return {"name": part}
@@ -102,14 +102,14 @@ def _part(tree: Tree, key: str, place: Place) -> Tree:
     return part
 
 
-def _named_net(model: Tree, place: Place) -> Tree:
+def _named_net(model: Tree, place: PlaceOf) -> Tree:
     if "name" not in model:
         return {}
     with located(place("model")):
         return describe(model["name"]).model_dump(mode="json", exclude_defaults=True)
 
 
-def _named_recipe(recipe: Tree, place: Place) -> Tree:
+def _named_recipe(recipe: Tree, place: PlaceOf) -> Tree:
     if "name" not in recipe:
         return {}
     with located(place("recipe")):
@@ -169,13 +169,13 @@ TEST_FRACTION = 0.2
 """The part of the photographs in a folder of one's own that is tested on where nothing is said."""
 
 
-def _whole_data(data: Tree, place: Place) -> Tree:
+def _whole_data(data: Tree, place: PlaceOf) -> Tree:
     with located(place("data")):
         data = _own_folder(data)
     return _filled_in(data, place)
 
 
-def _filled_in(data: Tree, place: Place) -> Tree:
+def _filled_in(data: Tree, place: PlaceOf) -> Tree:
     """The data's tree with classes by name, and with what lies in a folder of one's own."""
     name, classes = data.get("name"), data.get("classes")
     if name in (*OF_ONE_SIZE, "imagenet") and isinstance(classes, int | str | list):
@@ -301,7 +301,7 @@ def _shape(data: Tree) -> Tree:
     return {"in_channels": facts.in_channels, "classes": facts.classes}
 
 
-def validate(tree: Tree, where: str | Place) -> RunConfig:
+def validate(tree: Tree, where: str | PlaceOf) -> RunConfig:
     """The run that a tree without names describes; one line per problem otherwise."""
     try:
         return RunConfig.model_validate_json(json.dumps(tree))
@@ -309,7 +309,7 @@ def validate(tree: Tree, where: str | Place) -> RunConfig:
         raise UserError(problems(error, where, RunConfig)) from None
 
 
-def resolve_use(tree: Tree, where: str | Place) -> Use:
+def resolve_use(tree: Tree, where: str | PlaceOf) -> Use:
     """What weights are used with, as a tree says it: the net, its data, how photographs are cropped
     (`model`, `data`, `photographs`, `image_size`). What is left out follows from the data, else
     from the net's name: a net for images of 64 pixels or more reads photographs."""
@@ -349,7 +349,7 @@ def read_run(path: Path) -> RunConfig:
     return resolve(load_yaml(path), str(path))
 
 
-def problems(error: ValidationError, where: str | Place, description: type[Description]) -> str:
+def problems(error: ValidationError, where: str | PlaceOf, description: type[Description]) -> str:
     """One line per problem that pydantic found: file, dotted path, value, what is allowed."""
     place = _place(where)
     found = (_problem(detail, description) for detail in error.errors(include_url=False))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reslab.config.resolve import Place
+from reslab.config.resolve import PlaceOf
 from reslab.config.run import RunConfig
 from reslab.config.start import same_classes
 from reslab.config.strict_yaml import Tree, spelled
@@ -31,7 +31,7 @@ class Parent:
     """Whether it says how the head begins, too."""
 
 
-def divided(tree: Tree, labels: Iterable[str], place: Place) -> tuple[Tree, Parent | None]:
+def divided(tree: Tree, labels: Iterable[str], place: PlaceOf) -> tuple[Tree, Parent | None]:
     """A variant's tree with an unknown run in its parent's place, and the parent; `UserError` for
     one that is none of the variants."""
     start = tree.get("start")

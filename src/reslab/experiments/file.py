@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from reslab import store
 from reslab.config.description import Description
-from reslab.config.resolve import Place, config_file, config_names, problems, resolve
+from reslab.config.resolve import PlaceOf, config_file, config_names, problems, resolve
 from reslab.config.strict_yaml import (
     Tree,
     flatten,
@@ -264,7 +264,7 @@ def _is_seen(change: Tree, base: Tree, override: Override) -> bool:
     return with_it != without
 
 
-def places(override: Override, base: Tree, assignments: tuple[str, ...], where: str) -> Place:
+def places(override: Override, base: Tree, assignments: tuple[str, ...], where: str) -> PlaceOf:
     """Where a path of a variant stands: in the variant, the grid or the base.
 
     A path that SET has, and one that nobody has written, is told as the variant's.

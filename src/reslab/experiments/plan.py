@@ -14,7 +14,7 @@ from typing import Any
 from reslab import store
 from reslab.config.costs import Impossible, costs
 from reslab.config.nets import Net
-from reslab.config.resolve import Place, resolve
+from reslab.config.resolve import PlaceOf, resolve
 from reslab.config.run import RunConfig, input_size
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, flatten, merge, spelled
@@ -113,7 +113,7 @@ def _variant(
     base: Tree,
     experiment: Experiment,
     options: Options,
-    place: Place,
+    place: PlaceOf,
     family: Family,
 ) -> Variant:
     label, own, difference = override.label, override.tree, override.difference
@@ -130,7 +130,7 @@ def _variant(
     return Variant(label, slug, flatten(difference), pointer, note, 0, 0, runs)
 
 
-def _net(tree: Tree, place: Place) -> Net:
+def _net(tree: Tree, place: PlaceOf) -> Net:
     return resolve({key: value for key, value in tree.items() if key != "start"}, place).model
 
 
@@ -156,7 +156,7 @@ def _with_costs(variants: Sequence[Variant], where: str) -> tuple[Variant, ...]:
     return tuple(replace(v, **vars(found[net])) for v, net in zip(variants, nets, strict=True))
 
 
-def _config(tree: Tree, options: Options, place: Place) -> RunConfig:
+def _config(tree: Tree, options: Options, place: PlaceOf) -> RunConfig:
     """The run of a variant's first seed."""
     if "seed" in tree:
         raise UserError(f"{place('seed')}: stands in the experiment's seeds, or in SEEDS=")
@@ -169,7 +169,7 @@ def _config(tree: Tree, options: Options, place: Place) -> RunConfig:
     return config
 
 
-def _note(note: Any, place: Place) -> str | None:
+def _note(note: Any, place: PlaceOf) -> str | None:
     if not isinstance(note, str | None):
         raise UserError(f"{place('note')}: got {spelled(note)}; expected a text, in quotes")
     return note

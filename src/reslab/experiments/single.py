@@ -15,7 +15,7 @@ RECIPES = {"head": "finetune_head"}
 """What fine-tuning has where no recipe is said, by what trains; else finetune."""
 
 
-def trained(model: str, data: str, recipe: str) -> tuple[str, Experiment]:
+def train_experiment(model: str, data: str, recipe: str) -> tuple[str, Experiment]:
     """The name and the experiment of `make train`."""
     folder = as_path(data)
     called = printable(folder.name) if folder else data
@@ -25,7 +25,7 @@ def trained(model: str, data: str, recipe: str) -> tuple[str, Experiment]:
     )
 
 
-def finetuned(
+def finetune_experiment(
     folder: str, model: str, weights: str | None, trains: str | None, recipe: str | None
 ) -> tuple[str, Experiment]:
     """The name and the experiment of `make finetune`: a net with published weights, by default

@@ -20,7 +20,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from tqdm import tqdm
 
 from reslab import disk, store
-from reslab.config.data import Data, Split, facts_of
+from reslab.config.data import Data, TestedOn, facts_of
 from reslab.config.nets import Described
 from reslab.config.resolve import read_run
 from reslab.config.use import Use
@@ -30,7 +30,7 @@ from reslab.data.modules import ImageData
 from reslab.data.normalize import Normalization
 from reslab.data.photographs.opened import Pictures
 from reslab.data.photographs.views import (
-    Views,
+    ImageViews,
     ViewsOf,
     are_of_other_sizes,
     assumed,
@@ -64,7 +64,7 @@ class Evaluation:
     """What a net answers on a data set's test images, or on those that its run was tested on."""
 
     data: str
-    split: Split
+    split: TestedOn
     views: str
     score: Score
     class_names: tuple[str, ...]
@@ -205,7 +205,7 @@ def evaluation(net: Function, data: ImageData, views: str) -> Evaluation:
         answers = _answers_to_views(net, data, data.test, views)
     else:
         lines, answers = [], _answers(net, data)
-    score, confusion = count(answers, len(data.class_names))
+    score, confusion = tallied(answers, len(data.class_names))
     return Evaluation(
         data.data.name,
         data.data.split,
@@ -262,7 +262,7 @@ def refuse_one_size(net: nn.Module, views: str = "multi_scale") -> None:
 @torch.no_grad()
 def log_scores(
     net: Function,
-    examples: Sequence[Views],
+    examples: Sequence[ImageViews],
     normalization: Normalization,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
@@ -292,7 +292,7 @@ def log_scores(
 
 
 @torch.no_grad()
-def count(answers: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Score, Tensor]:
+def tallied(answers: Iterable[tuple[Tensor, Tensor]], classes: int) -> tuple[Score, Tensor]:
     """Score and confusion matrix, int64 (classes, classes), of log-probabilities (N, classes) and
     targets (N,); five guesses count only where there are more classes than that."""
     tally, confusion = Tally(top5=classes > 5), MulticlassConfusionMatrix(classes)

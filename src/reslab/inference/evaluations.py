@@ -20,13 +20,13 @@ def evaluate_each(arguments: Namespace) -> int:
         raise UserError(f"--confusion: there is no folder {arguments.confusion.parent}")
     codes = []
     for path in paths:
-        codes.append(exit_code(partial(evaluate, path, given(arguments), arguments)))
+        codes.append(exit_code(partial(evaluate_one, path, given(arguments), arguments)))
         if codes[-1] == INTERRUPTED:
             break
     return max(codes)
 
 
-def evaluate(path: Path, said: Given, arguments: Namespace) -> None:
+def evaluate_one(path: Path, said: Given, arguments: Namespace) -> None:
     """Evaluate and print; a run's own weights on views of its own data are a result to keep."""
     from reslab.inference.evaluate import (  # torch and lightning: seconds
         evaluate_file,

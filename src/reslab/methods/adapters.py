@@ -21,11 +21,11 @@ from reslab.errors import UserError
 from reslab.text import counted
 from reslab.weights.head import head_of
 
-Shape = tuple[int, int, int]
+ImageShape = tuple[int, int, int]
 """Of one image: channels, height, width."""
 
 
-def adapt(net: nn.Module, adapter: Adapter, shape: Shape, seed: int) -> nn.Module:
+def adapt(net: nn.Module, adapter: Adapter, shape: ImageShape, seed: int) -> nn.Module:
     """`net` with an adapter, in place, for images of `shape`.
 
     What an adapter draws comes from `seed` alone, on the CPU and in float32. `UserError` where the
@@ -100,7 +100,7 @@ class Mask(nn.Module):
         return weight * self.mask
 
 
-def lora(net: nn.Module, adapter: Adapter, _: Shape, generator: torch.Generator) -> None:
+def lora(net: nn.Module, adapter: Adapter, _: ImageShape, generator: torch.Generator) -> None:
     """The weights of the trunk's layers, or of its spatial convolutions, by `adapter.kernels`."""
     assert adapter.rank is not None
     scale = 1.0 if adapter.alpha is None else adapter.alpha / adapter.rank
@@ -112,13 +112,13 @@ def lora(net: nn.Module, adapter: Adapter, _: Shape, generator: torch.Generator)
         _parametrize(layer, LowRank(layer.weight, adapter.rank, scale, generator))
 
 
-def parallel(net: nn.Module, adapter: Adapter, _: Shape, __: torch.Generator) -> None:
+def parallel(net: nn.Module, adapter: Adapter, _: ImageShape, __: torch.Generator) -> None:
     """Every spatial convolution's weight."""
     for layer in spatial(net, adapter).values():
         _parametrize(layer, Center(layer.weight))
 
 
-def mask(net: nn.Module, adapter: Adapter, _: Shape, __: torch.Generator) -> None:
+def mask(net: nn.Module, adapter: Adapter, _: ImageShape, __: torch.Generator) -> None:
     """The trunk's weights of the largest magnitude are kept, of equal ones the first.
 
     What is masked is 0 below the mask, too, where no gradient reaches it: no optimiser moves it.
@@ -168,7 +168,7 @@ class Series(nn.Module):
         return y + change
 
 
-def series(net: nn.Module, adapter: Adapter, _: Shape, __: torch.Generator) -> None:
+def series(net: nn.Module, adapter: Adapter, _: ImageShape, __: torch.Generator) -> None:
     """Behind every spatial convolution, whose child the adapter becomes."""
     for layer in spatial(net, adapter).values():
         layer.add_module(
@@ -183,7 +183,7 @@ def through_adapter(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> 
     return adapted
 
 
-def prompt(net: nn.Module, adapter: Adapter, shape: Shape, generator: torch.Generator) -> None:
+def prompt(net: nn.Module, adapter: Adapter, shape: ImageShape, generator: torch.Generator) -> None:
     """A border that is added to what the net reads, as a parameter (channels, pixels)."""
     assert adapter.width is not None
     channels, size, _ = shape
@@ -219,7 +219,7 @@ def framed(border: Tensor, width: int, size: int) -> Tensor:
     return torch.cat((top, middle, bottom), 1)
 
 
-ADAPTERS: dict[str, Callable[[nn.Module, Adapter, Shape, torch.Generator], None]] = {
+ADAPTERS: dict[str, Callable[[nn.Module, Adapter, ImageShape, torch.Generator], None]] = {
     "lora": lora,
     "parallel": parallel,
     "series": series,

@@ -97,7 +97,7 @@ def trainable(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters() if p.requires_grad)
 
 
-def told(net: nn.Module, words: Words) -> str:
+def what_trains(net: nn.Module, words: Words) -> str:
     """What trains, in a line."""
     params = sum(p.numel() for p in net.parameters())
     return f"trains {', '.join(words)}: {trainable(net):,} of {counted(params, 'parameter')}"

@@ -31,12 +31,12 @@ NET: TypeAdapter[Described] = TypeAdapter(Net)
 
 def complexity(net: nn.Module, shape: tuple[int, int, int]) -> Complexity:
     """Costs of `net` for one image of `shape` (C, H, W). A copy is counted; `net` is untouched."""
-    counter = evaluate(copy.deepcopy(net).to("meta"), shape)
+    counter = flops_counted(copy.deepcopy(net).to("meta"), shape)
     params = sum(parameter.numel() for parameter in net.parameters())
     return Complexity(params, counter.get_total_flops() // 2)
 
 
-def evaluate(net: nn.Module, shape: tuple[int, int, int]) -> FlopCounterMode:
+def flops_counted(net: nn.Module, shape: tuple[int, int, int]) -> FlopCounterMode:
     """What torch counts while `net`, on the meta device, evaluates one image of `shape`."""
     dtype = next(net.parameters()).dtype
     counter = FlopCounterMode(display=False)
@@ -69,7 +69,7 @@ def layers(description: Described, image_size: int) -> list[list[str | int]]:
     for name, layer in net.named_modules():
         if not list(layer.children()) or _own_params(layer):
             layer.register_forward_hook(partial(record, name))
-    counter = evaluate(net, (description.in_channels, image_size, image_size))
+    counter = flops_counted(net, (description.in_channels, image_size, image_size))
     flops, root = counter.get_flop_counts(), type(net).__name__
     return [
         [

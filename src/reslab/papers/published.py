@@ -95,7 +95,7 @@ class Training:
     citation: str
 
 
-class Counts(TypedDict):
+class PublishedCounts(TypedDict):
     """Published costs of a net: millions of parameters, 1e9 multiply-adds, and where they stand."""
 
     params_m: float | None
@@ -163,7 +163,7 @@ def protocol_of(ref: str, row: str | None = None, column: str | None = None) -> 
 
 
 @cache
-def counts(model: str) -> Counts | None:
+def counts(model: str) -> PublishedCounts | None:
     """What the papers print for a net of the zoo, None where they print nothing.
 
     A third party's count stands in only where no paper has one; quoted and unread numbers and those

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from typing import Any, Literal
 
 from reslab.config.convolutions import BRANCHES
-from reslab.config.costs import Complexity, cost, count, layers
+from reslab.config.costs import Complexity, cost, counted_by_torch, layers_by_torch
 from reslab.config.libraries import LIBRARIES
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.spelling import Word, word
@@ -99,7 +99,7 @@ def _cost(name: str) -> Complexity:
 def differences(pattern: str = "*") -> list[str]:
     """Where the sum over a net's words and torch's count differ: a line for a name."""
     names = matching(pattern)
-    counted = count([(ZOO[name].description, ZOO[name].image_size) for name in names])
+    counted = counted_by_torch([(ZOO[name].description, ZOO[name].image_size) for name in names])
     return [
         f"{name}: {_told(_cost(name))} summed, {_told(found)} counted by torch"
         for name, found in zip(names, counted, strict=True)
@@ -117,7 +117,7 @@ def as_layers(name: str) -> str:
     Nets of other libraries are shown at 224². `UserError` for an unknown name.
     """
     size = ZOO[name].image_size if name in ZOO else 224
-    found = layers((describe(name), size))
+    found = layers_by_torch((describe(name), size))
     rows = [[*texts, f"{params:,}", f"{macs:,}"] for *texts, params, macs in found]
     params, macs = sum(row[3] for row in found), sum(row[4] for row in found)
     head = ["layer", "kind", "output", "params", "multiply-adds"]

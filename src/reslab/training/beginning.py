@@ -19,7 +19,7 @@ from reslab.methods.materialise import restore
 from reslab.methods.merging import merge
 from reslab.weights.files import Weights, read_weights
 from reslab.weights.normalized import start_normalization
-from reslab.weights.sources import Origin, read
+from reslab.weights.sources import Origin, read_origin
 from reslab.weights.starting import Loaded, load_start
 
 
@@ -55,7 +55,7 @@ def begin(config: RunConfig, folder: Path, resumed: Path | None) -> Beginning:
     if resumed is not None:
         about = read_weights(resumed).about if takes else None
         return Beginning(normalization=about.normalization if about else None)
-    return begin_with(config, *read(config.start, folder))
+    return begin_with(config, *read_origin(config.start, folder))
 
 
 def begin_with(config: RunConfig, origin: Origin, weights: Weights) -> Beginning:

@@ -40,7 +40,7 @@ def _half_cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1))) / 2
 
 
-class Row(NamedTuple):
+class Rule(NamedTuple):
     """How parameters of a kind train: at `rate` times the recipe's, with this weight decay; with
     neither, they are frozen and no optimiser knows them."""
 
@@ -49,13 +49,13 @@ class Row(NamedTuple):
     decay: float | None
 
 
-def rows(optimizer: Optimizer) -> tuple[Row, ...]:
+def rules(optimizer: Optimizer) -> tuple[Rule, ...]:
     """The table of parameters: of each the first row counts that matches its net and its name."""
     decay = optimizer.weight_decay
     return (
-        Row(is_frozen, None, None),
-        Row(is_weight, 1.0, decay),
-        Row(
+        Rule(is_frozen, None, None),
+        Rule(is_weight, 1.0, decay),
+        Rule(
             lambda net, name: True,
             optimizer.scale_and_bias_lr_factor,
             decay if optimizer.decay == "all" else 0.0,
@@ -88,7 +88,7 @@ def groups(
     reads it, and by whether they decay towards their start, by their names. Each parameter that
     trains is in one."""
     found = dict[tuple[int, int, bool], dict[str, Any]]()
-    table = rows(optimizer)
+    table = rules(optimizer)
     for name, parameter in net.named_parameters():
         place = next(i for i, row in enumerate(table) if row.matches(net, name))
         key = place, depths[name] if depths else 0, name in started
@@ -98,7 +98,7 @@ def groups(
     return [found[key] for key in sorted(found)]
 
 
-def _group(row: Row, optimizer: Optimizer, depth: int, started: bool) -> dict[str, Any]:
+def _group(row: Rule, optimizer: Optimizer, depth: int, started: bool) -> dict[str, Any]:
     """A group that is still empty."""
     assert row.rate is not None
     decay = {"weight_decay": 0.0, TOWARDS_START: row.decay} if started else {}

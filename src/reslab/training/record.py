@@ -42,7 +42,7 @@ class Record(Callback):
         if in_mid_step(trainer) or (step % log_interval(recipe) and step != recipe.steps):
             return
         score = _read(module.train_tally)
-        refuse_infinite(score, module, step)
+        refuse_infinite_loss(score, module, step)
         self._write(
             trainer,
             {
@@ -57,14 +57,14 @@ class Record(Callback):
         """Write the row of an evaluation on the test split; `Diverged` if a loss is not finite."""
         module = classifier(trainer)
         score = _read(module.test_tally)
-        refuse_infinite(score, module, trainer.global_step)
+        refuse_infinite_loss(score, module, trainer.global_step)
         self._write_evaluation(trainer, score)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the final evaluation be the last row of its kind, if it is not there already."""
         module, step = classifier(trainer), trainer.global_step
         for score in module.final.values():
-            refuse_infinite(score, module, step)
+            refuse_infinite_loss(score, module, step)
         if module.config.data.selected_on == "holdout":
             return  # of other weights than this step's
         score = module.final["test"]
@@ -74,7 +74,7 @@ class Record(Callback):
 
     def write_held_out(self, trainer: Trainer, module: Classifier, score: Score) -> None:
         """Write the row of the held-out images; `Diverged` if the loss is not finite."""
-        refuse_infinite(score, module, trainer.global_step)
+        refuse_infinite_loss(score, module, trainer.global_step)
         row = {"holdout_loss": score.loss, "holdout_top1_error": score.top1_error}
         self._write(trainer, {"step": trainer.global_step, **row})
 
@@ -105,7 +105,7 @@ class Record(Callback):
             store.drop_metrics_after(self.folder, checkpoint["global_step"])
 
 
-def refuse_infinite(score: Score, module: Classifier, step: int) -> None:
+def refuse_infinite_loss(score: Score, module: Classifier, step: int) -> None:
     """`Diverged` for a loss that is not finite."""
     if not math.isfinite(score.loss):
         raise Diverged(step, learning_rate(module.recipe, step - 1), score.loss)

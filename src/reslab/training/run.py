@@ -25,7 +25,7 @@ from reslab.errors import UserError
 from reslab.execution import Execution, place
 from reslab.methods.adapters import adaptation
 from reslab.methods.materialise import materialise
-from reslab.methods.trains import told, trainable
+from reslab.methods.trains import trainable, what_trains
 from reslab.mirror.logger import Tracking, finish
 from reslab.models.count import complexity
 from reslab.models.precision import default_device, set_precision
@@ -84,7 +84,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         if config.adapter:
             print(adaptation(net, config.adapter), flush=True)
         if config.trains != ALL:
-            print(told(net, config.trains), flush=True)
+            print(what_trains(net, config.trains), flush=True)
         start = {**environment(trainer, execution), "normalization_batch": normalized}
         which = {"run_id": config.run_id, "resumed": resumed is not None}
         store.append_start(folder, {**start, **which})

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reslab.errors import UserError, listed
 from reslab.text import shortened
 
-Net = TypeVar("Net", bound=nn.Module)
+Module = TypeVar("Module", bound=nn.Module)
 T = TypeVar("T")
 
 Renames = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
@@ -94,7 +94,7 @@ def _renamed(key: str, renames: Renames) -> str:
     return key
 
 
-def fit(net: Net, state_dict: Mapping[str, Tensor]) -> Net:
+def fit(net: Module, state_dict: Mapping[str, Tensor]) -> Module:
     """Load `state_dict` into `net` and return it; all keys and shapes must be the net's, none more.
 
     `UserError` lists what does not fit, or what is not finite, and leaves `net` as it was.

@@ -114,7 +114,7 @@ def _read_archive(path: Path) -> Saved:
         raise UserError("its numbers are of a big-endian machine")
     if archive.getinfo(f"{folder}data.pkl").file_size > MOST_BYTES:
         raise UserError(f"its pickle has more than {MOST_BYTES:,} bytes")
-    held, _ = run(io.BytesIO(archive.read(f"{folder}data.pkl")))
+    held, _ = interpreted(io.BytesIO(archive.read(f"{folder}data.pkl")))
     # The archive stays open for as long as the value lives.
     return Saved(held, lambda key: bytearray(archive.read(f"{folder}data/{key}")))
 
@@ -153,9 +153,9 @@ def _read_legacy(path: Path) -> Saved:
     with path.open("rb") as file:
         head = io.BytesIO(file.read(MOST_BYTES))
     for _ in range(3):
-        run(head)
-    held, storages = run(head)
-    keys, _ = run(head)
+        interpreted(head)
+    held, storages = interpreted(head)
+    keys, _ = interpreted(head)
     places, place, size = {}, head.tell(), path.stat().st_size
     for key in _checked(keys, list):
         storage = storages[_text(key)]
@@ -201,7 +201,7 @@ class Machine:
         return items
 
 
-def run(program: IO[bytes]) -> tuple[Any, dict[str, Storage]]:
+def interpreted(program: IO[bytes]) -> tuple[Any, dict[str, Storage]]:
     """What one pickle holds, and the storages that it names by key; `program` stands behind it."""
     machine = Machine()
     for number, (code, argument, _) in enumerate(pickletools.genops(program)):
@@ -243,10 +243,10 @@ def _stack_global(machine: Machine, _: Any) -> None:
 
 def _call(machine: Machine, _: Any) -> None:
     function, arguments = machine.take(2)
-    machine.stack.append(called(function, arguments))
+    machine.stack.append(result_of(function, arguments))
 
 
-def called(function: Any, arguments: Any) -> Any:
+def result_of(function: Any, arguments: Any) -> Any:
     """What the row of `CALLS` that a pickle names makes of its arguments."""
     name = _checked(function, Global).name
     if name not in CALLS:
@@ -431,7 +431,7 @@ def _first(value: Any, *_: Any) -> Any:
 
 def _typed(function: Any, _type: Any, arguments: Any, _state: Any) -> Any:
     """A Parameter or Buffer with attributes of its own."""
-    return called(function, arguments)
+    return result_of(function, arguments)
 
 
 def _size(dtype: torch.dtype | None) -> int:

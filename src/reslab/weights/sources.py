@@ -59,7 +59,7 @@ def parent_checkpoint(run_id: str, folder: Path) -> Path:
     )
 
 
-def read(start: Start, folder: Path) -> tuple[Origin, Weights]:
+def read_origin(start: Start, folder: Path) -> tuple[Origin, Weights]:
     """What an origin holds, under our names."""
     origin = find(start, folder)
     with located("start"):

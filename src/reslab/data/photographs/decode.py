@@ -135,15 +135,15 @@ def _reason(error: RuntimeError) -> str:
 
 # ---- by Pillow -----------------------------------------------------------------------------------
 
-Reader = Callable[[io.BytesIO], Image.Image]
+PillowReader = Callable[[io.BytesIO], Image.Image]
 
-BY_PILLOW: dict[str | None, Reader] = {
+BY_PILLOW: dict[str | None, PillowReader] = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
 }
 
 
-def _by_pillow(content: memoryview, reader: Reader) -> Tensor:
+def _by_pillow(content: memoryview, reader: PillowReader) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damage that does not matter

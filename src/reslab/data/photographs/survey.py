@@ -44,19 +44,19 @@ class Survey:
     def refuse(self) -> None:
         """`UserError` if more files than a run leaves out cannot be decoded."""
         if self.too_many:
-            raise UserError(self.told())
+            raise UserError(self.as_text())
 
     def tell(self, whose: str) -> None:
         """Say on stderr which of somebody's files cannot be decoded, if there are any."""
         if self.undecodable:
-            print(f"{printable(whose)}: {self.told()}", file=sys.stderr, flush=True)
+            print(f"{printable(whose)}: {self.as_text()}", file=sys.stderr, flush=True)
 
     @property
     def too_many(self) -> bool:
         """More than a run leaves out."""
         return len(self.undecodable) > most_undecodable() * self.files
 
-    def told(self) -> str:
+    def as_text(self) -> str:
         """A few lines: how many, the first by name, where to read of all, and what to do."""
         bad, most = len(self.undecodable), f"{100 * most_undecodable():.3g} %"
         part = f"{100 * bad / self.files:.3g} %"

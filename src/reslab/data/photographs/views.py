@@ -21,44 +21,44 @@ from reslab.data.normalize import Normalization
 from reslab.data.photographs.crops import test_crop
 from reslab.data.photographs.opened import Pictures
 
-Views = tuple[Tensor, ...]
+ImageViews = tuple[Tensor, ...]
 """An image's views, uint8 (n, 3, H, W) for each size that there is."""
 
 SHORTER_SIDES = (224, 256, 384, 480, 640)
 """For nets trained on crops of 224 pixels; for others in proportion."""
 
 
-def center(image: Tensor, photographs: Photographs) -> Views:
+def center(image: Tensor, photographs: Photographs) -> ImageViews:
     """The centre crop of an image, uint8 (3, H, W)."""
     crop = test_crop(image, photographs)
     return (crop[None].clone(),)  # a view would be handed over with all that it is a part of
 
 
-def ten_crop(image: Tensor, photographs: Photographs) -> Views:
+def ten_crop(image: Tensor, photographs: Photographs) -> ImageViews:
     """Ten crops of an image, uint8 (3, H, W), in torchvision's order."""
     whole = functional.resize(image, [photographs.test_shorter_side])
     return (torch.stack(functional.ten_crop(whole, photographs.size)),)
 
 
-def multi_scale(image: Tensor, photographs: Photographs) -> Views:
+def multi_scale(image: Tensor, photographs: Photographs) -> ImageViews:
     """An image, uint8 (3, H, W), and its mirror image at each of `scales`, uncropped."""
     whole = (functional.resize(image, [side]) for side in scales(photographs))
     return tuple(torch.stack((one, functional.horizontal_flip(one))) for one in whole)
 
 
-VIEWS: dict[str, Callable[[Tensor, Photographs], Views]] = {
+VIEWS: dict[str, Callable[[Tensor, Photographs], ImageViews]] = {
     "center": center,
     "ten_crop": ten_crop,
     "multi_scale": multi_scale,
 }
 
 
-def look_of(views: str) -> Callable[[Tensor, Photographs], Views]:
+def look_of(views: str) -> Callable[[Tensor, Photographs], ImageViews]:
     """What makes an image's views of a word: one of `VIEWS`, or a centre crop of other sides."""
     return partial(_other_center, views=views) if center_sides(views) else VIEWS[views]
 
 
-def _other_center(image: Tensor, photographs: Photographs, views: str) -> Views:
+def _other_center(image: Tensor, photographs: Photographs, views: str) -> ImageViews:
     return center(image, other_sides(views, photographs))
 
 
@@ -77,7 +77,7 @@ class ViewsOf:
     pictures: Pictures
     views: str
 
-    def __call__(self, indices: range) -> list[Views]:
+    def __call__(self, indices: range) -> list[ImageViews]:
         look = look_of(self.views)
         photographs = self.pictures.photographs
         return [look(self.pictures.image(index), photographs) for index in indices]
