@@ -9,9 +9,9 @@ import pytest
 from tests.folders import SPLIT, Make, filled
 
 from reslab.config.data import Data
-from reslab.config.photographs import class_names
+from reslab.config.photographs import root_of
 from reslab.errors import UserError
-from reslab.folders import Listing, list_folder
+from reslab.folders import Listing, class_names, list_folder
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_names_that_command_a_terminal_or_are_no_text_are_classes_under_a_printa
     assert found.classes == ("\\x1b[31mcat", "dog\\udcff", "eel\\u202e")
     assert all((root / path).is_file() for path, _ in (*found.train, *found.test))
     data = Data(name="imagefolder", folder=str(root))
-    assert class_names(data) == found.classes
+    assert class_names(root_of(data), data.test_fraction) == found.classes
     shutil.rmtree(root / "val" / names[0])
     assert refusal(root).endswith("only train/ has \\x1b[31mcat")
 

@@ -21,11 +21,11 @@ def test_logs_that_the_server_has_not_got_are_in_the_order_of_their_starts(tmp_p
     wandb_log(tmp_path, "run-20260104_000000-abc")
     (tmp_path / "wandb" / "latest-run").symlink_to(third.parent.name)
     assert unsent.unsent_logs(tmp_path) == [first, third]
-    unsent.mark_unsent(second)
+    unsent.mark_of_unsent(second).touch()
     assert unsent.unsent_logs(tmp_path) == [first, second, third]
-    unsent.unmark_unsent(second)
+    unsent.mark_of_unsent(second).unlink()
     assert unsent.unsent_logs(tmp_path) == [first, third]
-    unsent.mark_unsent(second)
+    unsent.mark_of_unsent(second).touch()
     for log in (first, second):
         log.with_name(f"{log.name}.synced").touch()
     assert unsent.unsent_logs(tmp_path) == [third]

@@ -7,7 +7,6 @@ import hashlib
 import os
 from pathlib import Path
 
-from reslab import folders
 from reslab.config.data import Data, facts_of, folder_of
 from reslab.config.datasets import cache_root, data_root
 from reslab.errors import UserError, located
@@ -114,8 +113,3 @@ def _check_counts(data: Data, found: Listing) -> None:
         if there != count:
             kind = "classes" if name == "classes" else f"{name} images"
             raise UserError(f"expected {count:,} {kind} in {found.root}, found {there:,}")
-
-
-def class_names(data: Data) -> tuple[str, ...]:
-    """The names of a run's classes, printable and sorted, without a look at its files."""
-    return folders.class_names(root_of(data), data.test_fraction)

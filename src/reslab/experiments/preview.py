@@ -9,12 +9,13 @@ from typing import Any
 
 from reslab import store
 from reslab.config.data import NULLS, Data
-from reslab.config.photographs import class_names
+from reslab.config.photographs import root_of
 from reslab.errors import listed
 from reslab.experiments.estimate import correction
 from reslab.experiments.fetch import to_fetch
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
+from reslab.folders import class_names
 from reslab.text import counted, duration, markdown_table, printable
 
 DAY = 86_400
@@ -90,7 +91,7 @@ def _classes(jobs: list[Job]) -> Iterator[str]:
     was meant."""
     for folder, own in {j.config.data.folder: j.config.data for j in jobs}.items():
         if folder and Path(folder).is_dir():
-            names = class_names(own)
+            names = class_names(root_of(own), own.test_fraction)
             count = counted(len(names), "class", "classes")
             yield f"{count} in {printable(folder)}: {listed(names, CLASSES)}"
             yield from _split(own)

@@ -24,7 +24,7 @@ TRUNK = "trunk"
 def stage_of_each(net: nn.Module, described: Described) -> dict[str, str]:
     """The stage of each parameter by its name, in the order of `named_parameters`: stem, layer1 …,
     head."""
-    return BY_FAMILY[type(described)](net, described)
+    return BY_FAMILY[getattr(described, "library", described.family)](net, described)
 
 
 def depth_of_each(net: nn.Module, described: Described) -> dict[str, int]:
@@ -50,11 +50,6 @@ def own_stages(net: nn.Module, described: ResNet | DenseNet) -> dict[str, str]:
         places.setdefault(child, now)
     names = (name for name, _ in net.named_parameters())
     return {name: places.get(name.partition(".")[0], "stem") for name in names}
-
-
-def foreign_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
-    """By the library's own word for them."""
-    return BY_LIBRARY[described.library](net, described)
 
 
 def timm_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
@@ -91,9 +86,10 @@ def torchvision_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
 
 Stages = Callable[[nn.Module, Any], dict[str, str]]
 
-BY_LIBRARY: dict[str, Stages] = {"timm": timm_stages, "torchvision": torchvision_stages}
-BY_FAMILY: dict[type, Stages] = {
-    ResNet: own_stages,
-    DenseNet: own_stages,
-    Foreign: foreign_stages,
+BY_FAMILY: dict[str, Stages] = {
+    "resnet": own_stages,
+    "densenet": own_stages,
+    "timm": timm_stages,
+    "torchvision": torchvision_stages,
 }
+"""Of our nets, and of other libraries'."""

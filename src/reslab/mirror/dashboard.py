@@ -146,7 +146,7 @@ def _workspace(plan: Plan, table: str, where: dict[str, str]) -> "Workspace":
             _section("Errors", _panels(plan), columns=2),
             _section("Beside the published numbers", [v2.MarkdownPanel(markdown=table)], columns=1),
         ],
-        settings=workspaces.WorkspaceSettings(x_axis=STEP, max_runs=_count(plan)),
+        settings=workspaces.WorkspaceSettings(x_axis=STEP, max_runs=len(plan.folders())),
         runset_settings=workspaces.RunsetSettings(
             filters=_filters(plan),
             groupby=[expr.Metric("JobType")],
@@ -195,7 +195,7 @@ def _panels(plan: Plan) -> list[Any]:
         "groupby": "JobType",
         "groupby_aggfunc": "mean",
         "groupby_rangefunc": "stddev",
-        "max_runs_to_show": _count(plan),
+        "max_runs_to_show": len(plan.folders()),
     }
     places = [v2.Layout(x=12 * (i % 2), y=8 * (i // 2), w=12, h=8) for i in range(4)]
     curves = [
@@ -218,7 +218,3 @@ def _filters(plan: Plan) -> "And":
     ids = [tracking["id"] for tracking in found if tracking]
     group = expr.Metric("Group") == plan.experiment
     return expr.And(group, expr.Metric("ID").isin(ids)) if ids else expr.And(group)
-
-
-def _count(plan: Plan) -> int:
-    return len(plan.folders())

@@ -108,11 +108,11 @@ def finish(trainer: Trainer, result: dict[str, Any] | None) -> None:
         log = Path(run.dir).parent / f"run-{run.id}.wandb"
         try:
             if not run.offline:
-                unsent.mark_unsent(log)
+                unsent.mark_of_unsent(log).touch()
             if result is not None:
                 run.summary.update(flatten({"final": result}))
             run.finish(exit_code=int(result is None))
             if not run.offline:
-                unsent.unmark_unsent(log)
+                unsent.mark_of_unsent(log).unlink()
         except Exception as error:
             print(f"W&B: {error} What the server has not got is in {log}", file=sys.stderr)

@@ -21,14 +21,9 @@ def unsent_logs(folder: Path) -> list[Path]:
     return sorted(unsent, key=lambda log: log.parent.name.removeprefix("offline-"))
 
 
-def mark_unsent(log: Path) -> None:
-    """Mark the log of an online start as not or not wholly sent."""
-    log.with_name(f"{log.name}.unsent").touch()
-
-
-def unmark_unsent(log: Path) -> None:
-    """The server has got this log."""
-    log.with_name(f"{log.name}.unsent").unlink()
+def mark_of_unsent(log: Path) -> Path:
+    """The file that is there while the log of an online start is not or not wholly sent."""
+    return log.with_name(f"{log.name}.unsent")
 
 
 def say_how_to_send(folder: Path) -> None:

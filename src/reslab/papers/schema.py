@@ -90,6 +90,11 @@ Fields = Annotated[dict[str, Any], BeforeValidator(flatten)]
 """Fields of a run by their dotted names; nested mappings are flattened."""
 
 
+def _short_for(field: str) -> BeforeValidator:
+    """A word alone is short for a mapping that has it under this field."""
+    return BeforeValidator(lambda told: {field: told} if isinstance(told, str) else told)
+
+
 class Column(Description):
     """What a column's numbers are. `model` and `run` hold for all of its cells, `run` beside the
     protocol's. A column of accuracies says of how many (100 or 1); they are looked up as errors.
@@ -101,11 +106,6 @@ class Column(Description):
     accuracy_of: PositiveFloat | None = None
     views: Views | None = None
     no_variant: str | None = None
-
-
-def _column(printed: Any) -> Any:
-    """The short form of a column: its metric and unit."""
-    return {"metric": printed} if isinstance(printed, str) else printed
 
 
 class Line(Description):
@@ -144,17 +144,12 @@ class Difference(Description):
     where: Fields = Field(default_factory=dict)
 
 
-def _difference(printed: Any) -> Any:
-    """The short form of a difference: its sentence."""
-    return {"says": printed} if isinstance(printed, str) else printed
-
-
 class Protocol(Description):
     """How the nets were trained, in the field names of `RunConfig`."""
 
     run: Fields
     silent_on: tuple[str, ...] = ()
-    differs: tuple[Annotated[Difference, BeforeValidator(_difference)], ...] = ()
+    differs: tuple[Annotated[Difference, _short_for("says")], ...] = ()
     normalization_batch: PositiveInt | None = None
     """Examples per BatchNorm normalisation, which is a batch's share on one device."""
 
@@ -165,7 +160,7 @@ class Table(Description):
     label: str
     caption: str
     dataset: str
-    columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default_factory=dict)
+    columns: dict[str, Annotated[Column, _short_for("metric")]] = Field(default_factory=dict)
     statistic: Statistic = Statistic()
     protocol: str | None = None
     decimals: int = 2

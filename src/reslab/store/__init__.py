@@ -9,7 +9,6 @@ from reslab.store.folder import ERROR as ERROR
 from reslab.store.folder import FINAL as FINAL
 from reslab.store.folder import LOCK as LOCK
 from reslab.store.folder import LOG as LOG
-from reslab.store.folder import LONGEST as LONGEST
 from reslab.store.folder import METRICS as METRICS
 from reslab.store.folder import RESULT as RESULT
 from reslab.store.folder import START as START

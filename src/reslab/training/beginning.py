@@ -4,7 +4,7 @@ A run that is resumed reads no origin again: its own checkpoint has all that it 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 

@@ -55,10 +55,7 @@ class Record(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the row of an evaluation on the test split; `Diverged` if a loss is not finite."""
-        module = classifier(trainer)
-        score = _read(module.test_tally)
-        refuse_infinite_loss(score, module, trainer.global_step)
-        self._write_evaluation(trainer, score)
+        self.write_evaluation(trainer, "test", _read(classifier(trainer).test_tally))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the final evaluation be the last row of its kind, if it is not there already."""
@@ -70,16 +67,12 @@ class Record(Callback):
         score = module.final["test"]
         rows = store.read_metrics(self.folder)
         if not any(row["step"] == step and "test_loss" in row for row in rows):
-            self._write_evaluation(trainer, score)
+            self.write_evaluation(trainer, "test", score)
 
-    def write_held_out(self, trainer: Trainer, module: Classifier, score: Score) -> None:
-        """Write the row of the held-out images; `Diverged` if the loss is not finite."""
-        refuse_infinite_loss(score, module, trainer.global_step)
-        row = {"holdout_loss": score.loss, "holdout_top1_error": score.top1_error}
-        self._write(trainer, {"step": trainer.global_step, **row})
-
-    def _write_evaluation(self, trainer: Trainer, score: Score) -> None:
-        row = {"test_loss": score.loss, "test_top1_error": score.top1_error}
+    def write_evaluation(self, trainer: Trainer, split: str, score: Score) -> None:
+        """Write the row of a split, test or holdout; `Diverged` if the loss is not finite."""
+        refuse_infinite_loss(score, classifier(trainer), trainer.global_step)
+        row = {f"{split}_loss": score.loss, f"{split}_top1_error": score.top1_error}
         self._write(trainer, {"step": trainer.global_step, **row})
 
     def _write(self, trainer: Trainer, row: store.Row) -> None:

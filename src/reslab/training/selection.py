@@ -37,7 +37,7 @@ class Selection(Callback):
         if in_mid_step(trainer) or not ends_epoch(module.recipe, step, data.train_examples):
             return
         score = _evaluated(trainer, module, data)
-        self.record.write_held_out(trainer, module, score)
+        self.record.write_evaluation(trainer, "holdout", score)
         if self.wrong is None or score.wrong < self.wrong:
             self.step, self.wrong = step, score.wrong
             self._keep(module.net)

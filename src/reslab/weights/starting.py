@@ -6,7 +6,7 @@ its answers to grey images as they were.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -64,10 +64,6 @@ class Loaded:
         ):
             if names:
                 yield f"  {what}: {listed(names, 6)}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def load_start(net: nn.Module, config: RunConfig, origin: Origin, weights: Weights) -> Loaded:

@@ -33,7 +33,6 @@ from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.folders import Image
 
-Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[np.bytes_]
 """Paths as the system spells them, in one array: a list would be copied into every worker."""
 
