@@ -3,6 +3,7 @@
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import fields
 
 from reslab import store
 from reslab.experiments.fetch import fetch
@@ -45,24 +46,15 @@ def run(arguments: Namespace) -> int:
 
 def plan_of(arguments: Namespace) -> Plan:
     """The plan of `run NAME`, `train --model … --data …` or `finetune --folder … --model …`."""
-    options = Options(
-        devices=arguments.devices,
-        micro_batch=arguments.micro_batch,
-        sync_batchnorm=arguments.sync_batchnorm,
-        budget=arguments.budget,
-        epochs=arguments.epochs,
-        seeds=arguments.seeds,
-        only=arguments.only,
-        set=tuple(arguments.set),
-    )
+    said = {option.name: getattr(arguments, option.name) for option in fields(Options)}
+    options = Options(**said | {"set": tuple(arguments.set)})
     if arguments.command == "run":
         return read_plan_file(arguments.name, options)
-    given = arguments
-    if given.command == "train":
-        name, experiment = train_experiment(given.model, given.data, given.recipe)
+    if arguments.command == "train":
+        name, experiment = train_experiment(arguments.model, arguments.data, arguments.recipe)
     else:
         name, experiment = finetune_experiment(
-            given.folder, given.model, given.weights, given.trains, given.recipe
+            arguments.folder, arguments.model, arguments.weights, arguments.trains, arguments.recipe
         )
     return expand(name, experiment, options, "the command line")
 

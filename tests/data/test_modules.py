@@ -114,7 +114,7 @@ def test_without_a_trainer_training_starts_at_step_0() -> None:
 def test_a_hold_out_replaces_the_test_split_and_is_not_trained_or_fitted_on() -> None:
     data = at(digits(data={"name": "digits", "holdout": 300}))
     rest, held = hold_out(open_source("digits").train, 300)
-    assert (data.train_examples, data.test_examples) == (1137, 300)
+    assert (len(data.train), len(data.test)) == (1137, 300)
     assert torch.equal(data.train.images, rest.images)
     assert torch.equal(data.test.images, held.images)
     assert torch.equal(data.normalization.mean, Normalization.fit("channel", rest.images).mean)

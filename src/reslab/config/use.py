@@ -47,15 +47,7 @@ class Use(Description):
                 f"image_size: {self.image_size} is photographs.size where photographs are cropped: "
                 f"{self.photographs.size}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _is_adapted(self) -> Self:
         check_adapter(self.adapter, self.model, self.image_size)
-        return self
-
-    @model_validator(mode="after")
-    def _fits_data(self) -> Self:
         facts = facts_of(self.data) if self.data else None
         if facts and not facts.photographs and facts.image_size != self.image_size:
             raise ValueError(f"image_size: {self.image_size}; the data's is {facts.image_size}")

@@ -78,16 +78,6 @@ class ImageData(LightningDataModule):
         self.normalization, self.train = fitted, train
         return opened
 
-    @property
-    def train_examples(self) -> int:
-        """Images trained on: all of the training split but the held-out and undecodable ones."""
-        return len(self.train)
-
-    @property
-    def test_examples(self) -> int:
-        """Images tested on."""
-        return len(self.test)
-
     def train_dataloader(self) -> TrainingBatches:
         """Training batches from the trainer's step on, without end."""
         assert self.config is not None  # nothing else is trained on

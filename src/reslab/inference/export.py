@@ -97,18 +97,6 @@ def _difference(function: Function, net: nn.Module, images: Tensor) -> float:
     return max(float((one - other).abs().max() / other.abs().max()) for one, other in pairs)
 
 
-def _write_safetensors(file: Path, net: nn.Module, about: About, _: Tensor) -> None:
-    write_safetensors(file, net.state_dict(), about)
-
-
-def _read_safetensors(file: Path, _: About) -> Function:
-    return load(file, keep_adapters=True)
-
-
-def _write_torchvision(file: Path, net: nn.Module, _about: About, _: Tensor) -> None:
-    torch.save(to_torchvision(net.state_dict()), file)
-
-
 def _read_torchvision(file: Path, about: About) -> Function:
     theirs = torch.load(file, weights_only=True)
     return restore(about.use, from_torchvision(build(about.use.model), theirs)).eval()
@@ -151,8 +139,13 @@ def _read_torch_export(file: Path, _: About) -> Function:
 
 
 CONVERTERS = {
-    "safetensors": Converter(_write_safetensors, _read_safetensors),
-    "torchvision": Converter(_write_torchvision, _read_torchvision),
+    "safetensors": Converter(
+        lambda file, net, about, _: write_safetensors(file, net.state_dict(), about),
+        lambda file, _: load(file, keep_adapters=True),
+    ),
+    "torchvision": Converter(
+        lambda file, net, *_: torch.save(to_torchvision(net.state_dict()), file), _read_torchvision
+    ),
     "onnx": Converter(_write_onnx, _read_onnx),
     "torch_export": Converter(_write_torch_export, _read_torch_export),
 }

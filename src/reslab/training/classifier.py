@@ -67,15 +67,13 @@ class Classifier(LightningModule):
         self.train_tally.update(logits, targets, loss)
         return loss
 
-    def on_validation_start(self) -> None:
-        """See `share_buffers`."""
-        self.share_buffers()
-
     def share_buffers(self) -> None:
         """Let processes evaluate one net: with the running statistics of rank 0."""
         if self.trainer.world_size > 1:
             for buffer in self.net.buffers():
                 torch.distributed.broadcast(buffer, src=0)
+
+    on_validation_start = share_buffers
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what parameters decay to: where it came from may be gone."""

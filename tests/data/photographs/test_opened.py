@@ -141,7 +141,7 @@ def test_a_second_run_decodes_nothing_before_it_trains(
 
     for module in ("survey", "opened"):
         monkeypatch.setattr(f"reslab.data.photographs.{module}.decode", decode)
-    assert at(run(photographs, seed=1)).train_examples == 18
+    assert len(at(run(photographs, seed=1)).train) == 18
     with pytest.raises(AssertionError):
         at(run(photographs, recipe={"normalization": "pixel_mean"}))
 
@@ -149,7 +149,7 @@ def test_a_second_run_decodes_nothing_before_it_trains(
 def test_held_out_images_are_tested_on_and_not_fitted_on(photographs: Path) -> None:
     data = at(run(photographs, data={"holdout": 4}))
     rest, held = hold_out(open_pictures(data.config.data)[0], 4)
-    assert (data.train_examples, data.test_examples) == (14, 4)
+    assert (len(data.train), len(data.test)) == (14, 4)
     assert data.train.names.tolist() == rest.names.tolist()
     assert data.test.names.tolist() == held.names.tolist()
     images = [crops.test_crop(rest.image(i), data.photographs) for i in range(14)]

@@ -134,7 +134,7 @@ def test_a_split_called_valid_and_what_windows_left_there_are_no_matter(photogra
     (photographs / "valid" / "chat" / "Thumbs.db").write_bytes(b"no image")
     prepare(photographs, SIDE, 0)
     found = at(run(photographs, data={"prepared": SIDE}))
-    assert (found.train_examples, found.test_examples, found.undecodable) == (18, 9, 0)
+    assert (len(found.train), len(found.test), found.undecodable) == (18, 9, 0)
 
 
 def test_a_folder_whose_name_is_no_text_is_prepared_and_told_in_escapes(
@@ -188,7 +188,7 @@ def test_files_without_an_image_are_told_from_the_store(
         data_module(config).prepare_data()
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.5")
     capsys.readouterr()
-    assert (at(config).train_examples, at(config).test_examples) == (18, 9)
+    assert (len(at(config).train), len(at(config).test)) == (18, 9)
     told = capsys.readouterr().err
     assert f"{len(UNDECODABLE)} of {27 + len(UNDECODABLE)} files" in told
     assert "val/chat/empty.jpg: the file is empty" in told

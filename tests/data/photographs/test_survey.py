@@ -33,7 +33,7 @@ def test_files_that_are_no_images_are_told_and_left_out(
         capsys.readouterr()
         data = at(run(photographs))
         assert data.train.names.tolist() == clean
-        assert (data.train_examples, data.test_examples) == (18, 9)
+        assert (len(data.train), len(data.test)) == (18, 9)
         told = capsys.readouterr().err
         assert f"imagefolder: {count} of {27 + count} files cannot be decoded, left out:" in told
         assert "train/chat/empty.jpg: the file is empty" in told
@@ -65,7 +65,7 @@ def test_names_that_are_no_text_or_command_a_terminal_are_told_in_escapes(
     for name in (b"\xff.jpg", b"\x1b[2J.jpg"):
         (photographs / "val" / "chat" / os.fsdecode(name)).write_bytes(b"no image")
     monkeypatch.setenv("RESLAB_MAX_UNDECODABLE", "0.1")
-    assert at(run(photographs)).test_examples == 9
+    assert len(at(run(photographs)).test) == 9
     told = capsys.readouterr().err
     assert "val/chat/\\udcff.jpg: neither" in told and "val/chat/\\x1b[2J.jpg: neither" in told
     prepare(photographs, 32, workers=0)
