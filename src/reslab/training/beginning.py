@@ -44,7 +44,7 @@ class Beginning:
         print(*self.loaded.lines(), sep="\n", flush=True)
         trains = [name for name, value in net.named_parameters() if value.requires_grad]
         more = {"adapted": adapted_layers(net), "trains": trains}
-        disk.write_json(folder / store.START, {**self.loaded.as_dict(), **more})
+        disk.write_json(folder / store.START, {**asdict(self.loaded), **more})
 
 
 def begin(config: RunConfig, folder: Path, resumed: Path | None) -> Beginning:
