@@ -1,15 +1,17 @@
 """How long runs will take: in proportion to the work, corrected by what runs took here."""
 
+import shutil
 from typing import Any
 
 import pytest
+from tests.experiments.plans import plan
 from tests.results import DIVERGED, DONE
 
 from reslab import disk, store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import dump_yaml, merge
-from reslab.experiments.estimate import correction, seconds, work
+from reslab.experiments.estimate import correction, seconds, seconds_more, work
 
 COST = 40_551_040
 """ResNet-20's multiply-adds at 32²."""
@@ -90,3 +92,39 @@ def test_resumed_diverged_and_unreadable_runs_say_nothing() -> None:
     finished("e", 5.0)
     (store.runs_root() / "experiment" / "e" / store.RESULT).write_text("{torn")
     assert correction("cpu") == pytest.approx(2.0)
+
+
+# ---- more seeds ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reslab.experiments.slots.available_cores", lambda: 1)
+    monkeypatch.setattr("reslab.experiments.slots.gpus_for", lambda devices: [])
+
+
+@pytest.mark.usefixtures("one_core")
+def test_more_seeds_take_what_the_runs_that_are_lacking_take() -> None:
+    made = plan(seeds=2)
+    each = [seconds(v.configs[0], v.multiply_adds, "cpu", 1) for v in made.variants]
+    assert seconds_more(made, 5) == pytest.approx(3 * sum(each))
+    assert seconds_more(made, 2) == 0
+
+
+@pytest.mark.usefixtures("one_core")
+def test_of_a_plan_that_is_read_what_its_runs_are_stands_in_their_folders() -> None:
+    made = plan(seeds=2)
+    store.write_plan(made)
+    assert seconds_more(store.read_plan("depth"), 5) == pytest.approx(seconds_more(made, 5))
+
+
+def test_of_runs_that_are_not_there_no_time_is_told() -> None:
+    made = plan(seeds=2)
+    store.write_plan(made)
+    shutil.rmtree(made.folders()[0])
+    assert seconds_more(store.read_plan("depth"), 5) is None
+
+
+def test_of_devices_that_are_not_there_no_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reslab.experiments.slots.gpus_for", lambda devices: [])
+    assert seconds_more(plan(seeds=1, sync_batchnorm=True), 5) is None

@@ -46,7 +46,10 @@ def test_a_grid_is_added_to_the_variants() -> None:
         (one({}, variants=["a"]), "variants: got ['a']; expected a mapping"),
         (one({}, variants={"a": None}), "variants.a: got null; expected a mapping"),
         (one({}, variants={"???": {}}), "the label '???' has no letter or digit"),
-        (one({}, varaints={}), "varaints: no such field (got {}); did you mean variants?"),
+        (
+            one({}, varaints={}),
+            "varaints: no such field (got {}); did you mean variants or margin?",
+        ),
         (one({}, base=5), "base: got 5; expected a mapping"),
         (one({}, title=5), "title: got 5; expected a valid string"),
         (one({}, seeds="five"), "seeds: got 'five'; expected how many (5) or which ([0, 3])"),
@@ -403,3 +406,64 @@ def test_a_variant_changes_a_part_of_the_bases_start_or_adapter_by_a_dotted_path
         "LoRA": ("akamaster:resnet20", "new", "all", "net"),
         "trunk": ("akamaster:resnet20", "new", "trunk", None),
     }
+
+
+# ---- what is compared -------------------------------------------------------------------------
+
+NETS = {"plain": "plain20", "A": "resnet20", "C": {"name": "resnet20", "shortcut": "C"}}
+THREE = {"base": BASE, "variants": {label: {"model": net} for label, net in NETS.items()}}
+
+
+def test_every_row_is_compared_with_the_first_or_with_the_baseline() -> None:
+    assert plan(THREE).asked == (("plain", "A"), ("plain", "C"))
+    assert plan({**THREE, "baseline": "A"}).asked == (("A", "plain"), ("A", "C"))
+
+
+def test_questions_say_which_is_compared_with_which() -> None:
+    asked = plan({**THREE, "questions": [["A", "C"], ["plain", "C"]]}).asked
+    assert asked == (("A", "C"), ("plain", "C"))
+
+
+def test_only_asks_no_question_about_what_it_leaves_out() -> None:
+    assert plan({**THREE, "questions": [["A", "C"], ["plain", "C"]]}, only="!plain").asked == (
+        ("A", "C"),
+    )
+    assert plan({**THREE, "baseline": "A"}, only="plain,C").asked == ()
+    assert plan(THREE, only="A,C").asked == (("A", "C"),)
+
+
+def test_a_margin_and_what_is_compared_decide_no_run() -> None:
+    asked = plan({**THREE, "margin": 0.5, "questions": [["A", "C"]]})
+    assert asked.margin == 0.5
+    assert asked.folders() == plan(THREE).folders()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"margin": 0}, "margin: got 0; expected greater than 0"),
+        ({"margin": "small"}, "margin: got 'small'; expected a valid number"),
+        ({"baseline": "plane"}, "baseline: no variant is called 'plane'; did you mean plain?"),
+        (
+            {"questions": [["A", "C"], ["plane", "A"]]},
+            "questions.1: no variant is called 'plane'; did you mean plain?",
+        ),
+        ({"questions": []}, "questions: got []; expected at least one entry"),
+        (
+            {"questions": [["A", "A"]]},
+            "questions: got ['A', 'A']; expected pairs of two labels, each pair once",
+        ),
+        (
+            {"questions": [["A", "C"], ["A", "C"]]},
+            "questions: got ['A', 'C']; expected pairs of two labels, each pair once",
+        ),
+        ({"questions": ["A"]}, "questions.0: got 'A'; expected a list"),
+        (
+            {"questions": [["A", "C"]], "baseline": "A"},
+            "baseline: 'A' is not read beside questions, which say what is compared with what; "
+            "leave one out",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(more: dict[str, Any], message: str) -> None:
+    assert refusal({**THREE, **more}) == f"file.yaml: {message}"

@@ -106,6 +106,21 @@ def test_those_of_before_can_read_a_plan() -> None:
     assert told == written()
 
 
+def test_what_is_compared_is_read_as_it_was_written() -> None:
+    asked = replace(plan(), margin=0.5, questions=(("A", "B"),))
+    store.write_plan(asked)
+    assert store.read_plan("mnist") == asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [({"margin": 0}, "margin"), ({"questions": [["a"]]}, "questions.0.1")],
+)
+def test_what_nobody_could_have_asked_is_damage(changes: dict[str, Any], where: str) -> None:
+    with pytest.raises(UserError, match=f"{where}: "):
+        read_of({**written(), **changes})
+
+
 def test_a_folder_that_was_renamed_is_read_by_its_name() -> None:
     keep(written(), "deeper")
     assert store.read_plan("deeper") == replace(read_of(written()), experiment="deeper")

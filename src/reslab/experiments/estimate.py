@@ -13,6 +13,8 @@ from reslab.config.data import facts_of
 from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig
 from reslab.errors import UserError
+from reslab.experiments.slots import make_slots
+from reslab.store.plan import Plan, Variant
 
 STARTUP = 11.0
 """Seconds for imports, data and the last evaluation's overhead."""
@@ -72,3 +74,32 @@ def _ratio(folder: Path, device: str) -> float | None:
     if found.startswith("cpu") != (device == "cpu"):
         return None
     return float(took) / seconds(config, cost, device, starts[0].get("threads") or 1)
+
+
+def seconds_more(plan: Plan, seeds: int) -> float | None:
+    """Seconds for those runs of the first seeds that a plan has not, on this machine.
+
+    None where that cannot be told: its folders are not there, or the devices that it is for.
+    """
+    lacking = [(v, seeds - _planned(v, seeds)) for v in (*plan.variants, *plan.origins)]
+    try:
+        slots = make_slots(sum(count for _, count in lacking), plan.options)
+        device, cores = slots[0].device, slots[0].cores
+        runs = [
+            seconds(_config(plan, variant), variant.multiply_adds, device, cores)
+            for variant, count in lacking
+            for _ in range(count)
+        ]
+    except (UserError, OSError):
+        return None
+    return correction(device) * max(sum(runs) / len(slots), *runs, 0.0)
+
+
+def _planned(variant: Variant, seeds: int) -> int:
+    """How many of the first seeds a variant has."""
+    return sum(run.seed < seeds for run in variant.runs)
+
+
+def _config(plan: Plan, variant: Variant) -> RunConfig:
+    run = variant.runs[0]
+    return run.config or read_run(plan.folder / run.name / store.CONFIG)

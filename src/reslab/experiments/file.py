@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reslab import store
-from reslab.config.description import Description
+from reslab.config.description import Description, PositiveFloat
 from reslab.config.resolve import PlaceOf, config_file, config_names, problems, resolve
 from reslab.config.strict_yaml import (
     Tree,
@@ -27,7 +27,7 @@ from reslab.config.strict_yaml import (
     parse_assignment,
     spelled,
 )
-from reslab.errors import MOST, UserError, both, enumerated, gathered, located
+from reslab.errors import MOST, UserError, both, enumerated, gathered, located, nearest
 from reslab.store.plan import MOST_SEEDS, Options
 from reslab.text import quoted, shortened
 
@@ -53,6 +53,29 @@ class Experiment(Description):
     variants: dict[str, Tree] = {}
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """Dotted paths and their values; their product is added to the variants."""
+
+    margin: PositiveFloat | None = None
+    """Points, within which a difference is none that matters."""
+    baseline: str | None = None
+    """The label that every other row is compared with; by default the first."""
+    questions: Annotated[list[list[str]], Field(min_length=1)] | None = None
+    """Instead: pairs of labels, the second of which is compared with the first."""
+
+    @field_validator("questions")
+    @classmethod
+    def _pairs(cls, questions: list[list[str]] | None) -> list[list[str]] | None:
+        for i, pair in enumerate(questions or ()):
+            if len({*pair}) != 2 or len(pair) != 2 or pair in (questions or ())[:i]:
+                told = f"got {spelled(pair)}; expected pairs of two labels, each pair once"
+                raise ValueError(told)
+        return questions
+
+    @model_validator(mode="after")
+    def _one_way_to_compare(self) -> Self:
+        if self.baseline is not None and self.questions is not None:
+            told = f"baseline: {spelled(self.baseline)} is not read beside questions"
+            raise ValueError(f"{told}, which say what is compared with what; leave one out")
+        return self
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -126,6 +149,7 @@ def chosen(
     labels = [override.label for override in overrides]
     with located(where):
         _refuse_equal_slugs(labels)
+        _refuse_unknown_labels(experiment, labels)
     picked = pick(labels, options.only or "*")
     _refuse_idle(options.set, base, [each for each in overrides if each.label in picked])
     return base, overrides, picked
@@ -181,6 +205,17 @@ def _refuse_equal_slugs(labels: list[str]) -> None:
             both = f"{quoted(first[slug])} and {quoted(label)}"
             raise UserError(f"the variants {both} would have one folder, {slug}")
         first[slug] = label
+
+
+def _refuse_unknown_labels(experiment: Experiment, labels: list[str]) -> None:
+    """In what is to be compared."""
+    asked = [("baseline", label) for label in filter(None, [experiment.baseline])]
+    for i, pair in enumerate(experiment.questions or ()):
+        asked += [(f"questions.{i}", label) for label in pair]
+    for path, label in asked:
+        if label not in labels:
+            near = nearest(label, labels)
+            raise UserError(f"{path}: no variant is called {quoted(label)}{near}")
 
 
 # ---- from plans to files ------------------------------------------------------------------------

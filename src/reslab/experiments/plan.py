@@ -55,7 +55,19 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     edges = {names[run]: names[start] for run, start in family.edges.items()}
     title = experiment.title or name
     shown, others = variants[: len(rows)], variants[len(rows) :]
-    return Plan(name, title, experiment.published, options, shown, others, edges)
+    pairs = experiment.questions
+    return Plan(
+        name,
+        title,
+        experiment.published,
+        options,
+        shown,
+        others,
+        edges,
+        margin=experiment.margin,
+        baseline=experiment.baseline,
+        questions=None if pairs is None else tuple((one, other) for one, other in pairs),
+    )
 
 
 def _origins(

@@ -129,7 +129,7 @@ def _scatter(published: Published, statistic: str) -> float:
     what it is of how many."""
     if published.n is None or published.kind in ("single", "unstated"):
         return 1.0
-    return SCATTER[statistic] / published.n
+    return float(SCATTER[statistic] / published.n)
 
 
 def _no_number(published: Published, statistic: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
-from reslab.config.description import NonNegativeInt
+from reslab.config.description import NonNegativeInt, PositiveFloat
 from reslab.config.run import RunConfig
 from reslab.disk import Shape, read_json, remove_unfinished, write_json
 from reslab.errors import UserError, nearest
@@ -142,6 +142,24 @@ class Plan:
     """Runs that are no row's (of variants left out, of other seeds): others start from them."""
     edges: dict[str, str] = field(default_factory=dict)
     """A run's name and that of the run which it starts from."""
+    margin: PositiveFloat | None = None
+    """Points, within which a difference is none that matters."""
+    baseline: str | None = None
+    """The label that the others are compared with; None: the first."""
+    questions: tuple[tuple[str, str], ...] | None = None
+    """Labels of which the second is compared with the first; None: each with the baseline."""
+
+    @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """The questions as pairs of labels of its rows: a baseline, and what is compared with it.
+
+        What ONLY leaves out is not asked.
+        """
+        labels = [variant.label for variant in self.variants]
+        baseline = labels[:1] if self.baseline is None else [self.baseline]
+        every = tuple((b, label) for b in baseline for label in labels if label != b)
+        pairs = every if self.questions is None else self.questions
+        return tuple(pair for pair in pairs if {*pair} <= {*labels})
 
     @property
     def folder(self) -> Path:
@@ -207,6 +225,7 @@ def write_plan(plan: Plan) -> None:
     told = SHAPE.dump_python(plan, mode="json")
     # As plans of before were, where nothing else is to be said.
     without = {"origins", "edges"} if not plan.edges else set()
+    without |= {key for key in ("margin", "baseline", "questions") if told[key] is None}
     if plan.options.epochs is None:
         del told["options"]["epochs"]
     write_json(plan.folder / PLAN, {key: told[key] for key in told if key not in without})

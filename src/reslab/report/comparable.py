@@ -1,0 +1,65 @@
+"""Whether two errors may be compared: why they may not, in a few words.
+
+Beside a published number by the deviations from its protocol; two variants by the images that they
+are tested on. How they train may differ, that is what is asked, and so may the number of seeds.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from reslab.config.data import Data
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import flatten
+from reslab.papers.published import Training
+from reslab.report.deviations import training_of
+from reslab.report.runs import Outcome
+from reslab.store.plan import Plan
+
+IMAGES = (
+    "name", "classes", "per_class", "label_fraction", "holdout", "selected_on",
+    "test_fraction", "files",
+)  # fmt: skip
+"""Fields of the data that say which images a run learns from, and is tested on."""
+
+
+def published_obstacle(plan: Plan, outcome: Outcome) -> str:
+    """Why a variant is not held against its published number; "" where it is."""
+    config, training = outcome.config, training_of(plan, outcome)
+    if config is None:
+        return ""
+    if config.budget != 1 or plan.options.epochs is not None:
+        return "budget"
+    if config.data.split == "holdout":
+        return "data.holdout"
+    if training is None:
+        return "how it was trained is not recorded"
+    return ", ".join(_differing(config, training))
+
+
+def variants_obstacle(ours: Outcome, baseline: Outcome) -> str:
+    """Why two variants are not held against each other; "" where they are."""
+    one, other = ours.config, baseline.config
+    same = one is None or other is None or _tested_on(one.data) == _tested_on(other.data)
+    return "" if same else "tested on other images"
+
+
+def _differing(config: RunConfig, training: Training) -> Iterator[str]:
+    """The steps and fields of the data that are not the protocol's; where it says nothing, not at
+    their default."""
+    ours = flatten(config.model_dump(mode="json"))
+    chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
+    for field in (*(f"data.{name}" for name in IMAGES), "recipe.steps"):
+        if field in config.unread | training.silent_on:
+            continue
+        theirs = training.fields.get(field)
+        is_sentence = isinstance(theirs, str) and not isinstance(ours[field], str)
+        if field not in training.fields:
+            if field in chosen and field.startswith("data."):
+                yield field
+        elif not is_sentence and ours[field] != theirs:
+            yield field
+
+
+def _tested_on(data: Data) -> tuple[Any, ...]:
+    held_out = data.holdout if data.split == "holdout" else None
+    return data.name, data.files, data.classes, data.test_fraction, data.split_seed, held_out
