@@ -8,7 +8,7 @@ import pytest
 from tests.experiments.plans import BASE, TREE, one, plan, refusal
 
 from reslab import disk, store
-from reslab.config.resolve import read_run
+from reslab.config.resolve import read_run, resolve
 from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.experiments.plan import read_plan_file
@@ -270,3 +270,11 @@ def test_without_a_published_table_a_run_is_tagged_by_its_data() -> None:
 def test_planning_writes_nothing(tmp_path: Path) -> None:
     plan()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_parameters_of_an_adapted_net_are_those_that_its_run_will_count() -> None:
+    """ResNet-20's and LoRA's (docs/fine_tuning.md); of timm's nets it is only said to be more."""
+    lora = {"adapter": {"name": "lora", "rank": 4}, "trains": ["adapter", "head"]}
+    [variant] = plan(one(lora)).variants
+    assert variant.params == 269_722 + 25_324
+    assert resolve({**BASE, "model": "timm:resnet18", **lora}, "here").added_params is None

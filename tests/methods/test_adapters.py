@@ -7,6 +7,7 @@ import torch
 from tests.methods.adapted import (
     ADAPTERS,
     NETS,
+    SHAPE,
     adapted,
     adapter,
     images,
@@ -16,9 +17,11 @@ from tests.methods.adapted import (
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reslab.config.adapters import Adapter
+from reslab.config.adapters import Adapter, parameters
+from reslab.config.costs import convolutions
+from reslab.config.zoo import describe
 from reslab.errors import UserError
-from reslab.methods.adapters import framed, is_adapter_parameter, plain_name, trunk
+from reslab.methods.adapters import adapt, framed, is_adapter_parameter, plain_name, trunk
 from reslab.models.nets import build
 
 
@@ -262,3 +265,16 @@ def test_mixed_precision_computes_layers_in_16_bits_and_weights_in_32(
     assert logits.dtype == dtype
     assert torch.allclose(logits.float(), expected, rtol=0, atol=0.05 * float(expected.abs().max()))
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("net", ["resnet20", "resnet50d", "seresnet50", "resnext29_2x64d"])
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_plan_knows_how_many_parameters_an_adapter_adds(net: str, name: str) -> None:
+    """Summed over a net's words, as torch counts them; not of another library's net."""
+    how, described = adapter(name), describe(net)
+    added = parameters(how, convolutions(described, SHAPE[1]), *SHAPE[:2])
+    with torch.device("meta"):
+        made = adapt(build(described), how, SHAPE, 0)
+    assert added == sum(value.numel() for value in own(made).values())
+    unknown = name in ("lora", "parallel", "series")
+    assert (parameters(how, (), *SHAPE[:2]) is None) == unknown

@@ -5,6 +5,7 @@ adapters: Rebuffi et al. 2017 (arXiv 1705.08045) and 2018 (arXiv 1803.10082); pr
 2022 (arXiv 2203.17274); pruning by magnitude: Han et al. 2015 (arXiv 1506.02626).
 """
 
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from pydantic import PositiveInt, model_validator
@@ -112,3 +113,30 @@ def too_large_a_rank(adapter: Adapter, largest: int, where: str) -> str:
         f"rank: {adapter.rank} is more than {where} has, whose weight is a matrix of rank "
         f"{largest}; expected at most {largest}{others}"
     )
+
+
+def parameters(
+    adapter: Adapter, convolutions: tuple[Convolution, ...], channels: int, image_size: int
+) -> int | None:
+    """How many an adapter adds to a net with these convolutions, for square images of `channels`;
+    None where that is not known, since none are."""
+    if adapter.name in ADDED:
+        spatial = (c for c in convolutions if is_spatial(c.kernel))
+        every = convolutions if adapter.name == "lora" and adapter.kernels == "all" else spatial
+        return sum(ADDED[adapter.name](adapter, c) for c in every) if convolutions else None
+    if adapter.width:
+        return channels * 4 * adapter.width * (image_size - adapter.width)
+    return 0
+
+
+def _low_rank(adapter: Adapter, c: Convolution) -> int:
+    assert adapter.rank is not None
+    return adapter.rank * (c.outputs + c.inputs // c.groups * c.kernel**2)
+
+
+ADDED: dict[str, Callable[[Adapter, Convolution], int]] = {
+    "lora": _low_rank,
+    "parallel": lambda _, c: c.outputs * (c.inputs // c.groups),
+    "series": lambda _, c: c.outputs**2 + 2 * c.outputs,
+}
+"""Parameters at each convolution that is adapted; a series adapter's norm has two per channel."""

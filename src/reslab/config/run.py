@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from reslab.config.adapters import Adapter, does_not_adapt
+from reslab.config.adapters import Adapter, does_not_adapt, parameters
 from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
@@ -131,6 +131,15 @@ class RunConfig(Description):
                 f"{MOST_STEPS:,} steps"
             )
         return self
+
+    @property
+    def added_params(self) -> int | None:
+        """Parameters that its adapter adds; None where only the net itself tells."""
+        if self.adapter is None:
+            return 0
+        size = input_size(self)
+        known = convolutions(self.model, size)
+        return parameters(self.adapter, known, self.model.in_channels, size)
 
     @property
     def is_adapted(self) -> bool:

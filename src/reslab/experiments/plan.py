@@ -158,14 +158,16 @@ def _resolved(
 
 
 def _with_costs(variants: Sequence[Variant], where: str) -> tuple[Variant, ...]:
-    """Their costs, of all nets at once: one process counts those of other libraries."""
+    """Their costs, of all nets at once: one process counts those of other libraries, whose
+    adapters' parameters are not known."""
     nets = [(v.configs[0].model, input_size(v.configs[0])) for v in variants]
     try:
         found = costs(nets)
     except Impossible as error:
         label = shortened(variants[nets.index(error.net)].label)
         raise UserError(f"{where}: variants.{label}: model: {error}") from None
-    return tuple(replace(v, **vars(found[net])) for v, net in zip(variants, nets, strict=True))
+    whole = tuple(replace(v, **vars(found[net])) for v, net in zip(variants, nets, strict=True))
+    return tuple(replace(v, params=v.params + (v.configs[0].added_params or 0)) for v in whole)
 
 
 def _config(tree: Tree, options: Options, place: PlaceOf) -> RunConfig:

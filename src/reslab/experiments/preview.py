@@ -40,7 +40,7 @@ def _row(jobs: list[Job], each: float) -> list[str]:
     return [
         f"{variant.label} (a start)" if jobs[0].is_origin else variant.label,
         ", ".join(f"{key}: {_written(key, value)}" for key, value in variant.difference.items()),
-        f"{variant.params:,}",
+        f"{variant.params:,}" + (" + adapter" if config.added_params is None else ""),
         f"{variant.multiply_adds:,}",
         f"{config.scaled_recipe.steps:,}",
         f"{config.epochs:.1f}",
