@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tests.loopback import serving
 
 from reslab import build, disk, store
@@ -159,6 +160,14 @@ def test_one_of_several_state_dicts_is_said_by_its_key(tmp_path: Path) -> None:
     for key, expected in ((None, trained), ("state_dict_ema", averaged)):
         _, held = read_origin(Start(file=str(file), sha256=sha256(file), key=key), tmp_path)
         assert torch.equal(held.tensors["fc.weight"], expected["fc.weight"])
+
+
+def test_a_key_of_a_file_that_holds_one_state_dict_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    save_file(build("resnet8_w8").state_dict(), file)
+    assert read_origin(Start(file=str(file), sha256=sha256(file)), tmp_path)[1].tensors
+    with pytest.raises(UserError, match=r"hold one state dict, and this one no 'ema'; leave the k"):
+        read_origin(Start(file=str(file), sha256=sha256(file), key="ema"), tmp_path)
 
 
 # Another run

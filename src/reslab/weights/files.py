@@ -23,7 +23,7 @@ from torch import Tensor
 
 from reslab import disk, store
 from reslab.errors import UserError
-from reslab.text import printable, shortened
+from reslab.text import printable, quoted, shortened
 from reslab.weights.about import About
 from reslab.weights.names import translate
 from reslab.weights.pickled import Saved, Stored, read_saved
@@ -91,7 +91,14 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     with _in_one_line(path):
         if not os.access(path, os.R_OK):
             raise UserError("you may not read it")
-        return _read_safetensors(path) if _is_safetensors(path) else _read_pickled(path, key)
+        if not _is_safetensors(path):
+            return _read_pickled(path, key)
+        if key is not None:
+            raise UserError(
+                f"safetensors files hold one state dict, and this one no {quoted(key)}; leave the "
+                "key out"
+            )
+        return _read_safetensors(path)
 
 
 @contextmanager
