@@ -83,6 +83,10 @@ def _divisors(number: int) -> str:
     return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
 
 
+TORCHRUN = "TORCHELASTIC_RUN_ID"
+"""Set for processes that torchrun has started."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Which process this is among those of its run."""

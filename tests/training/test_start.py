@@ -12,8 +12,7 @@ from tests.small_runs import MakeRun
 
 from reslab import disk, store
 from reslab.errors import UserError
-from reslab.execution import Execution
-from reslab.training.ranks import TORCHRUN
+from reslab.execution import TORCHRUN, Execution
 from reslab.training.start import _nothing_collected, start
 
 pytestmark = pytest.mark.process

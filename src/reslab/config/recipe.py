@@ -225,17 +225,13 @@ class Recipe(Description):
     loss (Szegedy 2016, arXiv 1512.00567); test losses are of the plain targets."""
 
     @model_validator(mode="after")
-    def _schedule_fits(self) -> Self:
+    def _possible(self) -> Self:
         last = max((self.schedule.warmup_steps, *self.schedule.milestones))
         if last >= self.steps:
             field = "milestones" if self.schedule.milestones else "warmup_steps"
             raise ValueError(
                 f"schedule.{field}: {last} is not before the last step (steps: {self.steps})"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _crops_once(self) -> Self:
         if self.photographs and self.augmentation.crop_padding:
             raise ValueError(
                 f"augmentation.crop_padding: {self.augmentation.crop_padding} is for images of one "

@@ -116,10 +116,6 @@ class RunConfig(Description):
                 f"recipe.augmentation.crop_padding: {padding}; expected at most "
                 f"{facts.image_size - 1}, since a crop of {self.data.name} must meet the image"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_adapted(self) -> Self:
         check_adapter(self.adapter, self.model, input_size(self))
         return self
 

@@ -101,7 +101,8 @@ def publish(plan: Plan, question: str, table: str) -> list[str]:
     offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.why_offline()
     if not offline:
         return _save(plan, question, table, entity)
-    _keep(build(plan, question, table, account.project(), entity), folder, _saved(folder))
+    board = build(plan, question, table, account.project(), entity)
+    disk.write_json(folder / DASHBOARD, {**board.specification(), "saved": _saved(folder)})
     return [
         f"{folder / DASHBOARD}: what W&B would be sent",
         f"not sent, since {offline}; where that is mended: make dashboard NAME={plan.experiment}",
@@ -123,12 +124,8 @@ def _save(plan: Plan, question: str, table: str, entity: str) -> list[str]:
     except Exception as error:  # whatever wandb or the server finds wrong
         hint = f"\n       without {folder / DASHBOARD} new ones are made" if saved else ""
         raise UserError(f"W&B has not saved the dashboard: {error}{hint}") from error
-    _keep(board, folder, saved)
-    return addresses
-
-
-def _keep(board: Dashboard, folder: Path, saved: dict[str, dict[str, str]]) -> None:
     disk.write_json(folder / DASHBOARD, {**board.specification(), "saved": saved})
+    return addresses
 
 
 def _saved(folder: Path) -> dict[str, dict[str, str]]:

@@ -27,8 +27,6 @@ SUPERVISED = "RESLAB_SUPERVISED"
 MEETING = "RESLAB_MEETING"
 """Set for them, too: rank 0's file descriptor of the socket that listens at MASTER_PORT."""
 
-TORCHRUN = "TORCHELASTIC_RUN_ID"
-"""Set for processes that torchrun has started."""
 
 PATIENCE = 10.0
 """Seconds that the other processes have to end by themselves after one has failed."""

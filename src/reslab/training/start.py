@@ -17,10 +17,10 @@ from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig
 from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
-from reslab.execution import Execution, gpus_for, place
+from reslab.execution import TORCHRUN, Execution, gpus_for, place
 from reslab.exhaustion import exhausted
 from reslab.machine import die_with_parent, follow_supervisor
-from reslab.training.ranks import SUPERVISED, TORCHRUN, supervise
+from reslab.training.ranks import SUPERVISED, supervise
 
 SPARED = 4
 """File handles; a file that is written atomically takes three."""

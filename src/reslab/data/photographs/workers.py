@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from reslab.arguments import MOST_PROCESSES, from_environment, whole
 from reslab.errors import UserError
+from reslab.execution import TORCHRUN
 from reslab.machine import available_cores, die_with_parent
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ def default_workers(processes: int = 1) -> int:
     if wish is not None:
         return wish
     share = torch.get_num_threads()
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if TORCHRUN in os.environ:
         share = available_cores() // processes
     return max(0, min(share - 1, MOST_WORKERS))
 
