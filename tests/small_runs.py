@@ -36,7 +36,7 @@ def make_run(tmp_path: Path) -> MakeRun:
     def make(name: str, override: dict[str, Any] | None = None) -> Path:
         config = resolve(merge(merge(SMALL, {}), override or {}), name)
         folder = tmp_path / "runs" / "test" / f"{name}-s{config.seed}-{config.run_id}"
-        store.prepare(folder, config, {"name": name})
+        store.make_folder(folder, config, {"name": name})
         return folder / store.CONFIG
 
     return make

@@ -55,7 +55,7 @@ def finished(name: str, ratio: float, config: dict[str, Any] | None = None, **st
     """A run that took `ratio` times what the model says."""
     device = "gpu" if start.get("device", "cpu").startswith("cuda") else "cpu"
     folder = store.runs_root() / "experiment" / name
-    store.prepare(folder, run(), {})
+    store.make_folder(folder, run(), {})
     if config is not None:
         (folder / store.CONFIG).write_text(dump_yaml(config))
     store.append_start(folder, {"device": "cpu (x86_64)", "devices": 1, "threads": 1, **start})

@@ -65,7 +65,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 Image.fromarray(pixels).save(folder / f"{place}.png")
     config = described(tmp_path / "images")
     folder = tmp_path / "runs" / "test" / "net-s0"
-    store.prepare(folder, config, {})
+    store.make_folder(folder, config, {})
     mean = Normalization("pixel_mean", torch.rand(3, 24, 24), torch.ones(3, 1, 1))
     write_weights(folder / store.CHECKPOINT, config, mean, NAMES)
     disk.write_json(folder / store.RESULT, {**DONE, "step": 10})

@@ -48,7 +48,7 @@ class Lab:
         for seed in range(seeds):
             config = resolve({**tree, "seed": seed}, label)
             folder = self.folder / f"{store.slug(label)}-s{seed}-{config.run_id}"
-            store.prepare(folder, config, {})
+            store.make_folder(folder, config, {})
             folders.append(folder)
         self.variants.append(
             Variant(

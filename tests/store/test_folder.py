@@ -98,7 +98,7 @@ def test_a_label_that_no_folder_could_be_named_by_is_refused(label: str) -> None
 def test_a_prepared_folder_has_a_config_and_an_id_of_its_own(tmp_path: Path) -> None:
     one, other = (tmp_path / place / "plain-20-s0-f666acc217" for place in ("here", "there"))
     for folder in (one, other):
-        store.prepare(folder, CONFIG, {"group": "mnist"})
+        store.make_folder(folder, CONFIG, {"group": "mnist"})
     ids = [disk.read_json(folder / store.TRACKING)["id"] for folder in (one, other)]
     assert all(re.fullmatch(f"{CONFIG.run_id}-[0-9a-f]{{8}}", word) for word in ids)
     assert ids[0] != ids[1]
@@ -109,19 +109,19 @@ def test_a_prepared_folder_has_a_config_and_an_id_of_its_own(tmp_path: Path) -> 
 def test_a_folder_that_is_there_learns_where_its_photographs_have_moved(tmp_path: Path) -> None:
     """Nothing else of a config can differ under the same id; a final run stays as it is."""
     a, b, c = (CONFIG.model_copy(update={"seed": seed}) for seed in range(3))
-    store.prepare(tmp_path, a, {})
+    store.make_folder(tmp_path, a, {})
     tracking = disk.read_json(tmp_path / store.TRACKING)
-    store.prepare(tmp_path, b, {"group": "other"})
+    store.make_folder(tmp_path, b, {"group": "other"})
     assert read_run(tmp_path / store.CONFIG) == b
     assert disk.read_json(tmp_path / store.TRACKING) == tracking
     disk.write_json(tmp_path / store.RESULT, DONE)
-    store.prepare(tmp_path, c, {})
+    store.make_folder(tmp_path, c, {})
     assert read_run(tmp_path / store.CONFIG) == b
 
 
 def test_a_folder_without_a_start_is_pending(tmp_path: Path) -> None:
     assert store.state(tmp_path / "missing") == "pending"
-    store.prepare(tmp_path, CONFIG, {})
+    store.make_folder(tmp_path, CONFIG, {})
     assert store.state(tmp_path) == "pending"
 
 
@@ -368,7 +368,7 @@ def test_a_damaged_error_is_itself_the_reason(tmp_path: Path) -> None:
 def test_a_plan_is_made_whatever_the_files_that_it_does_not_need(tmp_path: Path) -> None:
     for name in (store.TRACKING, store.ENV, store.ERROR, store.METRICS):
         (tmp_path / name).write_text("{torn")
-    store.prepare(tmp_path, CONFIG, {})
+    store.make_folder(tmp_path, CONFIG, {})
     assert read_run(tmp_path / store.CONFIG) == CONFIG
 
 

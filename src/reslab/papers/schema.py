@@ -86,7 +86,7 @@ def _cell(printed: Any) -> Any:
     return {"value": printed} if isinstance(printed, int | float) else printed
 
 
-Fields = Annotated[dict[str, Any], BeforeValidator(flatten)]
+RunFields = Annotated[dict[str, Any], BeforeValidator(flatten)]
 """Fields of a run by their dotted names; nested mappings are flattened."""
 
 
@@ -102,7 +102,7 @@ class Column(Description):
 
     metric: str
     model: str | None = None
-    run: Fields = Field(default_factory=dict)
+    run: RunFields = Field(default_factory=dict)
     accuracy_of: PositiveFloat | None = None
     views: Views | None = None
     no_variant: str | None = None
@@ -119,7 +119,7 @@ class Line(Description):
     params_m: float | None = None
     gmacs: float | None = None
     values: dict[str, Annotated[Cell | None, BeforeValidator(_cell)]] = Field(default_factory=dict)
-    run: Fields = Field(default_factory=dict)
+    run: RunFields = Field(default_factory=dict)
     silent_on: tuple[str, ...] = ()
     protocol: str | None = None
     """How the row's net was trained, where that is not the table's."""
@@ -141,13 +141,13 @@ class Difference(Description):
     row (its protocol's, its net's), without which the sentence is not about it."""
 
     says: str
-    where: Fields = Field(default_factory=dict)
+    where: RunFields = Field(default_factory=dict)
 
 
 class Protocol(Description):
     """How the nets were trained, in the field names of `RunConfig`."""
 
-    run: Fields
+    run: RunFields
     silent_on: tuple[str, ...] = ()
     differs: tuple[Annotated[Difference, _short_for("says")], ...] = ()
     normalization_batch: PositiveInt | None = None

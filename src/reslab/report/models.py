@@ -126,7 +126,7 @@ def as_layers(name: str) -> str:
     )
 
 
-WORDS = {
+LETTERS = {
     "c": "conv", "n": "norm", "a": "activation", "d": "dropout", "b": "scalar bias",
     "m": "3×3 max-pooling", "e": "squeeze-excitation", "s": "learned scale",
     "p": "stochastic depth",
@@ -167,7 +167,7 @@ def _grouped(groups: int, separable: bool) -> str:
 def _layer_names(net: ResNet | DenseNet) -> dict[str, str]:
     """What the letters of a word mean in this net."""
     norm = "bias per channel" if net.norm == "none" else f"{net.norm} norm"
-    return WORDS | {"n": norm, "a": net.activation}
+    return LETTERS | {"n": norm, "a": net.activation}
 
 
 def _drawn(

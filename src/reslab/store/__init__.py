@@ -27,8 +27,8 @@ from reslab.store.folder import flush_metrics as flush_metrics
 from reslab.store.folder import is_locked as is_locked
 from reslab.store.folder import last_step as last_step
 from reslab.store.folder import lock as lock
+from reslab.store.folder import make_folder as make_folder
 from reslab.store.folder import no_start as no_start
-from reslab.store.folder import prepare as prepare
 from reslab.store.folder import read_begun as read_begun
 from reslab.store.folder import read_error as read_error
 from reslab.store.folder import read_metrics as read_metrics

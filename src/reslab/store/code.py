@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
-START = "reslab.training.run"
+TRAINING = "reslab.training.run"
 """What trains a run; whatever it imports decides the result with it."""
 
 
@@ -23,7 +23,7 @@ def code_version() -> str:
 
 def closure() -> set[str]:
     """The modules of this package that the training of a run imports, directly or not."""
-    found, new = set[str](), {START}
+    found, new = set[str](), {TRAINING}
     while new:
         found |= new
         new = {name for module in new for name in _imported(module)} - found

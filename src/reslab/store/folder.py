@@ -113,7 +113,7 @@ def no_start(folder: Path, became: State) -> str | None:
     return None
 
 
-def prepare(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> None:
+def make_folder(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> None:
     """Make a run folder with its config; of one that is there only the config is renewed.
 
     A folder's name has the run's id, so that a config can differ only in where photographs lie.

@@ -22,8 +22,8 @@ from reslab.store.folder import (
     FINAL,
     State,
     experiment_folder,
+    make_folder,
     no_start,
-    prepare,
     runs_root,
     state,
 )
@@ -102,7 +102,7 @@ class Run:
         return f"{self.slug}-s{self.seed}-{self.run_id}"
 
 
-Named = Annotated[Run, PlainValidator(Run.named), PlainSerializer(lambda run: run.name)]
+NamedRun = Annotated[Run, PlainValidator(Run.named), PlainSerializer(lambda run: run.name)]
 """In `plan.json`: a run's name alone."""
 
 
@@ -120,7 +120,7 @@ class Variant:
     params: NonNegativeInt
     multiply_adds: NonNegativeInt
     """For one image of the variant's data set."""
-    runs: tuple[Named, ...]
+    runs: tuple[NamedRun, ...]
 
     @property
     def configs(self) -> tuple[RunConfig, ...]:
@@ -219,7 +219,7 @@ def write_plan(plan: Plan) -> None:
     What kills have left of attempts to write goes.
     """
     for variant, folder, config in plan.runs():
-        prepare(folder, config, _tracking(plan, variant, config))
+        make_folder(folder, config, _tracking(plan, variant, config))
     plan.folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(plan.folder)
     told = SHAPE.dump_python(plan, mode="json")
