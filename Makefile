@@ -20,6 +20,8 @@
 #|   make dashboard NAME=quickstart                   a W&B workspace and report of the experiment
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
 #|                                                    one net: an experiment of one variant
+#|   make train MODEL=python:my_nets.py:Net DATA=cifar10 RECIPE=he2015_cifar
+#|                                                    a class in a file of yours, which is run
 #|   make finetune FOLDER=~/photos MODEL=resnet50     published weights, a new head, your photographs
 #|   make finetune FOLDER=~/photos MODEL=timm:tf_efficientnet_lite0 WEIGHTS=lite0.safetensors TRAINS=head
 #|   make models                                      nets that have a name, and their costs

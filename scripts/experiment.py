@@ -33,7 +33,11 @@ def parser() -> Parser:
     run = commands.add_parser("run", help="train an experiment's runs and print its table")
     run.add_argument("name", help="a file of configs/experiments, without .yaml")
     train = commands.add_parser("train", help="train one net: an experiment of one variant")
-    train.add_argument("--model", required=True, help="a net's name; scripts/models.py lists them")
+    train.add_argument(
+        "--model",
+        required=True,
+        help="a net's name: scripts/models.py; python:FILE.py:NAME, which is run",
+    )
     train.add_argument("--data", required=True, help=DATA)
     train.add_argument("--recipe", required=True, help="a file of configs/recipes, without .yaml")
     finetune = commands.add_parser("finetune", help="train a net on from published weights")

@@ -19,7 +19,7 @@ whom. Any of these names can stand in `make train MODEL=…`, in an experiment's
   python scripts/models.py 'resnet*_w8'       a glob
   python scripts/models.py plain --json       a list of objects: name, params, multiply_adds,
                                               image_size, source, published
-  python scripts/models.py resnet20 --layers  one net as a table of layers (any net, timm:… too)
+  python scripts/models.py resnet20 --layers  one net as a table of layers (any: timm:…, python:…)
   python scripts/models.py resnet20 --draw    one of its units, as papers draw it
 """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from reslab.errors import UserError, listed
-from reslab.text import printable
+from reslab.text import printable, quoted, shortened
 
 Image = tuple[str, int]
 """A file's path relative to the folder, with slashes, and the index of its class."""
@@ -52,6 +52,14 @@ def as_path(word: str) -> Path | None:
         return None
     # abspath, unlike Path.absolute, knows what x/.. is called.
     return Path(os.path.abspath(os.path.expanduser(word)))  # noqa: PTH100, PTH111
+
+
+def absolute(word: str) -> Path:
+    """A path that somebody has written, from where this process is; ~ is their home."""
+    try:
+        return Path(word).expanduser().absolute()
+    except RuntimeError as error:  # ~nobody
+        raise UserError(f"got {quoted(word)}: {shortened(str(error))}") from None
 
 
 def list_folder(

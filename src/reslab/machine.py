@@ -102,7 +102,7 @@ def answers(module: str, asked: Sequence[Any], *options: str) -> list[Any]:
     """What a module of ours answers to each of these, JSON in and out, as a process of its own:
     what is asked for needs torch, and who asks has none. `NoAnswer` where it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", module, *options],
+        [sys.executable, "-P", "-m", module, *options],
         input=json.dumps(asked),
         capture_output=True,
         text=True,

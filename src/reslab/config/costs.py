@@ -1,8 +1,8 @@
 """Parameters and multiply-adds of nets: ours summed over their words, without torch.
 
 A net is walked as it computes: its words (spelling.py) say which layers there are, convolutions.py
-with what they convolve. Nets of other libraries are counted by a process with torch
-(`python -m reslab.models.count`).
+with what they convolve. Nets of other libraries, and of one's own, are counted by a process with
+torch (`python -m reslab.models.count`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 
 from reslab.config import spelling
 from reslab.config.convolutions import STEMS, Convolution, Layer, dense_layer, stem
-from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.nets import DenseNet, Described, Opaque, ResNet
 from reslab.config.spelling import Change, maker
 from reslab.config.trains import ALL, stages, stages_with_training_norms
 from reslab.errors import UserError
@@ -190,18 +190,18 @@ def _walked(net: ResNet | DenseNet, size: int) -> _Walk:
 
 def norm_sides(net: Described, size: int, trains: tuple[str, ...] = ALL) -> frozenset[int]:
     """Sides in pixels of what those of a net's norms read that are in training mode where these
-    words train; none are known of another library's net."""
-    if isinstance(net, Foreign):
+    words train; none are known of a net that is not ours."""
+    if isinstance(net, Opaque):
         return frozenset()
     training = stages_with_training_norms(net, trains)
     return frozenset(side for stage, side in _walked(net, size).norm_sides if stage in training)
 
 
 def convolutions(net: Described, size: int) -> tuple[Convolution, ...]:
-    """A net's convolutions; none are known of another library's net, or of one for which images are
-    too small."""
+    """A net's convolutions; none are known of a net that is not ours, or of one for which images
+    are too small."""
     try:
-        return () if isinstance(net, Foreign) else tuple(_walked(net, size).convolutions)
+        return () if isinstance(net, Opaque) else tuple(_walked(net, size).convolutions)
     except Impossible:  # told where its costs are counted
         return ()
 
@@ -220,18 +220,19 @@ def cost(net: ResNet | DenseNet, size: int) -> Complexity:
 
 
 def costs(nets: Sequence[SizedNet]) -> dict[SizedNet, Complexity]:
-    """Costs of nets; one process counts all that are other libraries' (a few seconds)."""
-    foreign = [net for net in dict.fromkeys(nets) if isinstance(net[0], Foreign)]
-    counted = dict(zip(foreign, counted_by_torch(foreign) if foreign else [], strict=True))
+    """Costs of nets; one process counts all that are not ours (a few seconds)."""
+    opaque = [net for net in dict.fromkeys(nets) if isinstance(net[0], Opaque)]
+    counted = dict(zip(opaque, counted_by_torch(opaque) if opaque else [], strict=True))
     return {
-        net: counted[net] if isinstance(net[0], Foreign) else cost(net[0], net[1]) for net in nets
+        net: counted[net] if isinstance(net[0], Opaque) else cost(net[0], net[1]) for net in nets
     }
 
 
 def counted_by_torch(nets: Sequence[SizedNet]) -> list[Complexity]:
     """Costs of nets in their order, counted with torch in a process of its own.
 
-    `Impossible` for a net that another library does not have, or that cannot take such images.
+    `Impossible` for a net that another library does not have, whose file is not right, or that
+    cannot take such images.
     """
     return [Complexity(**row) for row in _ask(nets)]
 

@@ -1,14 +1,24 @@
-"""Nets as values: residual nets, dense nets, and other libraries' nets by name.
+"""Nets as values: residual nets, dense nets, other libraries' nets by name, and one's own.
 
 A description says everything about a net's shape and initialisation; `models.build` turns it into a
 module. What cannot work is refused here, with its reason. He et al. 2015 (arXiv 1512.03385) and
 2016 (arXiv 1603.05027); the other papers stand beside the fields that come from them.
 """
 
+import math
 from collections.abc import Iterator
+from keyword import iskeyword
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    PositiveInt,
+    model_validator,
+)
 
 from reslab.config.convolutions import BRANCHES, EXPANSION
 from reslab.config.description import (
@@ -18,8 +28,10 @@ from reslab.config.description import (
     NonNegativeInt,
     Not,
     PositiveFraction,
+    Sha256,
 )
 from reslab.config.libraries import Library, refusal, tag_of
+from reslab.config.strict_yaml import spelled
 from reslab.config.words import ORDERS, PROJECTIONS, SHORTCUTS
 
 # Not strict: `Net`'s validator hands over lists where JSON had arrays.
@@ -281,7 +293,17 @@ class DenseNet(Built):
         return self
 
 
-class Foreign(Description):
+class Opaque(Description):
+    """A net of which nothing is known but what it reads and puts out until it is built."""
+
+    in_channels: PositiveInt = 3
+    classes: PositiveInt = 1000
+
+    layers: ClassVar[int] = 50
+    """A middling number, for estimates of time."""
+
+
+class Foreign(Opaque):
     """A net of another library, by its name there; untrained.
 
     Whether the name exists is found out when it is built: looking it up would import torch.
@@ -290,11 +312,6 @@ class Foreign(Description):
     family: Literal["foreign"]
     library: Library
     architecture: str = Field(min_length=1)
-    in_channels: PositiveInt = 3
-    classes: PositiveInt = 1000
-
-    layers: ClassVar[int] = 50
-    """Not known without building it; a middling number for estimates of time."""
 
     @model_validator(mode="after")
     def _untrained(self) -> Self:
@@ -312,6 +329,66 @@ class Foreign(Description):
         return self
 
 
+GIVEN = {"classes": ("num_classes", "classes"), "in_channels": ("in_channels", "in_chans")}
+"""What a net of one's own is given besides its arguments, if it has a parameter of such a name."""
+
+
+def _plain(path: str, value: Any) -> Any:
+    """A value of YAML without a mapping in it; lists become tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(f"{path}.{place}", part) for place, part in enumerate(value))
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError(
+        f"{path}: got {spelled(value)}; expected a number, a word, true, false, null, or a list of "
+        "these"
+    )
+
+
+def _pairs(value: Any) -> tuple[tuple[str, Any], ...]:
+    """The names and values of a mapping, sorted."""
+    if not isinstance(value, dict):
+        raise ValueError(f"got {spelled(value)}; expected a mapping, {{width: 16}}")
+    for name in value:
+        if not name.isidentifier() or iskeyword(name):
+            raise ValueError(f"got {spelled(name)}, which no parameter can be called")
+        for field, names in GIVEN.items():
+            if name in names:
+                raise ValueError(f"{name}: is given by the run, as model.{field}; leave it out")
+    return tuple((name, _plain(name, part)) for name, part in sorted(value.items()))
+
+
+Arguments = Annotated[
+    tuple[tuple[str, Any], ...],
+    PlainValidator(_pairs),
+    PlainSerializer(dict, return_type=dict[str, Any]),
+]
+
+
+class PythonNet(Opaque):
+    """A net of one's own: a class, or a function that makes a net, in a Python file.
+
+    In YAML `python: my_nets.py:Net`. The file is code and is run where the net is built; what it
+    imports is no part of the description.
+    """
+
+    family: Literal["python"]
+    file: str
+    """A path. No part of a run's id."""
+    sha256: Sha256
+    """Of the file."""
+    entrypoint: str
+    """What in it is called: with the arguments, and with those of `GIVEN` that it has."""
+    arguments: Arguments = ()
+
+    @property
+    def name(self) -> str:
+        """my_nets.py:Net, for messages."""
+        return f"{Path(self.file).name}:{self.entrypoint}"
+
+
 def _with_family(value: Any) -> Any:
     """A residual net's family need not be said."""
     return {"family": "resnet", **value} if isinstance(value, dict) else value
@@ -321,9 +398,10 @@ FAMILIES: dict[str, type[Description]] = {
     "resnet": ResNet,
     "densenet": DenseNet,
     "foreign": Foreign,
+    "python": PythonNet,
 }
 
-Described = ResNet | DenseNet | Foreign
+Described = ResNet | DenseNet | Foreign | PythonNet
 """Any net that can be built."""
 
 Net = Annotated[Described, Field(discriminator="family"), BeforeValidator(_with_family)]

@@ -29,7 +29,7 @@ from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, did_you_mean, gathered, located, nearest, together
-from reslab.folders import as_path, is_split, list_folder
+from reslab.folders import absolute, as_path, is_split, list_folder
 from reslab.text import quoted, shortened
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -96,9 +96,10 @@ def _part(tree: Tree, key: str, place: PlaceOf) -> Tree:
     if not isinstance(part, dict):
         found = f"got {spelled(part)}" if key in tree else "is missing"
         raise UserError(f"{place(key)}: {found}; expected a name or a mapping")
-    if not isinstance(part.get("name", ""), str):
-        found = spelled(part["name"])
-        raise UserError(f"{place(f'{key}.name')}: got {found}; expected a word")
+    for word in ("name", "python"):
+        if not isinstance(part.get(word, ""), str):
+            found = spelled(part[word])
+            raise UserError(f"{place(f'{key}.{word}')}: got {found}; expected a word")
     return part
 
 
@@ -185,7 +186,7 @@ def _filled_in(data: Tree, place: PlaceOf) -> Tree:
     if described is None or described.folder is None:
         return data
     with located(place("data.folder")):
-        folder = _absolute(described.folder)
+        folder = absolute(described.folder)
         data = {**data, "folder": str(folder)}
         if described.files is not None:
             return data
@@ -193,13 +194,6 @@ def _filled_in(data: Tree, place: PlaceOf) -> Tree:
         found = list_folder(folder, (), described.per_class, *split)
     counts = Counts(classes=len(found.classes), train=len(found.train), test=len(found.test))
     return {**data, "files": found.digest, "counts": counts.model_dump()}
-
-
-def _absolute(folder: str) -> Path:
-    try:
-        return Path(folder).expanduser().absolute()
-    except RuntimeError as error:  # ~nobody
-        raise UserError(f"got {quoted(folder)}: {shortened(str(error))}") from None
 
 
 def _classes(classes: int | str | list[Any], data: str, known: tuple[str, ...]) -> list[Any]:
@@ -267,7 +261,7 @@ def _whole_start(start: Any, data: Tree) -> Any:
 
 def _looked_at(start: Tree, word: str) -> Tree:
     """A file's tree with its absolute path and its digest; a run's folder is its checkpoint."""
-    path = _absolute(word)
+    path = absolute(word)
     path = path / CHECKPOINT if path.is_dir() else path
     start = {**start, "file": str(path)}
     if start.get("sha256") is not None:
@@ -314,6 +308,8 @@ def resolve_use(tree: Tree, where: str | PlaceOf) -> Use:
     (`model`, `data`, `photographs`, `image_size`). What is left out follows from the data, else
     from the net's name: a net for images of 64 pixels or more reads photographs."""
     place = _place(where)
+    with located(place("")):
+        tree = nested(tree)
     data = _filled_in(_part(tree, "data", place), place) if tree.get("data") else {}
     model = _part(tree, "model", place)
     named = _named_net(model, place) | (_shape(data) if data else {}) | _without_name(model)

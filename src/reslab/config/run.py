@@ -192,11 +192,14 @@ def no_depths(config: RunConfig) -> str | None:
     if config.trains == ("head",):
         return "where the head alone trains, whose rate is the whole"
     if not has_stages(config.model):
-        return "with a net of torchvision, which does not say what its stages are; timm does"
+        return (
+            "with a net of torchvision, or one's own, which does not say what its stages are; "
+            "timm's do"
+        )
     return None
 
 
-WHERE = {"data": {"folder": True}, "start": {"file": True, "url": True}}
+WHERE = {"data": {"folder": True}, "start": {"file": True, "url": True}, "model": {"file": True}}
 """Fields that say where something lies whose content is described beside them."""
 
 

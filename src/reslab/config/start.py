@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from reslab.config.data import Data
-from reslab.config.description import Description, Not
+from reslab.config.description import Description, Not, Sha256
 
 ORIGINS = ("file", "url", "name", "run")
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$")]
 
 Head = Literal["zeros", "new", "kept"]

@@ -270,6 +270,8 @@ def nested(tree: Tree, prefix: str = "") -> Tree:
         path = f"{prefix}{head}"
         value = {rest: value} if rest else value
         part = nested(value, f"{path}.") if isinstance(value, dict) else value
+        if path == "model" and isinstance(part, dict):
+            part = _named(part)
         is_part = bool(rest) or isinstance(value, Part)
         if head in whole:
             is_part = is_part and isinstance(whole[head], Part)
@@ -290,7 +292,7 @@ def _united(one: Any, other: Any, path: str) -> Tree:
 
 
 def _laid_over(base: Tree, override: Tree) -> Tree:
-    merged = type(base)(base)
+    merged = type(base)(_without_arguments(base) if _leaves_python(base, override) else base)
     for key, value in override.items():
         here = _unshortened(merged.get(key), value)
         value = value if key in VALUES else _unshortened(value, here)
@@ -298,6 +300,34 @@ def _laid_over(base: Tree, override: Tree) -> Tree:
             value = _laid_over(here if isinstance(here, dict) else {}, value)
         merged[key] = value
     return merged
+
+
+IN_PYTHON = "python:"
+"""The name of a net in a Python file begins so; its arguments are that net's alone."""
+
+
+def _leaves_python(base: Tree, override: Tree) -> bool:
+    """Whether a net that stands in a Python file gives way to one that does not."""
+    was, becomes = base.get("name"), override.get("name")
+    return (
+        isinstance(was, str)
+        and isinstance(becomes, str)
+        and (was.startswith(IN_PYTHON) > becomes.startswith(IN_PYTHON))
+    )
+
+
+def _without_arguments(net: Tree) -> Tree:
+    return {key: value for key, value in net.items() if key != "arguments"}
+
+
+def _named(net: Tree) -> Tree:
+    """A net's tree in which `python: FILE:NAME` is `name: python:FILE:NAME`."""
+    if not isinstance(word := net.get("python"), str):
+        return net
+    if "name" in net:
+        raise UserError(_twice("model", net["name"], f"{IN_PYTHON}{word}"))
+    others = {key: value for key, value in net.items() if key != "python"}
+    return type(net)({"name": f"{IN_PYTHON}{word}", **others})
 
 
 def _unshortened(part: Any, beside: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.nets import DenseNet, Described, Foreign, Opaque, PythonNet, ResNet
 from reslab.errors import did_you_mean
 from reslab.text import quoted
 
@@ -48,21 +48,21 @@ Trains = Annotated[
 
 STAGES: dict[type, str] = {ResNet: "layer", DenseNet: "block"}
 """What a family calls what follows its stem, and counts from 1: torchvision's names. A dense net's
-transition belongs to the block before it. Of other libraries' nets nothing is known before they are
-built."""
+transition belongs to the block before it. Of nets that are not ours nothing is known before they
+are built."""
 
 
 def stages(net: Described) -> tuple[str, ...]:
     """The words for a net's stages, in the order in which images run through them; none where they
     are not known before the net is built."""
-    if isinstance(net, Foreign):
+    if isinstance(net, Opaque):
         return ()
     return "stem", *(f"{STAGES[type(net)]}{stage + 1}" for stage in range(len(net.units)))
 
 
 def has_stages(net: Described) -> bool:
-    """Whether anybody says what the net's stages are: of other libraries' timm does."""
-    return not isinstance(net, Foreign) or net.library == "timm"
+    """Whether anybody says what the net's stages are: of nets that are not ours timm does."""
+    return not isinstance(net, Opaque) or (isinstance(net, Foreign) and net.library == "timm")
 
 
 def stages_with_training_norms(net: Described, words: tuple[str, ...]) -> frozenset[str]:
@@ -91,12 +91,19 @@ def does_not_train(words: tuple[str, ...], net: Described, adapted: bool) -> str
     return None
 
 
+NO_STAGES: dict[type, str] = {
+    Foreign: "; torchvision does not say what the stages of its nets are, timm does",
+    PythonNet: "; of a net of one's own nobody says what its stages are",
+}
+"""Why a word for a stage is about nothing in a net without any."""
+
+
 def unknown(word: str, net: Described, found: tuple[str, ...]) -> str:
     """What is told of a word that a net with these stages does not know."""
     known = list(dict.fromkeys((*GENERAL, *found)))
     hint = did_you_mean(word, known)
     if not has_stages(net):
-        hint = "; torchvision does not say what the stages of its nets are, timm does"
+        hint = NO_STAGES[type(net)]
     elif not found:
         known += ["stem", "layer1", "…"]
     return f"the net has no {quoted(word)}{hint}; expected {', '.join(known)}"

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from reslab.config.libraries import LIBRARIES, elsewhere, library_names, refusal, tag_of
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.python import python_net
+from reslab.config.strict_yaml import IN_PYTHON
 from reslab.errors import UserError, nearest
 from reslab.text import LONG, quoted, shortened
 
@@ -329,15 +331,18 @@ def describe(name: str) -> Described:
     """The description of a named net; `UserError` with the nearest names for an unknown one.
 
     `timm:<name>` and `torchvision:<name>` are other libraries' nets for three channels and 1,000
-    classes; whether they exist is found out when they are built.
+    classes; whether they exist is found out when they are built. `python:<file>:<name>` is a net of
+    one's own.
     """
     if name in ZOO:
         return ZOO[name].description
+    if name.startswith(IN_PYTHON):
+        return python_net(name.removeprefix(IN_PYTHON))
     library, colon, architecture = name.partition(":")
     if not colon:
         raise UserError(_unknown(name))
     if library not in LIBRARIES or not architecture:
-        expected = "expected timm:<name> or torchvision:<name>"
+        expected = "expected timm:<name> or torchvision:<name>, or python:<file>:<name>"
         raise UserError(f"no net is called {quoted(name)}; {expected}")
     if tag_of(architecture):
         raise UserError(refusal(library, shortened(architecture)))

@@ -1,7 +1,7 @@
 """Runs that could not begin with the weights that they start from, all told before any starts.
 
 What fits is seen in tensors, so a process with torch looks (training/rehearsal.py); it is asked
-only where runs that have not begun start from weights, or adapt another library's net.
+only where runs that have not begun start from weights, or adapt a net that is not ours.
 """
 
 import sys
@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from reslab import store
-from reslab.config.nets import Foreign
+from reslab.config.nets import Opaque
 from reslab.errors import NEXT, UserError
 from reslab.experiments.fetch import labels, missing, without
 from reslab.experiments.jobs import Job
@@ -44,7 +44,7 @@ def to_rehearse(jobs: Sequence[Job]) -> list[Job]:
 
 def _is_open(job: Job) -> bool:
     config = job.config
-    return config.start is not None or (isinstance(config.model, Foreign) and config.is_adapted)
+    return config.start is not None or (isinstance(config.model, Opaque) and config.is_adapted)
 
 
 def _reasons(asked: Sequence[Job], jobs: Sequence[Job]) -> list[str | None]:

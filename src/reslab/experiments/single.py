@@ -6,6 +6,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config.origins import weights_of
+from reslab.config.strict_yaml import IN_PYTHON
 from reslab.errors import UserError, located
 from reslab.experiments.file import Experiment
 from reslab.folders import as_path
@@ -19,10 +20,15 @@ def train_experiment(model: str, data: str, recipe: str) -> tuple[str, Experimen
     """The name and the experiment of `make train`."""
     folder = as_path(data)
     called = printable(folder.name) if folder else data
-    base = {"data": data, "recipe": recipe}
-    return f"train-{store.slug(f'{model} {called} {recipe}')}", Experiment(
-        title=f"{model} on {called}", base=base, variants={model: {"model": model}}
+    base, label = {"data": data, "recipe": recipe}, _label(model)
+    return f"train-{store.slug(f'{label} {called} {recipe}')}", Experiment(
+        title=f"{label} on {called}", base=base, variants={label: {"model": model}}
     )
+
+
+def _label(model: str) -> str:
+    """A net's name; of one's own the file without its folder."""
+    return Path(model.removeprefix(IN_PYTHON)).name if model.startswith(IN_PYTHON) else model
 
 
 def finetune_experiment(
@@ -42,11 +48,12 @@ def finetune_experiment(
     }
     if trains:
         base["trains"] = re.split(r"[,\s]+", trains.strip())
-    name = store.slug(" ".join(filter(None, (model, called, recipe, trains))))
+    label = _label(model)
+    name = store.slug(" ".join(filter(None, (label, called, recipe, trains))))
     return f"finetune-{name}", Experiment(
-        title=f"{model}, fine-tuned on {called}",
+        title=f"{label}, fine-tuned on {called}",
         base=base,
-        variants={model: {"model": _without_tag(model)}},
+        variants={label: {"model": _without_tag(model)}},
     )
 
 
@@ -61,7 +68,7 @@ def _folder(word: str) -> Path:
 
 
 def _without_tag(model: str) -> str:
-    return model.partition(".")[0]
+    return model if model.startswith(IN_PYTHON) else model.partition(".")[0]
 
 
 def _published(model: str) -> str:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from reslab import disk, store
 from reslab.config.data import Data, TestedOn, facts_of
 from reslab.config.nets import Described
+from reslab.config.python import beside
 from reslab.config.resolve import read_run
 from reslab.config.use import Use
 from reslab.config.views import center_sides
@@ -156,7 +157,7 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
 def _known_use(path: Path, about: About | None) -> Use | None:
     """Of a run folder its own description, which knows where photographs have moved to."""
     if (path / store.CONFIG).exists():
-        return Use.of_run(read_run(path / store.CONFIG))
+        return beside(Use.of_run(read_run(path / store.CONFIG)), path)
     return about.use if about else None
 
 

@@ -8,7 +8,9 @@ float64 of a run in 64-true; but onnx is float32, since onnxruntime has no other
 
 import copy
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -17,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from reslab import disk
+from reslab.config.nets import PythonNet
+from reslab.config.python import keep_source, source
 from reslab.data.batches import dtype_of
 from reslab.errors import UserError
 from reslab.inference.formats import FORMATS
@@ -57,7 +61,7 @@ def export(
     elif about.use.adapter and form == "torchvision":
         raise UserError(f"{weights}: torchvision has no names for adapters; merge them")
     images = example(about)
-    with disk.replacing(file) as temporary:
+    with _with_code(about, form, file) as about, disk.replacing(file) as temporary:
         CONVERTERS[form].write(temporary, net, about, images)
         difference = _difference(CONVERTERS[form].read(temporary, about), net, images)
         if not difference <= TOLERANCE:
@@ -66,6 +70,35 @@ def export(
                 f"{difference:.1e} of the largest; nothing was written"
             )
     return difference
+
+
+@contextmanager
+def _with_code(about: About, form: str, file: Path) -> Iterator[About]:
+    """With the code of a net of one's own beside the file, under its name; a file that is there and
+    is another one is refused. Of the other forms no net is built."""
+    net = about.use.model
+    if form != "safetensors" or not isinstance(net, PythonNet):
+        yield about
+        return
+    path = file.with_suffix(".py")
+    moved = net.model_copy(update={"file": str(path.absolute())})
+    if was_there := path.exists():
+        _refuse_other_code(path, source(net))
+    keep_source(net, path)
+    try:
+        yield replace(about, config=about.config.model_copy(update={"model": moved}))
+    except BaseException:
+        if not was_there:
+            path.unlink()
+        raise
+
+
+def _refuse_other_code(path: Path, code: bytes) -> None:
+    if path.read_bytes() != code:
+        raise UserError(
+            f"{path} is there, where the code of the net would lie, and is another file; export "
+            "under another name"
+        )
 
 
 def example(about: About) -> Tensor:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from reslab.config.nets import PythonNet
 from reslab.config.use import Use
 from reslab.errors import UserError, located
 from reslab.methods.materialise import plain_tensors, restore
@@ -20,6 +21,8 @@ from reslab.weights.near import what_fits
 def load(path: str | Path, *, keep_adapters: bool = False) -> nn.Module:
     """The net of a run folder, of one of our checkpoints or of what scripts/export.py made of it
     as safetensors, with its weights, in evaluation mode.
+
+    Of a net of one's own the file beside the weights is run: it is code.
 
     A net that was adapted is merged into a plain one, unless its adapters are to be kept.
 
@@ -65,6 +68,8 @@ def net_with(path: Path, use: Use, weights: Weights) -> nn.Module:
 
     `UserError` lists what does not fit, and says what does.
     """
+    if isinstance(use.model, PythonNet):
+        print(f"runs {use.model.file}, the code of the net", file=sys.stderr)
     if weights.remark:
         print(weights.remark, file=sys.stderr)
     with located(str(path)):

@@ -2,8 +2,8 @@
 `RunConfig.trains` for places.
 
 Of our nets the children say it, of timm's its coarse matcher of groups, from which come the layer-
-wise rates of BEiT (Bao et al. 2021, arXiv 2106.08254) too. torchvision says nothing of its nets: of
-these, all but the head is one part.
+wise rates of BEiT (Bao et al. 2021, arXiv 2106.08254) too. torchvision says nothing of its nets,
+and nobody of one's own: of these, all but the head is one part.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.nets import DenseNet, Described, Foreign, PythonNet, ResNet
 from reslab.config.trains import stages
 from reslab.methods.adapters import PROMPT
 from reslab.weights.head import head_of
@@ -78,10 +78,11 @@ def _groups(net: nn.Module) -> dict[str, int]:
     return {name: 0 if name == PROMPT else numbers[name] for name in names}
 
 
-def torchvision_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
-    """The head and the trunk."""
-    head = head_of(net)
-    return {name: "head" if name in head else TRUNK for name, _ in net.named_parameters()}
+def head_and_trunk(net: nn.Module, described: Foreign | PythonNet) -> dict[str, str]:
+    """The head, if what seems to be it puts out logits, and the trunk."""
+    head = {name: p for name, p in net.named_parameters() if name in head_of(net)}
+    found = head if any(len(p) == described.classes for p in head.values()) else {}
+    return {name: "head" if name in found else TRUNK for name, _ in net.named_parameters()}
 
 
 Stages = Callable[[nn.Module, Any], dict[str, str]]
@@ -90,6 +91,7 @@ BY_FAMILY: dict[str, Stages] = {
     "resnet": own_stages,
     "densenet": own_stages,
     "timm": timm_stages,
-    "torchvision": torchvision_stages,
+    "torchvision": head_and_trunk,
+    "python": head_and_trunk,
 }
 """Of our nets, and of other libraries'."""

@@ -79,6 +79,12 @@ def parameters_by_word(net: nn.Module, described: Described, words: Words) -> di
 def _about_nothing(word: str, net: nn.Module, described: Described) -> str:
     if word in (*KINDS, "adapter"):
         return f"trains: {word}: the net has none"
+    if word == "head":
+        return (
+            f"trains: head: no layer is found that puts out the logits of {described.classes:,} "
+            "classes: what get_classifier returns, else fc, else the last linear layer, else the "
+            "last convolution"
+        )
     stages = dict.fromkeys(stage_of_each(net, described).values())
     return f"trains: {unknown(word, described, tuple(stages))}"
 

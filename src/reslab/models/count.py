@@ -1,4 +1,5 @@
-"""Costs of nets as torch counts them, on its meta device: nothing is computed.
+"""Costs of nets as torch counts them, on its meta device: nothing is computed, but by nets of one's
+own.
 
 Multiply-adds are torch's own FLOP count halved: convolutions and linear layers, as papers count.
 
@@ -6,9 +7,10 @@ Multiply-adds are torch's own FLOP count halved: convolutions and linear layers,
 
 reads a list of {"description": {…}, "image_size": n} and prints a list of {"params": …,
 "multiply_adds": …}, with `--layers` a list of layers for each, or in words why a net is impossible;
-config/costs.py asks it for nets of other libraries.
+config/costs.py asks it for nets of other libraries, and of one's own.
 """
 
+import contextlib
 import copy
 import json
 import sys
@@ -22,27 +24,38 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.config.costs import Complexity
-from reslab.config.nets import Described, Net
+from reslab.config.nets import Described, Net, PythonNet
 from reslab.errors import UserError, exit_code
 from reslab.models.nets import build
+from reslab.models.python import refuse_unfit
 
 NET: TypeAdapter[Described] = TypeAdapter(Net)
 
 
-def complexity(net: nn.Module, shape: tuple[int, int, int]) -> Complexity:
+def complexity_of(net: nn.Module, description: Described, image_size: int) -> Complexity:
+    """Costs of a built net at square images of `image_size` pixels; `UserError` for one of one's
+    own that does not do what its description says."""
+    shape = description.in_channels, image_size, image_size
+    if isinstance(description, PythonNet):  # it may look at numbers, of which meta has none
+        refuse_unfit(net, description, image_size)
+        return complexity(net, shape, "cpu")
+    return complexity(net, shape)
+
+
+def complexity(net: nn.Module, shape: tuple[int, int, int], device: str = "meta") -> Complexity:
     """Costs of `net` for one image of `shape` (C, H, W). A copy is counted; `net` is untouched."""
-    counter = flops_counted(copy.deepcopy(net).to("meta"), shape)
+    counter = flops_counted(copy.deepcopy(net).to(device), shape)
     params = sum(parameter.numel() for parameter in net.parameters())
     return Complexity(params, counter.get_total_flops() // 2)
 
 
 def flops_counted(net: nn.Module, shape: tuple[int, int, int]) -> FlopCounterMode:
-    """What torch counts while `net`, on the meta device, evaluates one image of `shape`."""
-    dtype = next(net.parameters()).dtype
+    """What torch counts while `net` evaluates one image of `shape`, where it is."""
+    first = next(net.parameters())
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():
-            net.eval()(torch.empty(1, *shape, dtype=dtype, device="meta"))
+            net.eval()(torch.zeros(1, *shape, dtype=first.dtype, device=first.device))
     except (AssertionError, RuntimeError) as error:
         raise UserError(f"the net cannot take images of shape {shape}: {error}") from None
     return counter
@@ -52,7 +65,7 @@ def count(description: Described, image_size: int) -> Complexity:
     """Costs of the net that a description stands for, at square images of `image_size` pixels."""
     with torch.device("meta"):
         net = build(description)
-    return complexity(net, (description.in_channels, image_size, image_size))
+    return complexity_of(net, description, image_size)
 
 
 def layers(description: Described, image_size: int) -> list[list[str | int]]:
@@ -60,6 +73,8 @@ def layers(description: Described, image_size: int) -> list[list[str | int]]:
     layer in the order in which they run; parameters are a layer's own, not its children's."""
     with torch.device("meta"):
         net = build(description)
+    if isinstance(description, PythonNet):
+        refuse_unfit(net, description, image_size)
     ran: list[tuple[str, nn.Module, str]] = []
 
     def record(name: str, layer: nn.Module, _: Any, output: Any) -> None:
@@ -112,7 +127,9 @@ def main() -> None:
     asked = json.load(sys.stdin)
     nets = [(NET.validate_json(json.dumps(a["description"])), a["image_size"]) for a in asked]
     ask = layers if "--layers" in sys.argv else count
-    json.dump([answer(ask, *net) for net in nets], sys.stdout)
+    with contextlib.redirect_stdout(sys.stderr):  # what a net of one's own prints
+        answers = [answer(ask, *net) for net in nets]
+    json.dump(answers, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from typing import Any
 from torch import nn
 
 from reslab.config import spelling
-from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.nets import DenseNet, Described, Foreign, PythonNet, ResNet
 from reslab.config.zoo import describe
 from reslab.models.dense import dense
 from reslab.models.foreign import foreign
 from reslab.models.layers import convolutions
+from reslab.models.python import python_net
 from reslab.models.stem_and_head import head, initialize, stem
 from reslab.models.units import Unit, alphabet, spell, unit
 
@@ -49,6 +50,7 @@ BUILDERS: dict[type, Callable[[Any], nn.Module]] = {
     ResNet: residual,
     DenseNet: dense,
     Foreign: foreign,
+    PythonNet: python_net,
 }
 
 

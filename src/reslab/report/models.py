@@ -13,6 +13,7 @@ from reslab.config.costs import Complexity, cost, counted_by_torch, layers_by_to
 from reslab.config.libraries import LIBRARIES
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.spelling import Word, word
+from reslab.config.strict_yaml import IN_PYTHON
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers.published import counts
@@ -31,9 +32,9 @@ def matching(pattern: str) -> list[str]:
     is_glob = any(sign in pattern for sign in "*?[")
     glob = pattern if is_glob else f"*{pattern}*"
     names = [name for name in ZOO if fnmatch(name, glob)]
-    if not names and pattern.partition(":")[0] in LIBRARIES:
+    if not names and pattern.startswith((IN_PYTHON, *map("{}:".format, LIBRARIES))):
         raise UserError(
-            f"{pattern} is another library's net and not among those listed here; its layers: "
+            f"{pattern} is a net from elsewhere and not among those listed here; its layers: "
             f"python scripts/models.py {pattern} --layers"
         )
     if not names:

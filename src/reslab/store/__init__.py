@@ -25,6 +25,7 @@ from reslab.store.folder import evaluations as evaluations
 from reslab.store.folder import experiment_folder as experiment_folder
 from reslab.store.folder import flush_metrics as flush_metrics
 from reslab.store.folder import is_locked as is_locked
+from reslab.store.folder import keep_net as keep_net
 from reslab.store.folder import last_step as last_step
 from reslab.store.folder import lock as lock
 from reslab.store.folder import make_folder as make_folder

@@ -7,7 +7,7 @@ A run folder holds `config.yaml` and `tracking.json` from the start; training ad
 list, one entry per start), `start.json` (what it began with, if not from scratch), `metrics.jsonl`,
 `last.ckpt`, `lock`, `error.json` and, last of all, `result.json`, which is never rewritten; the
 launcher adds `log.txt`. Evaluations with other views of the test images add files of their own,
-`eval-ten_crop.json`.
+`eval-ten_crop.json`. A net of one's own has its Python file there.
 """
 
 import contextlib
@@ -19,7 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from reslab.config.nets import PythonNet
 from reslab.config.origins import CHECKPOINT, CONFIG
+from reslab.config.python import beside, keep_source
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import dump_yaml
 from reslab.disk import (
@@ -125,6 +127,15 @@ def make_folder(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> No
         tracking_of(folder, config.run_id, tracking)
     if not (folder / RESULT).exists():
         write_text(folder / CONFIG, dump_yaml(config.model_dump(mode="json")))
+        keep_net(folder, config)
+
+
+def keep_net(folder: Path, config: RunConfig) -> RunConfig:
+    """The run with the copy of its net's file in its folder, which is made if it is not there; any
+    run but one of a net of one's own as it is."""
+    if isinstance(config.model, PythonNet):
+        keep_source(config.model, folder / Path(config.model.file).name)
+    return beside(config, folder)
 
 
 def tracking_of(folder: Path, run_id: str, new: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ reads a list of {"config": {…}, "folder": "…"}, of a run that starts from on
 experiments/rehearse.py asks it.
 """
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import nn
 
 from reslab import store
 from reslab.config.data import facts_of
-from reslab.config.nets import Foreign
+from reslab.config.nets import Opaque
 from reslab.config.run import RunConfig, input_size
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError, exit_code, located
@@ -37,7 +38,7 @@ Parent = tuple[RunConfig, Path]
 def rehearse(config: RunConfig, folder: Path, parent: Parent | None = None) -> None:
     """Begin a run, but for the numbers. `UserError` where it would."""
     begun = begin(config, folder, None) if parent is None else after(config, *parent)
-    with torch.device("cpu" if isinstance(config.model, Foreign) else "meta"):
+    with torch.device("cpu" if isinstance(config.model, Opaque) else "meta"):
         materialise(config, begun.load)
 
 
@@ -99,7 +100,9 @@ def _read(row: dict[str, Any]) -> Parent:
 
 def main() -> None:
     """Answer the runs on standard input."""
-    json.dump([answer(row) for row in json.load(sys.stdin)], sys.stdout)
+    with contextlib.redirect_stdout(sys.stderr):  # what a net of one's own prints
+        answers = [answer(row) for row in json.load(sys.stdin)]
+    json.dump(answers, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from torch import nn
 
 from reslab import disk, store
 from reslab.config.data import facts_of
+from reslab.config.nets import PythonNet
 from reslab.config.run import RunConfig, input_size
 from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module
@@ -27,7 +28,7 @@ from reslab.methods.adapters import adaptation
 from reslab.methods.materialise import materialise
 from reslab.methods.trains import trainable, what_trains
 from reslab.mirror.logger import Tracking, finish
-from reslab.models.count import complexity
+from reslab.models.count import complexity_of
 from reslab.models.precision import default_device, set_precision
 from reslab.text import counted
 from reslab.training.beginning import begin
@@ -68,11 +69,12 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     checkpoint = folder / store.CHECKPOINT
     resumed = checkpoint if checkpoint.exists() else None
     begun = begin(config, folder, resumed)
-    net = materialise(config, begun.load).to(memory_format=torch.channels_last)  # the fastest
-    size = input_size(config)
+    net = materialise(config, begun.load)
+    if not isinstance(config.model, PythonNet):  # whose .view may need the usual order
+        net = net.to(memory_format=torch.channels_last)  # the fastest
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
-    costs = vars(complexity(net, (config.model.in_channels, size, size)))
+    costs = vars(complexity_of(net, config.model, input_size(config)))
     if config.is_adapted:
         costs["trainable"] = trainable(net)
     trainer = make_trainer(config, folder, execution, costs)

@@ -40,7 +40,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     refuse_single_values(config, execution, max(here.ranks, execution.devices))
 
     def train() -> int:
-        return _recorded(folder, lambda: _run(config, folder, execution))
+        return _recorded(folder, lambda: _run(store.keep_net(folder, config), folder, execution))
 
     if SUPERVISED in os.environ:
         follow_supervisor()

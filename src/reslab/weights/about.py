@@ -7,7 +7,7 @@ and tensors in a checkpoint, and is read through a description: files come from 
 import json
 import math
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from torch import Tensor
 
+from reslab.config.python import beside
 from reslab.config.resolve import problems
 from reslab.config.run import RunConfig
 from reslab.config.use import Use
@@ -39,11 +40,12 @@ class About:
     def as_json(self) -> str:
         """One line; `from_json` gives back equal values, bit for bit.
 
-        Of a folder of one's own only the name is told, not where it lies.
+        Of a folder and of a net of one's own only the name is told, not where they lie.
         """
         config = self.config.model_dump(mode="json")
-        if config["data"] and config["data"]["folder"]:
-            config["data"]["folder"] = Path(config["data"]["folder"]).name
+        for part, field in ((config["data"], "folder"), (config["model"], "file")):
+            if part and part.get(field):
+                part[field] = Path(part[field]).name
         return json.dumps(
             {
                 "config": config,
@@ -53,6 +55,10 @@ class About:
             ensure_ascii=False,
             allow_nan=False,
         )
+
+    def beside(self, folder: Path) -> "About":
+        """The same with the code of a net of one's own in a folder, under its name."""
+        return replace(self, config=beside(self.config, folder))
 
     @classmethod
     def from_json(cls, text: str, whitening: Tensor | None = None) -> "About":

@@ -81,7 +81,8 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     """The weights in a run folder, a checkpoint, a safetensors file or a state dict.
 
     `key` is the dotted path to a state dict in a file that has several. Tensors and plain values
-    are read and nothing is unpickled. `UserError`, a short one, for anything else.
+    are read and nothing is unpickled; the code of a net of one's own is the file beside them.
+    `UserError`, a short one, for anything else.
     """
     path = path / store.CHECKPOINT if path.is_dir() else path
     if not path.exists():
@@ -91,14 +92,19 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     with _in_one_line(path):
         if not os.access(path, os.R_OK):
             raise UserError("you may not read it")
-        if not _is_safetensors(path):
-            return _read_pickled(path, key)
-        if key is not None:
-            raise UserError(
-                f"safetensors files hold one state dict, and this one no {quoted(key)}; leave the "
-                "key out"
-            )
-        return _read_safetensors(path)
+        found = _read(path, key)
+    return found if found.about is None else replace(found, about=found.about.beside(path.parent))
+
+
+def _read(path: Path, key: str | None) -> Weights:
+    if not _is_safetensors(path):
+        return _read_pickled(path, key)
+    if key is not None:
+        raise UserError(
+            f"safetensors files hold one state dict, and this one no {quoted(key)}; leave the "
+            "key out"
+        )
+    return _read_safetensors(path)
 
 
 @contextmanager

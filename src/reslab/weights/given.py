@@ -68,7 +68,9 @@ NOTHING = Given()
 def add_options(parser: ArgumentParser) -> None:
     """What every script that takes weights understands; `given` reads it."""
     told = parser.add_argument_group("what the weights are, where the file does not say it")
-    told.add_argument("--model", metavar="NAME", help="their net: make models; timm:NAME")
+    told.add_argument(
+        "--model", metavar="NAME", help="their net: make models; timm:NAME; python:FILE.py:NAME"
+    )
     told.add_argument(
         "--set",
         action="append",

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from reslab.config.costs import cost
-from reslab.config.nets import Described, Foreign, ResNet
+from reslab.config.nets import Described, Opaque, ResNet
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 from reslab.models.nets import build
@@ -42,7 +42,7 @@ def refuse_misfit(net: Described, tensors: Mapping[str, Tensor]) -> None:
     try:
         expected = skeleton(net)
     except UserError:
-        if isinstance(net, Foreign):  # some of theirs look at their numbers while they are built
+        if isinstance(net, Opaque):  # some look at their numbers while they are built
             return
         raise
     if lines := misfits(expected, under_names(expected, tensors)):
@@ -55,12 +55,12 @@ MOST_SIDE = 50_000
 
 def _as_deep(net: Described, tensors: Mapping[str, Tensor]) -> bool:
     """Every unit has a tensor."""
-    return isinstance(net, Foreign) or sum(net.units) <= len(tensors)
+    return isinstance(net, Opaque) or sum(net.units) <= len(tensors)
 
 
 def what_fits(net: Described, tensors: Mapping[str, Tensor]) -> str | None:
     """`--set model.shortcut=B` or `--model resnet50`: what to say in place of `net`."""
-    if isinstance(net, Foreign):
+    if isinstance(net, Opaque):
         return _zoo_net(tensors)
     sizes = sizes_of(net, tensors)
     sized = _changed(net, sizes)

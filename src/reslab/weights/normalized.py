@@ -7,7 +7,7 @@ net's architecture says it, as timm and torchvision have it.
 from typing import Any
 
 from reslab.config.libraries import library_names
-from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.nets import DenseNet, Described, Foreign, Opaque, ResNet
 from reslab.config.origins import TABLE, published, torchvision_weights
 from reslab.config.recipe import IMAGENET, MeanAndStd
 from reslab.config.run import RunConfig, input_size
@@ -71,17 +71,19 @@ def of_digest(digest: str) -> MeanAndStd | None:
 
 
 def of_architecture(net: Described) -> MeanAndStd | None:
-    """What a library's own weights of such a net were trained with; None for nets of small images,
-    which have no convention."""
+    """What a library's own weights of such a net were trained with; None for nets of small images
+    and of one's own, which have no convention."""
     if isinstance(net, Foreign):
         return _of_timm(net.architecture) if net.library == "timm" else IMAGENET
+    if isinstance(net, Opaque):
+        return None
     for name, row in ZOO.items():
         if row.image_size >= 224 and _without_ends(row.description) == _without_ends(net):
             return IMAGENET if name in library_names("torchvision") else _of_timm(name)
     return None
 
 
-def _without_ends(net: ResNet | DenseNet | Foreign) -> dict[str, Any]:
+def _without_ends(net: ResNet | DenseNet) -> dict[str, Any]:
     return net.model_dump(exclude={"in_channels", "classes"})
 
 

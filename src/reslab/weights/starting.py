@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reslab.config.nets import Described, Foreign
+from reslab.config.nets import Described, Opaque
 from reslab.config.run import RunConfig
 from reslab.config.start import Start
 from reslab.data.normalize import Normalization
@@ -155,7 +155,7 @@ def _told(lines: list[str], described: Described, tensors: Mapping[str, Tensor])
     """What does not fit, and what would; a head's classes are nobody's mistake."""
     text = "\n".join(["the weights do not fit the net", *lines])
     sized = described
-    if not isinstance(described, Foreign):
+    if not isinstance(described, Opaque):
         sized = described.model_copy(update=sizes_of(described, tensors))
     near = what_fits(sized, tensors)
     if not near:
