@@ -1,5 +1,9 @@
 """A plan's runs may start from others of its runs: by id, in order, and never in a circle."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +177,25 @@ def test_what_rests_on_a_failed_run_is_blocked_and_trained_once_that_is_mended()
     broken.unlink()
     assert launch.launch(jobs_of(found), [Slot((), 1)], found.options) == {}
     assert set(states(found).values()) == {"done"}
+
+
+@pytest.mark.process
+def test_what_rests_on_a_killed_run_waits_and_is_trained_after_that_has_gone_on(
+    repository: Path,
+) -> None:
+    found = plan(
+        tree(all={}, head={"start": {"variant": "all"}, "trains": "head"}), seeds=1, budget=2
+    )
+    store.write_plan(found)
+    folder = of(found, "all").folder
+    script = repository / "scripts" / "train.py"
+    process = subprocess.Popen([sys.executable, script, folder / store.CONFIG])
+    deadline = time.monotonic() + 120
+    while not (folder / store.CHECKPOINT).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert states(found) == {"all-s0": "interrupted", "head-s0": "waiting"}
+    assert launch.launch(jobs_of(found), [Slot((), 1), Slot((), 1)], found.options) == {}
+    assert set(states(found).values()) == {"done"}
+    assert [entry["resumed"] for entry in store.read_starts(folder)] == [False, True]

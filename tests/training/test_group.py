@@ -25,7 +25,7 @@ from reslab.execution import Execution
 from reslab.methods.trains import freeze
 from reslab.models.nets import build
 from reslab.training import ranks
-from reslab.training.group import SyncTrainingNorms, refuse_fused_norms
+from reslab.training.group import Supervised, SyncTrainingNorms, refuse_fused_norms, strategy
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -193,6 +193,19 @@ def test_of_a_net_that_is_partly_frozen_only_the_norms_that_train_are_synchronis
     assert synced.get_parameter("layer3.0.bn1.weight") is weight
 
 
+def test_no_parameter_is_looked_for_that_has_no_part_in_a_step() -> None:
+    """What does not train is no parameter of DDP's: find_unused_parameters would hide mistakes."""
+    chosen = strategy(2)
+    assert isinstance(chosen, Supervised)
+    assert "find_unused_parameters" not in chosen._ddp_kwargs
+    for name in ("head", "all"):
+        described = describe("resnet8_w8")
+        net = build(described)
+        freeze(net, described, (name,))
+        net(torch.randn(2, 1, 8, 8)).sum().backward()
+        assert all((p.grad is not None) == p.requires_grad for p in net.parameters())
+
+
 # ---- the same run -------------------------------------------------------------------------------
 
 
@@ -218,22 +231,41 @@ def test_any_number_of_processes_makes_the_same_updates_from_the_same_examples(
             assert row == pytest.approx(other, rel=1e-6)  # losses are summed in float32
 
 
+METHODS: dict[str, dict[str, Any]] = {
+    "head": {"trains": ["head"]},  # all norms are in evaluation mode
+    "norms": {"trains": ["norms", "head"]},
+    "biases": {"trains": ["biases", "head"]},
+    "last stage": {"trains": ["layer3", "head"]},
+    "layer-wise rates": {"recipe.optimizer.layer_decay": 0.5},
+    "L2-SP": {"recipe.optimizer.decay_towards": "start", "recipe.optimizer.weight_decay": 0.01},
+}
+"""Ways to fine-tune without an adapter, from a run's weights."""
+
+
+def started(make_run: MakeRun, machine: Machine, fields: dict[str, Any]) -> tuple[Path, Path]:
+    """Two equal runs, which start from a third that is trained already."""
+    parent = make_run("parent", {"recipe.steps": 31, "seed": 1})
+    machine.run(machine.train, parent)
+    fields = {**fields, "start": str(parent.parent)}
+    return make_run("whole", fields), make_run("other", fields)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "trains",
-    [
-        {"trains": ["head"], "model.norm": "batch"},  # all norms are in evaluation mode
-        {"trains": ["biases", "layer2"], "recipe.optimizer.layer_decay": 0.5},
-    ],
-    ids=str,
-)
-def test_two_processes_train_a_part_of_a_net_as_one_does(
-    machine: Machine, make_run: MakeRun, trains: dict[str, Any]
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_fine_tune_as_one_does(
+    machine: Machine, make_run: MakeRun, method: str
 ) -> None:
-    whole, shared = make_run("whole", {**EXACT, **trains}), make_run("two", {**EXACT, **trains})
-    machine.run(machine.train, whole)
+    """A norm that trains normalises 18 examples here and there; running statistics follow those of
+    one process, or of all micro-batches."""
+    fields = {**EXACT, "model.norm": "batch", **METHODS[method]}
+    whole, shared = started(make_run, machine, fields)
+    machine.run(machine.train, whole, "--micro-batch=18")
     machine.run(machine.train, shared, "--devices=2")
-    assert distance(weights(whole), weights(shared)) < 1e-12
+    one, other = (
+        {name: value for name, value in weights(run).items() if "running_" not in name}
+        for run in (whole, shared)
+    )
+    assert distance(one, other) < 1e-12
 
 
 ADAPTED: dict[str, dict[str, Any]] = {
@@ -288,12 +320,12 @@ def kill_and_go_on(machine: Machine, config: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_with_frozen_norms_that_is_killed_goes_on_bit_for_bit(
-    machine: Machine, make_run: MakeRun
+@pytest.mark.parametrize("method", METHODS)
+def test_a_fine_tuned_run_that_is_killed_goes_on_bit_for_bit(
+    machine: Machine, make_run: MakeRun, method: str
 ) -> None:
     steps = {"recipe.steps": 900, "recipe.schedule.milestones": [300, 600]}
-    frozen = {**steps, "trains": ["layer3", "head"], "recipe.optimizer.layer_decay": 0.5}
-    whole, killed = make_run("whole", frozen), make_run("killed", frozen)
+    whole, killed = started(make_run, machine, {**steps, **METHODS[method]})
     machine.run(machine.train, whole)
     kill_and_go_on(machine, killed)
     assert distance(weights(whole), weights(killed)) == 0
