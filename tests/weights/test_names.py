@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
 import torch
 
+from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 from reslab.models.nets import build
 from reslab.weights.names import fit, from_torchvision, to_torchvision, translate, under_names
@@ -41,6 +43,31 @@ def test_weights_of_akamasters_resnet20_fit() -> None:
 )
 def test_keys_are_translated(theirs: str, ours: str) -> None:
     assert list(translate({theirs: torch.zeros(1)})) == [ours]
+
+
+WHOLE: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "akamaster": ({}, {"fc.": "module.linear."}),
+    "kuangliu": ({"shortcut": "B"}, {"fc.": "linear.", ".downsample.": ".shortcut."}),
+    "chenyaofo": ({"shortcut": "B"}, {}),
+    "torchvision": ({"shortcut": "B", "stem": "7x7_pool"}, {}),
+}
+"""What their nets have that ours by default have not, and what they call otherwise than we."""
+
+
+@pytest.mark.parametrize("code", WHOLE)
+def test_a_whole_net_is_found_under_the_names_that_others_give_it(code: str) -> None:
+    """github.com/akamaster/pytorch_resnet_cifar10 (saved from DataParallel), kuangliu's
+    pytorch-cifar, chenyaofo's pytorch-cifar-models, torchvision."""
+    fields, renames = WHOLE[code]
+    described = ZOO["resnet8_w8"].description.model_copy(update=fields)
+    ours = build(described).state_dict()
+    theirs = {}
+    for key, value in ours.items():
+        for own, other in renames.items():
+            key = key.replace(own, other)
+        theirs[key] = value + 1
+    net = fit(build(described), under_names(ours, translate(theirs)))
+    assert all(torch.equal(value, ours[key] + 1) for key, value in net.state_dict().items())
 
 
 def test_translated_own_weights_are_the_same_weights() -> None:
