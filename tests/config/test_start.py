@@ -127,6 +127,7 @@ def test_a_run_given_by_its_folder_is_its_checkpoint(tmp_path: Path) -> None:
     by_folder, by_file = run(str(tmp_path)), run(str(tmp_path / "last.ckpt"))
     assert by_folder == by_file
     assert by_folder.start is not None and by_folder.start.head == "kept"
+    assert by_folder.start.origin == tmp_path.name
     other = run(str(tmp_path), data="mnist", recipe="mnist").start
     assert other is not None and other.head == "new", "other classes"
     assert run({"file": str(tmp_path), "head": "zeros"}).start.head == "zeros"  # type: ignore[union-attr]

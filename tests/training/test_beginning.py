@@ -39,9 +39,10 @@ def test_a_run_begins_with_the_weights_of_its_start_and_says_so(
         if "running" not in name:
             assert torch.equal(mine[name], theirs[name]), "the head, too: the classes are the same"
     told = capsys.readouterr().out
-    assert "starts from last.ckpt (SHA-256" in told and "tensors loaded" in told
+    called = parent.parent.name
+    assert f"starts from {called} (last.ckpt, SHA-256" in told and "tensors loaded" in told
     found = begun(child)
-    assert found["origin"] == "last.ckpt" and found["head"] == "kept" and not found["new"]
+    assert found["origin"] == called and found["head"] == "kept" and not found["new"]
     assert store.read_begun(child.parent) == found
     assert store.read_begun(parent.parent) is None
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from reslab import disk, web
 from reslab.config.libraries import sources
 from reslab.config.recipe import IMAGENET, MeanAndStd
-from reslab.config.start import Start
+from reslab.config.start import CHECKPOINT, Start
 from reslab.config.strict_yaml import Tree, load_yaml
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
@@ -353,8 +353,8 @@ def _sha256(path: Path, size: int, changed: int) -> str:
 
 # ---- what our own files say ----------------------------------------------------------------------
 
-CHECKPOINT, CONFIG = "last.ckpt", "config.yaml"
-"""Of a run's folder; the others are named in `store.folder`."""
+CONFIG = "config.yaml"
+"""Of a run's folder, as `config.start.CHECKPOINT`; the others are named in `store.folder`."""
 
 MOST_HEADER = 2**26
 """Bytes of a safetensors header that is read."""

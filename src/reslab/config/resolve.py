@@ -21,10 +21,10 @@ from reslab.config.data import OF_ONE_SIZE, Counts, Data, facts_of, known_classe
 from reslab.config.datasets import DatasetName, read_words
 from reslab.config.description import Description, described
 from reslab.config.nets import FAMILIES
-from reslab.config.origins import CHECKPOINT, published, run_of, sha256_of, weights_root
+from reslab.config.origins import published, run_of, sha256_of, weights_root
 from reslab.config.recipe import UNNAMED, Recipe
 from reslab.config.run import RunConfig
-from reslab.config.start import is_path, same_classes
+from reslab.config.start import CHECKPOINT, is_path, same_classes
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe

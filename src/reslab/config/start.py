@@ -16,6 +16,9 @@ from reslab.config.description import Description, Not, Sha256
 
 ORIGINS = ("file", "url", "name", "run")
 
+CHECKPOINT = "last.ckpt"
+"""Of a run's folder, whose weights it holds; the other files are named in `store.folder`."""
+
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$")]
 
 Head = Literal["zeros", "new", "kept"]
@@ -85,7 +88,9 @@ class Start(Description):
         """What it is called in a line for people."""
         if self.run is not None:
             return f"run {self.run}"
-        return self.name or self.url or Path(self.file or "").name
+        path = Path(self.file or "")
+        file = path.parent.name if path.name == CHECKPOINT else path.name
+        return self.name or self.url or file or path.name
 
 
 def is_path(word: str) -> bool:

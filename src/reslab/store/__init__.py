@@ -1,7 +1,7 @@
 """What lies between training and reading: run folders, plans, and which code made them."""
 
-from reslab.config.origins import CHECKPOINT as CHECKPOINT
 from reslab.config.origins import CONFIG as CONFIG
+from reslab.config.start import CHECKPOINT as CHECKPOINT
 from reslab.store.code import code_version as code_version
 from reslab.store.folder import BUSY as BUSY
 from reslab.store.folder import ENV as ENV

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reslab.config.nets import PythonNet
-from reslab.config.origins import CHECKPOINT, CONFIG
+from reslab.config.origins import CONFIG
 from reslab.config.python import beside, keep_source
 from reslab.config.run import RunConfig
+from reslab.config.start import CHECKPOINT
 from reslab.config.strict_yaml import dump_yaml
 from reslab.disk import (
     flock,
