@@ -12,8 +12,9 @@ from torchvision.transforms.v2 import CutMix, MixUp, RandAugment
 from torchvision.transforms.v2 import functional as vision
 
 from reslab.config.recipe import Augmentation, Normalizing
-from reslab.data.augment import Draws, augmented, crop_flip, cutout, mixed, randaugment
+from reslab.data.augment import augmented, crop_flip, cutout, mixed, randaugment
 from reslab.data.normalize import FITS, Normalization
+from reslab.data.order import Draws
 
 
 def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -22,11 +23,17 @@ def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor,
     return dy, dx, torch.randint(0, 2, (count,), generator=generator)
 
 
-def all_draws(crops_and_flips: tuple[Tensor, Tensor, Tensor], seed: int = 0) -> Draws:
-    words = torch.randint(
-        0, 2**32, (3, len(crops_and_flips[0])), generator=torch.manual_seed(seed + 1)
-    )
-    return Draws(*crops_and_flips, *words)
+def all_draws(crops_and_flips: tuple[Tensor, Tensor, Tensor], seed: int = 0) -> Draws[Tensor]:
+    count = len(crops_and_flips[0])
+    words = torch.randint(0, 2**32, (3, count), generator=torch.manual_seed(seed + 1))
+    rest = dict(zip(("cut_y", "cut_x", "randaugment"), words, strict=True))
+    given = dict(zip(("dy", "dx", "flip"), crops_and_flips, strict=True))
+    return no_draws(count)._replace(**given, **rest)
+
+
+def no_draws(count: int) -> Draws[Tensor]:
+    """All of them 0: windows begin in the upper left corner, where the first pixel is padding."""
+    return Draws(*torch.zeros(len(Draws._fields), count, dtype=torch.int64))
 
 
 def one_by_one(
@@ -101,17 +108,12 @@ def bright() -> tuple[Tensor, Normalization]:
     return images, Normalization.fit("pixel_mean", images)
 
 
-def at_the_corner(count: int) -> Draws:
-    """Draws whose windows begin in the upper left corner: the first pixel is padding."""
-    return Draws(*torch.zeros(6, count, dtype=torch.int64))
-
-
 def test_padding_after_normalisation_is_the_mean_colour(
     bright: tuple[Tensor, Normalization],
 ) -> None:
     """He 2015: zeros after the mean is subtracted."""
     images, normalization = bright
-    batch = augmented(images, at_the_corner(8), Augmentation(crop_padding=2), normalization)
+    batch = augmented(images, no_draws(8), Augmentation(crop_padding=2), normalization)
     assert (batch[:, :, :2] == 0).all() and (batch[:, :, :, :2] == 0).all()
     assert torch.equal(batch[:, :, 2:, 2:], normalization(images)[:, :, :4, :4])
 
@@ -119,7 +121,7 @@ def test_padding_after_normalisation_is_the_mean_colour(
 def test_padding_before_normalisation_is_black(bright: tuple[Tensor, Normalization]) -> None:
     images, normalization = bright
     augmentation = Augmentation(crop_padding=2, padding="before_normalization")
-    batch = augmented(images, at_the_corner(8), augmentation, normalization)
+    batch = augmented(images, no_draws(8), augmentation, normalization)
     assert torch.equal(batch[:, :, :2], -normalization.mean[:, :2].expand(8, 3, 2, 6))
 
 

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reslab.data.order import (
+    Draws,
+    Ints,
     Order,
-    Rows,
     Stream,
+    bounds,
     depths_seed,
     init_seed,
     mix_seed,
@@ -26,10 +28,10 @@ orders = st.builds(Order, sizes, sizes, seeds, st.integers(0, 4))
 laws = settings(deadline=None, max_examples=60)
 
 
-def row(order: Order, steps: int) -> Rows:
+def row(order: Order, steps: int) -> Draws[Ints]:
     """The first `steps` batches, one after another."""
     batches = [order.batch(step) for step in range(steps)]
-    return Rows(*(np.concatenate(columns) for columns in zip(*batches, strict=True)))
+    return Draws(*(np.concatenate(columns) for columns in zip(*batches, strict=True)))
 
 
 @laws
@@ -45,13 +47,11 @@ def test_each_epoch_is_a_permutation(order: Order) -> None:
 def test_every_batch_is_full_and_a_slice_of_the_endless_row(order: Order, step: int) -> None:
     batch = order.batch(step)
     assert len(batch.examples) == order.batch_size
-    for place, example in enumerate(batch.examples):
+    for place in range(order.batch_size):
         epoch, position = divmod(step * order.batch_size + place, order.examples)
         drawn = table(order.examples, order.seed, epoch, order.crop_padding)
-        assert example == drawn.order[position]
         # A batch that spans two epochs takes each part's own draws.
-        for field in drawn._fields[1:]:
-            assert getattr(batch, field)[place] == getattr(drawn, field)[example]
+        assert all(mine[place] == row[position] for mine, row in zip(batch, drawn, strict=True))
 
 
 @laws
@@ -109,6 +109,16 @@ def test_seeds_and_epochs_draw_different_tables() -> None:
         assert len({getattr(drawn, field).tobytes() for drawn in tables}) == len(tables)
 
 
+def test_what_is_drawn_is_below_its_bound() -> None:
+    drawn, limits = table(10_000, 0, 0, 4), bounds(4)
+    assert list(limits) == list(drawn._fields[1:])
+    for name, (_, bound) in limits.items():
+        column = getattr(drawn, name)
+        assert column.dtype == np.int64
+        assert column.min() >= 0 and 0.99 * (bound - 1) <= column.max() < bound
+    assert len({stream for stream, _ in limits.values()}) == len(limits)
+
+
 def test_offsets_and_flips_are_uniform() -> None:
     drawn = table(90_000, 0, 0, 4)
     for offsets in (drawn.dy, drawn.dx):
@@ -134,7 +144,7 @@ def test_two_tables_are_kept() -> None:
         order.batch(step)
     assert table.cache_info().currsize == 2
     with pytest.raises(ValueError, match="read-only"):
-        table(10, 0, 0, 0).order[0] = 1
+        table(10, 0, 0, 0).examples[0] = 1
 
 
 def test_seeds_for_torch_differ_in_the_32_bits_that_it_reads() -> None:
@@ -148,8 +158,9 @@ def test_seeds_for_torch_differ_in_the_32_bits_that_it_reads() -> None:
 
 def test_the_draws_are_part_of_every_result_and_never_change() -> None:
     """Golden values: if they change, no earlier run can be resumed or repeated."""
-    drawn = table(50_000, 0, 0, 4)
-    assert drawn.order[:4].tolist() == GOLDEN["order"]
+    in_order = table(50_000, 0, 0, 4)
+    assert in_order.examples[:4].tolist() == GOLDEN["order"]
+    drawn = Draws(*(column[np.argsort(in_order.examples)] for column in in_order))  # by example
     assert drawn.dy[:8].tolist() == GOLDEN["dy"]
     assert drawn.dx[:8].tolist() == GOLDEN["dx"]
     assert drawn.flip[:8].tolist() == GOLDEN["flip"]

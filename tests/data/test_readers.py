@@ -9,7 +9,7 @@ from tests.data.photographs.reading import run
 from tests.data.ranks import digits
 
 from reslab.config.run import RunConfig
-from reslab.data.order import Order
+from reslab.data.order import Draws, Order
 from reslab.data.photographs.opened import PhotographSplits
 from reslab.data.readers import Images, Reader, open_images
 from reslab.data.sources import Source
@@ -33,13 +33,12 @@ def test_images_of_one_size_are_resident_and_photographs_are_decoded(photographs
     assert isinstance(opened(run(photographs)), PhotographSplits)
 
 
-def test_a_batch_has_the_images_of_its_rows_as_uint8(reader: Reader[Images]) -> None:
-    rows = Order(len(reader.train), 6, seed=0).batch(1)
-    images = reader.train.training_images(rows)
+def test_a_batch_has_the_images_that_it_draws_as_uint8(reader: Reader[Images]) -> None:
+    draws = Order(len(reader.train), 6, seed=0).batch(1)
+    images = reader.train.training_images(draws)
     assert (images.dtype, len(images), images.ndim) == (torch.uint8, 6, 4)
-    assert torch.equal(
-        images[2:3], reader.train.training_images(type(rows)(*(r[2:3] for r in rows)))
-    )
+    third = Draws(*(column[2:3] for column in draws))
+    assert torch.equal(images[2:3], reader.train.training_images(third))
 
 
 def test_an_evaluation_reads_every_nth_image_as_it_is(reader: Reader[Images]) -> None:

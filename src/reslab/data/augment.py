@@ -8,7 +8,6 @@ promise that another version of it draws the same.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,31 +15,19 @@ from torch.nn.functional import pad
 
 from reslab.config.recipe import Augmentation
 from reslab.data.normalize import Normalization
-
-
-class Draws(NamedTuple):
-    """What each image of a batch draws, (B,) each, int64, on the images' device; see `order.Rows`.
-
-    `randaugment` may be anywhere: it is read on the CPU.
-    """
-
-    dy: Tensor
-    dx: Tensor
-    flip: Tensor
-    cut_y: Tensor
-    cut_x: Tensor
-    randaugment: Tensor
+from reslab.data.order import Draws
 
 
 def augmented(
     images: Tensor,
-    draws: Draws,
+    draws: Draws[Tensor],
     augmentation: Augmentation,
     normalization: Normalization,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """A training batch from images, uint8 (B, C, H, W), and what they draw; before it is mixed.
 
+    Draws are int64, (B,) each, on the images' device, but `order.SEEDS`, which are read on the CPU.
     Padding after the normalisation is the mean colour, padding before it is black.
     """
     if augmentation.randaugment:
@@ -57,7 +44,7 @@ def augmented(
     return images
 
 
-def _moved(images: Tensor, draws: Draws, augmentation: Augmentation) -> Tensor:
+def _moved(images: Tensor, draws: Draws[Tensor], augmentation: Augmentation) -> Tensor:
     """Cropped and flipped, as far as the recipe asks for it."""
     padding = augmentation.crop_padding
     if not padding and not augmentation.flip:

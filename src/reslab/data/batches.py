@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from reslab.config.run import RunConfig
-from reslab.data.augment import Draws, augmented, mixed
+from reslab.data.augment import augmented, mixed
 from reslab.data.normalize import Normalization
-from reslab.data.order import Order, Rows, mix_seed
+from reslab.data.order import SEEDS, Draws, Ints, Order, mix_seed
 from reslab.data.photographs.workers import chunks, in_workers, one_thread_beside
 from reslab.data.readers import Images
 
@@ -62,32 +62,32 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[TrainingBatch]:
         first = self.first_step()
         steps = (step for step, _ in self.share.micro_batches_from(first))
-        rows, ahead = tee(starmap(self.rows, self.share.micro_batches_from(first)))
+        draws, ahead = tee(starmap(self.draws, self.share.micro_batches_from(first)))
         images = in_workers(self.images.training_images, ahead, self.workers, self.targets.is_cuda)
-        yield from map(self.augmented_batch, steps, rows, images)
+        yield from map(self.augmented_batch, steps, draws, images)
 
     def batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
         """A micro-batch of this process's share of a step; without workers."""
-        rows = self.rows(step, micro_batch)
-        return self.augmented_batch(step, rows, self.images.training_images(rows))
+        draws = self.draws(step, micro_batch)
+        return self.augmented_batch(step, draws, self.images.training_images(draws))
 
-    def rows(self, step: int, micro_batch: int) -> Rows:
-        """The rows of a micro-batch; where the run mixes images, after the first one's partner."""
+    def draws(self, step: int, micro_batch: int) -> Draws[Ints]:
+        """Those of a micro-batch; where the run mixes images, after the first one's partner's."""
         recipe = self.config.recipe
         padding = recipe.augmentation.crop_padding
         order = Order(len(self.images), recipe.batch_size, self.config.seed, padding)
-        rows_of = order.with_partner if recipe.augmentation.mixes else order.batch
-        return rows_of(step, *self.share.part(micro_batch))
+        of = order.with_partner if recipe.augmentation.mixes else order.batch
+        return of(step, *self.share.part(micro_batch))
 
-    def augmented_batch(self, step: int, rows: Rows, images: Tensor) -> TrainingBatch:
-        """The batch of some rows and their images, uint8 (b, C, H, W)."""
+    def augmented_batch(self, step: int, draws: Draws[Ints], images: Tensor) -> TrainingBatch:
+        """The batch of what was drawn and the images of it, uint8 (b, C, H, W)."""
         config, augmentation = self.config, self.config.recipe.augmentation
         with one_thread_beside(self.workers):
-            examples, draws = rows_to_device(rows, self.targets.device)
-            targets = self.targets.index_select(0, examples)
+            drawn = draws_on_device(draws, self.targets.device)
+            targets = self.targets.index_select(0, drawn.examples)
             images = augmented(
                 on_device(images, self.targets.device),
-                draws,
+                drawn,
                 augmentation,
                 self.normalization,
                 dtype_of(config.precision),
@@ -130,12 +130,11 @@ class EvaluationBatches:
         return chunks(mine, self.images.evaluated_at_once[self.targets.device.type])
 
 
-def rows_to_device(rows: Rows, device: torch.device) -> tuple[Tensor, Draws]:
-    """The indices of a batch's examples, (b,), int64, and what they draw, on a device."""
-    on_host = torch.from_numpy(np.stack(rows))
-    examples, _, *draws = on_host.to(device, non_blocking=True)
-    draws[-1] = on_host[-1]  # RandAugment's seeds: reading them would make the device wait
-    return examples, Draws(*draws)
+def draws_on_device(draws: Draws[Ints], device: torch.device) -> Draws[Tensor]:
+    """A batch's draws, (b,), int64, on a device; seeds stay on the host, where they are read."""
+    host = torch.from_numpy(np.stack(draws))
+    columns = zip(Draws._fields, host, host.to(device, non_blocking=True), strict=True)
+    return Draws(*(here if name in SEEDS else there for name, here, there in columns))
 
 
 def on_device(images: Tensor, device: torch.device) -> Tensor:

@@ -11,7 +11,7 @@ methods).
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from reslab.execution import share_of
 
 Ints = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.uint64]
 
 
 class Stream(IntEnum):
@@ -73,58 +74,68 @@ def permutation(count: int, stream: Stream, seed: int, *keys: int) -> Ints:
     return np.argsort(_bits(count, stream, seed, *keys), kind="stable")
 
 
-class Table(NamedTuple):
-    """One epoch: the order of the examples, and what each example (by its index) draws."""
-
-    order: Ints
-    view: Ints
-    dy: Ints
-    dx: Ints
-    flip: Ints
-    cut_y: Ints
-    cut_x: Ints
-    randaugment: Ints
+Column = TypeVar("Column")
 
 
-class Rows(NamedTuple):
-    """A batch: indices of examples, and what each draws; int64, (b,).
+class Draws(NamedTuple, Generic[Column]):
+    """Which examples are read, and what is drawn for each: columns of integers of one length.
 
-    A seed in [0, 2**63) for a photograph's crop and colours. Crop offsets in [0, 2·padding], flip
-    in {0, 1}; in [0, 2**32): the centre of cutout's box in 2**-32 of the image's height and width,
-    and a seed for RandAugment.
+    An epoch's table has a row for each example, in the order in which they are read; a batch is
+    some of its rows. `bounds` says what each column but `examples` holds, from 0.
     """
 
-    examples: Ints
-    view: Ints
-    dy: Ints
-    dx: Ints
-    flip: Ints
-    cut_y: Ints
-    cut_x: Ints
-    randaugment: Ints
+    examples: Column
+    """Their indices."""
+    view: Column
+    """A seed for a photograph's crop and colours."""
+    dy: Column
+    """Where the crop of a padded image begins."""
+    dx: Column
+    flip: Column
+    cut_y: Column
+    """The centre of cutout's box in 2**-32 of the image's height, and of its width."""
+    cut_x: Column
+    randaugment: Column
+    """A seed."""
+
+
+SEEDS = ("view", "randaugment")
+"""Columns that stay on the host: to read a seed there a batch need not wait for its device."""
+
+
+def bounds(crop_padding: int) -> dict[str, tuple[Stream, int]]:
+    """By column, the stream that draws it, and the number that its draws are below."""
+    offsets = 2 * crop_padding + 1
+    return {
+        "view": (Stream.VIEW, 2**63),
+        "dy": (Stream.CROP_Y, offsets),
+        "dx": (Stream.CROP_X, offsets),
+        "flip": (Stream.FLIP, 2),
+        "cut_y": (Stream.CUT_Y, 2**32),
+        "cut_x": (Stream.CUT_X, 2**32),
+        "randaugment": (Stream.RANDAUGMENT, 2**32),
+    }
 
 
 @lru_cache(maxsize=2)  # a batch reads two epochs at most
-def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Table:
-    """The table of an epoch, int64 arrays of length `examples` that are not to be written to."""
-
-    def below(bound: int, stream: Stream) -> Ints:
-        high_bits = _bits(examples, stream, seed, epoch) >> np.uint64(32)
-        return (high_bits * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
-
-    drawn = Table(
-        order=permutation(examples, Stream.PERMUTATION, seed, epoch),
-        view=(_bits(examples, Stream.VIEW, seed, epoch) >> np.uint64(1)).astype(np.int64),
-        dy=below(2 * crop_padding + 1, Stream.CROP_Y),
-        dx=below(2 * crop_padding + 1, Stream.CROP_X),
-        flip=below(2, Stream.FLIP),
-        cut_y=below(2**32, Stream.CUT_Y),
-        cut_x=below(2**32, Stream.CUT_X),
-        randaugment=below(2**32, Stream.RANDAUGMENT),
-    )
+def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Draws[Ints]:
+    """An epoch's, with a row for each of so many examples; its arrays are not to be written to."""
+    order = permutation(examples, Stream.PERMUTATION, seed, epoch)
+    columns = {
+        name: _below(bound, _bits(examples, stream, seed, epoch))[order]
+        for name, (stream, bound) in bounds(crop_padding).items()
+    }
+    drawn = Draws(examples=order, **columns)
     for array in drawn:
         array.setflags(write=False)
     return drawn
+
+
+def _below(bound: int, bits: Bits) -> Ints:
+    """Random bits as numbers below a bound, which is 2**63 or at most 2**32."""
+    if bound == 2**63:
+        return (bits >> np.uint64(1)).astype(np.int64)
+    return ((bits >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,7 @@ class Order:
     seed: int
     crop_padding: int = 0
 
-    def batch(self, step: int, part: int = 0, parts: int = 1) -> Rows:
+    def batch(self, step: int, part: int = 0, parts: int = 1) -> Draws[Ints]:
         """The rows of one of a step's `parts` contiguous parts, one after another the global batch.
 
         A part is a rank's share of the batch, or a micro-batch of it. `UserError` if the batch does
@@ -145,7 +156,7 @@ class Order:
         share = share_of(self.batch_size, parts)
         return self.rows(step, np.arange(part * share, (part + 1) * share))
 
-    def with_partner(self, step: int, part: int = 0, parts: int = 1) -> Rows:
+    def with_partner(self, step: int, part: int = 0, parts: int = 1) -> Draws[Ints]:
         """The rows of `batch` after the one that precedes them in the global batch.
 
         So every image stands after its partner for mixing: position i's is i - 1, the first's the
@@ -155,23 +166,22 @@ class Order:
         positions = np.arange(part * share - 1, (part + 1) * share)
         return self.rows(step, positions % self.batch_size)
 
-    def rows(self, step: int, positions: Ints) -> Rows:
+    def rows(self, step: int, positions: Ints) -> Draws[Ints]:
         """The rows at some positions of a step's global batch, each in [0, batch_size)."""
         epochs, places = np.divmod(step * self.batch_size + positions, self.examples)
-        rows = np.empty((len(Rows._fields), len(positions)), np.int64)
+        rows = np.empty((len(Draws._fields), len(positions)), np.int64)
         for epoch in np.unique(epochs):
             here = epochs == epoch
             drawn = table(self.examples, self.seed, int(epoch), self.crop_padding)
-            examples = drawn.order[places[here]]
-            rows[:, here] = [examples, *(column[examples] for column in drawn[1:])]
-        return Rows(*rows)
+            rows[:, here] = [column[places[here]] for column in drawn]
+        return Draws(*rows)
 
 
 def _sequence(stream: Stream, seed: int, *keys: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed, spawn_key=(int(stream), *keys))
 
 
-def _bits(count: int, stream: Stream, seed: int, *keys: int) -> npt.NDArray[np.uint64]:
+def _bits(count: int, stream: Stream, seed: int, *keys: int) -> Bits:
     return np.random.Philox(_sequence(stream, seed, *keys)).random_raw(count)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from reslab.config.data import Data, Photographs
 from reslab.config.recipe import Normalizing
 from reslab.data.normalize import Normalization
-from reslab.data.order import Rows
+from reslab.data.order import Draws, Ints
 from reslab.data.sources import open_part
 
 
@@ -33,8 +33,8 @@ class Images(Protocol):
     def to(self, device: torch.device | str) -> Self:
         """This split for batches on a device."""
 
-    def training_images(self, rows: Rows) -> Tensor:
-        """The images of a batch's rows, as far as they are augmented one by one."""
+    def training_images(self, draws: Draws[Ints]) -> Tensor:
+        """The images that a batch draws, as far as they are augmented one by one."""
 
     def evaluation_images(self, examples: range) -> Tensor:
         """The images of some examples, not augmented."""

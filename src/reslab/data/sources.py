@@ -23,7 +23,7 @@ from reslab.config.datasets import DATASETS
 from reslab.config.recipe import Normalizing
 from reslab.data import files
 from reslab.data.normalize import Normalization
-from reslab.data.order import Rows, Stream, permutation
+from reslab.data.order import Draws, Ints, Stream, permutation
 from reslab.errors import UserError
 
 Bytes = npt.NDArray[np.uint8]
@@ -50,9 +50,9 @@ class Split:
         """This split on a device."""
         return Split(self.images.to(device), self.targets.to(device))
 
-    def training_images(self, rows: Rows) -> Tensor:
+    def training_images(self, draws: Draws[Ints]) -> Tensor:
         """See `readers.Images`."""
-        examples = torch.from_numpy(rows.examples).to(self.images.device, non_blocking=True)
+        examples = torch.from_numpy(draws.examples).to(self.images.device, non_blocking=True)
         return self.images.index_select(0, examples)
 
     def evaluation_images(self, examples: range) -> Tensor:

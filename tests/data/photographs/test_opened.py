@@ -58,7 +58,7 @@ def test_batches_do_not_depend_on_the_number_of_workers_or_on_where_a_run_goes_o
 def test_an_examples_crop_follows_from_seed_epoch_and_example_alone(photographs: Path) -> None:
     def crops_of(config: RunConfig, steps: range) -> dict[int, Tensor]:
         data = at(config)
-        rows = [data.train_dataloader().rows(step, 0) for step in steps]
+        rows = [data.train_dataloader().draws(step, 0) for step in steps]
         batches = [data.train_batch(step)[0] for step in steps]
         return {
             int(example): image
