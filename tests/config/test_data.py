@@ -249,6 +249,13 @@ def test_crops_that_cannot_be_are_refused(fields: dict[str, Any], reason: str) -
         ({"recipe": "he2015_cifar"}, "recipe.photographs: is missing; the images of imagenet have"),
         ({"data": "cifar10"}, "the images of cifar10 are all of 32 × 32 pixels"),
         ({"recipe__augmentation__crop_padding": 4}, "crop_padding: 4 is for images of one size"),
+        (
+            {
+                "recipe__augmentation__color_jitter": {"hue": 0.1},
+                "recipe__photographs__jitter": 0.4,
+            },
+            "photographs.jitter: 0.4 has changed the colours already",
+        ),
         ({"data__prepared": 128}, "shorter side 128 have no square of recipe.photographs.size 224"),
         ({"data__name": "imagefolder"}, "folder: is missing; imagefolder needs it"),
     ],

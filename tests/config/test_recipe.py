@@ -88,10 +88,21 @@ def test_a_schedule_is_in_order(fields: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"fill": "reflect"}, "fill: 'reflect' is not read with crop_padding: 0, but with"),
+        (
+            {"fill": "reflect"},
+            "fill: 'reflect' is not read with crop_padding: 0 and rotation: 0.0 and shear: 0.0 and "
+            "zoom: 0.0, but with crop_padding other than 0, or with rotation other than 0, or",
+        ),
         ({"padding": "before_normalization"}, "is not read with crop_padding: 0"),
         ({"randaugment_magnitude": 5}, "magnitude: 5 is not read with randaugment: 0, but with r"),
         ({"randaugment": 2, "randaugment_magnitude": 31}, "less than or equal to 30"),
+        ({"randaugment": 2, "trivial_augment": True}, "in place of randaugment: 2; leave one of"),
+        ({"rotation": 181.0}, "less than or equal to 180"),
+        ({"shear": 90.0}, "less than 90"),
+        ({"zoom": 1.0}, "less than 1"),
+        ({"erasing": 1.5}, "less than or equal to 1"),
+        ({"color_jitter": {"hue": 0.6}}, "less than or equal to 0.5"),
+        ({"color_jitter": {"brightness": -0.1}}, "greater than or equal to 0"),
         ({"mixup": -0.2}, "greater than or equal to 0"),
         ({"cutmix": float("inf")}, "finite"),
     ],

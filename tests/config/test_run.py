@@ -113,6 +113,10 @@ def test_a_run_is_a_frozen_value() -> None:
         ({"model__classes": 100}, r"model\.classes: 100, but cifar10 has 10"),
         ({"data": "mnist", "recipe__normalization": "imagenet"}, "for colour; mnist is grey"),
         (
+            {"data": "mnist", "recipe__augmentation__color_jitter": {"saturation": 0.2}},
+            "saturation and hue are those of colours; mnist is grey",
+        ),
+        (
             {"recipe__augmentation": {"fill": "reflect", "crop_padding": 32}},
             "crop_padding: 32; expected at most 31, since a crop of cifar10 must meet the image",
         ),

@@ -1,6 +1,7 @@
 """Augmentation of whole batches equals what is done image by image."""
 
 from collections.abc import Callable
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -8,11 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.images import some_images
 from torch import Tensor
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import CutMix, MixUp, RandAugment
 from torchvision.transforms.v2 import functional as vision
 
 from reslab.config.recipe import Augmentation, Normalizing
-from reslab.data.augment import augmented, crop_flip, cutout, mixed, randaugment
+from reslab.data.augment import (
+    OF_NORMALIZED,
+    OF_PIXELS,
+    Transform,
+    affine,
+    augmented,
+    crop_flip,
+    cutout,
+    each_alone,
+    mixed,
+)
 from reslab.data.normalize import FITS, Normalization
 from reslab.data.order import Draws
 
@@ -75,16 +87,17 @@ def test_crops_and_flips_equal_torchvisions(
     shape=st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
     padding=st.integers(0, 8),
     seed=st.integers(0, 1000),
+    mode=st.sampled_from(["reflect", "edge"]),
 )
-def test_padding_by_reflection_equals_torchvisions(
-    shape: tuple[int, int, int, int], padding: int, seed: int
+def test_padding_with_the_image_equals_torchvisions(
+    shape: tuple[int, int, int, int], padding: int, seed: int, mode: Literal["reflect", "edge"]
 ) -> None:
     """Zagoruyko 2016: crops from an image padded by reflection."""
     padding = min(padding, shape[2] - 1, shape[3] - 1)
     images, draws = some_images(*shape), some_draws(shape[0], padding, seed)
-    expected = one_by_one(images.float(), *draws, padding, mode="reflect")
-    assert torch.equal(crop_flip(images, *draws, padding, reflect=True).float(), expected)
-    recipe = Augmentation(crop_padding=padding, flip=True, fill="reflect" if padding else "zeros")
+    expected = one_by_one(images.float(), *draws, padding, mode=mode)
+    assert torch.equal(crop_flip(images, *draws, padding, mode).float(), expected)
+    recipe = Augmentation(crop_padding=padding, flip=True, fill=mode if padding else "zeros")
     plain = Normalization.fit("none", images)
     assert torch.equal(augmented(images, all_draws(draws), recipe, plain), expected / 255)
 
@@ -191,43 +204,141 @@ def test_cutout_cuts_to_the_mean_colour_at_places_anywhere() -> None:
         assert set(is_cut.sum((1, 2)).tolist()) == {4, 6, 9}  # in a corner, at a border, within
 
 
-# RandAugment
+# Rotation, shear and zoom
+
+
+def words(seed: int, count: int = 12) -> Draws[Tensor]:
+    """Draws of all columns, in [0, 2**32)."""
+    shape = (len(Draws._fields), count)
+    return Draws(*torch.randint(0, 2**32, shape, generator=torch.manual_seed(seed)))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    side=st.tuples(st.integers(2, 12), st.integers(2, 12)),
+    rotation=st.floats(0, 180),
+    shear=st.floats(0, 60),
+    zoom=st.floats(0, 0.9),
+    seed=st.integers(0, 1000),
+)
+def test_affine_is_torchvisions_image_by_image(
+    side: tuple[int, int], rotation: float, shear: float, zoom: float, seed: int
+) -> None:
+    """Within one of 255 levels: where both round, sums in another order may round otherwise."""
+    images, draws = some_images(12, 3, *side), words(seed)
+    moved = affine(images, draws, Augmentation(rotation=rotation, shear=shear, zoom=zoom))
+    assert moved.dtype == torch.uint8
+    for image, done, *drawn in zip(
+        images, moved, draws.rotation, draws.shear, draws.zoom, strict=True
+    ):
+        turn, lean, size = (2 * int(word) / 2**32 - 1 for word in drawn)
+        expected = vision.affine(
+            image,
+            angle=turn * rotation,
+            translate=[0, 0],
+            scale=1 + size * zoom,
+            shear=[lean * shear, 0.0],
+            interpolation=v2.InterpolationMode.BILINEAR,
+        )
+        assert (done.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("fill", ["zeros", "reflect", "edge"])
+def test_draws_of_the_middle_leave_images_as_they_are(fill: str) -> None:
+    images = some_images(4, 3, 9, 7)
+    still = Draws(*torch.full((len(Draws._fields), 4), 2**31))
+    recipe = {"rotation": 180.0, "shear": 80.0, "zoom": 0.5, "fill": fill}
+    assert torch.equal(affine(images, still, Augmentation.model_validate(recipe)), images)
+
+
+def test_beyond_the_image_is_black_or_its_edge_or_its_mirror_image() -> None:
+    """At half the size, a row 0 … 7 is (0 + 1) / 2, (2 + 3) / 2 …, in the middle of a row twice as
+    long; with evenly spaced values what is beyond follows from the fill alone."""
+    images = (10 * torch.arange(8, dtype=torch.uint8)).expand(1, 1, 8, 8)
+    small = Draws(*torch.full((len(Draws._fields), 1), 2**31))._replace(zoom=torch.tensor([0]))
+
+    def row(fill: str) -> list[int]:
+        recipe = Augmentation.model_validate({"zoom": 0.5, "fill": fill})
+        moved: list[int] = affine(images, small, recipe)[0, 0, 3].tolist()
+        return moved
+
+    assert row("edge") == [0, 0, 5, 25, 45, 65, 70, 70]
+    assert row("reflect") == [35, 15, 5, 25, 45, 65, 55, 35]
+    assert row("zeros") == [0, 0, 5, 25, 45, 65, 0, 0]
+
+
+# Transforms that draw by themselves
+
+SEEDED: dict[str, tuple[dict[str, Any], Transform]] = {
+    "randaugment": (
+        {"randaugment": 3, "randaugment_magnitude": 15},
+        RandAugment(num_ops=3, magnitude=15),
+    ),
+    "trivial_augment": ({"trivial_augment": True}, v2.TrivialAugmentWide()),
+    "color_jitter": (
+        {"color_jitter": {"brightness": 0.4, "contrast": 0.3, "saturation": 0.2, "hue": 0.1}},
+        v2.ColorJitter(0.4, 0.3, 0.2, 0.1),
+    ),
+    "erasing": ({"erasing": 0.7}, v2.RandomErasing(0.7)),
+}
+ALL = OF_PIXELS | OF_NORMALIZED
+
+
+def made(name: str) -> Transform:
+    return ALL[name](Augmentation.model_validate(SEEDED[name][0]))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_randaugment_is_torchvisions_image_by_image(channels: int) -> None:
+@pytest.mark.parametrize("name", ALL)
+def test_a_seeded_transform_is_torchvisions_image_by_image(name: str, channels: int) -> None:
     images, seeds = some_images(20, channels, 9, 9), torch.arange(20) + 2**31
-    recipe = Augmentation(randaugment=3, randaugment_magnitude=15)
-    batch = randaugment(images, seeds, recipe)
-    assert batch.shape == images.shape and batch.dtype == torch.uint8
+    if name in OF_NORMALIZED:
+        images = images.float()
+    batch = each_alone(images, seeds, made(name))
+    assert batch.shape == images.shape and batch.dtype == images.dtype
     for image, seed, done in zip(images, seeds, batch, strict=True):
         torch.manual_seed(int(seed))
-        assert torch.equal(RandAugment(num_ops=3, magnitude=15)(image), done)
+        assert torch.equal(SEEDED[name][1](image), done)
     assert not torch.equal(batch, images)
 
 
-def test_randaugment_depends_on_an_images_own_seed_and_leaves_torchs_generator_alone() -> None:
+@pytest.mark.parametrize("name", ALL)
+def test_it_depends_on_an_images_own_seed_and_leaves_torchs_generator_alone(name: str) -> None:
     images, seeds = some_images(12, 3, 9, 9), torch.arange(12)
-    recipe = Augmentation(randaugment=2)
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    whole = randaugment(images, seeds, recipe)
+    whole = each_alone(images, seeds, made(name))
     assert torch.equal(torch.rand(3), expected)
-    parts = [randaugment(images[i : i + 4], seeds[i : i + 4], recipe) for i in (0, 4, 8)]
+    parts = [each_alone(images[i : i + 4], seeds[i : i + 4], made(name)) for i in (0, 4, 8)]
     assert torch.equal(torch.cat(parts), whole)
 
 
-def test_randaugment_comes_first_and_the_rest_is_as_without_it() -> None:
-    images, draws = some_images(8, 3, 8, 8), all_draws(some_draws(8, 2))
+@pytest.mark.parametrize("name", OF_PIXELS)
+def test_those_of_pixels_come_first_and_the_rest_is_as_without_them(name: str) -> None:
+    images, draws = some_images(12, 3, 8, 8), words(0)._replace(**offsets(12))
     normalization = Normalization.fit("pixel_mean", images)
-    rest = Augmentation(crop_padding=2, flip=True, cutout=4)
-    whole = rest.model_copy(update={"randaugment": 2})
-    changed = randaugment(images, draws.randaugment, whole)
+    rest = {"crop_padding": 2, "flip": True, "cutout": 4, "rotation": 20.0, "erasing": 0.5}
+    whole = Augmentation.model_validate({**rest, **SEEDED[name][0]})
+    changed = each_alone(images, getattr(draws, name), made(name))
     assert torch.equal(
         augmented(images, draws, whole, normalization),
-        augmented(changed, draws, rest, normalization),
+        augmented(changed, draws, Augmentation.model_validate(rest), normalization),
     )
+
+
+def test_erasing_comes_last_and_erases_to_the_mean_colour() -> None:
+    images, draws = some_images(12, 3, 8, 8), words(0)._replace(**offsets(12))
+    normalization = Normalization.fit("channel", images)
+    rest = Augmentation(crop_padding=2, flip=True, cutout=4)
+    whole = augmented(images, draws, rest.model_copy(update={"erasing": 0.5}), normalization)
+    before = augmented(images, draws, rest, normalization)
+    assert torch.equal(each_alone(before, draws.erasing, v2.RandomErasing(0.5)), whole)
+    assert ((whole == before) | (whole == 0)).all() and not torch.equal(whole, before)
+
+
+def offsets(count: int) -> dict[str, Tensor]:
+    return dict(zip(("dy", "dx", "flip"), some_draws(count, 2), strict=True))
 
 
 # Mixup and cutmix

@@ -21,8 +21,19 @@ def test_seeds_give_different_batches_and_equal_runs_equal_ones() -> None:
     assert digest(at(digits(seed=1)).train_batch(5)) != digest(at(digits()).train_batch(5))
 
 
-EVERYTHING = {"crop_padding": 1, "fill": "reflect", "flip": True, "cutout": 2, "randaugment": 1}
-AUGMENTATIONS = [{}, EVERYTHING, {"mixup": 0.4}, {"cutmix": 1.0, **EVERYTHING, "mixup": 1.0}]
+EVERYTHING = {
+    "crop_padding": 1, "fill": "reflect", "flip": True, "cutout": 2, "randaugment": 1,
+    "color_jitter": {"brightness": 0.4, "contrast": 0.4}, "rotation": 15.0, "shear": 10.0,
+    "zoom": 0.2, "erasing": 0.5,
+}  # fmt: skip
+TRIVIAL = {"trivial_augment": True, "rotation": 15.0, "fill": "edge"}
+AUGMENTATIONS = [
+    {},
+    EVERYTHING,
+    TRIVIAL,
+    {"mixup": 0.4},
+    {"cutmix": 1.0, **EVERYTHING, "mixup": 1.0},
+]
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda a: " ".join(a) or "recipe")

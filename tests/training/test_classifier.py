@@ -113,6 +113,8 @@ WITH_EVERYTHING = {
     "recipe.schedule": {"name": "cosine", "milestones": [], "warmup": "linear", "warmup_steps": 3},
     "recipe.augmentation": {
         "fill": "reflect", "flip": True, "cutout": 2, "randaugment": 1, "mixup": 0.2, "cutmix": 1.0,
+        "color_jitter": {"brightness": 0.4}, "rotation": 15, "shear": 5, "zoom": 0.2,
+        "erasing": 0.5,
     },
 }  # fmt: skip
 

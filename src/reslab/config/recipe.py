@@ -157,20 +157,36 @@ class Schedule(Description):
         return self
 
 
-class Augmentation(Description):
-    """What is done to training images, in the order of the data path.
+class ColorJitter(Description):
+    """torchvision's: changes of colour in an order drawn per image. All 0 is none.
 
-    Per image: RandAugment on the pixels as stored; padding, a random crop of the original size and
-    a random horizontal flip; cutout after normalisation. Then, per batch, mixup or cutmix.
+    Brightness, contrast and saturation are multiplied by a factor drawn evenly from 1 - x, at least
+    0, to 1 + x; the hue is turned by a part, drawn evenly from -hue to hue, of the colour circle.
+    """
+
+    brightness: NonNegativeFloat = 0.0
+    contrast: NonNegativeFloat = 0.0
+    saturation: NonNegativeFloat = 0.0
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+
+
+class Augmentation(Description):
+    """What is done to training images.
+
+    Per image, in this order: RandAugment or TrivialAugment on the pixels as stored, or as they were
+    cropped of a photograph; colour jitter; rotation, shear and zoom in one; padding, a random crop
+    of the original size and a random horizontal flip; after normalisation cutout and random
+    erasing. Then, per batch, mixup or cutmix.
     """
 
     crop_padding: NonNegativeInt = 0
     """Pixels added on every side before the crop; 0 is no crop."""
     padding: Literal["after_normalization", "before_normalization"] = "after_normalization"
     """Zeros after normalisation are the mean colour (He 2015); before it they are black."""
-    fill: Literal["zeros", "reflect"] = "zeros"
-    """What is padded with: zeros, or the image mirrored at its border, which is not repeated
-    (Zagoruyko 2016, arXiv 1605.07146)."""
+    fill: Literal["zeros", "reflect", "edge"] = "zeros"
+    """What is beyond the image, in padding and where it is rotated, sheared or zoomed: zeros, the
+    image mirrored at its border, which is not repeated (Zagoruyko 2016, arXiv 1605.07146), or its
+    outermost pixels (Keras' default, "nearest"). Zeros of these three are black."""
     flip: bool = False
     cutout: NonNegativeInt = 0
     """Side in pixels of a square set to 0, the mean colour, about a centre anywhere in the image:
@@ -180,6 +196,22 @@ class Augmentation(Description):
     They are done image by image, which costs more than all other augmentation."""
     randaugment_magnitude: Annotated[int, Field(ge=0, le=30)] = 9
     """The strength of these operations, of 30."""
+    trivial_augment: bool = False
+    """TrivialAugment, in place of RandAugment: one operation per image, of a strength that is drawn
+    (Müller 2021, arXiv 2103.10158; torchvision's TrivialAugmentWide, image by image)."""
+    color_jitter: ColorJitter = ColorJitter()
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Degrees: an angle is drawn evenly from -rotation to rotation, about the image's centre."""
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
+    """Degrees, drawn as the rotation's: rows are moved along themselves (torchvision's
+    RandomAffine). Keras' shear_range is in degrees, too, but before 2018 it was in radians, of
+    which 0.2 are 11.5 degrees (keras-team/keras#8868)."""
+    zoom: Fraction = 0.0
+    """A scale is drawn evenly from 1 - zoom to 1 + zoom, of both sides alike (torchvision's
+    RandomAffine; Keras' zoom_range draws one for each side)."""
+    erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that a box of an image is set to 0, the mean colour: 2 to 33 % of its area, sides
+    as 0.3 to 3.3 (Zhong 2020, arXiv 1708.04896; torchvision's RandomErasing)."""
     mixup: NonNegativeFloat = 0.0
     """α of Beta(α, α), from which each step draws one λ: an image is λ of itself and 1 - λ of
     another of its batch, and so is its target (Zhang 2018, arXiv 1710.09412). 0 is none."""
@@ -190,9 +222,18 @@ class Augmentation(Description):
 
     READ_BESIDE = {
         "padding": {"crop_padding": Not(0)},
-        "fill": {"crop_padding": Not(0)},
+        "fill": tuple({field: Not(0)} for field in ("crop_padding", "rotation", "shear", "zoom")),
         "randaugment_magnitude": {"randaugment": Not(0)},
     }
+
+    @model_validator(mode="after")
+    def _one_policy(self) -> Self:
+        if self.trivial_augment and self.randaugment:
+            raise ValueError(
+                f"trivial_augment: true is done in place of randaugment: {self.randaugment}; leave "
+                "one of them out"
+            )
+        return self
 
     @property
     def mixes(self) -> bool:
@@ -236,6 +277,16 @@ class Recipe(Description):
             raise ValueError(
                 f"augmentation.crop_padding: {self.augmentation.crop_padding} is for images of one "
                 "size; photographs are cropped as photographs.crop says"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _jitters_once(self) -> Self:
+        changes = self.augmentation.color_jitter != ColorJitter()
+        if changes and self.photographs and self.photographs.jitter:
+            raise ValueError(
+                f"augmentation.color_jitter: photographs.jitter: {self.photographs.jitter:g} has "
+                "changed the colours already; leave one of them out"
             )
         return self
 

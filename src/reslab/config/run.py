@@ -84,6 +84,12 @@ class RunConfig(Description):
             )
         if reason := does_not_suit(self.recipe.normalization, self.data):
             raise ValueError(f"recipe.normalization: {reason}")
+        jitter = self.recipe.augmentation.color_jitter
+        if facts.in_channels == 1 and (jitter.saturation or jitter.hue):
+            raise ValueError(
+                "recipe.augmentation.color_jitter: saturation and hue are those of colours; "
+                f"{self.data.name} is grey; leave them out"
+            )
         if self.recipe.normalization == "start" and self.start is None:
             raise ValueError(
                 "recipe.normalization: start is that of the weights that a run starts from, and it "

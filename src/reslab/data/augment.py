@@ -1,17 +1,18 @@
 """The augmentation of whole batches on the device that holds them.
 
 He 2015 (Sec. 3.4, 4.2) subtracts the training images' mean image, pads with zeros, crops at random
-and flips; torchvision's usual order pads first, with black. A recipe says which. RandAugment, mixup
-and cutmix are torchvision's, with torch's generator seeded for each image or step; torch does not
-promise that another version of it draws the same.
+and flips; torchvision's usual order pads first, with black. A recipe says which. Transforms that
+draw by themselves, as mixup and cutmix, are torchvision's, with torch's generator seeded for each
+image or step; torch does not promise that another version of it draws the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import grid_sample, pad
 
 from reslab.config.recipe import Augmentation
 from reslab.data.normalize import Normalization
@@ -30,8 +31,10 @@ def augmented(
     Draws are int64, (B,) each, on the images' device, but `order.SEEDS`, which are read on the CPU.
     Padding after the normalisation is the mean colour, padding before it is black.
     """
-    if augmentation.randaugment:
-        images = randaugment(images, draws.randaugment, augmentation)
+    for name, transform in transforms(OF_PIXELS, augmentation):
+        images = each_alone(images, getattr(draws, name), transform)
+    if augmentation.rotation or augmentation.shear or augmentation.zoom:
+        images = affine(images, draws, augmentation)
     # Bytes are moved faster than numbers; where nothing is padded the order makes a difference only
     # to a mean image.
     commutes = not augmentation.crop_padding and normalization.mean.shape[-1] == 1
@@ -41,6 +44,8 @@ def augmented(
         images = _moved(normalization(images, dtype), draws, augmentation)
     if augmentation.cutout:
         images = cutout(images, draws.cut_y, draws.cut_x, augmentation.cutout)
+    for name, transform in transforms(OF_NORMALIZED, augmentation):
+        images = each_alone(images, getattr(draws, name), transform)
     return images
 
 
@@ -53,25 +58,25 @@ def _moved(images: Tensor, draws: Draws[Tensor], augmentation: Augmentation) -> 
         places = torch.arange(len(images), device=images.device) + len(images) * draws.flip
         return torch.cat([images, images.flip(3)]).index_select(0, places)
     flip = draws.flip if augmentation.flip else torch.zeros_like(draws.flip)
-    return crop_flip(images, draws.dy, draws.dx, flip, padding, augmentation.fill == "reflect")
+    return crop_flip(images, draws.dy, draws.dx, flip, padding, augmentation.fill)
 
 
 def crop_flip(
-    images: Tensor, dy: Tensor, dx: Tensor, flip: Tensor, padding: int, reflect: bool = False
+    images: Tensor, dy: Tensor, dx: Tensor, flip: Tensor, padding: int, fill: str = "zeros"
 ) -> Tensor:
     """Pad, crop back to the same size, and flip: images (B, C, H, W) of any dtype and device.
 
     Image b becomes the window of its padded self that begins at row dy[b], column dx[b], both in
     [0, 2·padding]; where flip[b] is true it is then mirrored left to right. (B,) each, integers.
-    Padding is zeros, or the image mirrored at its outermost pixels (padding < H, W).
+    Padding is zeros, the outermost pixels, or the image mirrored at these (padding < H, W).
     """
     batch, channels, height, width = images.shape
     rows = dy[:, None] + torch.arange(height, device=images.device)
     columns = torch.arange(width, device=images.device).expand(batch, width)
     columns = dx[:, None] + torch.where(flip[:, None].bool(), width - 1 - columns, columns)
-    if reflect:
-        padded = images
-        rows, columns = _mirrored(rows - padding, height), _mirrored(columns - padding, width)
+    if fill in FOLDS:
+        padded, fold = images, FOLDS[fill]
+        rows, columns = fold(rows - padding, height), fold(columns - padding, width)
     else:
         padded = pad(images, (padding,) * 4)
     window = rows[:, :, None] * padded.shape[3] + columns[:, None, :]
@@ -82,6 +87,46 @@ def crop_flip(
 def _mirrored(places: Tensor, size: int) -> Tensor:
     """Places in (-size, 2·size - 1) folded into [0, size): -1 is 1, size is size - 2."""
     return size - 1 - (size - 1 - places.abs()).abs()
+
+
+FOLDS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "reflect": _mirrored,
+    "edge": lambda places, size: places.clamp(0, size - 1),
+}
+"""By fill, which places of an image stand for those beyond it."""
+
+
+def affine(images: Tensor, draws: Draws[Tensor], augmentation: Augmentation) -> Tensor:
+    """Images, uint8 (B, C, H, W), rotated, sheared and zoomed about their centres, bilinearly.
+
+    torchvision's affine of each image with its own angles and scale, of all at once; H, W > 1.
+    """
+    angle = _between(draws.rotation, augmentation.rotation).deg2rad()
+    lean = _between(draws.shear, augmentation.shear).deg2rad().tan()
+    scale = 1 + _between(draws.zoom, augmentation.zoom)
+    cos, sin = angle.cos(), angle.sin()
+    # The inverse of rotation · scale · [[1, -lean], [0, 1]]: where a place's pixel comes from.
+    inverse = [cos - sin * lean, sin + cos * lean, -sin, cos]
+    xx, xy, yx, yy = ((part / scale).float()[:, None, None] for part in inverse)
+    height, width = images.shape[2:]
+    half_height, half_width = (height - 1) / 2, (width - 1) / 2
+    y = (torch.arange(height, device=images.device) - half_height)[:, None]
+    x = torch.arange(width, device=images.device) - half_width
+    grid = [(xx * x + xy * y) / half_width, (yx * x + yy * y) / half_height]
+    mode = SAMPLED[augmentation.fill]
+    places = torch.stack(grid, -1)
+    moved = grid_sample(images.float(), places, padding_mode=mode, align_corners=True)
+    return moved.round().to(images.dtype)
+
+
+SAMPLED = {"zeros": "zeros", "reflect": "reflection", "edge": "border"}
+"""By fill, torch's name of it; with aligned corners what is mirrored does not repeat the border."""
+
+
+def _between(words: Tensor, limit: float) -> Tensor:
+    """Draws in [0, 2**32) as numbers in [-limit, limit), float64: cosines of slices of a batch are
+    then, as float32, those of the batch."""
+    return (words.double() / 2**31 - 1) * limit
 
 
 def cutout(images: Tensor, cut_y: Tensor, cut_x: Tensor, side: int) -> Tensor:
@@ -101,23 +146,46 @@ def cutout(images: Tensor, cut_y: Tensor, cut_x: Tensor, side: int) -> Tensor:
     return images.masked_fill(box, 0)
 
 
-def randaugment(images: Tensor, seeds: Tensor, augmentation: Augmentation) -> Tensor:
-    """torchvision's RandAugment of each image, uint8 (B, 1 or 3, H, W), from its own seed, (B,).
+Transform = Callable[[Tensor], Tensor]
 
-    One image at a time: two operations on 32×32 pixels take about 0.6 ms on a CPU core, those of a
-    batch of 128 80 ms. A GPU is no faster: each operation is several kernels on one small image.
+
+def each_alone(images: Tensor, seeds: Tensor, transform: Transform) -> Tensor:
+    """A transform of torchvision's that draws, of each image (B, C, H, W), from its own seed, (B,).
+
+    Two operations of RandAugment on 32×32 pixels take about 0.6 ms on a CPU core, those of a batch
+    of 128 80 ms. A GPU is no faster: each operation is several kernels on one small image.
     """
-    from torchvision.transforms.v2 import RandAugment
-
-    apply = RandAugment(augmentation.randaugment, augmentation.randaugment_magnitude)
 
     def one(image: Tensor, seed: int) -> Tensor:
         torch.default_generator.manual_seed(seed)
-        done: Tensor = apply(image)
-        return done
+        return transform(image)
 
     with generator_kept():
         return torch.stack([one(*pair) for pair in zip(images, seeds.tolist(), strict=True)])
+
+
+def _v2() -> Any:
+    from torchvision.transforms import v2  # a second
+
+    return v2
+
+
+Transforms = dict[str, Callable[[Augmentation], Transform]]
+
+OF_PIXELS: Transforms = {
+    "randaugment": lambda a: _v2().RandAugment(a.randaugment, a.randaugment_magnitude),
+    "trivial_augment": lambda a: _v2().TrivialAugmentWide(),
+    "color_jitter": lambda a: _v2().ColorJitter(**dict(a.color_jitter)),
+}
+OF_NORMALIZED: Transforms = {"erasing": lambda a: _v2().RandomErasing(a.erasing)}
+"""torchvision's that draw by themselves, by the field of the recipe and the column of seeds."""
+
+
+def transforms(table: Transforms, augmentation: Augmentation) -> Iterator[tuple[str, Transform]]:
+    """Those of a table that a recipe asks for, with their names: whose field is not off."""
+    for name, make in table.items():
+        if getattr(augmentation, name) != Augmentation.model_fields[name].default:
+            yield name, make(augmentation)
 
 
 def mixed(

@@ -20,6 +20,7 @@ from reslab.execution import share_of
 
 Ints = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint64]
+Numbers = npt.NDArray[np.int64 | np.uint32]
 
 
 class Stream(IntEnum):
@@ -39,6 +40,12 @@ class Stream(IntEnum):
     DEPTHS = 11
     VIEW = 12
     ADAPTER = 13
+    ROTATION = 14
+    SHEAR = 15
+    ZOOM = 16
+    COLOR_JITTER = 17
+    TRIVIAL_AUGMENT = 18
+    ERASING = 19
 
 
 def step_seed(seed: int, step: int, *more: int) -> int:
@@ -95,11 +102,18 @@ class Draws(NamedTuple, Generic[Column]):
     cut_y: Column
     """The centre of cutout's box in 2**-32 of the image's height, and of its width."""
     cut_x: Column
+    rotation: Column
+    """This, shear and zoom: where between their two extremes, in 2**-32 of the way."""
+    shear: Column
+    zoom: Column
     randaugment: Column
-    """A seed."""
+    """This and all that follow: a seed."""
+    trivial_augment: Column
+    color_jitter: Column
+    erasing: Column
 
 
-SEEDS = ("view", "randaugment")
+SEEDS = ("view", "randaugment", "trivial_augment", "color_jitter", "erasing")
 """Columns that stay on the host: to read a seed there a batch need not wait for its device."""
 
 
@@ -113,29 +127,35 @@ def bounds(crop_padding: int) -> dict[str, tuple[Stream, int]]:
         "flip": (Stream.FLIP, 2),
         "cut_y": (Stream.CUT_Y, 2**32),
         "cut_x": (Stream.CUT_X, 2**32),
+        "rotation": (Stream.ROTATION, 2**32),
+        "shear": (Stream.SHEAR, 2**32),
+        "zoom": (Stream.ZOOM, 2**32),
         "randaugment": (Stream.RANDAUGMENT, 2**32),
+        "trivial_augment": (Stream.TRIVIAL_AUGMENT, 2**32),
+        "color_jitter": (Stream.COLOR_JITTER, 2**32),
+        "erasing": (Stream.ERASING, 2**32),
     }
 
 
 @lru_cache(maxsize=2)  # a batch reads two epochs at most
-def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Draws[Ints]:
+def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Draws[Numbers]:
     """An epoch's, with a row for each of so many examples; its arrays are not to be written to."""
     order = permutation(examples, Stream.PERMUTATION, seed, epoch)
     columns = {
         name: _below(bound, _bits(examples, stream, seed, epoch))[order]
         for name, (stream, bound) in bounds(crop_padding).items()
     }
-    drawn = Draws(examples=order, **columns)
+    drawn: Draws[Numbers] = Draws(examples=order, **columns)
     for array in drawn:
         array.setflags(write=False)
     return drawn
 
 
-def _below(bound: int, bits: Bits) -> Ints:
-    """Random bits as numbers below a bound, which is 2**63 or at most 2**32."""
+def _below(bound: int, bits: Bits) -> Numbers:
+    """Random bits as numbers below a bound, which is 2**63 or at most 2**32: then of 32 bits."""
     if bound == 2**63:
         return (bits >> np.uint64(1)).astype(np.int64)
-    return ((bits >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
+    return ((bits >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32)).astype(np.uint32)
 
 
 @dataclass(frozen=True)

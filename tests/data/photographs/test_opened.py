@@ -77,12 +77,23 @@ def test_an_examples_crop_follows_from_seed_epoch_and_example_alone(photographs:
         assert not any(torch.equal(by_6[i], other[i]) for i in by_6)
 
 
-@pytest.mark.parametrize("augmentation", [{"flip": True}, {"mixup": 0.4, "randaugment": 1}])
+TURNED = {
+    "augmentation": {
+        "trivial_augment": True, "rotation": 20.0, "shear": 10.0, "zoom": 0.2, "fill": "edge",
+        "color_jitter": {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1},
+        "erasing": 0.5,
+    },
+    "photographs": {"size": 24, "crop": "center", "test_shorter_side": 28},
+}  # fmt: skip
+RECIPES = [{}, {"augmentation": {"mixup": 0.4, "randaugment": 1}}, TURNED]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["flipped", "mixed", "turned"])
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_the_ranks_batches_joined_are_the_global_batch(
-    photographs: Path, ranks: int, augmentation: dict[str, Any]
+    photographs: Path, ranks: int, recipe: dict[str, Any]
 ) -> None:
-    config = run(photographs, recipe={"augmentation": augmentation})
+    config = run(photographs, recipe=recipe)
     places = [at(config, rank, ranks) for rank in range(ranks)]
     for step in (0, 2):
         parts = [place.train_batch(step) for place in places]
