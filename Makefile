@@ -19,7 +19,8 @@
 #|   make sync NAME=quickstart                        send to W&B what it has not got
 #|   make dashboard NAME=quickstart                   a W&B workspace and report of the experiment
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
-#|                                                    one net: an experiment of one variant
+#|                                                    one net: an experiment of one variant; DATA is a
+#|                                                    name, a folder (./photos), or arrays in my.npz
 #|   make train MODEL=python:my_nets.py:Net DATA=cifar10 RECIPE=he2015_cifar
 #|                                                    a class in a file of yours, which is run
 #|   make finetune FOLDER=~/photos MODEL=resnet50     published weights, a new head, your photographs
@@ -240,7 +241,7 @@ _model:
 	@[ -n "$$MODEL" ] && [ -n "$$DATA" ] && [ -n "$$RECIPE" ] || { printf '%s\n' \
 		'Which net, data set and recipe? For example:' '' \
 		'  make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01' '' \
-		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100, imagenette_mini and others, or a folder of photographs. Recipes: configs/recipes.'; \
+		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100, imagenette_mini and others, a folder of photographs (./photos), or a file of arrays (my.npz). Recipes: configs/recipes.'; \
 		exit 2; } >&2
 
 _folder:

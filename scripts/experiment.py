@@ -22,7 +22,8 @@ from reslab.make import assignments
 
 DATA = (
     f"{', '.join(DATASETS)}, or the path of a folder of photographs, such as ./photos (short for "
-    "imagefolder with --set data.folder=…)"
+    "imagefolder with --set data.folder=…), or of a file of arrays, such as my.npz (short for "
+    "arrays with --set data.file=…)"
 )
 
 
@@ -41,7 +42,9 @@ def parser() -> Parser:
     train.add_argument("--data", required=True, help=DATA)
     train.add_argument("--recipe", required=True, help="a file of configs/recipes, without .yaml")
     finetune = commands.add_parser("finetune", help="train a net on from published weights")
-    finetune.add_argument("--folder", required=True, help="photographs: a folder for each class")
+    finetune.add_argument(
+        "--folder", required=True, help="photographs, a folder for each class; or a file, my.npz"
+    )
     finetune.add_argument("--model", required=True, help="resnet50, timm:…, torchvision:…")
     finetune.add_argument(
         "--weights", help="a file, a run, a published name, URL#sha256=…; else the model's own"

@@ -317,7 +317,7 @@ def test_a_missing_name_is_answered_with_the_names_there_are(make: Make, target:
 def test_a_missing_net_is_answered_with_what_there_is(make: Make) -> None:
     answer = make("train", "MODEL=resnet20", "RECIPE=digits")
     assert answer.returncode == 2
-    assert "imagenette_mini and others, or a folder of photographs" in answer.stderr
+    assert "others, a folder of photographs (./photos), or a file of arrays" in answer.stderr
 
 
 def test_a_missing_environment_is_named_and_not_made(make: Make, tmp_path: Path) -> None:

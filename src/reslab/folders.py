@@ -27,6 +27,9 @@ NO_CLASSES = frozenset((*TESTED, "testing"))
 LEFT_BEHIND = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "@eadir"))
 """What Windows, macOS and Synology's disks put beside people's files, whatever its case."""
 
+ARRAYS = ".npz"
+"""How the name of a file ends that is a data set."""
+
 _File = tuple[str, int]
 """A file's path and its size in bytes."""
 _Classes = dict[str, list[_File]]
@@ -47,8 +50,9 @@ class Listing:
 
 
 def as_path(word: str) -> Path | None:
-    """The folder that a word means in a data set's place, absolute; None where it is no path."""
-    if "/" not in word and not word.startswith("~"):
+    """The folder, or file of arrays, that a word means in a data set's place, absolute; None where
+    it is no path."""
+    if "/" not in word and not word.startswith("~") and not word.lower().endswith(ARRAYS):
         return None
     # abspath, unlike Path.absolute, knows what x/.. is called.
     return Path(os.path.abspath(os.path.expanduser(word)))  # noqa: PTH100, PTH111
@@ -245,7 +249,7 @@ def _split(classes: _Classes, test_fraction: float, seed: int) -> list[_Classes]
     for name, files in classes.items():
         if len(files) < 2:
             raise UserError(f"the class {name!r} has one file; a split needs two of each class")
-        count = min(max(1, round(test_fraction * len(files))), len(files) - 1)
+        count = in_test(len(files), test_fraction)
         tested = set(sorted(files, key=lambda file: _hash_of_name(file, seed))[:count])
         splits[0][name] = [file for file in files if file not in tested]
         splits[1][name] = [file for file in files if file in tested]
@@ -270,6 +274,11 @@ def _first(files: list[_File], count: int, name: str) -> list[_File]:
     if len(files) < count:
         raise UserError(f"per_class: {count}; the class {name!r} has {len(files)} training images")
     return files[:count]
+
+
+def in_test(count: int, test_fraction: float) -> int:
+    """How many of a class's `count` images are tested on: at least one, and one is left."""
+    return min(max(1, round(test_fraction * count)), count - 1)
 
 
 def in_part(count: int, label_fraction: float) -> int:

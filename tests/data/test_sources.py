@@ -12,9 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.arrays import GREY, LABELS, saved
 
 from reslab.config.data import Data
 from reslab.config.datasets import DATASETS, Facts
+from reslab.config.resolve import resolve
 from reslab.data import files, sources
 from reslab.data.files import File
 from reslab.data.sources import Source, Split, hold_out, open_part, open_source
@@ -229,3 +231,49 @@ def test_the_described_classes_are_those_of_the_official_files(
     splits = [torch.bincount(split.targets).tolist() for split in (source.train, source.test)]
     assert list(zip(*splits, strict=True)) == list(DATASETS[name].of_class)
     assert source.class_names == DATASETS[name].class_names
+
+
+# ---- a file of one's own ------------------------------------------------------------------------
+
+
+def arrays(file: Path, **fields: Any) -> Source:
+    tree = {"model": "resnet8_w8", "data": {"name": "arrays", "file": str(file), **fields}}
+    return open_part(resolve({**tree, "recipe": {"name": "digits", "batch_size": 2}}, "").data)
+
+
+def test_arrays_are_read_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    colour = np.stack([GREY, GREY + 1, GREY + 2], -1)
+    test = {"x_test": colour[6:], "y_test": LABELS[6:][:, None]}
+    file = saved(tmp_path / "my.npz", x_train=colour, y_train=LABELS, **test)
+    source = arrays(file)
+    assert torch.equal(source.train.images, torch.from_numpy(colour).permute(0, 3, 1, 2))
+    assert torch.equal(source.test.images, source.train.images[6:])
+    assert source.test.targets.tolist() == LABELS[6:].tolist()
+    assert source.class_names == ("0", "1", "2")
+
+
+def test_the_part_that_is_tested_on_is_of_every_class_and_never_changes(tmp_path: Path) -> None:
+    """Golden: a new split would make old and new results incomparable."""
+    file = saved(tmp_path / "my.npz", images=GREY, labels=LABELS)
+    source = arrays(file, test_fraction=0.25)
+    corners = GREY[:, 0, 0].tolist()
+    chosen = [corners.index(int(image[0, 0, 0])) for image in source.test.images]
+    assert (chosen, source.test.targets.tolist()) == (CHOSEN, [0, 1, 2])
+    both = torch.cat([source.train.images, source.test.images])[:, 0, 0, 0].sort().values
+    assert both.tolist() == sorted(GREY[:, 0, 0].tolist())
+    other = arrays(file, test_fraction=0.25, split_seed=1)
+    assert not torch.equal(source.test.images, other.test.images)
+
+
+CHOSEN = [3, 4, 5]
+
+
+def test_of_a_file_as_of_other_data_a_part_is_taken(tmp_path: Path) -> None:
+    file = saved(tmp_path / "my.npz", images=GREY, labels=LABELS, classes=["a", "b", "c"])
+    source = arrays(file, test_fraction=0.25, classes=["a", "c"], per_class=2)
+    assert source.class_names == ("a", "c")
+    assert source.train.targets.tolist() == [0, 1, 0, 1]
+    assert source.test.targets.tolist() == [0, 1]
+    whole = arrays(file, test_fraction=0.25)
+    chosen = whole.train.images[whole.train.targets != 1][:4]
+    assert torch.equal(source.train.images, chosen)

@@ -3,8 +3,10 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
+from tests.arrays import saved
 from tests.experiments.jobs import SLOT
 
 from reslab.config.run import RunConfig
@@ -162,3 +164,21 @@ def test_a_url_without_its_digest_is_refused(photos: Path) -> None:
 
 def test_words_of_what_trains_are_checked_against_the_net(photos: Path) -> None:
     assert "the net has no 'haed'; did you mean head?" in refusal(photos, "resnet50", None, "haed")
+
+
+def test_a_file_of_arrays_is_fine_tuned_on_like_a_folder(tmp_path: Path) -> None:
+    """finetune_cifar takes batches of 128."""
+    grey, labels = np.zeros((400, 28, 28), "uint8"), np.arange(400) % 2
+    file = saved(tmp_path / "my.npz", train_images=grey, train_labels=labels, val_images=grey)
+    made = plan(file, "resnet20", "akamaster:resnet20")
+    assert made.experiment == "finetune-resnet20-my-npz"
+    [(_, _, found)] = made.runs()
+    assert (found.data.name, found.data.test_fraction) == ("arrays", 0.2)
+    assert (found.recipe.batch_size, found.model.in_channels, found.model.classes) == (128, 1, 2)
+    first, second = announcement(jobs_of(made), [SLOT]).splitlines()[:2]
+    assert first == f"2 classes in {file}: 0, 1"
+    assert second == (
+        "320 training images and 80 test images of 28 × 28 pixels, grey; not read: val_images"
+    )
+    with pytest.raises(UserError, match=r"there is no file .*nowhere.npz and no "):
+        plan(tmp_path / "nowhere.npz", "resnet20", "akamaster:resnet20")

@@ -1,6 +1,7 @@
 """What a run is trained on: a data set, the part that is used, and how photographs are cropped.
 
-A folder of one's own (`imagefolder`) is described by what lies in it, never by where it lies.
+A folder of one's own (`imagefolder`) and a file of one's own (`arrays`) are described by what lies
+in them, never by where they lie.
 """
 
 import math
@@ -18,18 +19,17 @@ from reslab.config.description import (
     Not,
     OpenFraction,
     PositiveFloat,
+    Sha256,
 )
 from reslab.errors import nearest
-from reslab.folders import in_part
+from reslab.folders import in_part, in_test
 from reslab.text import shortened
 
 TestedOn = Literal["holdout", "test"]
 NULLS = {"data.per_class": "all", "data.label_fraction": "all"}
 """What null is, for people, in fields where it is not none."""
-PHOTOGRAPHS = tuple(
-    name for name in get_args(DatasetName) if name not in DATASETS or DATASETS[name].photographs
-)
-OF_ONE_SIZE = tuple(name for name, facts in DATASETS.items() if not facts.photographs)
+OF_ONE_SIZE = (*(name for name, facts in DATASETS.items() if not facts.photographs), "arrays")
+PHOTOGRAPHS = tuple(name for name in get_args(DatasetName) if name not in OF_ONE_SIZE)
 Side = tuple[PositiveInt, PositiveInt]
 
 
@@ -39,6 +39,30 @@ class Counts(Description):
     classes: PositiveInt
     train: PositiveInt
     test: PositiveInt
+
+
+class Contents(Description):
+    """What lies in a file of arrays."""
+
+    sha256: Sha256
+    """Of the whole file."""
+    in_channels: PositiveInt
+    image_size: PositiveInt
+    class_names: tuple[str, ...]
+    """By label."""
+    train: tuple[PositiveInt, ...]
+    """Training images of each class."""
+    test: tuple[PositiveInt, ...] = ()
+    """Test images of each class; none where the file has no test split."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        classes = len(self.class_names)
+        if len(set(self.class_names)) < max(2, classes):
+            raise ValueError("class_names: expected two or more, each once")
+        if len(self.train) != classes or len(self.test) not in (0, classes):
+            raise ValueError(f"train: expected counts of {classes} classes, test: as many, or none")
+        return self
 
 
 class Data(Description):
@@ -67,8 +91,9 @@ class Data(Description):
     """Photographs: the shorter side in pixels of the prepared store (scripts/prepare.py) that the
     images are read from. None: the files themselves are decoded, at their own size."""
     test_fraction: OpenFraction | None = None
-    """imagefolder without train/ and val/: the part of each class's images that is tested on. Which
-    ones follows from `split_seed` and their names alone."""
+    """imagefolder without train/ and val/, arrays without a test split: the part of each class's
+    images that is tested on. Which ones follows from `split_seed` and their names, or places in the
+    file, alone."""
     split_seed: NonNegativeInt = 0
     """With a test_fraction: another number is another split, whatever the run's seed."""
     folder: str | None = None
@@ -77,14 +102,20 @@ class Data(Description):
     """imagefolder: digest of the names and sizes of the files in use, found when YAML is read."""
     counts: Counts | None = None
     """imagefolder: found with `files`."""
+    file: str | None = None
+    """arrays: numpy's .npz. No part of the run's id."""
+    contents: Contents | None = None
+    """arrays: what lies in the file, found when YAML is read."""
 
     READ_BESIDE = {
         "classes": {"name": (*OF_ONE_SIZE, "imagenet")},
         "prepared": {"name": PHOTOGRAPHS},
-        "test_fraction": {"name": ("imagefolder",)},
+        "test_fraction": {"name": ("imagefolder", "arrays")},
         "folder": {"name": ("imagefolder",)},
         "files": {"name": ("imagefolder",)},
         "counts": {"name": ("imagefolder",)},
+        "file": {"name": ("arrays",)},
+        "contents": {"name": ("arrays",)},
         "tested_on": {"holdout": Not(0)},
         "selected_on": {"holdout": Not(0), "tested_on": ("test",)},
         "split_seed": {"test_fraction": Not(None)},
@@ -92,16 +123,20 @@ class Data(Description):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.classes:
-            self._check_classes()
         if self.per_class and self.label_fraction:
             raise ValueError("label_fraction: is one way to train on fewer, per_class another")
         if self.name == "imagefolder" and self.folder is None:
             raise ValueError("folder: is missing; imagefolder needs it: where the images lie")
         if (self.files is None) != (self.counts is None):
             raise ValueError("files: files and counts are found together; leave both out")
+        if self.name == "arrays":
+            self._check_file()
         if self.name == "imagefolder" and self.counts is None:
             return self  # not read yet
+        if self.name == "arrays" and self.contents is None:
+            return self
+        if self.classes:
+            self._check_classes()
         if self.per_class and self.per_class > (smallest := self._smallest_class()):
             whose = "the smallest class in use" if self.classes else "the smallest class"
             raise ValueError(
@@ -119,8 +154,29 @@ class Data(Description):
         """What the run is tested on."""
         return self.tested_on if self.holdout else "test"
 
+    def _check_file(self) -> None:
+        if self.file is None:
+            raise ValueError("file: is missing; arrays need it: where the .npz lies")
+        found, fraction = self.contents, self.test_fraction
+        if found and found.test and fraction:
+            raise ValueError(
+                "test_fraction: is for a file without test images; this one has some: leave it out"
+            )
+        if found and not found.test and fraction is None:
+            raise ValueError(
+                "test_fraction: is missing; the file has no test images (x_test and y_test, or "
+                "test_images and test_labels): say which part of each class is tested on, such as "
+                "data.test_fraction: 0.2"
+            )
+        if found and fraction and min(found.train) < 2:
+            name = found.class_names[found.train.index(1)]
+            raise ValueError(
+                f"test_fraction: the class {shortened(name)!r} has one image; a split needs two of "
+                "each class"
+            )
+
     def _check_classes(self) -> None:
-        known = known_classes(self.name)
+        known = known_classes(self)
         if unknown := sorted(set(self.classes) - set(known)):
             near = nearest(unknown[0], known) if self.name in OF_ONE_SIZE else ""
             raise ValueError(
@@ -137,20 +193,43 @@ class Data(Description):
 
     def _smallest_class(self) -> float:
         """Training images of the smallest class in use; infinite where that is not known."""
-        facts = DATASETS.get(self.name)
-        if facts is None or (facts.photographs and self.classes):
+        if self.name == "imagefolder" or (self.name == "imagenet" and self.classes):
             return math.inf
+        facts = _whole(self)
         return min((train for train, _ in _of_class(self)), default=facts.smallest_class)
 
 
-def known_classes(name: DatasetName) -> tuple[str, ...]:
+def known_classes(data: Data) -> tuple[str, ...]:
     """The classes that may be chosen of a data set, in its order."""
-    return imagenet_wnids() if name == "imagenet" else DATASETS[name].class_names
+    return imagenet_wnids() if data.name == "imagenet" else _whole(data).class_names
+
+
+def _whole(data: Data) -> Facts:
+    """Facts about all of a data set, whatever of it is used."""
+    if data.name == "arrays":
+        return _facts_of_arrays(data)
+    if data.name != "imagefolder":
+        return DATASETS[data.name]
+    if data.counts is None:
+        raise ValueError(f"data.counts is missing: {data.folder} was not looked at yet")
+    return Facts(3, 224, **data.counts.model_dump(), photographs=True)
+
+
+def _facts_of_arrays(data: Data) -> Facts:
+    found = data.contents
+    if found is None:
+        raise ValueError(f"data.contents is missing: {data.file} was not looked at yet")
+    tested = found.test or tuple(in_test(n, data.test_fraction or 0.0) for n in found.train)
+    rest = (0,) * len(tested) if found.test else tested
+    of_class = tuple((n - m, t) for n, m, t in zip(found.train, rest, tested, strict=True))
+    trained = sum(train for train, _ in of_class)
+    shape, names = (found.in_channels, found.image_size), found.class_names
+    return Facts(*shape, len(names), trained, sum(tested), False, 0, names, of_class)
 
 
 def _of_class(data: Data) -> list[tuple[int, int]]:
     """Training and test images of each class in use; empty for photographs."""
-    facts = DATASETS[data.name]
+    facts = _whole(data)
     if not facts.of_class:
         return []
     named = dict(zip(facts.class_names, facts.of_class, strict=True))
@@ -162,14 +241,10 @@ def facts_of(data: Data) -> Facts:
 
     An ImageNet subset by classes alone, and a fraction of photographs, have about as many training
     images as this says, from the mean of all classes (1,281); all other counts are exact.
-    An `imagefolder` whose files were not looked at yet raises `ValueError`.
+    An `imagefolder` or `arrays` whose files were not looked at yet raise `ValueError`.
     """
-    if data.name == "imagefolder":
-        if data.counts is None:
-            raise ValueError(f"data.counts is missing: {data.folder} was not looked at yet")
-        return Facts(3, 224, **data.counts.model_dump(), photographs=True)
-    facts = DATASETS[data.name]
-    if not (data.classes or data.per_class or data.label_fraction):
+    facts = _whole(data)
+    if data.name == "imagefolder" or not (data.classes or data.per_class or data.label_fraction):
         return facts
     classes = len(data.classes) or facts.classes
     of_class = _of_class(data)

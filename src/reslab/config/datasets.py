@@ -17,6 +17,7 @@ DatasetName = Literal[
     "imagenette",
     "imagenette_mini",
     "imagefolder",
+    "arrays",
 ]
 
 
@@ -92,7 +93,8 @@ DATASETS: dict[str, Facts] = {
     "imagenette": _photographs(10, 9469, 3925, smallest_class=858),
     "imagenette_mini": _photographs(10, 2000, 500, smallest_class=200),
 }
-"""All but `imagefolder`, of which `config.data.facts_of` knows what its description says."""
+"""All but `imagefolder` and `arrays`, of which `config.data.facts_of` knows what their description
+says."""
 
 FOLDERS = {
     "imagenet": "imagenet",

@@ -2,8 +2,8 @@
 
 `model: resnet20` is short for `model: {name: resnet20}`; further fields beside `name` are laid over
 the named net's description. A recipe's name is a file in configs/recipes. Input channels and class
-count come from the data unless they are given. A folder of photographs is looked at once, when the
-tree does not say yet what lies in it.
+count come from the data unless they are given. A folder of photographs, or a file of arrays, is
+looked at once, when the tree does not say yet what lies in it.
 """
 
 import json
@@ -29,7 +29,7 @@ from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, did_you_mean, gathered, located, nearest, together
-from reslab.folders import absolute, as_path, is_split, list_folder
+from reslab.folders import ARRAYS, absolute, as_path, is_split, list_folder
 from reslab.text import quoted, shortened
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -136,8 +136,9 @@ def _without_name(part: Tree) -> Tree:
     return {key: value for key, value in part.items() if key != "name"}
 
 
-def _own_folder(data: Tree) -> Tree:
-    """The data's tree where a path stands for a data set: photographs in a folder of one's own."""
+def _own_data(data: Tree) -> Tree:
+    """The data's tree where a path stands for a data set: photographs in a folder of one's own, or
+    a file of arrays."""
     word = data.get("name", "")
     path = as_path(word)
     if path is None:
@@ -146,14 +147,27 @@ def _own_folder(data: Tree) -> Tree:
         return data
     if str(path).encode(errors="ignore").decode() != str(path):  # halves of surrogate pairs
         raise UserError(f"{path}: a name in it is no UTF-8; rename it, or take a link to it")
-    if not path.is_dir():
-        known = ", ".join(get_args(DatasetName))
-        raise UserError(
-            f"there is no folder {path}; expected one with photographs, or a data set: {known}"
-        )
-    if "folder" in data:
-        raise UserError(f"stands here twice, as {path} and as folder: {spelled(data['folder'])}")
-    return {**_untold_split(path, data), **data, "name": "imagefolder", "folder": str(path)}
+    kind = "folder" if path.is_dir() else "file"
+    if kind in data:
+        raise UserError(f"stands here twice, as {path} and as {kind}: {spelled(data[kind])}")
+    if kind == "folder":
+        return {**_untold_split(path, data), **data, "name": "imagefolder", "folder": str(path)}
+    if path.suffix.lower() == ARRAYS:
+        return _own_arrays(str(path), data)
+    known = ", ".join(get_args(DatasetName))
+    raise UserError(
+        f"there is no folder {path}; expected one with photographs, a file of arrays "
+        f"(….npz), or a data set: {known}"
+    )
+
+
+def _own_arrays(file: str, data: Tree) -> Tree:
+    """A file of arrays; a part to test on, where it has no test images and nothing is said."""
+    from reslab.config.arrays import contents_of, find  # numpy: a tenth of a second
+
+    known = contents_of(find(file)).test or "test_fraction" in data
+    untold = {} if known else {"test_fraction": TEST_FRACTION}
+    return {**untold, **data, "name": "arrays", "file": file}
 
 
 def _untold_split(folder: Path, data: Tree) -> Tree:
@@ -167,21 +181,54 @@ def _untold_split(folder: Path, data: Tree) -> Tree:
 
 
 TEST_FRACTION = 0.2
-"""The part of the photographs in a folder of one's own that is tested on where nothing is said."""
+"""The part of the images in a folder or file of one's own that is tested on where nothing is
+said."""
 
 
 def _whole_data(data: Tree, place: PlaceOf) -> Tree:
     with located(place("data")):
-        data = _own_folder(data)
+        data = _own_data(data)
     return _filled_in(data, place)
 
 
 def _filled_in(data: Tree, place: PlaceOf) -> Tree:
-    """The data's tree with classes by name, and with what lies in a folder of one's own."""
+    """The data's tree with what lies in a folder or file of one's own, and with classes by name."""
+    return _with_listing(_with_classes(_with_contents(data, place), place), place)
+
+
+def _with_contents(data: Tree, place: PlaceOf) -> Tree:
+    """What lies in a file of arrays."""
+    file = data.get("file")
+    if data.get("name") != "arrays" or not isinstance(file, str):
+        return data
+    with located(place("data.file")):
+        path = absolute(file)
+        if data.get("contents") is not None:
+            return {**data, "file": str(path)}
+        from reslab.config.arrays import contents_of, find
+
+        found = find(str(path))
+        return {**data, "file": str(found), "contents": contents_of(found).model_dump(mode="json")}
+
+
+WHICH = ("name", "file", "contents", "test_fraction")
+"""Fields of data that decide which classes there are."""
+
+
+def _with_classes(data: Tree, place: PlaceOf) -> Tree:
+    """Classes by name, in the data set's order."""
     name, classes = data.get("name"), data.get("classes")
-    if name in (*OF_ONE_SIZE, "imagenet") and isinstance(classes, int | str | list):
-        with located(place("data.classes")):
-            data = {**data, "classes": _classes(classes, name, known_classes(name))}
+    if name not in (*OF_ONE_SIZE, "imagenet") or not isinstance(classes, int | str | list):
+        return data
+    whole = _described({field: data[field] for field in WHICH if field in data})
+    if whole is None:
+        return data  # told when all of it is validated
+    with located(place("data.classes")):
+        return {**data, "classes": _classes(classes, name, known_classes(whole))}
+
+
+def _with_listing(data: Tree, place: PlaceOf) -> Tree:
+    """What lies in a folder of photographs."""
     described = _described(data)
     if described is None or described.folder is None:
         return data
@@ -310,7 +357,7 @@ def resolve_use(tree: Tree, where: str | PlaceOf) -> Use:
     place = _place(where)
     with located(place("")):
         tree = nested(tree)
-    data = _filled_in(_part(tree, "data", place), place) if tree.get("data") else {}
+    data = _whole_data(_part(tree, "data", place), place) if tree.get("data") else {}
     model = _part(tree, "model", place)
     named = _named_net(model, place) | (_shape(data) if data else {}) | _without_name(model)
     whole = {**tree, "model": named, **({"data": data} if data else {})}

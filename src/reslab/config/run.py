@@ -205,7 +205,11 @@ def no_depths(config: RunConfig) -> str | None:
     return None
 
 
-WHERE = {"data": {"folder": True}, "start": {"file": True, "url": True}, "model": {"file": True}}
+WHERE = {
+    "data": {"folder": True, "file": True},
+    "start": {"file": True, "url": True},
+    "model": {"file": True},
+}
 """Fields that say where something lies whose content is described beside them."""
 
 

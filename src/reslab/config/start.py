@@ -107,6 +107,6 @@ def same_classes(one: Data, other: Data) -> bool:
 
 def _labels(data: Data) -> tuple[object, ...]:
     if data.name != "imagefolder":
-        return data.name, data.classes
+        return data.name, data.classes, data.contents and data.contents.sha256
     classes = None if data.counts is None else data.counts.classes
     return data.name, data.files, classes

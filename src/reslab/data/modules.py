@@ -55,7 +55,8 @@ class ImageData(LightningDataModule):
         `UserError` as in `open_images`. Files that are left out are told.
         """
         if self.photographs is None:
-            files.fetch(self.data.name)
+            if self.data.file is None:
+                files.fetch(self.data.name)
         elif not hasattr(self, "train"):
             self._open().tell()
 

@@ -3,7 +3,7 @@
 `open_source` downloads what is missing (files.py), reads the official binary formats, and compares
 counts, shapes and labels with `config.datasets`. MNIST is IDX (LeCun); a CIFAR record is one label
 byte (CIFAR-100: coarse, then fine), then the R, G and B planes (Krizhevsky 2009); digits.md tells
-where digits.npz comes from.
+where digits.npz comes from. A file of one's own is read by `config.arrays`.
 """
 
 import io
@@ -18,13 +18,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from reslab.config.data import Data, examples_kept
+from reslab.config.arrays import read_splits
+from reslab.config.data import Data, examples_kept, known_classes
 from reslab.config.datasets import DATASETS
 from reslab.config.recipe import Normalizing
 from reslab.data import files
 from reslab.data.normalize import Normalization
 from reslab.data.order import Draws, Ints, Stream, permutation
 from reslab.errors import UserError
+from reslab.folders import in_test
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -88,11 +90,43 @@ def open_source(name: str) -> Source:
 
 def open_part(data: Data) -> Source:
     """The part of a data set of one size that a run uses, before images are held out."""
-    source = open_source(data.name)
+    source = open_source(data.name) if data.file is None else _of_file(data)
     names = data.classes or source.class_names
     labels = [source.class_names.index(name) for name in names]
     train = _first_of_each(_of_classes(source.train, labels), data)
     return Source(train, _of_classes(source.test, labels), names)
+
+
+def _of_file(data: Data) -> Source:
+    """A file of arrays, of which a part is tested on where it has no test images."""
+    splits = [
+        Split(torch.from_numpy(images), torch.from_numpy(labels))
+        for images, labels in read_splits(data)
+    ]
+    train, test = splits if data.test_fraction is None else split_off(splits[0], data)
+    return Source(train, test, known_classes(data))
+
+
+def split_off(split: Split, data: Data) -> tuple[Split, Split]:
+    """Divide a split into what is trained on and the part of each class that is tested on, both in
+    its order; which images these are follows from their places and `split_seed`."""
+    targets = split.targets.numpy()
+    of_class = np.bincount(targets)
+    tested = np.array([in_test(count, data.test_fraction or 0.0) for count in of_class.tolist()])
+    shuffled = permutation(len(targets), Stream.HOLD_OUT, data.split_seed, 1)
+    is_tested = _place_in_class(targets, shuffled) < tested[targets]
+    rest, those = (torch.from_numpy(np.flatnonzero(chosen)) for chosen in (~is_tested, is_tested))
+    return split[rest], split[those]
+
+
+def _place_in_class(targets: Ints, order: Ints) -> Ints:
+    """How many of its class stand before each example in an order of all."""
+    by_class = order[np.argsort(targets[order], kind="stable")]
+    of_class = np.bincount(targets)
+    first = np.cumsum(of_class) - of_class
+    places = np.empty_like(order)
+    places[by_class] = np.arange(len(targets)) - np.repeat(first, of_class)
+    return places
 
 
 def _of_classes(split: Split, labels: list[int]) -> Split:
@@ -134,13 +168,9 @@ def hold_out(split: S, count: int) -> tuple[S, S]:
     choice depends on the labels alone, never on a run's seed.
     """
     targets = split.targets.numpy(force=True)
-    shuffled = permutation(len(targets), Stream.HOLD_OUT, 0)
-    by_class = shuffled[np.argsort(targets[shuffled], kind="stable")]
-    per_class = np.bincount(targets)
-    first = np.cumsum(per_class) - per_class
-    place_in_class = np.arange(len(targets)) - np.repeat(first, per_class)
+    places = _place_in_class(targets, permutation(len(targets), Stream.HOLD_OUT, 0))
     held = np.zeros(len(targets), dtype=bool)
-    held[by_class[np.argsort(place_in_class, kind="stable")[:count]]] = True
+    held[np.lexsort((targets, places))[:count]] = True
     rest, those = (torch.from_numpy(np.flatnonzero(chosen)) for chosen in (~held, held))
     return split[rest], split[those]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.config.data import NULLS, Data
+from reslab.config.data import NULLS, Data, facts_of, known_classes
 from reslab.config.photographs import root_of
-from reslab.errors import listed
+from reslab.errors import enumerated, listed
 from reslab.experiments.estimate import correction
 from reslab.experiments.fetch import to_fetch
 from reslab.experiments.jobs import Job
@@ -69,9 +69,9 @@ def announce(jobs: list[Job], slots: list[Slot]) -> None:
 
 
 def announcement(jobs: list[Job], slots: list[Slot]) -> str:
-    """Classes of folders of one's own; what runs start from, and what of it would be fetched; runs,
-    slots, time; advice where that is over a day, or over thousands of epochs."""
-    before = (*_classes(jobs), *_beginnings(jobs), *_origins(jobs), *to_fetch(jobs))
+    """Classes of folders and files of one's own; what runs start from, and what of it would be
+    fetched; runs, slots, time; advice where that is over a day, or over thousands of epochs."""
+    before = (*_classes(jobs), *_arrays(jobs), *_beginnings(jobs), *_origins(jobs), *to_fetch(jobs))
     return "\n".join([*before, *_announced(jobs, slots), *_many_epochs(jobs)])
 
 
@@ -104,6 +104,24 @@ def _split(own: Data) -> Iterator[str]:
             f"{own.counts.test:,} images of all classes are tested on (data.test_fraction: "
             f"{own.test_fraction:g}), {own.counts.train:,} are trained on"
         )
+
+
+def _arrays(jobs: list[Job]) -> Iterator[str]:
+    """Two lines for each file of arrays: its classes, and what its arrays were taken for."""
+    for file, own in {j.config.data.file: j.config.data for j in jobs}.items():
+        if file:
+            from reslab.config.arrays import unread  # numpy: a tenth of a second
+
+            facts, names = facts_of(own), own.classes or known_classes(own)
+            count = counted(len(names), "class", "classes")
+            yield f"{count} in {printable(file)}: {enumerated(names, CLASSES)}"
+            side, colour = facts.image_size, "grey" if facts.in_channels == 1 else "colour"
+            others = unread(Path(file)) if Path(file).is_file() else []
+            idle = f"; not read: {listed(others, CLASSES)}" if others else ""
+            yield (
+                f"{facts.train:,} training images and {facts.test:,} test images of {side} × "
+                f"{side} pixels, {colour}{idle}"
+            )
 
 
 def _beginnings(jobs: list[Job]) -> Iterator[str]:

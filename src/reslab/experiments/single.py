@@ -9,11 +9,13 @@ from reslab.config.origins import weights_of
 from reslab.config.strict_yaml import IN_PYTHON
 from reslab.errors import UserError, located
 from reslab.experiments.file import Experiment
-from reslab.folders import as_path
+from reslab.folders import ARRAYS, as_path
 from reslab.text import printable, quoted
 
 RECIPES = {"head": "finetune_head"}
-"""What fine-tuning has where no recipe is said, by what trains; else finetune."""
+"""What fine-tuning on photographs has where no recipe is said, by what trains; else finetune."""
+OF_ONE_SIZE = "finetune_cifar"
+"""What it has on a file of arrays."""
 
 
 def train_experiment(model: str, data: str, recipe: str) -> tuple[str, Experiment]:
@@ -35,7 +37,7 @@ def finetune_experiment(
     folder: str, model: str, weights: str | None, trains: str | None, recipe: str | None
 ) -> tuple[str, Experiment]:
     """The name and the experiment of `make finetune`: a net with published weights, by default
-    those that its name stands for, on photographs in a folder.
+    those that its name stands for, on photographs in a folder, or a file of arrays.
 
     `UserError` for a folder that is not there and for a net without published weights.
     """
@@ -43,7 +45,7 @@ def finetune_experiment(
     called = printable(path.name)
     base: dict[str, Any] = {
         "data": str(path),
-        "recipe": recipe or RECIPES.get(trains or "all", "finetune"),
+        "recipe": recipe or _recipe(path, trains),
         "start": _start(weights) if weights else _published(model),
     }
     if trains:
@@ -57,9 +59,13 @@ def finetune_experiment(
     )
 
 
+def _recipe(path: Path, trains: str | None) -> str:
+    return RECIPES.get(trains or "all", "finetune") if path.is_dir() else OF_ONE_SIZE
+
+
 def _folder(word: str) -> Path:
     path = as_path(word) or Path(word).absolute()
-    if not path.is_dir():
+    if not path.is_dir() and path.suffix.lower() != ARRAYS:
         raise UserError(
             f"FOLDER={word}: there is no folder {path}; expected one in which every class is a "
             "folder of photographs: photos/cat/1.jpg, photos/dog/1.jpg"

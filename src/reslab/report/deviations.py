@@ -7,8 +7,7 @@ choice is an assumption. Both are grouped: one line for all variants that share 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from reslab.config.data import facts_of
-from reslab.config.datasets import DATASETS
+from reslab.config.data import Contents, facts_of, known_classes
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import flatten
 from reslab.papers.published import DETAILS, Training, protocol_of
@@ -21,7 +20,8 @@ Message = tuple[str, str]
 
 OF_THE_RUN = {
     "seed", "budget", "data.holdout", "data.folder", "data.files", "data.counts.classes",
-    "data.counts.train", "data.counts.test", "model.in_channels", "model.classes",
+    "data.counts.train", "data.counts.test", "data.file", "model.in_channels", "model.classes",
+    *(f"data.contents.{field}" for field in Contents.model_fields),
 }  # fmt: skip
 """Fields that have a sentence of their own or that follow from others."""
 
@@ -163,7 +163,7 @@ def _ours(field: str, config: RunConfig) -> str:
     if field == "data.selected_on" and config.data.selected_on == "none":
         return "none, the weights of the last step"
     if field == "data.classes":
-        return f"{len(config.data.classes)} of {DATASETS[config.data.name].classes:,}"
+        return f"{len(config.data.classes)} of {len(known_classes(config.data)):,}"
     if field == "recipe.schedule.warmup_steps" and config.recipe.schedule.warmup_steps:
         return f"{value} steps at {config.recipe.schedule.warmup_lr:g}"
     return value

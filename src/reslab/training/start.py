@@ -78,8 +78,8 @@ def _refuse_another_run(config: RunConfig, folder: Path, config_file: Path) -> N
     if begun != config.run_id:
         raise UserError(
             f"{config_file} describes run {config.run_id}, but {folder} was begun as run {begun}: "
-            "the description has changed, or the files in its data.folder; undo that, or give the "
-            "new run a folder of its own"
+            "the description has changed, or what lies in its data.folder or data.file; undo that, "
+            "or give the new run a folder of its own"
         )
 
 

@@ -40,10 +40,11 @@ class About:
     def as_json(self) -> str:
         """One line; `from_json` gives back equal values, bit for bit.
 
-        Of a folder and of a net of one's own only the name is told, not where they lie.
+        Of a folder, a file and a net of one's own only the name is told, not where they lie.
         """
         config = self.config.model_dump(mode="json")
-        for part, field in ((config["data"], "folder"), (config["model"], "file")):
+        data, model = config["data"], config["model"]
+        for part, field in ((data, "folder"), (data, "file"), (model, "file")):
             if part and part.get(field):
                 part[field] = Path(part[field]).name
         return json.dumps(

@@ -104,5 +104,5 @@ def _names(use: Use, about: About | None) -> tuple[str, ...]:
 def class_names(data: Data) -> tuple[str, ...]:
     """The names of a data set's classes by label."""
     if data.name in (*OF_ONE_SIZE, "imagenet"):
-        return data.classes or known_classes(data.name)
+        return data.classes or known_classes(data)
     return listing_of(data).classes
