@@ -309,7 +309,7 @@ def test_files_beside_the_classes_are_refused(make: Make) -> None:
 def test_an_empty_class_is_refused(make: Make) -> None:
     root = make(SPLIT)
     (root / "val" / "eel").mkdir()
-    assert f"{root}/val has no file of the class eel" in refusal(root)
+    assert f"{root}/val has no file of the class eel; put its images there" in refusal(root)
 
 
 def test_an_empty_split_is_refused(make: Make) -> None:

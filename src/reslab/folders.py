@@ -169,12 +169,13 @@ def _classes(root: Path, tree: str, wanted: frozenset[str]) -> _Classes:
             found[name] = sorted(files, key=lambda file: (_composed(file[0]), file[0]))
     _refuse_loose(root / tree, loose)
     _refuse_splits(root, tree, found)
-    for what, names in (
-        ("no such class", wanted - found.keys()),
-        ("no file of the class", {name for name, files in found.items() if not files}),
-    ):
-        if names:
-            raise UserError(f"{root / tree} has {what} {listed(names, 5)}")
+    if missing := wanted - found.keys():
+        raise UserError(f"{root / tree} has no such class {listed(missing, 5)}")
+    if empty := {name for name, files in found.items() if not files}:
+        raise UserError(
+            f"{root / tree} has no file of the class {listed(empty, 5)}; put its images there, or "
+            "take its folder away"
+        )
     if not found:
         raise UserError(f"{root / tree} holds no folder of a class; {_shape(root)}")
     return dict(sorted(found.items()))

@@ -137,6 +137,10 @@ def test_a_folder_that_is_not_there_is_told_with_the_shape_of_one() -> None:
     assert "photos/cat/1.jpg, photos/dog/1.jpg" in told
 
 
+def test_a_photograph_in_the_place_of_a_folder_is_told(photos: Path) -> None:
+    assert "cat/1.jpg is a file; expected a folder in which" in refusal(photos / "cat" / "1.jpg")
+
+
 def test_a_single_class_is_refused(photos: Path) -> None:
     (photos / "dog").rename(photos.parent / "away")
     assert "has one class, cat; a net needs two or more" in refusal(photos)

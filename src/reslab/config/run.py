@@ -109,7 +109,7 @@ class RunConfig(Description):
             raise ValueError(
                 f"recipe.photographs: the images of {self.data.name} are all of "
                 f"{facts.image_size} × {facts.image_size} pixels and are not cropped; take another "
-                "recipe"
+                "recipe, such as he2015_cifar"
             )
         if photographs and self.data.prepared and self.data.prepared < photographs.size:
             raise ValueError(

@@ -66,9 +66,10 @@ def _recipe(path: Path, trains: str | None) -> str:
 def _folder(word: str) -> Path:
     path = as_path(word) or Path(word).absolute()
     if not path.is_dir() and path.suffix.lower() != ARRAYS:
+        found = f"{path} is a file" if path.exists() else f"there is no folder {path}"
         raise UserError(
-            f"FOLDER={word}: there is no folder {path}; expected one in which every class is a "
-            "folder of photographs: photos/cat/1.jpg, photos/dog/1.jpg"
+            f"FOLDER={word}: {found}; expected a folder in which every class is a folder of "
+            "photographs: photos/cat/1.jpg, photos/dog/1.jpg"
         )
     return path
 
