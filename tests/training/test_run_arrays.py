@@ -49,7 +49,7 @@ def test_a_run_goes_on_bit_for_bit_where_its_file_has_moved(file: Path, make_run
     moved = file.rename(file.with_name("moved.npz"))
     with pytest.raises(UserError, match=f"data.file: there is no file {file} and no "):
         start(cut)
-    store.prepare(cut.parent, resolve(merge(SMALL, tree(moved)), "here"), {})
+    store.make_folder(cut.parent, resolve(merge(SMALL, tree(moved)), "here"), {})
     assert start(cut) == 0
     assert same(weights(whole), weights(cut))
     result = store.read_result(cut.parent)
