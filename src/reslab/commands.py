@@ -18,6 +18,7 @@ from reslab.experiments.slots import make_slots
 from reslab.experiments.space import refuse_unready
 from reslab.mirror.unsent import say_how_to_send
 from reslab.report import status, table
+from reslab.report.markdown import markdown
 from reslab.store.plan import Options, Plan
 
 
@@ -76,8 +77,8 @@ def read(command: str, name: str) -> int:
 
 def compare(names: Sequence[str]) -> int:
     """Print one table over the last plans of several experiments, and keep it beside them."""
-    both = table.render_together([store.read_plan(name) for name in dict.fromkeys(names)])
-    print(f"{both.markdown}\n{both.keep(store.runs_root() / 'compare')}")
+    both = table.tabulate([store.read_plan(name) for name in dict.fromkeys(names)])
+    print(f"{markdown(both)}\n{table.keep(both, store.runs_root() / 'compare')}")
     return 0
 
 
@@ -86,5 +87,5 @@ def dashboard(name: str) -> int:
     from reslab.mirror.dashboard import publish
 
     plan = store.last_plan(name) or read_plan_file(name, Options())
-    print("\n".join(publish(plan, question(name) or plan.title, table.render(plan).markdown)))
+    print("\n".join(publish(plan, question(name) or plan.title, markdown(table.tabulate([plan])))))
     return 0

@@ -20,7 +20,8 @@ from reslab.config.run import input_size
 from reslab.config.strict_yaml import load_yaml
 from reslab.papers.published import DETAILS, cell, protocol_of, table
 from reslab.papers.schema import Table, paper_names, read_paper
-from reslab.report.table import render
+from reslab.report.markdown import markdown
+from reslab.report.table import tabulate
 from reslab.store.plan import Options
 
 BESIDE = ("top5", "train_error")
@@ -147,7 +148,7 @@ def _why_not(found: Table, row: str, column: str) -> str | None:
 
 def test_what_he_2016_leaves_open_stands_under_the_table() -> None:
     """Sec. 3: nothing is said of a gate, a factor or a dropout where the shape changes."""
-    text = " ".join(render(plan("identity_mappings")).markdown.split())
+    text = " ".join(markdown(tabulate([plan("identity_mappings")])).split())
     notes = text[text.index("Notes:") :]
     for said in ("the gate's convolution strides", "x is scaled", "x is dropped"):
         assert said in notes
@@ -157,7 +158,7 @@ def test_what_he_2016_leaves_open_stands_under_the_table() -> None:
 @pytest.mark.parametrize("name", ["residual_unit_details", "resnext_cifar", "wide"])
 def test_where_the_code_is_released_a_recipe_follows_it_and_assumes_nothing(name: str) -> None:
     store.write_plan(plan(name))
-    text = render(plan(name)).markdown
+    text = markdown(tabulate([plan(name)]))
     assert "recipe." not in text and "Assumed" not in text
 
 

@@ -30,7 +30,8 @@ from reslab.data import sources
 from reslab.data.sources import Source, open_source
 from reslab.models.layers import draw_depths
 from reslab.models.nets import build
-from reslab.report.table import render
+from reslab.report.markdown import markdown
+from reslab.report.table import tabulate
 from reslab.store.plan import Plan, Run, Variant
 from reslab.training.optimizers import build_optimizer
 from reslab.training.start import start
@@ -155,7 +156,7 @@ def test_an_experiment_runs_from_its_plan_to_its_table(
     store.write_plan(members)
     for _, folder, _ in members.runs():
         assert start(folder / "config.yaml") == 0
-    lines = render(members).markdown.splitlines()
+    lines = markdown(tabulate([members])).splitlines()
     for variant in members.variants:
         rows = [line for line in lines if line.startswith(f"| {variant.label} ")]
         assert any(" 1/1 " in row for row in rows), variant.label

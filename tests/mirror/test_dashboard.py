@@ -15,7 +15,8 @@ from reslab.commands import dashboard
 from reslab.errors import UserError
 from reslab.experiments.file import question
 from reslab.mirror.dashboard import COLUMNS, DASHBOARD, FINAL, STEP, build
-from reslab.report.table import render
+from reslab.report.markdown import markdown
+from reslab.report.table import tabulate
 
 # wandb-workspaces 0.4.13 still writes pydantic's old validators.
 pytestmark = pytest.mark.filterwarnings(
@@ -52,7 +53,7 @@ def test_the_specification_of_a_shipped_experiment_is_read_back(name: str) -> No
     plan = planned(name)
     asked = question(name)
     assert asked
-    table = render(plan).markdown
+    table = markdown(tabulate([plan]))
     board = build(plan, asked, table, "reslab", "somebody")
     workspace, report = read_back(board.specification())
     runs = len(plan.folders())
@@ -90,7 +91,7 @@ def test_only_the_last_plans_runs_are_shown(lab: Lab) -> None:
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2, (TABLE6, "ResNet 20"))
     lab.all_done(folders, 0.5, [8.0, 9.0])
     ids = [disk.read_json(folder / store.TRACKING)["id"] for folder in folders]
-    table = render(lab.plan()).markdown
+    table = markdown(tabulate([lab.plan()]))
     board = build(lab.plan(), "Why?", table, "reslab")
     workspace, report = read_back(board.specification())
     assert all(repr(run) in workspace.runset_settings.filters for run in ids)

@@ -4,6 +4,8 @@
 final errors.
 """
 
+import csv
+import io
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -16,9 +18,13 @@ from reslab import disk, store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import flatten, merge
+from reslab.report.csv_text import table_csv
+from reslab.report.markdown import markdown
+from reslab.report.table import tabulate
 from reslab.store.plan import Options, Plan, Pointer, Run, Variant
 
 TABLE6 = "he2015/table6"
+THIRD = "plain_net_replication/table"
 TRAIN, TEST = 50_000, 10_000
 
 
@@ -141,3 +147,22 @@ def score(error: float, examples: int) -> dict[str, Any]:
 @pytest.fixture
 def lab() -> Lab:
     return Lab()
+
+
+def rendered(*labs: Lab) -> str:
+    """One table over the plans of some labs, as Markdown."""
+    return markdown(tabulate([lab.plan() for lab in labs]))
+
+
+def row(lab: Lab, label: str) -> dict[str, str]:
+    """A row of the Markdown table by its column heads."""
+    lines = [line for line in rendered(lab).splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    found = next(line for line in cells if line[0] == label)
+    return dict(zip(cells[0], found, strict=True))
+
+
+def records(*labs: Lab) -> list[dict[str, str]]:
+    """The rows of the table as CSV, by their fields."""
+    text = table_csv(tabulate([lab.plan() for lab in labs]))
+    return list(csv.DictReader(io.StringIO(text)))

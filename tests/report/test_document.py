@@ -7,7 +7,8 @@ from tests.report.conftest import Lab
 
 from reslab.errors import UserError
 from reslab.report.document import insert
-from reslab.report.table import render
+from reslab.report.markdown import markdown
+from reslab.report.table import tabulate
 
 MARKED = "before\n<!-- made_by_hand:begin -->\nformer\n<!-- made_by_hand:end -->\nafter\n"
 
@@ -21,7 +22,7 @@ def test_the_table_replaces_what_stood_between_the_marks(lab: Lab, tmp_path: Pat
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert text.count(render(lab.plan()).markdown) == 1
+    assert text.count(markdown(tabulate([lab.plan()]))) == 1
     assert "former" not in text
     assert (tmp_path / "images" / "made_by_hand.png").read_bytes().startswith(b"\x89PNG")
 

@@ -1,26 +1,20 @@
 """What stands below a table: options, remarks, and what happened to single runs."""
 
-from tests.report.conftest import Lab
-
-from reslab.report.table import Table, render
-
-
-def rendered(lab: Lab) -> Table:
-    return render(lab.plan())
+from tests.report.conftest import Lab, rendered
 
 
 def test_numbers_that_no_variant_is_of_stand_under_the_table_with_their_reason(lab: Lab) -> None:
     lab.variant(
         "ResNet-164", {"model": "preact_resnet164"}, 1, ("hu2018/table4", "WRN-16-8", "senet")
     )
-    text = rendered(lab).markdown
+    text = rendered(lab)
     assert "- Hu 2018, Table 4, Shake-Shake 26 2x96d + Cutout: shake-shake regularisation" in text
 
 
 def test_what_a_paper_did_otherwise_stands_with_the_computed_deviations(lab: Lab) -> None:
     lab.options["budget"] = 0.02
     lab.variant("ResNet 20", {"model": "resnet20"}, 1, ("he2015/table6", "ResNet 20"))
-    text = rendered(lab).markdown
+    text = rendered(lab)
     told = " ".join(text[text.index("Deviations:") : text.index("Assumed")].split())
     assert "- budget 0.02" in told and "- He 2015: Caffe's SGD has the rate inside" in told
 
@@ -29,7 +23,7 @@ def test_options_that_are_not_the_default_stand_under_the_table(lab: Lab) -> Non
     lab.options |= {"budget": 0.02, "seeds": 1, "only": "*20*", "set": ["model=resnet20"]}
     lab.variant("ResNet 20", {"model": "resnet20"})
     expected = "Options: BUDGET=0.02 SEEDS=1 ONLY='*20*' SET=model=resnet20"
-    assert expected in rendered(lab).markdown
+    assert expected in rendered(lab)
 
 
 def test_a_run_that_went_on_with_other_devices_or_in_other_parts_is_named(lab: Lab) -> None:
@@ -37,7 +31,7 @@ def test_a_run_that_went_on_with_other_devices_or_in_other_parts_is_named(lab: L
     lab.start(folders[0], devices=1)
     lab.start(folders[0], devices=2, micro_batch=16)
     lab.start(folders[1])
-    text = rendered(lab).markdown.replace("\n  ", " ")
+    text = rendered(lab).replace("\n  ", " ")
     assert f"on other devices than before: {folders[0].name}" in text
     assert "2 × cpu (x86_64) in micro-batches of 16 (1 run)" in text
 
@@ -45,7 +39,7 @@ def test_a_run_that_went_on_with_other_devices_or_in_other_parts_is_named(lab: L
 def test_files_that_were_left_out_are_told(lab: Lab) -> None:
     for folder in lab.variant("ResNet 20", {"model": "resnet20"}, 2):
         lab.done(folder, 1, 9, undecodable=1234)
-    assert "- 1,234 files that cannot be decoded were left out\n" in rendered(lab).markdown
+    assert "- 1,234 files that cannot be decoded were left out\n" in rendered(lab)
 
 
 def test_the_steps_that_held_out_images_have_chosen_are_named(lab: Lab) -> None:
@@ -54,7 +48,7 @@ def test_the_steps_that_held_out_images_have_chosen_are_named(lab: Lab) -> None:
     folders = lab.variant("chosen", {"model": "resnet20", "data.selected_on": "holdout"}, 2)
     for folder, step in zip(folders, (1407, 704), strict=True):
         lab.done(folder, 1, 9, selected_step=step)
-    text = " ".join(rendered(lab).markdown.split())
+    text = " ".join(rendered(lab).split())
     steps = "of step 1,407 (seed 0) and 704 (seed 1)"
     assert f"- weights chosen by the held-out images: {steps} (chosen)" in text
     assert "errors are of the weights of the step that the notes name" in text
@@ -65,7 +59,7 @@ def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
     lab.start(folders[0], until=0.5)
     lab.start(folders[0], code="f00d", device="cuda (H100)", devices=2)
     lab.start(folders[1])
-    text = " ".join(rendered(lab).markdown.split())
+    text = " ".join(rendered(lab).split())
     assert "several versions of the code: c0de (2 runs) and f00d (1 run)" in text
     assert "several kinds of devices" in text and "2 × cuda (H100) (1 run)" in text
     assert (

@@ -7,7 +7,8 @@ import pytest
 from tests.report.conftest import Lab
 
 from reslab import disk, store
-from reslab.report.table import render
+from reslab.report.markdown import markdown
+from reslab.report.table import tabulate
 
 IMAGENET = {"kind": "given", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 """As a run records it: akamaster's nets'."""
@@ -21,7 +22,7 @@ def begin(folder: Path, digest: str = "a" * 64, **more: Any) -> None:
 
 
 def notes(lab: Lab) -> str:
-    return " ".join(render(lab.plan()).markdown.split())
+    return " ".join(markdown(tabulate([lab.plan()])).split())
 
 
 def test_seeds_that_began_with_other_files_of_one_name_are_named(lab: Lab) -> None:

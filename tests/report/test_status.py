@@ -4,8 +4,9 @@ import pytest
 from tests.report.conftest import Lab
 
 from reslab import store
+from reslab.report.markdown import markdown
 from reslab.report.status import render
-from reslab.report.table import render as render_table
+from reslab.report.table import tabulate
 
 
 def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
@@ -54,7 +55,7 @@ def test_a_damaged_file_is_named_and_the_other_runs_are_shown(
     assert f"warning: {folders[0] / store.RESULT} is damaged: line 1: " in warned
     assert f"warning: {folders[1] / store.METRICS}: line 1: " in warned
     assert f"warning: {folders[1] / store.CONFIG}" in warned
-    table = render_table(lab.plan()).markdown
+    table = markdown(tabulate([lab.plan()]))
     assert f"{folders[0].name} has a damaged result.json" in table
     assert "2/3, 1 damaged" in table
     assert f"warning: {folders[1] / store.ENV} is damaged" in capsys.readouterr().err

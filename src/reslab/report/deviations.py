@@ -13,6 +13,7 @@ from reslab.config.strict_yaml import flatten
 from reslab.papers.published import DETAILS, Training, protocol_of
 from reslab.report.runs import Outcome
 from reslab.report.text import NOTHING, listed, number
+from reslab.report.values import Note
 from reslab.store.plan import Plan
 
 Message = tuple[str, str]
@@ -26,8 +27,8 @@ OF_THE_RUN = {
 """Fields that have a sentence of their own or that follow from others."""
 
 
-def deviations(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
-    """One line for each difference between what was run and what the papers did."""
+def deviations(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
+    """A note for each difference between what was run and what the papers did."""
     chosen: list[Message] = []
     measured: list[Message] = []
     for outcome in outcomes:
@@ -36,21 +37,23 @@ def deviations(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
         chosen += [(line, outcome.label) for line in lines]
         measured += [(line, outcome.label) for line in _normalization(outcome, training)]
     final = [o.label for o in outcomes if any(run.is_final for run in o.runs)]
-    return [*grouped(chosen, [o.label for o in outcomes]), *grouped(measured, final)]
+    told = [*grouped(chosen, [o.label for o in outcomes]), *grouped(measured, final)]
+    return [Note("deviation", text, labels) for text, labels in told]
 
 
-def standing(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
-    """One line for each sentence of the papers' protocols on what has no field of a run."""
+def standing(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
+    """A note for each sentence of the papers' protocols on what has no field of a run."""
     told: list[Message] = []
     for outcome in outcomes:
         training = training_of(plan, outcome)
         if training is not None and outcome.config is not None:
             told += [(f"{training.cite}: {line}", outcome.label) for line in training.differs]
-    return grouped(told, [outcome.label for outcome in outcomes])
+    lines = grouped(told, [outcome.label for outcome in outcomes])
+    return [Note("deviation", text, labels) for text, labels in lines]
 
 
-def assumptions(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
-    """For each paper (its short citation) a line for each of our choices where it is silent, and
+def assumptions(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
+    """For each paper (its short citation) a note for each of our choices where it is silent, and
     for those details of a net that its protocol does not mention."""
     messages: dict[str, list[Message]] = {}
     for outcome in outcomes:
@@ -64,7 +67,11 @@ def assumptions(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, list[str]]
             for field in sorted(fields & read)
         )
     labels = [outcome.label for outcome in outcomes]
-    return {cite: grouped(lines, labels) for cite, lines in messages.items()}
+    return [
+        Note("assumption", text, those, of=cite)
+        for cite, lines in messages.items()
+        for text, those in grouped(lines, labels)
+    ]
 
 
 def training_of(plan: Plan, outcome: Outcome) -> Training | None:
@@ -74,13 +81,21 @@ def training_of(plan: Plan, outcome: Outcome) -> Training | None:
     return own or (protocol_of(plan.published) if plan.published else None)
 
 
-def grouped(messages: Iterable[Message], labels: Sequence[str]) -> list[str]:
-    """Equal sentences once, with the variants that they are about; those of most variants first."""
+def grouped(
+    messages: Iterable[Message], labels: Sequence[str]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Equal sentences once, with the variants that they are about; those of most variants first.
+
+    These stand in the sentence, and beside it; () stands for all.
+    """
     about: dict[str, list[str]] = {}
     for sentence, label in messages:
         about.setdefault(sentence, []).append(label)
     lines = sorted(about.items(), key=lambda item: -len(item[1]))
-    return [sentence + _who(those, labels) for sentence, those in lines]
+    return [
+        (sentence + _who(those, labels), () if set(labels) <= set(those) else tuple(those))
+        for sentence, those in lines
+    ]
 
 
 def _own_choices(outcome: Outcome) -> Iterator[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from reslab import disk, store
 from reslab.errors import UserError
 from reslab.report.figure import draw
-from reslab.report.table import render
+from reslab.report.markdown import markdown
+from reslab.report.table import tabulate
 from reslab.store.plan import Plan
 
 
@@ -25,7 +26,7 @@ def insert(document: Path, images: Path, plan: Plan) -> None:
         raise UserError(f"{name} is not finished: {', '.join(missing)}")
     marks = rf"(<!-- {re.escape(name)}:begin -->\n).*?(<!-- {re.escape(name)}:end -->)"
     text = document.read_text(encoding="utf-8")
-    table = render(plan).markdown
+    table = markdown(tabulate([plan]))
     renewed, places = re.subn(
         marks, lambda found: f"{found[1]}\n{table}\n{found[2]}", text, flags=re.DOTALL
     )

@@ -250,7 +250,7 @@ def _legend(figure: "Figure", outcomes: Sequence[Outcome]) -> None:
 def _end(outcome: Outcome) -> float | None:
     """The last test error in per cent, the mean over seeds; where a variant's label belongs."""
     curves = [_curve(runs, "test_top1_error") for runs in _groups(outcome)]
-    ends = outcome.errors("test") or [curve.mean[-1] for curve in curves if curve.mean]
+    ends = [*outcome.errors("test").values()] or [c.mean[-1] for c in curves if c.mean]
     return statistics.fmean(ends) if ends else None
 
 

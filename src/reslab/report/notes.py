@@ -12,20 +12,21 @@ from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped, standing
 from reslab.report.origins import starts
 from reslab.report.runs import Outcome, Run
-from reslab.report.text import bullets, listed
+from reslab.report.text import listed
+from reslab.report.values import Note
 from reslab.store.plan import Options, Plan
 from reslab.text import counted
 
 
-def notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Paragraphs: deviations, assumptions, remarks on variants, and what happened to runs."""
-    differences = [*deviations(plan, outcomes), *standing(plan, outcomes)]
-    yield bullets("Deviations:", differences)
-    for cite, lines in assumptions(plan, outcomes).items():
-        yield bullets(f"Assumed where {cite} is silent:", lines)
-    yield bullets("Notes:", grouped(_remarks(outcomes), [o.label for o in outcomes]))
-    yield bullets("Published numbers without a variant:", list(_without_variant(outcomes)))
-    yield bullets("Runs:", list(_history([run for o in outcomes for run in o.runs])))
+def notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Note]:
+    """Deviations, assumptions, remarks on variants, and what happened to runs."""
+    yield from deviations(plan, outcomes)
+    yield from standing(plan, outcomes)
+    yield from assumptions(plan, outcomes)
+    for text, labels in grouped(_remarks(outcomes), [o.label for o in outcomes]):
+        yield Note("remark", text, labels)
+    yield from (Note("unmatched", text) for text in _without_variant(outcomes))
+    yield from _history(outcomes)
 
 
 def _remarks(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
@@ -68,7 +69,7 @@ def _without_variant(outcomes: Sequence[Outcome]) -> Iterator[str]:
                 yield f"{citation}, {place}: {part.no_variant}"
 
 
-def options_line(options: Options) -> str:
+def options(options: Options) -> Iterator[Note]:
     """The options of the plan that are not at their default, as they are given to make."""
     given = {
         "BUDGET": options.budget,
@@ -85,34 +86,44 @@ def options_line(options: Options) -> str:
         for name, value in given.items()
         if value not in (None, "")
     ]
-    return f"Options: {' '.join(words)}" if words else ""
+    if words:
+        yield Note("options", f"Options: {' '.join(words)}")
 
 
-def _history(runs: Sequence[Run]) -> Iterator[str]:
+def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
     """What a reader should know about single runs: failures, resumptions, other code, devices."""
-    for run in runs:
-        if run.state == "diverged" and run.result is not None:
-            lr = run.result.get("lr")
-            rate = "" if lr is None else f" with learning rate {lr:g}"
-            yield f"{run.folder.name} diverged at step {run.result['step']:,}{rate}"
-        if run.state == "damaged":
-            yield f"{run.folder.name} has a damaged {store.RESULT}"
-        if run.state == "crashed":
-            message = store.read_error(run.folder)
-            yield f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[0]}"
-    yield from grouped(_left_out(runs), [run.folder.name for run in runs])
+    runs = [run for outcome in outcomes for run in outcome.runs]
+    for outcome in outcomes:
+        ends = filter(None, map(_end, outcome.runs))
+        yield from (Note("run", text, (outcome.label,)) for text in ends)
+    for text, _ in grouped(_left_out(runs), [run.folder.name for run in runs]):
+        yield Note("run", text)
     codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})
     if len(codes) > 1:
-        yield "several versions of the code: " + _tally(codes)
+        yield Note("run", "several versions of the code: " + _tally(codes))
     machines = Counter(machine for run in runs for machine in set(map(_machine, run.starts)))
     if len(machines) > 1:
-        yield "several kinds of devices: " + _tally(machines)
+        yield Note("run", "several kinds of devices: " + _tally(machines))
     resumed = [run for run in runs if len(run.starts) > 1]
     if resumed:
         moved = [run.folder.name for run in resumed if len(set(map(_machine, run.starts))) > 1]
         where = f"; on other devices than before: {listed(moved)}" if moved else ""
         who = "the run was" if len(runs) == 1 else f"{len(resumed)} of {len(runs)} runs were"
-        yield f"{who} started more than once{where}"
+        yield Note("run", f"{who} started more than once{where}")
+
+
+def _end(run: Run) -> str:
+    """How a run ended that has no errors; nothing of others."""
+    if run.state == "diverged" and run.result is not None:
+        lr = run.result.get("lr")
+        rate = "" if lr is None else f" with learning rate {lr:g}"
+        return f"{run.folder.name} diverged at step {run.result['step']:,}{rate}"
+    if run.state == "damaged":
+        return f"{run.folder.name} has a damaged {store.RESULT}"
+    if run.state == "crashed":
+        message = store.read_error(run.folder)
+        return f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[0]}"
+    return ""
 
 
 def _left_out(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from reslab.papers.published import Published, cell
 from reslab.papers.schema import Views
 from reslab.store import records
 from reslab.store.plan import Plan, Variant
+from reslab.store.plan import Run as PlannedRun
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class Run:
     """One run folder; the result is None until the run is final."""
 
     folder: Path
+    seed: int
     state: store.State
     result: dict[str, Any] | None
 
@@ -92,13 +94,13 @@ class Outcome:
 
     def errors(
         self, split: str, views: Views = "single", metric: str = "top1_error"
-    ) -> list[float]:
-        """Final errors, in per cent, of the runs that trained and have them.
+    ) -> dict[int, float]:
+        """Final errors, in per cent, of the runs that trained and have them, by their seeds.
 
         `split` is train or test, `metric` top1_error or top5_error.
         """
-        scores = (run.score(split, views) for run in self.runs)
-        return [score[metric] for score in scores if score is not None and metric in score]
+        scores = ((run.seed, run.score(split, views)) for run in self.runs)
+        return {seed: score[metric] for seed, score in scores if score and metric in score}
 
     def count(self, *states: store.State) -> int:
         """How many runs are in one of these states."""
@@ -117,15 +119,15 @@ def origins_of(plan: Plan) -> list[Outcome]:
 
 def _outcome(plan: Plan, variant: Variant) -> Outcome:
     published = cell(*astuple(variant.published)) if variant.published else None
-    return Outcome(variant, published, tuple(_read(plan, run.name) for run in variant.runs))
+    return Outcome(variant, published, tuple(_read(plan, run) for run in variant.runs))
 
 
-def _read(plan: Plan, name: str) -> Run:
+def _read(plan: Plan, planned: PlannedRun) -> Run:
     """A run whose state and result agree, even if it ends while it is read."""
-    folder, state = plan.folder / name, plan.state(name)
-    if state not in (*store.FINAL, "damaged"):
-        return Run(folder, state, None)
-    return Run(folder, state, _unless_damaged(partial(store.read_result, folder), None))
+    folder, state = plan.folder / planned.name, plan.state(planned.name)
+    is_final = state in (*store.FINAL, "damaged")
+    result = _unless_damaged(partial(store.read_result, folder), None) if is_final else None
+    return Run(folder, planned.seed, state, result)
 
 
 def _evaluation(path: Path) -> dict[str, Any]:

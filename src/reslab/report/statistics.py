@@ -22,6 +22,8 @@ class Summary:
     """Sample standard deviation (n − 1); None with fewer than two runs."""
     best: float | None
     median: float | None
+    errors: tuple[tuple[int, float], ...] = ()
+    """Of the runs that trained, where they are told: their seeds and errors."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ def percent(error: float | None, decimals: int = 2) -> str:
     return NOTHING if error is None else f"{error:.{decimals}f}"
 
 
+def points(difference: float) -> str:
+    """A difference of errors, signed."""
+    return f"{difference:+.2f}".replace("-", "−")
+
+
 def number(value: object) -> str:
     """A value of a description as people write it: 64,000, 0.1, [32,000, 48,000]."""
     if isinstance(value, bool):

@@ -1,0 +1,168 @@
+"""The columns that a table's rows fill: those that people read, and those that programs read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reslab.config.views import called
+from reslab.papers.published import Published
+from reslab.report import cells
+from reslab.report.rows import Row, is_held_out, other_views
+from reslab.report.statistics import Summary
+from reslab.report.values import Cell, Column, Kind, Value
+
+CellOf = Callable[[Row], Cell | Value]
+Columns = list[tuple[Column, CellOf]]
+
+STATISTICS = ("mean", "std", "best", "median")
+PUBLISHED = (
+    "value", "bound", "fail", "kind", "n", "best", "mean", "median", "std", "citation",
+    "third_party", "verified",
+)  # fmt: skip
+FIELDS = (
+    "experiment", "variant", "difference", "params", "multiply_adds", "starts_from", "trainable",
+    *(f"runs_{word}" for word in ("planned", "done", "diverged", "running", "crashed", "missing")),
+    *(f"train_top1_error_{statistic}" for statistic in STATISTICS),
+    *(f"test_top1_error_{statistic}" for statistic in STATISTICS),
+    "views",
+    *(f"views_top1_error_{statistic}" for statistic in STATISTICS),
+    *(f"views_top5_error_{statistic}" for statistic in STATISTICS),
+    "test_split",
+    *(f"published_{name}" for name in PUBLISHED),
+    "compared_statistic", "difference_to_published",
+)  # fmt: skip
+"""What programs read, in the order of table.csv."""
+AT_TIMES = {"experiment", "starts_from", "trainable"}
+"""Fields that are there only where people have a column of them."""
+
+
+def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
+    """What people read, in their order: a column, and what of a row stands in it."""
+    several, test_error = other_views(rows), _tested_on(rows)
+    named: Columns = [_column("experiment", "experiment", "text", lambda row: row.plan)]
+    return [
+        *(named if names_plans else []),
+        _column("variant", "variant", "text", lambda row: row.outcome.label),
+        _column("difference", "difference", "text", cells.difference),
+        _column("params", "params", "count", lambda row: row.outcome.variant.params),
+        _column(
+            "multiply_adds", "mult-adds", "count", lambda row: row.outcome.variant.multiply_adds
+        ),
+        *(ADAPTATION if any(row.is_adapted for row in rows) else []),
+        _column("runs_done", "runs", "count", cells.runs),
+        _column(
+            "train_top1_error_mean",
+            "train error",
+            "error",
+            lambda row: cells.spread(row.train, row.outcome),
+        ),
+        _column(
+            "test_top1_error_mean",
+            f"{test_error}, 1 crop" if several else test_error,
+            "error",
+            lambda row: cells.spread(row.test, row.outcome),
+        ),
+        _column("test_top1_error_best", "best", "error", lambda row: row.test.best),
+        _column("test_top1_error_median", "median", "error", lambda row: row.test.median),
+        *(_column_of_views(views) for views in several),
+        *(COMPARED if any(row.outcome.published for row in rows) else []),
+        *(COMPARED_FIVE if any(row.published_five for row in rows) else []),
+    ]
+
+
+def _column(key: str, head: str, kind: Kind, cell: CellOf) -> tuple[Column, CellOf]:
+    return Column(key, head, kind), cell
+
+
+def _column_of_views(views: Any) -> tuple[Column, CellOf]:
+    return _column(
+        f"{views}_top1_error_mean",
+        f"{called(views)} error",
+        "error",
+        lambda row: cells.seen(row, row.seen, views),
+    )
+
+
+ADAPTATION: Columns = [
+    _column("starts_from", "starts from", "text", lambda row: row.starts_from),
+    _column("trainable", "trainable", "count", lambda row: row.trainable),
+]
+"""Where weights come from and how many train, if that is not from nowhere and all in each row."""
+
+COMPARED: Columns = [
+    _column(
+        "published_value", "published", "text", lambda row: cells.published(row.outcome.published)
+    ),
+    _column(
+        "difference_to_published",
+        "Δ",
+        "difference",
+        lambda row: cells.delta(row.comparison, row.outcome.published),
+    ),
+]
+COMPARED_FIVE: Columns = [
+    _column(
+        "views_top5_error_mean",
+        "top-5 error",
+        "error",
+        lambda row: cells.seen(row, row.five, row.views),
+    ),
+    _column(
+        "published_top5_value",
+        "published top-5",
+        "text",
+        lambda row: cells.published(row.published_five),
+    ),
+    _column(
+        "difference_to_published_top5",
+        "Δ top-5",
+        "difference",
+        lambda row: cells.delta(row.comparison_five, row.published_five),
+    ),
+]
+
+
+def fields_of(columns: Columns) -> tuple[str, ...]:
+    """What programs read where people have these columns."""
+    there = {column.key for column, _ in columns}
+    return tuple(key for key in FIELDS if key not in AT_TIMES or key in there)
+
+
+def filled(row: Row, columns: Columns) -> Mapping[str, Cell]:
+    """A row's cells by their keys: of the columns, and of what only programs read."""
+    alone = {key: Cell(value, "") for key, value in _for_programs(row).items()}
+    return alone | {column.key: column.cell(cell(row)) for column, cell in columns}
+
+
+def _tested_on(rows: Sequence[Row]) -> str:
+    """The head of the column of test errors: some may be of training images set aside."""
+    splits = {is_held_out(row.outcome) for row in rows}
+    if len(splits) > 1:
+        return "test or held-out error"
+    return "held-out error" if splits == {True} else "test error"
+
+
+def _for_programs(row: Row) -> dict[str, Value]:
+    outcome, like = row.outcome, row.comparison
+    return {
+        "runs_planned": len(outcome.runs),
+        "runs_diverged": outcome.count("diverged"),
+        "runs_running": outcome.count("running"),
+        "runs_crashed": outcome.count("crashed"),
+        "runs_missing": outcome.count("pending", "interrupted"),
+        **_statistics("train_top1_error", row.train),
+        **_statistics("test_top1_error", row.test),
+        "views": row.views,
+        **_statistics("views_top1_error", row.seen),
+        **_statistics("views_top5_error", row.five),
+        "test_split": "holdout" if is_held_out(outcome) else "test",
+        **_published(outcome.published),
+        "compared_statistic": like.statistic if like else None,
+    }
+
+
+def _statistics(metric: str, summary: Summary | None) -> dict[str, Value]:
+    return {f"{metric}_{name}": getattr(summary, name, None) for name in STATISTICS}
+
+
+def _published(published: Published | None) -> dict[str, Value]:
+    return {f"published_{name}": getattr(published, name, None) for name in PUBLISHED}

@@ -1,0 +1,117 @@
+"""Variants with their statistics: what the cells of a table are made of."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reslab.config.trains import ALL
+from reslab.papers.published import Published, top5
+from reslab.papers.schema import Views
+from reslab.report.runs import Outcome
+from reslab.report.statistics import Comparison, Summary, compare, summarize
+from reslab.store.plan import Plan
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant of a plan and its statistics.
+
+    `seen` is the test error on the views that the published number is of, where these are several;
+    `five` is the top-5 error on these, or on one, where one is published.
+    """
+
+    plan: str
+    outcome: Outcome
+    train: Summary
+    test: Summary
+    comparison: Comparison | None
+    seen: Summary | None
+    five: Summary | None
+    published_five: Published | None
+    comparison_five: Comparison | None
+    starts_from: str | None
+    trainable: int | None
+    """Parameters that train; None where no run has told it yet."""
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether its runs start from weights, or do not train the whole plain net."""
+        return self.outcome.config is not None and self.outcome.config.is_adapted
+
+    @property
+    def views(self) -> Views:
+        """The views that the published number is of."""
+        return self.outcome.published.views if self.outcome.published else "single"
+
+
+def rows_of(plan: Plan, outcomes: Iterable[Outcome]) -> list[Row]:
+    """The rows of a plan's variants."""
+    every = (*plan.variants, *plan.origins)
+    labels = {run.run_id: variant.label for variant in every for run in variant.runs}
+    return [_row(plan.experiment, outcome, labels) for outcome in outcomes]
+
+
+def other_views(rows: Sequence[Row]) -> list[Views]:
+    """The views that published numbers are of, but for the single crop of the training's size."""
+    return sorted({row.views for row in rows} - {"single"})
+
+
+def is_held_out(outcome: Outcome) -> bool:
+    """Whether its test error is of training images set aside."""
+    return outcome.config is not None and outcome.config.data.split == "holdout"
+
+
+def _row(plan: str, outcome: Outcome, labels: Mapping[str, str]) -> Row:
+    published, held_out = outcome.published, is_held_out(outcome)
+    train, test = _summary(outcome, "train"), _summary(outcome, "test")
+    seen = published_five = five = None
+    if published and published.views != "single":
+        seen = _summary(outcome, "test", published.views)
+    if published and (published_five := top5(published)):
+        five = _summary(outcome, "test", published_five.views, "top5_error")
+    of_train = published is not None and published.column == "train_error"
+    return Row(
+        plan,
+        outcome,
+        train,
+        test,
+        comparison=_like(train, published)
+        if of_train
+        else _like(seen or test, published, held_out),
+        seen=seen,
+        five=five,
+        published_five=published_five,
+        comparison_five=_like(five, published_five, held_out),
+        starts_from=_starts_from(outcome, labels),
+        trainable=_trainable(outcome),
+    )
+
+
+def _summary(
+    outcome: Outcome, split: str, views: Views = "single", metric: str = "top1_error"
+) -> Summary:
+    errors = outcome.errors(split, views, metric)
+    summary = summarize([*errors.values()], outcome.count("diverged"))
+    return replace(summary, errors=tuple(errors.items()))
+
+
+def _like(
+    ours: Summary | None, published: Published | None, held_out: bool = False
+) -> Comparison | None:
+    """Errors on held-out images are not compared with test errors."""
+    return None if ours is None or published is None or held_out else compare(ours, published)
+
+
+def _starts_from(outcome: Outcome, labels: Mapping[str, str]) -> str | None:
+    """The origin of the weights that a variant starts from; another variant by its label."""
+    start = outcome.config.start if outcome.config else None
+    return None if start is None else labels.get(start.run or "", start.origin)
+
+
+def _trainable(outcome: Outcome) -> int | None:
+    """The parameters that train, as the runs have counted them; a plain net that trains as a whole
+    has as many as it has."""
+    config = outcome.config
+    if config is not None and config.adapter is None and config.trains == ALL:
+        return outcome.variant.params
+    counts = (run.result.get("trainable") for run in outcome.runs if run.result is not None)
+    return next((count for count in counts if count is not None), None)
