@@ -1,23 +1,30 @@
 """ResNet from zero: residual nets, the protocols of their papers, and the tables they print."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reslab.inference.trained import load as load
     from reslab.models.nets import build as build
+    from reslab.report.results import results as results
+    from reslab.store.wrong import read_wrong as wrong
 
-__all__ = ["build", "load"]
+__all__ = ["build", "load", "results", "wrong"]
 __version__ = "0.1.0"
 
 
+DOORS = {
+    "build": ("reslab.models.nets", "build"),
+    "load": ("reslab.inference.trained", "load"),
+    "results": ("reslab.report.results", "results"),
+    "wrong": ("reslab.store.wrong", "read_wrong"),
+}
+"""Imported when they are first used: two of them need torch."""
+
+
 def __getattr__(name: str) -> Any:
-    """`build` and `load` import torch, so they are imported when they are first used."""
-    if name == "build":
-        from reslab.models.nets import build
-
-        return build
-    if name == "load":
-        from reslab.inference.trained import load
-
-        return load
+    """What `DOORS` says."""
+    if name in DOORS:
+        module, function = DOORS[name]
+        return getattr(import_module(module), function)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

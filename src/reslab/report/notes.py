@@ -69,9 +69,9 @@ def _without_variant(outcomes: Sequence[Outcome]) -> Iterator[str]:
                 yield f"{citation}, {place}: {part.no_variant}"
 
 
-def options(options: Options) -> Iterator[Note]:
-    """The options of the plan that are not at their default, as they are given to make."""
-    given = {
+def given(options: Options) -> str:
+    """The options of a plan that are not at their default, as they are given to make."""
+    values = {
         "BUDGET": options.budget,
         "EPOCHS": options.epochs and f"{options.epochs:g}",
         "SEEDS": options.seeds,
@@ -83,11 +83,10 @@ def options(options: Options) -> Iterator[Note]:
     }
     words = [
         f"{name}={shlex.quote(str(value))}"
-        for name, value in given.items()
+        for name, value in values.items()
         if value not in (None, "")
     ]
-    if words:
-        yield Note("options", f"Options: {' '.join(words)}")
+    return " ".join(words)
 
 
 def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
@@ -101,12 +100,12 @@ def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
     codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})
     if len(codes) > 1:
         yield Note("run", "several versions of the code: " + _tally(codes))
-    machines = Counter(machine for run in runs for machine in set(map(_machine, run.starts)))
+    machines = Counter(found for run in runs for found in {machine(s) for s in run.starts})
     if len(machines) > 1:
         yield Note("run", "several kinds of devices: " + _tally(machines))
     resumed = [run for run in runs if len(run.starts) > 1]
     if resumed:
-        moved = [run.folder.name for run in resumed if len(set(map(_machine, run.starts))) > 1]
+        moved = [run.folder.name for run in resumed if len(set(map(machine, run.starts))) > 1]
         where = f"; on other devices than before: {listed(moved)}" if moved else ""
         who = "the run was" if len(runs) == 1 else f"{len(resumed)} of {len(runs)} runs were"
         yield Note("run", f"{who} started more than once{where}")
@@ -133,7 +132,8 @@ def _left_out(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
             yield f"{count:,} files that cannot be decoded were left out", run.folder.name
 
 
-def _machine(start: dict[str, Any]) -> str:
+def machine(start: dict[str, Any]) -> str:
+    """What a start was made on: `2 × cuda (NVIDIA H200) in micro-batches of 16`."""
     parts = f" in micro-batches of {start['micro_batch']}" if start.get("micro_batch") else ""
     synced = " with synchronised BatchNorm" if start.get("sync_batchnorm") else ""
     return f"{start.get('devices', 1)} × {start.get('device', 'unknown')}{parts}{synced}"

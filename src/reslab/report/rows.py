@@ -82,7 +82,7 @@ def _row(plan: str, outcome: Outcome, labels: Mapping[str, str]) -> Row:
         published_five=published_five,
         comparison_five=_like(five, published_five, held_out),
         starts_from=_starts_from(outcome, labels),
-        trainable=_trainable(outcome),
+        trainable=trainable(outcome),
     )
 
 
@@ -107,7 +107,7 @@ def _starts_from(outcome: Outcome, labels: Mapping[str, str]) -> str | None:
     return None if start is None else labels.get(start.run or "", start.origin)
 
 
-def _trainable(outcome: Outcome) -> int | None:
+def trainable(outcome: Outcome) -> int | None:
     """The parameters that train, as the runs have counted them; a plain net that trains as a whole
     has as many as it has."""
     config = outcome.config

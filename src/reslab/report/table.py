@@ -14,18 +14,21 @@ from reslab.config.views import called
 from reslab.report.columns import columns_of, fields_of, filled
 from reslab.report.csv_text import table_csv
 from reslab.report.markdown import markdown
-from reslab.report.notes import notes, options
+from reslab.report.notes import given, notes
+from reslab.report.results import results_of, runs_csv
 from reslab.report.rows import Row, other_views, rows_of
-from reslab.report.runs import outcomes_of
+from reslab.report.runs import Outcome, outcomes_of
 from reslab.report.values import Note, Table
 from reslab.store.plan import Plan
 
 
 def show(plan: Plan) -> None:
-    """Print the table of a plan, and leave it in table.md and table.csv."""
-    table = tabulate([plan])
+    """Print the table of a plan, and leave it in table.md and table.csv, its runs in runs.csv."""
+    outcomes = outcomes_of(plan)
+    table = _tabulated([(plan, outcomes)])
     print(markdown(table))
     keep(table, plan.folder / "table")
+    disk.write_text(plan.folder / "runs.csv", runs_csv(results_of(plan, outcomes)))
 
 
 def keep(table: Table, stem: Path) -> str:
@@ -37,11 +40,15 @@ def keep(table: Table, stem: Path) -> str:
 
 def tabulate(plans: Sequence[Plan]) -> Table:
     """One table over one plan or several; no file is written."""
-    read = [(plan, rows_of(plan, outcomes_of(plan))) for plan in plans]
+    return _tabulated([(plan, outcomes_of(plan)) for plan in plans])
+
+
+def _tabulated(found: Sequence[tuple[Plan, Sequence[Outcome]]]) -> Table:
+    read = [(plan, rows_of(plan, outcomes)) for plan, outcomes in found]
     rows = [row for _, members in read for row in members]
-    columns = columns_of(rows, names_plans=len(plans) > 1)
+    columns = columns_of(rows, names_plans=len(read) > 1)
     return Table(
-        plans=tuple((plan.experiment, plan.title) for plan in plans),
+        plans=tuple((plan.experiment, plan.title) for plan, _ in read),
         columns=tuple(column for column, _ in columns),
         fields=fields_of(columns),
         rows=tuple(filled(row, columns) for row in rows),
@@ -56,8 +63,13 @@ def tabulate(plans: Sequence[Plan]) -> Table:
 
 def _before_sources(plan: Plan, rows: Sequence[Row]) -> Iterator[Note]:
     """What is not there yet of a plan's errors, and what its options are."""
-    for note in (*_unseen(rows, plan.folder), *options(plan.options)):
+    for note in (*_unseen(rows, plan.folder), *_options(plan)):
         yield replace(note, plan=plan.experiment)
+
+
+def _options(plan: Plan) -> Iterator[Note]:
+    if words := given(plan.options):
+        yield Note("options", f"Options: {words}")
 
 
 def _after_sources(plan: Plan, rows: Sequence[Row]) -> Iterator[Note]:

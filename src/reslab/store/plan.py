@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from reslab.config.description import NonNegativeInt, PositiveFloat
 from reslab.config.run import RunConfig
@@ -148,6 +148,8 @@ class Plan:
     """The label that the others are compared with; None: the first."""
     questions: tuple[tuple[str, str], ...] | None = None
     """Labels of which the second is compared with the first; None: each with the baseline."""
+    place: Annotated[Path | None, Field(exclude=True)] = None
+    """Its folder, where that is not runs/<experiment>."""
 
     @property
     def asked(self) -> tuple[tuple[str, str], ...]:
@@ -163,8 +165,8 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """runs/<experiment>."""
-        return experiment_folder(self.experiment)
+        """runs/<experiment>, but for a plan that was read elsewhere."""
+        return self.place or experiment_folder(self.experiment)
 
     def folders(self) -> list[Path]:
         """The runs' folders, variant by variant, then those that others start from."""
@@ -245,12 +247,25 @@ def _tracking(plan: Plan, variant: Variant, config: RunConfig) -> dict[str, Any]
 
 def last_plan(experiment: str) -> Plan | None:
     """The last plan of an experiment, None before the first; `UserError` if it is no plan."""
-    file = experiment_folder(experiment) / PLAN
-    found = read_json(file, SHAPE, f"to write it anew: make experiment NAME={experiment}")
+    return _plan_in(experiment_folder(experiment), experiment)
+
+
+def _plan_in(folder: Path, experiment: str) -> Plan | None:
+    remedy = f"to write it anew: make experiment NAME={experiment}"
+    found = read_json(folder / PLAN, SHAPE, remedy)
     if found is None:
         return None
     plan: Plan = SHAPE.validate_python(found)
     return replace(plan, experiment=experiment)  # whose folder may have been renamed
+
+
+def read_plan_in(folder: Path) -> Plan:
+    """The last plan in an experiment's folder, wherever it lies; `UserError` if there is none."""
+    if plan := _plan_in(folder, folder.resolve().name):
+        return replace(plan, place=folder)
+    raise UserError(
+        f"{folder} has no {PLAN}: expected the folder of an experiment, as runs/NAME is"
+    )
 
 
 def read_plan(experiment: str) -> Plan:

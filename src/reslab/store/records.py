@@ -19,6 +19,9 @@ from pydantic import (
 from reslab.config.description import NonNegativeInt
 from reslab.disk import Shape
 
+RECORDED = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
+"""Their versions are recorded with every start, beside Python's."""
+
 Number = float  # whole ones, too
 
 
@@ -40,6 +43,9 @@ class Record(BaseModel):
 class Score(Record):
     """Errors on one split, in per cent."""
 
+    examples: Count | None = None
+    wrong: Count | None = None
+    loss: Number | None = None
     top1_error: Number
     top5_error: Number | None = None
 

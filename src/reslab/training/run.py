@@ -30,6 +30,7 @@ from reslab.methods.trains import trainable, what_trains
 from reslab.mirror.logger import Tracking, finish
 from reslab.models.count import complexity_of
 from reslab.models.precision import default_device, set_precision
+from reslab.store.records import RECORDED
 from reslab.text import counted
 from reslab.training.beginning import begin
 from reslab.training.checkpointing import Checkpoint, Interrupted
@@ -47,9 +48,6 @@ from reslab.training.precision import precision_plugin
 from reslab.training.progress import Progress
 from reslab.training.record import Diverged, Record
 from reslab.training.selection import Selection, use_selected
-
-RECORDED = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
-"""Their versions are recorded with every start."""
 
 OUT_OF_MEMORY = "out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed"
 """torch's messages have one: the driver's, the CPU's on Linux and Windows, cuBLAS's and cuDNN's."""
