@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from reslab import build, store
-from reslab.config.resolve import resolve
+from reslab import build, load, store
+from reslab.config.resolve import read_run, resolve
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import merge
+from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization
 from reslab.training import checkpointing
 from reslab.weights.about import About
@@ -51,6 +52,16 @@ def weights(config: Path) -> dict[str, torch.Tensor]:
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     """Bit for bit."""
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+@torch.no_grad()
+def wrong_again(config: Path) -> list[bool]:
+    """Which images of its test split a run's net gets wrong, evaluated once more."""
+    data, net = data_module(read_run(config)), load(config.parent)
+    data.setup()
+    seen = [net(images).argmax(1) != targets for images, targets in data.val_dataloader()]
+    wrong: list[bool] = torch.cat(seen).tolist()
+    return wrong
 
 
 def write_weights(

@@ -10,11 +10,11 @@ import torch
 from reslab import store
 
 OWN = re.compile(
-    r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|result\.json|log\.txt|wandb"
+    r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|wrong\.bin|result\.json|log\.txt|wandb"
 )
 """What a run folder holds when its run is done."""
 
-PLANNED = re.compile(r"plan\.json|table\.md|table\.csv")
+PLANNED = re.compile(r"plan\.json|table\.md|table\.csv|runs\.csv")
 
 
 def differences(one: list[Path], other: list[Path]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.small_runs import MakeRun, weights
+from tests.small_runs import MakeRun, weights, wrong_again
 from torch import nn
 
 from reslab import disk, store
@@ -24,8 +24,15 @@ from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.methods.trains import freeze
 from reslab.models.nets import build
+from reslab.store.wrong import read_wrong
 from reslab.training import ranks
-from reslab.training.group import Supervised, SyncTrainingNorms, refuse_fused_norms, strategy
+from reslab.training.group import (
+    Supervised,
+    SyncTrainingNorms,
+    in_order,
+    refuse_fused_norms,
+    strategy,
+)
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -372,6 +379,27 @@ def test_processes_with_unequal_shares_of_the_test_split_count_every_example_onc
     assert result is not None
     assert (result["train"]["examples"], result["test"]["examples"]) == (436, 1001)
     assert result["normalization_batch"] == 16
+    bits = read_wrong(config.parent)
+    assert (len(bits), bits.sum()) == (1001, result["test"]["wrong"])
+    assert bits.tolist() == wrong_again(config)
+
+
+@pytest.mark.parametrize(("count", "ranks"), [(7, 3), (8, 2), (5, 1), (2, 3)])
+def test_what_processes_have_of_their_examples_is_put_in_the_order_of_these(
+    monkeypatch: pytest.MonkeyPatch, count: int, ranks: int
+) -> None:
+    """Rank r has r, r + ranks, …: the shares of seven over three are of 3, 2 and 2 examples."""
+    shares = [torch.arange(rank, count, ranks) for rank in range(ranks)]
+
+    def all_gather(parts: list[torch.Tensor], mine: torch.Tensor) -> None:
+        assert mine.shape == parts[0].shape and mine[: len(shares[0])].equal(shares[0])
+        for part, share in zip(parts, shares, strict=True):
+            part[: len(share)] = share
+
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: ranks)
+    monkeypatch.setattr("torch.distributed.all_gather", all_gather)
+    assert in_order(shares[0], count).tolist() == list(range(count))
 
 
 @pytest.mark.slow

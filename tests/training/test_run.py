@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from tests.small_runs import MakeRun, same, stopped_at, weights
+from tests.small_runs import MakeRun, same, stopped_at, weights, wrong_again
 
 from reslab import disk, store
 from reslab.config.resolve import read_run
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.inference.evaluate import evaluate_file
+from reslab.store.wrong import read_wrong
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -27,6 +28,7 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     assert (result["status"], result["step"], result["split"]) == ("done", 40, "test")
     assert (result["train"]["examples"], result["test"]["examples"]) == (1437, 360)
     assert result["test"]["top1_error"] == 100 * result["test"]["wrong"] / 360
+    assert read_wrong(folder).sum() == result["test"]["wrong"]
     assert (result["params"], result["normalization_batch"]) == (19_074, 32)
     rows = store.read_metrics(folder)
     assert [row["step"] for row in rows if "train_loss" in row] == list(range(1, 41))
@@ -37,6 +39,17 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     assert (entry["devices"], entry["threads"], entry["resumed"]) == (1, 1, False)
     assert entry["run_id"] == read_run(config).run_id
     assert entry["timm"] == version("timm")  # nets and optimisers may be its
+
+
+def test_the_images_that_a_run_keeps_as_wrong_are_those_that_its_net_gets_wrong(
+    make_run: MakeRun,
+) -> None:
+    """As a second evaluation finds them, in the order of the test split."""
+    config = make_run("a", {"recipe.steps": 8, "recipe.schedule.milestones": [4]})
+    assert start(config) == 0
+    wrong = wrong_again(config)
+    assert 0 < sum(wrong) < 360
+    assert read_wrong(config.parent).tolist() == wrong
 
 
 def test_equal_descriptions_train_to_equal_bits_and_seeds_differ(make_run: MakeRun) -> None:

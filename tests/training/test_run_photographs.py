@@ -10,6 +10,7 @@ from tests.small_runs import MakeRun, same, stopped_at, weights
 from reslab import store
 from reslab.data.photographs.prepared import prepare
 from reslab.errors import UserError
+from reslab.store.wrong import read_wrong
 from reslab.training.start import start
 
 pytestmark = [pytest.mark.process, DECODING, WORKERS]
@@ -62,6 +63,9 @@ def test_a_run_on_photographs_resumes_bit_for_bit_with_any_number_of_workers(
     result = store.read_result(cut.parent)
     assert result is not None
     assert (result["train"]["examples"], result["test"]["examples"]) == (80 if data else 100, 500)
+    wrong = read_wrong(cut.parent)
+    assert (len(wrong), wrong.sum()) == (500, result["test"]["wrong"])
+    assert wrong.tolist() == read_wrong(whole.parent).tolist()
     assert ("selected_step" in result) == bool(data)
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
 

@@ -15,6 +15,7 @@ from torch import nn
 from reslab import load, store
 from reslab.inference.evaluate import evaluate_file, evaluate_run
 from reslab.inference.export import export
+from reslab.store.wrong import read_wrong
 from reslab.training.selection import evaluating
 from reslab.training.start import start
 
@@ -65,6 +66,7 @@ def test_the_first_lowest_error_chooses_and_every_reader_takes_its_weights(
     file = tmp_path / "net.safetensors"
     export(done.parent, "safetensors", file)
     assert same(load(file).state_dict(), at_that_step)
+    assert read_wrong(done.parent).sum() == result["test"]["wrong"]
     for score in (evaluate_file(done.parent).score, evaluate_file(file).score):
         assert score.wrong == result["test"]["wrong"]
     assert result["test"]["examples"] == 360 and result["train"]["examples"] == 1200

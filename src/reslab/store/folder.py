@@ -5,9 +5,10 @@
 
 A run folder holds `config.yaml` and `tracking.json` from the start; training adds `env.json` (a
 list, one entry per start), `start.json` (what it began with, if not from scratch), `metrics.jsonl`,
-`last.ckpt`, `lock`, `error.json` and, last of all, `result.json`, which is never rewritten; the
-launcher adds `log.txt`. Evaluations with other views of the test images add files of their own,
-`eval-ten_crop.json`. A net of one's own has its Python file there.
+`last.ckpt`, `lock`, `error.json`, `wrong.bin` (which test images are wrong, a bit each) and, last
+of all, `result.json`, which is never rewritten; the launcher adds `log.txt`. Evaluations with other
+views of the test images add files of their own, `eval-ten_crop.json`. A net of one's own has its
+Python file there.
 """
 
 import contextlib
@@ -61,6 +62,7 @@ LOG = "log.txt"
 LOCK = "lock"
 ERROR = "error.json"
 START = "start.json"
+WRONG = "wrong.bin"
 RESULT = "result.json"
 
 LONGEST = 200

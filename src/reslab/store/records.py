@@ -43,8 +43,8 @@ class Record(BaseModel):
 class Score(Record):
     """Errors on one split, in per cent."""
 
-    examples: Count | None = None
-    wrong: Count | None = None
+    examples: NonNegativeInt | None = None
+    wrong: NonNegativeInt | None = None
     loss: Number | None = None
     top1_error: Number
     top5_error: Number | None = None

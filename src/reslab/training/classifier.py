@@ -19,6 +19,7 @@ from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import rest
 from reslab.models.layers import draw_depths
 from reslab.training.decay import starts_of
+from reslab.training.group import in_order
 from reslab.training.optimizers import build_optimizer, learning_rate
 
 
@@ -37,6 +38,7 @@ class Classifier(LightningModule):
         self.final_train_tally = Tally(top5)
         self.test_tally = Tally(top5)
         self.held_out_tally = Tally()
+        self.tested: list[Tensor] = []
         self.train()
 
     def train(self, mode: bool = True) -> Self:
@@ -98,12 +100,15 @@ class Classifier(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Count a batch of the final evaluation: loader 0 is the training split, 1 the test's."""
-        _count(self.net, batch, (self.final_train_tally, self.test_tally)[dataloader_idx])
+        logits = _count(self.net, batch, (self.final_train_tally, self.test_tally)[dataloader_idx])
+        if dataloader_idx == 1:
+            self.tested.append((logits.argmax(1) != batch[1]).to(torch.uint8))
 
     def on_test_epoch_end(self) -> None:
         """Read both tallies while they are where processes can add them up: Lightning moves them to
-        the CPU before `Trainer.test` returns."""
+        the CPU before `Trainer.test` returns. So with which test images are wrong."""
         self.final = {"train": self.final_train_tally.score(), "test": self.test_tally.score()}
+        self.wrong = in_order(torch.cat(self.tested), self.final["test"].examples).cpu()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """torch's optimiser and the recipe's schedule, per step."""
@@ -130,7 +135,9 @@ def reseed(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
 
 
-def _count(net: nn.Module, batch: Batch, tally: Tally) -> None:
+def _count(net: nn.Module, batch: Batch, tally: Tally) -> Tensor:
+    """Count a batch, and give its logits."""
     images, targets = batch
-    logits = net(images)
+    logits: Tensor = net(images)
     tally.update(logits, targets, cross_entropy(logits, targets))
+    return logits

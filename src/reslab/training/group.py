@@ -9,7 +9,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from lightning.pytorch.strategies import DDPStrategy, Strategy
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from reslab.errors import UserError
@@ -104,6 +104,21 @@ def refuse_fused_norms(net: nn.Module) -> None:
             f"--sync-batchnorm: torch's SyncBatchNorm does not replace the net's {others[0]}, "
             "which does more than normalise"
         )
+
+
+def in_order(mine: Tensor, count: int) -> Tensor:
+    """What all processes have of `count` examples, (count,), in the order of these.
+
+    `mine` is of this process's, rank, rank + ranks, … (`EvaluationBatches`); some have one less.
+    """
+    if not distributed.is_initialized():
+        return mine
+    ranks = distributed.get_world_size()
+    padded = mine.new_zeros(-(-count // ranks))
+    padded[: len(mine)] = mine
+    parts = [torch.empty_like(padded) for _ in range(ranks)]
+    distributed.all_gather(parts, padded)
+    return torch.stack(parts, 1).flatten()[:count]
 
 
 def leave_together() -> None:

@@ -13,6 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
 from reslab.inference.metrics import Score, Tally
+from reslab.store.wrong import write_wrong
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import learning_rate, log_interval
 
@@ -58,10 +59,13 @@ class Record(Callback):
         self.write_evaluation(trainer, "test", _read(classifier(trainer).test_tally))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let the final evaluation be the last row of its kind, if it is not there already."""
+        """Keep which test images are wrong; let the final evaluation be the last row of its kind,
+        if it is not there already."""
         module, step = classifier(trainer), trainer.global_step
         for score in module.final.values():
             refuse_infinite_loss(score, module, step)
+        if trainer.is_global_zero:
+            write_wrong(self.folder, module.wrong.numpy())
         if module.config.data.selected_on == "holdout":
             return  # of other weights than this step's
         score = module.final["test"]

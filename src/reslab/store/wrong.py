@@ -1,0 +1,54 @@
+"""`wrong.bin`: which test images a run's net gets wrong, a bit each in the order of the test set.
+
+For comparisons on the same images (`report.mistakes`) without a second evaluation. How many images
+there are stands in `result.json`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reslab import disk
+from reslab.errors import UserError
+from reslab.store.folder import RESULT, WRONG, read_result
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def write_wrong(folder: Path, wrong: "NDArray[np.bool_]") -> None:
+    """Keep which of the test images, (N,), are wrong; before the result, which is the last file."""
+    import numpy as np
+
+    with disk.replacing(folder / WRONG) as temporary:
+        temporary.write_bytes(np.packbits(wrong).tobytes())
+
+
+def read_wrong(folder: str | Path) -> "NDArray[np.bool_]":
+    """Which test images a finished run gets wrong: bool, (N,), in the order of the test set.
+
+    `UserError` for a run that is not done, that was trained before runs kept this, or whose file is
+    not what its result says.
+    """
+    import numpy as np
+
+    folder = Path(folder)
+    result = read_result(folder)
+    if result is None or result["status"] != "done":
+        raise UserError(f"{folder} has no {RESULT} of a run that is done: no net was tested there")
+    path, score = folder / WRONG, result["test"]
+    examples, count = score.get("examples", 0), score.get("wrong", 0)
+    try:
+        packed = np.frombuffer(path.read_bytes(), np.uint8)
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} has no {WRONG}, as runs from before it was kept; move the folder away, and "
+            "the run is trained anew and has one"
+        ) from None
+    wrong = np.unpackbits(packed)[:examples].astype(bool)
+    if len(packed) != -(-examples // 8) or wrong.sum() != count:
+        raise UserError(
+            f"{path} is damaged: it has {wrong.sum():,} wrong of {8 * len(packed):,} bits, and "
+            f"{RESULT} {count:,} of {examples:,} images; bring it back"
+        )
+    return wrong
