@@ -94,7 +94,7 @@ def test_an_evaluation_on_other_views_is_read(runs: Path) -> None:
     from reslab.report.runs import outcomes_of
 
     [outcome] = outcomes_of(store.read_plan("before_photographs"))
-    assert outcome.errors("test", "ten_crop") == [50.0]
+    assert outcome.errors("test", "ten_crop") == {0: 50.0}
 
 
 def test_the_same_command_finds_its_final_runs_final(
