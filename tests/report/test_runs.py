@@ -18,10 +18,10 @@ def test_only_runs_that_trained_to_their_end_have_errors(lab: Lab) -> None:
         lab.evaluated(folder, "ten_crop", 7.0, 1.0)
     (folders[1] / store.evaluation("ten_crop")).unlink()
     [variant] = outcomes_of(lab.plan())
-    assert variant.errors("test") == [8.0, 9.0]
-    assert variant.errors("train") == [0.5, 0.5]
-    assert variant.errors("test", "ten_crop") == [7.0]
-    assert variant.errors("test", metric="top5_error") == []  # of one view they were not counted
+    assert variant.errors("test") == {0: 8.0, 1: 9.0}
+    assert variant.errors("train") == {0: 0.5, 1: 0.5}
+    assert variant.errors("test", "ten_crop") == {0: 7.0}
+    assert variant.errors("test", metric="top5_error") == {}  # of one view they were not counted
     assert variant.count("done", "diverged") == 3
     assert [run.is_final for run in variant.runs] == [True, True, True, False, False]
 
