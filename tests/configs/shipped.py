@@ -15,6 +15,7 @@ from reslab.store.plan import Options, Plan
 
 EXPERIMENTS = (
     "activation_orders",
+    "article_finetune",
     "adapters",
     "augmentation",
     "batch_size_and_seeds",
@@ -57,6 +58,7 @@ EXPERIMENTS = (
 """In configs/experiments; docs/experiments.md lists the same."""
 
 RECIPES = (
+    "article_finetune",
     "bachlechner2020_cifar",
     "de2020_cifar",
     "digits",
