@@ -4,8 +4,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 
 from reslab import store
+from reslab.experiments.estimate import seconds_more
 from reslab.experiments.fetch import fetch
 from reslab.experiments.file import question
 from reslab.experiments.jobs import jobs_of
@@ -38,7 +40,7 @@ def run(arguments: Namespace) -> int:
     announce(jobs, slots)
     failed = launch(jobs, slots, plan.options)
     print()
-    table.show(plan)
+    table.show(plan, partial(seconds_more, plan))
     say_how_to_send(plan.folder)
     if failed:
         print(f"\n{failures(failed)}\nthe same command tries them again", file=sys.stderr)
@@ -64,7 +66,7 @@ def read(command: str, name: str) -> int:
     """Print the status or the table of an experiment's last plan, or draw its figure."""
     plan = store.read_plan(name)
     if command == "table":
-        table.show(plan)
+        table.show(plan, partial(seconds_more, plan))
     elif command == "status":
         print(status.render(plan))
     else:

@@ -20,6 +20,7 @@ def test_a_finished_variant_shows_its_statistics_beside_the_published_ones(lab: 
         "median": "6.60",
         "published": "6.61 ± 0.16, best 6.43 of 5 [1]",
         "Δ": "+0.09",
+        "verdict": "too few seeds",
     }
 
 
@@ -129,4 +130,10 @@ def test_the_fields_of_the_csv_are_these(lab: Lab) -> None:
         "published_best", "published_mean", "published_median", "published_std",
         "published_citation", "published_third_party", "published_verified",
         "compared_statistic", "difference_to_published",
+        "test_top1_error_low", "test_top1_error_high",
+        "published_difference_low", "published_difference_high", "published_p", "published_seeds",
+        "published_seeds_needed", "published_reason", "verdict_published",
+        "baseline", "difference_to_baseline", "baseline_difference_low",
+        "baseline_difference_high", "baseline_p", "baseline_seeds", "baseline_seeds_needed",
+        "baseline_reason", "baseline_lower", "baseline_equal", "verdict_baseline",
     ]  # fmt: skip

@@ -83,7 +83,7 @@ def test_runs_that_did_not_end_have_no_views_either(photographs: Lab) -> None:
 
 
 def test_a_table_of_one_crop_needs_no_evaluation_but_shows_its_top5(lab: Lab) -> None:
-    lab.base = {"data": "imagenet", "recipe": "he2015_imagenet"}
+    lab.base = {"data": "imagenet", "recipe": "hu2018_imagenet"}
     net = {"model": {"name": "resnet50", "se": 16}}
     place = ("hu2018/table2", "ResNet-50", "se_top1")
     [folder] = lab.variant("SE-ResNet-50", net, 1, place)

@@ -25,7 +25,8 @@ def test_one_table_over_several_experiments_names_each_and_marks_sources_alike()
         ["third", "plain-20", "plain20"],
         ["third", "ResNet 20", "resnet20"],
     ]
-    assert [row[-2][-3:] for row in shown] == ["[1]", "[2]", "[1]"]
+    assert [row[-3][-3:] for row in shown] == ["[1]", "[2]", "[1]"]
+    assert [row[-1] for row in shown] == ["too few seeds", "not comparable", "–"]  # a half budget
     read = records(paper, third)
     assert [(r["experiment"], r["variant"], r["test_top1_error_mean"]) for r in read] == [
         ("paper", "ResNet 20", "8.0"),

@@ -5,12 +5,14 @@ t(.975) is 12.706, 4.303, 3.182, 2.776 with 1, 2, 3, 4 degrees of freedom, as ta
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from scipy import stats
 
 from reslab.papers.published import Published, cell
+from reslab.report.statistics import summarize
 from reslab.report.verdict import (
     Evidence,
     Improvement,
@@ -44,7 +46,9 @@ def pairs(*differences: float, baseline: float = 10.0) -> Evidence:
 
 
 def beside(errors: Sequence[float], published: Published, **more: Any) -> Evidence:
-    evidence = against_published(errors, published, **more)
+    summary = summarize(errors, more.pop("diverged", 0))
+    summary = replace(summary, errors=tuple(enumerate(errors)))
+    evidence = against_published(summary, published, **more)
     assert evidence is not None
     return evidence
 
@@ -227,7 +231,7 @@ def test_a_mean_of_several_without_a_spread_scatters_as_a_mean_of_ours() -> None
 
 
 def test_nothing_is_said_before_a_run_is_final() -> None:
-    assert against_published([], RESNET_110) is None
+    assert against_published(summarize([]), RESNET_110) is None
     assert judged(beside([], RESNET_110, diverged=2)).reason == "2 of 2 runs diverged"
 
 

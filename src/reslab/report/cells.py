@@ -13,6 +13,7 @@ from reslab.report.runs import Outcome
 from reslab.report.statistics import Comparison, Summary
 from reslab.report.text import NOTHING, number, percent, points
 from reslab.report.values import Cell
+from reslab.report.verdict import Verdict
 
 STATE_WORDS: dict[store.State, str] = {
     "running": "running",
@@ -132,3 +133,8 @@ def delta(comparison: Comparison | None, published: Published | None) -> Cell:
     several = published.mean is not None and comparison.statistic != "mean"
     statistic = f" ({comparison.statistic})" if several else ""
     return Cell(comparison.difference, points(comparison.difference) + statistic)
+
+
+def verdict(found: Verdict | None) -> Cell:
+    """Its word; what it stands on is told below the table."""
+    return Cell(None, NOTHING) if found is None else Cell(found.word, found.word)

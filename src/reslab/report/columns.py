@@ -6,9 +6,11 @@ from typing import Any
 from reslab.config.views import called
 from reslab.papers.published import Published
 from reslab.report import cells
+from reslab.report.intervals import Interval, mean_interval
 from reslab.report.rows import Row, is_held_out, other_views
 from reslab.report.statistics import Summary
 from reslab.report.values import Cell, Column, Kind, Value
+from reslab.report.verdict import Question, Verdict
 
 CellOf = Callable[[Row], Cell | Value]
 Columns = list[tuple[Column, CellOf]]
@@ -18,6 +20,9 @@ PUBLISHED = (
     "value", "bound", "fail", "kind", "n", "best", "mean", "median", "std", "citation",
     "third_party", "verified",
 )  # fmt: skip
+JUDGED = ("difference_low", "difference_high", "p", "seeds", "seeds_needed", "reason")
+"""Of a verdict: the interval of the difference, p after Holm's correction, the seeds that it stands
+on and about how many it needs, and why where it has none."""
 FIELDS = (
     "experiment", "variant", "difference", "params", "multiply_adds", "starts_from", "trainable",
     *(f"runs_{word}" for word in ("planned", "done", "diverged", "running", "crashed", "missing")),
@@ -29,6 +34,10 @@ FIELDS = (
     "test_split",
     *(f"published_{name}" for name in PUBLISHED),
     "compared_statistic", "difference_to_published",
+    "test_top1_error_low", "test_top1_error_high",
+    *(f"published_{name}" for name in JUDGED), "verdict_published",
+    "baseline", "difference_to_baseline",
+    *(f"baseline_{name}" for name in (*JUDGED, "lower", "equal")), "verdict_baseline",
 )  # fmt: skip
 """What programs read, in the order of table.csv."""
 AT_TIMES = {"experiment", "starts_from", "trainable"}
@@ -98,6 +107,7 @@ COMPARED: Columns = [
         "difference",
         lambda row: cells.delta(row.comparison, row.outcome.published),
     ),
+    _column("verdict_published", "verdict", "text", lambda row: cells.verdict(row.verdict)),
 ]
 COMPARED_FIVE: Columns = [
     _column(
@@ -157,6 +167,47 @@ def _for_programs(row: Row) -> dict[str, Value]:
         "test_split": "holdout" if is_held_out(outcome) else "test",
         **_published(outcome.published),
         "compared_statistic": like.statistic if like else None,
+        **_interval("test_top1_error", _mean_interval(row.test)),
+        **_judged("published", row.verdict),
+        **_asked(row.question),
+    }
+
+
+def _mean_interval(summary: Summary) -> Interval | None:
+    """That of the mean, where there is one: none over the survivors of divergence."""
+    if summary.mean is None:
+        return None
+    return mean_interval([error for _, error in summary.errors])
+
+
+def _interval(name: str, interval: Interval | None) -> dict[str, Value]:
+    return {f"{name}_{end}": getattr(interval, end, None) for end in ("low", "high")}
+
+
+def _judged(beside: str, verdict: Verdict | None) -> dict[str, Value]:
+    if verdict is None:
+        return {}
+    return {
+        **_interval(f"{beside}_difference", verdict.interval),
+        f"{beside}_p": verdict.p,
+        f"{beside}_seeds": verdict.evidence.n,
+        f"{beside}_seeds_needed": verdict.needs,
+        f"{beside}_reason": verdict.reason,
+        f"verdict_{beside}": verdict.word,
+    }
+
+
+def _asked(question: Question | None) -> dict[str, Value]:
+    """The row beside its baseline, and in how many of the seeds it has the lower error."""
+    if question is None:
+        return {}
+    evidence = question.verdict.evidence
+    return {
+        "baseline": question.baseline,
+        "difference_to_baseline": evidence.difference,
+        **_judged("baseline", question.verdict),
+        "baseline_lower": getattr(evidence.improvement, "better", None),
+        "baseline_equal": getattr(evidence.improvement, "equal", None),
     }
 
 

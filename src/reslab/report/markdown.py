@@ -8,6 +8,8 @@ from reslab.report.values import FORMATS, Cell, Note, NoteKind, Table
 from reslab.text import markdown_table, printable, printable_lines
 
 HEADINGS: dict[NoteKind, str] = {
+    "verdict": "Beside the published numbers:",
+    "question": "Beside each other, paired by seed:",
     "source": "Published:",
     "deviation": "Deviations:",
     "assumption": "Assumed where {of} is silent:",

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from reslab.config.trains import ALL
 from reslab.papers.published import Published, top5
 from reslab.papers.schema import Views
+from reslab.report.comparable import published_obstacle
 from reslab.report.runs import Outcome
 from reslab.report.statistics import Comparison, Summary, compare, summarize
+from reslab.report.verdict import Question, Verdict
 from reslab.store.plan import Plan
 
 
@@ -31,6 +33,12 @@ class Row:
     starts_from: str | None
     trainable: int | None
     """Parameters that train; None where no run has told it yet."""
+    obstacle: str
+    """Why it is not held against its published number; there is no comparison then."""
+    verdict: Verdict | None = None
+    """Beside the published number."""
+    question: Question | None = None
+    """The first that is about it, beside another row."""
 
     @property
     def is_adapted(self) -> bool:
@@ -42,12 +50,17 @@ class Row:
         """The views that the published number is of."""
         return self.outcome.published.views if self.outcome.published else "single"
 
+    @property
+    def beside_published(self) -> Summary:
+        """The errors that the published number is of."""
+        return _beside(self.outcome.published, self.train, self.seen or self.test)
+
 
 def rows_of(plan: Plan, outcomes: Iterable[Outcome]) -> list[Row]:
     """The rows of a plan's variants."""
     every = (*plan.variants, *plan.origins)
     labels = {run.run_id: variant.label for variant in every for run in variant.runs}
-    return [_row(plan.experiment, outcome, labels) for outcome in outcomes]
+    return [_row(plan, outcome, labels) for outcome in outcomes]
 
 
 def other_views(rows: Sequence[Row]) -> list[Views]:
@@ -60,30 +73,32 @@ def is_held_out(outcome: Outcome) -> bool:
     return outcome.config is not None and outcome.config.data.split == "holdout"
 
 
-def _row(plan: str, outcome: Outcome, labels: Mapping[str, str]) -> Row:
-    published, held_out = outcome.published, is_held_out(outcome)
+def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
+    published, obstacle = outcome.published, published_obstacle(plan, outcome)
     train, test = _summary(outcome, "train"), _summary(outcome, "test")
     seen = published_five = five = None
     if published and published.views != "single":
         seen = _summary(outcome, "test", published.views)
     if published and (published_five := top5(published)):
         five = _summary(outcome, "test", published_five.views, "top5_error")
-    of_train = published is not None and published.column == "train_error"
     return Row(
-        plan,
+        plan.experiment,
         outcome,
         train,
         test,
-        comparison=_like(train, published)
-        if of_train
-        else _like(seen or test, published, held_out),
+        comparison=_like(_beside(published, train, seen or test), published, obstacle),
         seen=seen,
         five=five,
         published_five=published_five,
-        comparison_five=_like(five, published_five, held_out),
+        comparison_five=_like(five, published_five, obstacle),
         starts_from=_starts_from(outcome, labels),
         trainable=trainable(outcome),
+        obstacle=obstacle if published else "",
     )
+
+
+def _beside(published: Published | None, train: Summary, test: Summary) -> Summary:
+    return train if published and published.column == "train_error" else test
 
 
 def _summary(
@@ -94,11 +109,8 @@ def _summary(
     return replace(summary, errors=tuple(errors.items()))
 
 
-def _like(
-    ours: Summary | None, published: Published | None, held_out: bool = False
-) -> Comparison | None:
-    """Errors on held-out images are not compared with test errors."""
-    return None if ours is None or published is None or held_out else compare(ours, published)
+def _like(ours: Summary | None, published: Published | None, obstacle: str) -> Comparison | None:
+    return None if ours is None or published is None or obstacle else compare(ours, published)
 
 
 def _starts_from(outcome: Outcome, labels: Mapping[str, str]) -> str | None:

@@ -15,18 +15,23 @@ from reslab.report.columns import columns_of, fields_of, filled
 from reslab.report.csv_text import table_csv
 from reslab.report.markdown import markdown
 from reslab.report.notes import given, notes
+from reslab.report.questions import Seconds, judge, judged_notes, timed
 from reslab.report.results import results_of, runs_csv
 from reslab.report.rows import Row, other_views, rows_of
 from reslab.report.runs import Outcome, outcomes_of
 from reslab.report.values import Note, Table
+from reslab.report.verdict import Question
 from reslab.store.plan import Plan
 
 
-def show(plan: Plan) -> None:
-    """Print the table of a plan, and leave it in table.md and table.csv, its runs in runs.csv."""
+def show(plan: Plan, seconds: Seconds | None = None) -> None:
+    """Print the table of a plan, and leave it in table.md and table.csv, its runs in runs.csv.
+
+    `seconds` is what so many seeds would take beyond those of the plan; only the print has it.
+    """
     outcomes = outcomes_of(plan)
     table = _tabulated([(plan, outcomes)])
-    print(markdown(table))
+    print(markdown(timed(table, seconds) if seconds else table))
     keep(table, plan.folder / "table")
     disk.write_text(plan.folder / "runs.csv", runs_csv(results_of(plan, outcomes)))
 
@@ -44,26 +49,29 @@ def tabulate(plans: Sequence[Plan]) -> Table:
 
 
 def _tabulated(found: Sequence[tuple[Plan, Sequence[Outcome]]]) -> Table:
-    read = [(plan, rows_of(plan, outcomes)) for plan, outcomes in found]
-    rows = [row for _, members in read for row in members]
+    read = [(plan, *judge(plan, rows_of(plan, outcomes))) for plan, outcomes in found]
+    rows = [row for _, members, _ in read for row in members]
     columns = columns_of(rows, names_plans=len(read) > 1)
     return Table(
-        plans=tuple((plan.experiment, plan.title) for plan, _ in read),
+        plans=tuple((plan.experiment, plan.title) for plan, _, _ in read),
         columns=tuple(column for column, _ in columns),
         fields=fields_of(columns),
         rows=tuple(filled(row, columns) for row in rows),
         notes=(
             *_caption(rows),
-            *(note for plan, members in read for note in _before_sources(plan, members)),
+            *(note for each in read for note in _before_sources(*each)),
             *_sources(rows),
-            *(note for plan, members in read for note in _after_sources(plan, members)),
+            *(note for plan, members, _ in read for note in _after_sources(plan, members)),
         ),
     )
 
 
-def _before_sources(plan: Plan, rows: Sequence[Row]) -> Iterator[Note]:
-    """What is not there yet of a plan's errors, and what its options are."""
-    for note in (*_unseen(rows, plan.folder), *_options(plan)):
+def _before_sources(
+    plan: Plan, rows: Sequence[Row], questions: Sequence[Question]
+) -> Iterator[Note]:
+    """What the seeds say, what is not there yet of a plan's errors, and what its options are."""
+    told = judged_notes(plan, rows, questions)
+    for note in (*told, *_unseen(rows, plan.folder), *_options(plan)):
         yield replace(note, plan=plan.experiment)
 
 

@@ -13,8 +13,8 @@ from reslab.report.text import NOTHING, percent, points, si
 Value = str | int | float | None
 Kind = Literal["text", "count", "error", "difference"]
 NoteKind = Literal[
-    "caption", "missing", "options", "source", "memory", "deviation", "assumption", "remark",
-    "unmatched", "run",
+    "caption", "verdict", "question", "missing", "options", "source", "memory", "deviation",
+    "assumption", "remark", "unmatched", "run",
 ]  # fmt: skip
 """unmatched: a published number without a variant; run: what happened to a single one."""
 
@@ -77,6 +77,8 @@ class Note:
     """What mends it, for a terminal."""
     plan: str = ""
     """The plan that it is about; "": the whole table."""
+    seeds: int | None = None
+    """About how many would answer a question, where these are more than the plan has."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from reslab.papers.published import Published
 from reslab.report.intervals import ALPHA, MOST, Interval, Spread, holm, needed, variance
-from reslab.report.statistics import compare, summarize
+from reslab.report.statistics import Summary, compare
 from reslab.text import counted
 
 Word = Literal["not comparable", "agrees", "better", "worse", "too few seeds"]
@@ -99,29 +99,37 @@ class Verdict:
         return f"{self.word} ({self.reason})" if self.reason else self.word
 
 
+@dataclass(frozen=True)
+class Question:
+    """Two rows of a table by their labels, and what is said of the second beside the first."""
+
+    baseline: str
+    label: str
+    verdict: Verdict
+
+
 # ---- evidence ---------------------------------------------------------------------------------
 
 
-def against_published(
-    errors: Sequence[float], published: Published, diverged: int = 0, obstacle: str = ""
-) -> Evidence | None:
+def against_published(ours: Summary, published: Published, obstacle: str = "") -> Evidence | None:
     """A variant's errors beside a published number; None before its first run is final.
 
     `obstacle` is what the protocols have not in common; beside one there is no difference.
     """
-    if not errors and not diverged:
+    n = ours.trained
+    if not n and not ours.diverged:
         return None
-    like = None if obstacle else compare(summarize(errors, diverged), published)
+    like = None if obstacle else compare(ours, published)
     statistic, difference = (like.statistic, like.difference) if like else ("", None)
-    obstacle = obstacle or _no_number(published, statistic) or _diverged(diverged, len(errors))
-    own = variance(errors)
+    obstacle = obstacle or _no_number(published, statistic) or _diverged(ours)
+    own = variance([error for _, error in ours.errors])
     if obstacle or own is None:
-        return Evidence(statistic, difference, len(errors), obstacle=obstacle)
-    ours, theirs = Spread(SCATTER[statistic] * own), _scatter(published, statistic)
+        return Evidence(statistic, difference, n, obstacle=obstacle)
+    spread, theirs = Spread(SCATTER[statistic] * own), _scatter(published, statistic)
     if published.std is not None and published.n is not None and published.n > 1:
-        spread = replace(ours, theirs=theirs * published.std**2, freedom=published.n - 1)
-        return Evidence(statistic, difference, len(errors), spread)
-    return Evidence(statistic, difference, len(errors), ours, replace(ours, theirs=theirs * own))
+        welch = replace(spread, theirs=theirs * published.std**2, freedom=published.n - 1)
+        return Evidence(statistic, difference, n, welch)
+    return Evidence(statistic, difference, n, spread, replace(spread, theirs=theirs * own))
 
 
 def _scatter(published: Published, statistic: str) -> float:
@@ -141,8 +149,9 @@ def _no_number(published: Published, statistic: str) -> str:
     return f"best of {published.n or 'several'}" if statistic == "best" else ""
 
 
-def _diverged(diverged: int, trained: int) -> str:
-    return f"{diverged} of {counted(diverged + trained, 'run')} diverged" if diverged else ""
+def _diverged(ours: Summary) -> str:
+    runs = counted(ours.diverged + ours.trained, "run")
+    return f"{ours.diverged} of {runs} diverged" if ours.diverged else ""
 
 
 def between(
