@@ -128,7 +128,7 @@ endif
 override PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 # Which Python: that of VENV, or PYTHON itself, or .venv's, which scripts/venv.sh makes.
-NEEDED := torch torchvision lightning torchmetrics wandb timm pydantic yaml numpy matplotlib tqdm safetensors PIL
+NEEDED := torch torchvision lightning torchmetrics wandb timm pydantic yaml numpy scipy matplotlib tqdm safetensors PIL
 LACKING = -c 'import sys, importlib.util as u; \
 	print(*(m for m in sys.argv[1:] if not u.find_spec(m)))' $(NEEDED)
 ifneq ($(VENV),)
