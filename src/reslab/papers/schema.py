@@ -39,14 +39,31 @@ Verified = Literal[
 
 
 class Citation(Description):
-    """Who published it and where; `url` where there is no arXiv number."""
+    """Who published it and where; `url` where there is no arXiv number.
+
+    `authors` have ", " between them. `year` is that of the first version, `appeared` that of the
+    proceedings (`booktitle`) or the `journal`, which are spelled out. `translated` is the title in
+    English where it is in letters that few fonts have.
+    """
 
     authors: str | None = None
     title: str
+    translated: str | None = None
     venue: str | None = None
+    booktitle: str | None = None
+    journal: str | None = None
+    appeared: int | None = None
     year: int | None = None
     arxiv: str | None = None
     url: str | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if bool(self.booktitle or self.journal) != bool(self.appeared):
+            raise ValueError("expected appeared, a year, beside booktitle or journal, and only there")
+        if self.appeared and not self.authors:
+            raise ValueError("authors: is missing beside booktitle or journal")
+        return self
 
 
 class Statistic(Description):

@@ -1,0 +1,123 @@
+"""Text for LaTeX: what somebody has written, in ASCII that sets as that text and as nothing else.
+
+It needs no package and no font encoding: accents are LaTeX's own, Greek and operators stand in
+mathematics. A letter that Computer Modern lacks is told by its number, U+4ECE.
+"""
+
+import itertools
+import unicodedata
+
+from reslab.text import printable
+
+SPECIAL = {
+    "\\": r"$\backslash$",
+    **{letter: "\\" + letter for letter in "#$%&_{}"},
+    "~": r"$\sim$",
+    "^": r"\symbol{94}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    '"': r"\symbol{34}",
+    "`": r"\symbol{96}",
+    # After \\ in a table these would be its arguments.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+}
+WORDS = {
+    "\N{NO-BREAK SPACE}": "~",
+    "\N{NARROW NO-BREAK SPACE}": r"\,",
+    "\N{THIN SPACE}": r"\,",
+    "\N{NON-BREAKING HYPHEN}": "-",
+    "–": "--",
+    "—": "---",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\ldots{}",
+    "§": r"$\mathsection$",
+    "ß": r"\ss{}",
+    "æ": r"\ae{}",
+    "Æ": r"\AE{}",
+    "œ": r"\oe{}",
+    "Œ": r"\OE{}",
+    "ø": r"\o{}",
+    "Ø": r"\O{}",
+    "ł": r"\l{}",
+    "Ł": r"\L{}",
+    "ı": r"\i{}",
+    "µ": r"$\mu$",
+}
+OPERATORS = {
+    "−": "-",
+    "±": r"\pm",
+    "×": r"\times",
+    "·": r"\cdot",
+    "÷": r"\div",
+    "≈": r"\approx",
+    "≠": r"\neq",
+    "≤": r"\leq",
+    "≥": r"\geq",
+    "→": r"\rightarrow",
+    "←": r"\leftarrow",
+    "↑": r"\uparrow",
+    "↓": r"\downarrow",
+    "∞": r"\infty",
+    "√": r"\surd",
+    "∈": r"\in",
+    "°": r"{}^{\circ}",
+    "¹": "{}^{1}",
+    "²": "{}^{2}",
+    "³": "{}^{3}",
+}
+ACCENTS = {
+    "\N{COMBINING GRAVE ACCENT}": "`",
+    "\N{COMBINING ACUTE ACCENT}": "'",
+    "\N{COMBINING CIRCUMFLEX ACCENT}": "^",
+    "\N{COMBINING TILDE}": "~",
+    "\N{COMBINING DIAERESIS}": '"',
+    "\N{COMBINING MACRON}": "=",
+    "\N{COMBINING DOT ABOVE}": ".",
+    "\N{COMBINING RING ABOVE}": "r",
+    "\N{COMBINING CARON}": "v",
+    "\N{COMBINING BREVE}": "u",
+    "\N{COMBINING DOUBLE ACUTE ACCENT}": "H",
+    "\N{COMBINING CEDILLA}": "c",
+}
+DOTLESS = {"i": r"\i", "j": r"\j"}
+GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+        "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi "
+        "Omega".split(),
+        strict=True,
+    )
+)
+LIGATURES = ("--", "''", ",,")
+"""Letters that a font would make one."""
+
+
+def escaped(text: str) -> str:
+    """The text in one line of ASCII; unprintable letters as in all tables (`reslab.text`)."""
+    whole = unicodedata.normalize("NFC", printable(text))
+    pairs = itertools.pairwise(f" {whole}")
+    return "".join(("{}" if a + b in LIGATURES else "") + _letter(b) for a, b in pairs)
+
+
+def _letter(letter: str) -> str:
+    if letter in SPECIAL or letter in WORDS:
+        return SPECIAL.get(letter) or WORDS[letter]
+    if letter in OPERATORS:
+        return f"${OPERATORS[letter]}$"
+    if letter in GREEK:
+        return f"$\\{GREEK[letter]}$"
+    return letter if letter.isascii() else _accented(letter) or f"U+{ord(letter):04X} "
+
+
+def _accented(letter: str) -> str:
+    base, *marks = unicodedata.normalize("NFD", letter)
+    if len(marks) != 1 or marks[0] not in ACCENTS or not base.isascii():
+        return ""
+    return f"{{\\{ACCENTS[marks[0]]}{{{DOTLESS.get(base, base)}}}}}"
