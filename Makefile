@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure compare sync dashboard train finetune models bench
+.PHONY: help experiment status table figure paper compare sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -15,6 +15,7 @@
 #|   make status NAME=quickstart                      which runs are done, running, pending
 #|   make table NAME=quickstart                       the table again, also of a half-finished one
 #|   make figure NAME=quickstart                      error against step
+#|   make paper NAME=quickstart                       table, figures, protocol, references for LaTeX
 #|   make compare NAME=quickstart,mnist               one table over several experiments
 #|   make sync NAME=quickstart                        send to W&B what it has not got
 #|   make dashboard NAME=quickstart                   a W&B workspace and report of the experiment
@@ -80,6 +81,7 @@ reads.finetune   := FOLDER MODEL WEIGHTS TRAINS RECIPE $(OF_RUNS)
 reads.status     := NAME
 reads.table      := NAME
 reads.figure     := NAME
+reads.paper      := NAME
 reads.compare    := NAME
 reads.dashboard  := NAME
 reads.sync       := NAME DRY
@@ -160,7 +162,7 @@ OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SEE
 experiment: _name $(READY)
 	@$(RUN) scripts/experiment.py run $(OPTIONS) -- "$$NAME"
 
-status table figure: _name $(READY)
+status table figure paper: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ -- "$$NAME"
 
 compare: _name $(READY)

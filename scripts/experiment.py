@@ -6,7 +6,7 @@
   experiment.py run plain_vs_residual --dry            the plan; nothing is written
   experiment.py train --model resnet20 --data cifar10 --recipe he2015_cifar
   experiment.py finetune --folder ~/photos --model resnet50
-  experiment.py status | table | figure NAME           read the files of the last plan
+  experiment.py status | table | figure | paper NAME   read the files of the last plan
   experiment.py compare NAME NAME …                    one table over the last plans of several
 
 Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME.
@@ -53,7 +53,7 @@ def parser() -> Parser:
     finetune.add_argument("--recipe", help="a file of configs/recipes; else finetune")
     for command in (run, train, finetune):
         add_options(command)
-    for word in ("status", "table", "figure"):
+    for word in ("status", "table", "figure", "paper"):
         commands.add_parser(word, help=f"{word} of the last plan").add_argument("name")
     compare = commands.add_parser("compare", help="one table over several experiments")
     compare.add_argument("names", nargs="+", metavar="NAME", help="an experiment that was run")

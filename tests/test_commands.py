@@ -251,7 +251,18 @@ def test_the_status_of_a_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> 
     assert f"| {job.folder.name} | pending" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["table", "status", "figure"])
+def test_a_paper_is_written_beside_the_table_and_its_command_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = prepared()
+    assert commands.read("paper", "quickstart") == 0
+    printed = capsys.readouterr().out
+    folder = job.folder.parent / "paper"
+    assert {str(path) for path in folder.iterdir()} <= set(printed.splitlines())
+    assert f"cd {folder} && pdflatex" in printed
+
+
+@pytest.mark.parametrize("command", ["table", "status", "figure", "paper"])
 def test_what_was_never_run_has_nothing_to_read(command: str) -> None:
     with pytest.raises(UserError, match="'mnist' has not been run in"):
         commands.read(command, "mnist")
@@ -315,7 +326,7 @@ def test_the_front_door_imports_nothing_heavy() -> None:
 def test_help_says_what_there_is(script: Script) -> None:
     code, output, _ = script("--help")
     assert code == 0
-    words = ("run", "train", "status", "table", "figure", "compare", "configs/experiments")
+    words = ("run", "train", "status", "table", "figure", "paper", "compare", "configs/experiments")
     for word in words:
         assert word in output
 

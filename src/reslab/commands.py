@@ -63,17 +63,22 @@ def plan_of(arguments: Namespace) -> Plan:
 
 
 def read(command: str, name: str) -> int:
-    """Print the status or the table of an experiment's last plan, or draw its figure."""
+    """Print the status or the table of an experiment's last plan, draw its figure, or write its
+    paper."""
     plan = store.read_plan(name)
     if command == "table":
         table.show(plan, partial(seconds_more, plan))
     elif command == "status":
         print(status.render(plan))
-    else:
+    elif command == "figure":
         from reslab.report.figure import draw  # matplotlib: a second
 
-        for path in draw(plan):
-            print(path)
+        print(*draw(plan), sep="\n")
+    else:
+        from reslab.report.paper import how_to_set, write
+
+        paths = write(plan)
+        print(*paths, how_to_set(paths[-1]), sep="\n")
     return 0
 
 

@@ -68,3 +68,16 @@ def test_a_number_is_short_for_a_cell_and_fail_is_a_word() -> None:
 def test_a_mistake_is_named_with_its_place(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         paper(**changes)
+
+
+@pytest.mark.parametrize(
+    ("citation", "message"),
+    [
+        ({"title": "Nets", "authors": "J. Doe", "booktitle": "Proceedings"}, "expected appeared"),
+        ({"title": "Nets", "authors": "J. Doe", "appeared": 2020}, "expected appeared"),
+        ({"title": "Nets", "journal": "Journal", "appeared": 2020}, "authors: is missing"),
+    ],
+)
+def test_a_citation_of_proceedings_is_whole(citation: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        paper(citation=citation)

@@ -60,7 +60,9 @@ class Citation(Description):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if bool(self.booktitle or self.journal) != bool(self.appeared):
-            raise ValueError("expected appeared, a year, beside booktitle or journal, and only there")
+            raise ValueError(
+                "expected appeared, a year, beside booktitle or journal, and only there"
+            )
         if self.appeared and not self.authors:
             raise ValueError("authors: is missing beside booktitle or journal")
         return self

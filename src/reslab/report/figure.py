@@ -34,6 +34,7 @@ STYLE: Any = {
     "axes.edgecolor": "0.4",
     "axes.titlelocation": "left",
     "axes.titlesize": 10.5,
+    "pdf.fonttype": 42,  # text stays text
     "svg.fonttype": "none",
     "svg.hashsalt": "reslab",
 }
@@ -41,6 +42,12 @@ LINES: dict[str, Any] = {
     "train_top1_error": {"linewidth": 0.9, "linestyle": (0, (4, 2))},
     "test_top1_error": {"linewidth": 2.0},
 }
+UNDATED: dict[str, Any] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+"""What a file would say of when, and with what, it was drawn."""
 MARKS = {False: ("D", "published test error"), True: ("s", "third party's test error")}
 """Marker and legend of a published number, by whether a third party published it."""
 
@@ -58,8 +65,11 @@ class Curve:
     high: tuple[float, ...]
 
 
-def draw(plan: Plan) -> list[Path]:
-    """Draw `figure.png` and `figure.svg` beside a plan's runs; the two paths.
+def draw(
+    plan: Plan, folder: Path | None = None, kinds: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Draw `figure.png` and `figure.svg`, or of other kinds (pdf), beside a plan's runs or in a
+    folder; the paths.
 
     Equal files, equal figures.
     """
@@ -67,12 +77,11 @@ def draw(plan: Plan) -> list[Path]:
 
     with matplotlib.rc_context(STYLE):
         figure = _figure(plan, outcomes_of(plan))
-        paths = [plan.folder / "figure.png", plan.folder / "figure.svg"]
+        paths = [(folder or plan.folder) / f"figure.{kind}" for kind in kinds]
         for path in paths:
             kind = path.suffix[1:]
-            metadata = {"Date": None} if kind == "svg" else {"Software": None}
             with disk.replacing(path) as temporary:
-                figure.savefig(temporary, format=kind, dpi=160, metadata=metadata)
+                figure.savefig(temporary, format=kind, dpi=160, metadata=UNDATED[kind])
     return paths
 
 

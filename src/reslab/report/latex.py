@@ -19,6 +19,7 @@ BEGIN = r"""\begin{table}
 \centering
 \caption{%s}
 \label{tab:%s}
+\medskip
 \footnotesize
 \setbox0=\hbox{%%
 \begin{tabular}{@{}%s@{}}
@@ -38,7 +39,10 @@ def table_tex(table: Table) -> str:
     columns = [_set(column, [row[column.key] for row in table.rows]) for column in table.columns]
     heads, specs, entries = zip(*columns, strict=True)
     cited = [
-        [entry + _cited(row[column.key], keys) for entry, column in zip(line, table.columns)]
+        [
+            entry + _cited(row[column.key], keys)
+            for entry, column in zip(line, table.columns, strict=True)
+        ]
         for line, row in zip(zip(*entries, strict=True), table.rows, strict=True)
     ]
     lines = [" & ".join(line) + r" \\" + "\n" for line in (heads, *cited)]

@@ -1,7 +1,7 @@
 """Text for LaTeX: what somebody has written, in ASCII that sets as that text and as nothing else.
 
 It needs no package and no font encoding: accents are LaTeX's own, Greek and operators stand in
-mathematics. A letter that Computer Modern lacks is told by its number, U+4ECE.
+mathematics. A letter that Computer Modern lacks is told by its number, [U+4ECE].
 """
 
 import itertools
@@ -11,7 +11,8 @@ from reslab.text import printable
 
 SPECIAL = {
     "\\": r"$\backslash$",
-    **{letter: "\\" + letter for letter in "#$%&_{}"},
+    **{letter: "\\" + letter for letter in "#%&_{}"},
+    "$": r"$\mathdollar$",  # the text's own stands in another font
     "~": r"$\sim$",
     "^": r"\symbol{94}",
     "<": "$<$",
@@ -86,15 +87,13 @@ ACCENTS = {
     "\N{COMBINING CEDILLA}": "c",
 }
 DOTLESS = {"i": r"\i", "j": r"\j"}
-GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-        "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi "
-        "Omega".split(),
-        strict=True,
-    )
-)
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta",
+    "η": "eta", "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu",
+    "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "varphi",
+    "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda",
+    "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
 LIGATURES = ("--", "''", ",,")
 """Letters that a font would make one."""
 
@@ -113,7 +112,7 @@ def _letter(letter: str) -> str:
         return f"${OPERATORS[letter]}$"
     if letter in GREEK:
         return f"$\\{GREEK[letter]}$"
-    return letter if letter.isascii() else _accented(letter) or f"U+{ord(letter):04X} "
+    return letter if letter.isascii() else _accented(letter) or f"{{[}}U+{ord(letter):04X}{{]}}"
 
 
 def _accented(letter: str) -> str:

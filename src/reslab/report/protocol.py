@@ -32,14 +32,19 @@ class Paragraph:
 
 
 LISTED: dict[NoteKind, str] = {
+    "options": "Command line",
     "missing": "Missing",
+    "verdict": "Beside the published numbers",
+    "question": "Beside each other, paired by seed",
     "memory": "Numbers from memory",
     "deviation": "Deviations",
-    "assumption": "Assumptions",
+    "assumption": "Assumed where {of} is silent",
     "run": "Single runs",
     "remark": "Notes",
+    "unmatched": "Published numbers without a variant",
 }
-"""Notes of the table that are told below the protocol, in this order."""
+"""Notes of the table that are told below the protocol, in this order; others have a place of their
+own, the table's caption and the references."""
 SOLVERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "lamb": "LAMB"}
 SCHEDULES: dict[str, Callable[[RunConfig], str]] = {
     "step": lambda run: (
@@ -99,10 +104,10 @@ def _held_out(run: RunConfig) -> str:
     data, test = run.data, facts_of(run.data).test
     if not data.holdout:
         return f"and tested on {test:,}"
-    chosen = "which choose the weights" if data.selected_on == "holdout" else "set aside"
     if data.split == "holdout":
-        return f"and tested on {data.holdout:,} more of the training images"
-    return f"{data.holdout:,} more of them {chosen}, and tested on {test:,}"
+        return f"and tested on {data.holdout:,} other images of the training set"
+    chosen = "chose the weights" if data.selected_on == "holdout" else "were set aside"
+    return f"while {data.holdout:,} others {chosen}, and tested on {test:,}"
 
 
 def _length(run: RunConfig) -> str:
@@ -170,9 +175,7 @@ TOPICS: Mapping[str, Callable[[RunConfig], str]] = {
 }
 
 
-def _told(
-    part: Description, path: str, run: RunConfig, leave_out: Sequence[str] = ()
-) -> str:
+def _told(part: Description, path: str, run: RunConfig, leave_out: Sequence[str] = ()) -> str:
     """The fields of a part of a run that are read and not at their default: `crop padding 4`."""
     values = part.model_dump(mode="json", exclude_defaults=True)
     return ", ".join(
@@ -212,27 +215,33 @@ def _machines(runs: Sequence[Run]) -> Iterator[str]:
     """Devices, versions and code of the runs' starts, and how long the runs took."""
     starts = [(run, start) for run in runs for start in run.starts]
     for tell in (machine, _versions, _code):
-        tally = Counter(told for told, _ in {(tell(start), run.folder) for run, start in starts})
-        of = {told: f" ({counted(n, 'run')})" if len(tally) > 1 else "" for told, n in tally.items()}
-        if tally:
-            yield "; ".join(told + of[told] for told in sorted(tally)) + "."
+        told = {(tell(start), run.folder) for run, start in starts}
+        if tally := Counter(text for text, _ in told if text):
+            yield "; ".join(_shares(tally)) + "."
     seconds = [run.result["seconds"] for run in runs if run.result and "seconds" in run.result]
     if seconds:
         yield f"{counted(len(seconds), 'run')} took {duration(sum(seconds))} in all."
 
 
+def _shares(tally: "Counter[str]") -> Iterator[str]:
+    """Each with its number of runs, where there are several."""
+    for text, count in sorted(tally.items()):
+        yield f"{text} ({counted(count, 'run')})" if len(tally) > 1 else text
+
+
 def _versions(start: Mapping[str, Any]) -> str:
     names = ("python", *RECORDED)
-    return ", ".join(f"{name} {start[name]}" for name in names if start.get(name)) or "no versions"
+    return ", ".join(f"{name} {start[name]}" for name in names if start.get(name))
 
 
 def _code(start: Mapping[str, Any]) -> str:
     commit = f", commit {start['commit']}" if start.get("commit") else ""
-    return f"code {start.get('code', 'unknown')}{commit}"
+    return f"Code {start.get('code', 'unknown')}{commit}"
 
 
 def _from_notes(table: Table) -> Iterator[Paragraph]:
     for kind, heading in LISTED.items():
         of_kind = [note for note in table.notes if note.kind == kind]
-        items = [f"{note.text} ({note.of} is silent)" if note.of else note.text for note in of_kind]
-        yield Paragraph(heading, (), tuple(items))
+        for of in dict.fromkeys(note.of for note in of_kind):
+            items = tuple(note.text for note in of_kind if note.of == of)
+            yield Paragraph(heading.format(of=of), (), items)

@@ -1,0 +1,115 @@
+"""An experiment as a folder for LaTeX: table, figures, references, protocol, and what sets them."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reslab import disk
+from reslab.report.bibliography import references
+from reslab.report.figure import draw
+from reslab.report.latex import table_tex
+from reslab.report.latex_text import escaped
+from reslab.report.protocol import Paragraph, protocol
+from reslab.report.runs import outcomes_of
+from reslab.report.table import tabulate
+from reslab.report.values import Table
+from reslab.store.plan import Plan
+
+MAIN = r"""%% made by make paper, and made anew by it: copy it before you change it
+\documentclass{article}
+\usepackage[a4paper, margin=25mm]{geometry}
+\usepackage{array, booktabs, graphicx, siunitx, url}
+\renewcommand{\labelitemi}{$\bullet$}  %% the text's own stands in another font
+\title{%s}
+\author{}
+\date{}
+\begin{document}
+\maketitle
+\input{table.tex}
+%s\section*{Protocol}
+\input{protocol.tex}
+%s\end{document}
+"""
+FIGURE = r"""\begin{figure}
+\centering
+\includegraphics[width=\linewidth]{%s}
+\caption{%s}
+\end{figure}
+"""
+BIBLIOGRAPHY = r"""\bibliographystyle{unsrt}
+\bibliography{references}
+"""
+
+
+def write(plan: Plan) -> list[Path]:
+    """Fill `paper/` beside the plan's table; its files, `main.tex` last.
+
+    It takes a plan that is not finished, too: what is missing stands in the protocol.
+    """
+    folder = plan.folder / "paper"
+    folder.mkdir(parents=True, exist_ok=True)
+    table, outcomes = tabulate([plan]), outcomes_of(plan)
+    figures = draw(plan, folder, ["pdf"])
+    works = works_of(table)
+    written = {
+        "table.tex": table_tex(table),
+        "protocol.tex": protocol_tex(table, protocol(table, outcomes)),
+        "references.bib": references(works),
+        "main.tex": _main(plan, figures, has_references=bool(works)),
+    }
+    for name, text in written.items():
+        disk.write_text(folder / name, text)
+    return [*figures, *(folder / name for name in written)]
+
+
+def how_to_set(main: Path) -> str:
+    """The command that makes a PDF of it."""
+    latex = "pdflatex -interaction=nonstopmode main"
+    return f"\n  cd {shlex.quote(str(main.parent))} && {latex} && bibtex main; {latex} && {latex}"
+
+
+def works_of(table: Table) -> list[str]:
+    """The papers whose numbers stand in a table, in the order of their first."""
+    return list(
+        dict.fromkeys(note.of.partition("/")[0] for note in table.notes if note.kind == "source")
+    )
+
+
+def protocol_tex(table: Table, paragraphs: Sequence[Paragraph]) -> str:
+    """The protocol, and where published numbers stand."""
+    return "\n".join([*map(_paragraph, paragraphs), *_sources(table)])
+
+
+def _paragraph(paragraph: Paragraph) -> str:
+    items = "".join(f"\\item {escaped(item)}\n" for item in paragraph.items)
+    listed = (
+        f"\\begin{{itemize}}\\setlength{{\\itemsep}}{{0pt}}\n{items}\\end{{itemize}}\n"
+        if items
+        else ""
+    )
+    told = escaped(" ".join(paragraph.sentences))
+    return f"\\paragraph{{{escaped(paragraph.heading)}.}} {told}\n{listed}"
+
+
+def _sources(table: Table) -> Iterator[str]:
+    """Of each published number's table the short reference, and the work as a citation."""
+    told = [
+        f"{escaped(note.text.partition(': ')[0])}~\\cite{{{note.of.partition('/')[0]}}}"
+        for note in table.notes
+        if note.kind == "source"
+    ]
+    if told:
+        yield f"\\paragraph{{Published numbers.}} They stand in {'; '.join(told)}.\n"
+
+
+def _main(plan: Plan, figures: Sequence[Path], has_references: bool) -> str:
+    title = escaped(plan.title)
+    shown = "".join(FIGURE % (path.name, CAPTIONS[path.stem] + title) for path in figures)
+    return MAIN % (title, shown, BIBLIOGRAPHY if has_references else "")
+
+
+CAPTIONS = {
+    "figure": "Error in per cent against the step: test error, and dashed the training error on "
+    "augmented batches; the mean over seeds, and the range from the worst to the best. "
+}
+"""By a figure's name; the experiment's title comes after."""
