@@ -116,7 +116,8 @@ def _letter(letter: str) -> str:
 
 
 def _accented(letter: str) -> str:
-    base, *marks = unicodedata.normalize("NFD", letter)
-    if len(marks) != 1 or marks[0] not in ACCENTS or not base.isascii():
+    parts = unicodedata.normalize("NFD", letter)
+    base, mark = parts[0], parts[1:]
+    if mark not in ACCENTS or not base.isascii():
         return ""
-    return f"{{\\{ACCENTS[marks[0]]}{{{DOTLESS.get(base, base)}}}}}"
+    return f"{{\\{ACCENTS[mark]}{{{DOTLESS.get(base, base)}}}}}"

@@ -196,19 +196,11 @@ def _field(name: str, value: Any) -> str:
 
 def _seeds(outcome: Outcome) -> str:
     seeds = [run.seed for run in outcome.runs]
-    ends = {
-        "done": outcome.count("done"),
-        "diverged": outcome.count("diverged"),
-        "not there yet": outcome.count(*UNFINISHED),
-    }
+    done, diverged = outcome.count("done"), outcome.count("diverged")
+    ends = {"done": done, "diverged": diverged, "not there yet": len(seeds) - done - diverged}
     rest = ", ".join(f"{count} {name}" for name, count in ends.items() if count)
     which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {listed(list(map(str, seeds)))}"
     return f"{counted(len(seeds), 'run')} ({which}): {rest}"
-
-
-UNFINISHED = (
-    "running", "crashed", "damaged", "interrupted", "blocked", "waiting", "pending",
-)  # fmt: skip
 
 
 def _machines(runs: Sequence[Run]) -> Iterator[str]:
