@@ -175,7 +175,8 @@ def test_a_path_that_is_no_folder_and_a_folder_without_a_path_are_told(
     of_photographs(tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     for word, told in {
-        "./fotos": f"data: there is no folder {tmp_path}/fotos; expected one with photographs, a file",
+        "./fotos": f"data: there is no folder {tmp_path}/fotos; expected one with photographs, "
+        "a file",
         "photos": "data: no data set is called 'photos'; for the folder: ./photos",
         "./\udcff": f"data: {tmp_path}/\udcff: a name in it is no UTF-8",
     }.items():
