@@ -1,8 +1,10 @@
 """What keeps two errors from being compared; protocols are those of papers that ship."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.arrays import GREY, LABELS, TEST_LABELS, saved
 from tests.experiments.plans import BASE, plan
 
 from reslab import store
@@ -80,6 +82,7 @@ def test_a_run_that_is_not_there_has_no_obstacle() -> None:
         ({"data.per_class": 500}, ""),
         ({"data": {"holdout": 5000, "tested_on": "test"}}, ""),
         ({"data": {"holdout": 5000}}, "tested on other images"),
+        ({"data": {"holdout": 5000, "tested_on": "test", "per_class": 900}}, ""),
         ({"data": {"name": "cifar100"}, "published": "none"}, "tested on other images"),
         ({"data.classes": ["dog", "frog"]}, "tested on other images"),
     ],
@@ -89,3 +92,27 @@ def test_variants_are_compared_on_the_same_test_images_however_they_train(
 ) -> None:
     one, other = outcomes_of(planned({}, override))
     assert variants_obstacle(other, one) == told
+
+
+@pytest.mark.parametrize("field", [{"per_class": 900}, {"label_fraction": 0.5}])
+def test_images_held_out_of_fewer_training_images_are_others(field: dict[str, Any]) -> None:
+    base = {**BASE, "data": {"name": "cifar10", "holdout": 5000}}
+    made = planned({}, {"data": field}, {"recipe.batch_size": 64}, base=base)
+    one, other, same = outcomes_of(made)
+    assert variants_obstacle(other, one) == "tested on other images"
+    assert variants_obstacle(same, one) == ""
+
+
+def test_two_files_of_arrays_are_tested_on_other_images(tmp_path: Path) -> None:
+    named = {"images": GREY, "labels": LABELS, "test_images": GREY[:6], "test_labels": TEST_LABELS}
+    more: list[dict[str, Any]] = [{}, {"classes": list("xyz")}]
+    files = [saved(tmp_path / f"{i}.npz", **named, **each) for i, each in enumerate(more)]
+    base = {
+        "data": {"name": "arrays", "file": str(files[0])},
+        "recipe": {"name": "digits", "batch_size": 4},
+    }
+    changes = [{}, {"data.file": str(files[1])}, {"data.per_class": 2}]
+    none = [{"model": "resnet8_w8", "published": "none", **change} for change in changes]
+    one, other, fewer = outcomes_of(planned(*none, base=base))
+    assert variants_obstacle(other, one) == "tested on other images"
+    assert variants_obstacle(fewer, one) == ""

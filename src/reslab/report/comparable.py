@@ -61,5 +61,9 @@ def _differing(config: RunConfig, training: Training) -> Iterator[str]:
 
 
 def _tested_on(data: Data) -> tuple[Any, ...]:
-    held_out = data.holdout if data.split == "holdout" else None
-    return data.name, data.files, data.classes, data.test_fraction, data.split_seed, held_out
+    """Which images these are; those held out are of the training images in use."""
+    file = data.contents and data.contents.sha256
+    of_train = (data.holdout, data.per_class, data.label_fraction)
+    held_out = of_train if data.split == "holdout" else None
+    split = data.test_fraction, data.split_seed
+    return data.name, data.files, file, data.classes, *split, held_out
