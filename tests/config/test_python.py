@@ -45,6 +45,7 @@ def test_the_id_is_of_what_is_called_and_with_what(tmp_path: Path) -> None:
     said = (net(file), net(file, "Other"), net(file, width=1), net(file, width=2),
             net(file, width=1.0), net(file, width=True), net(file, width=[1]))  # fmt: skip
     assert len({run(one).run_id for one in said}) == len(said)
+    assert len({own(run(one)) for one in said}) == len(said), "costs are counted for each"
 
 
 def test_arguments_are_sorted_pairs_and_lists_are_tuples(tmp_path: Path) -> None:

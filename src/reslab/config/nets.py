@@ -383,6 +383,13 @@ class PythonNet(Opaque):
     """What in it is called: with the arguments, and with those of `GIVEN` that it has."""
     arguments: Arguments = ()
 
+    def __eq__(self, other: object) -> bool:
+        """As the run's id tells nets apart: 1, 1.0 and true are three arguments."""
+        return isinstance(other, PythonNet) and self.model_dump_json() == other.model_dump_json()
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
     @property
     def name(self) -> str:
         """my_nets.py:Net, for messages."""
