@@ -41,6 +41,11 @@ def words(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def test_names_that_differ_by_capitals_alone_are_refused(tmp_path: Path) -> None:
+    told = refusal(tmp_path, images=GREY, labels=LABELS, Labels=LABELS[::-1])
+    assert told == "has labels and Labels, which are one name here; rename one"
+
+
 # ---- what lies in a file ------------------------------------------------------------------------
 
 

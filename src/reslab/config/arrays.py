@@ -275,13 +275,26 @@ def _opened(path: Path) -> Iterator[_File]:
         try:
             with zipfile.ZipFile(stream) as archive:
                 infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-                members = {info.filename.removesuffix(".npy").casefold(): info for info in infos}
+                named = [info.filename.removesuffix(".npy") for info in infos]
+                _refuse_twins(named)
+                members = dict(zip(map(str.casefold, named), infos, strict=True))
                 yield _File(stream, archive, members)
         except DAMAGED as error:
             raise UserError(
                 f"cannot be read as a file of arrays: {shortened(str(error)) or 'it is cut off'}; "
                 "expected what np.savez(FILE, x_train=…, y_train=…) writes"
             ) from None
+
+
+def _refuse_twins(names: list[str]) -> None:
+    """Of which one would be read, and nobody told which."""
+    first: dict[str, str] = {}
+    for name in names:
+        if name.casefold() in first:
+            raise UserError(
+                f"has {first[name.casefold()]} and {name}, which are one name here; rename one"
+            )
+        first[name.casefold()] = name
 
 
 # ---- what arrays must be ------------------------------------------------------------------------
