@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.small_runs import SMALL
 
-from reslab.config.resolve import resolve_use
+from reslab.config.resolve import resolve, resolve_use
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.trained import trained
@@ -71,6 +74,15 @@ def test_what_is_damaged_is_told_with_its_path(
 def test_what_is_no_description_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="what it says of its run is damaged"):
         About.from_json(text)
+
+
+def test_where_things_lie_does_not_travel(tmp_path: Path) -> None:
+    torch.save({"fc.weight": torch.zeros(10, 4)}, start := tmp_path / "start.pth")
+    run = resolve(merge(SMALL, {"start": str(start)}), "here")
+    about = About(run, Normalization.given((0.5,), (1.0,)), tuple("0123456789"))
+    assert str(tmp_path) not in about.as_json() and "start.pth" in about.as_json()
+    again = About.from_json(about.as_json()).config
+    assert isinstance(again, RunConfig) and again.run_id == run.run_id
 
 
 def test_images_of_absurd_size_are_refused() -> None:

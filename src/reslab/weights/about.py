@@ -40,11 +40,12 @@ class About:
     def as_json(self) -> str:
         """One line; `from_json` gives back equal values, bit for bit.
 
-        Of a folder, a file and a net of one's own only the name is told, not where they lie.
+        Of a folder, a file, a net of one's own, and weights that a run started from, only the name
+        is told, not where they lie.
         """
         config = self.config.model_dump(mode="json")
-        data, model = config["data"], config["model"]
-        for part, field in ((data, "folder"), (data, "file"), (model, "file")):
+        data, model, start = config["data"], config["model"], config.get("start")
+        for part, field in ((data, "folder"), (data, "file"), (model, "file"), (start, "file")):
             if part and part.get(field):
                 part[field] = Path(part[field]).name
         return json.dumps(
