@@ -135,3 +135,21 @@ def test_mixed_targets_train_in_every_precision(make_run: MakeRun, precision: st
     run = make_run("a", {**WITH_EVERYTHING, "precision": precision, "recipe.steps": 4})
     assert start(run) == 0
     assert store.state(run.parent) == "done"
+
+
+def test_a_process_without_a_test_image_has_its_part_in_which_are_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of two test images the third of three processes."""
+    gathered: list[tuple[list[int], int]] = []
+
+    def in_order(mine: Tensor, count: int) -> Tensor:
+        gathered.append((mine.tolist(), count))
+        return mine
+
+    monkeypatch.setattr("reslab.training.classifier.in_order", in_order)
+    module = classifier(nn.Identity())
+    for tally in (module.test_tally, module.final_train_tally):
+        tally.update(*given_logits(), torch.tensor(0.0))
+    module.on_test_epoch_end()
+    assert gathered == [([], 16)]

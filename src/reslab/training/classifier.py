@@ -108,7 +108,9 @@ class Classifier(LightningModule):
         """Read both tallies while they are where processes can add them up: Lightning moves them to
         the CPU before `Trainer.test` returns. So with which test images are wrong."""
         self.final = {"train": self.final_train_tally.score(), "test": self.test_tally.score()}
-        self.wrong = in_order(torch.cat(self.tested), self.final["test"].examples).cpu()
+        none = torch.zeros(0, dtype=torch.uint8, device=self.device)  # of fewer images than ranks
+        mine = torch.cat([none, *self.tested])
+        self.wrong = in_order(mine, self.final["test"].examples).cpu()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """torch's optimiser and the recipe's schedule, per step."""
