@@ -1,9 +1,11 @@
 """The stages of built nets: of ours by their children, of timm's as timm groups them."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from tests.methods.adapted import ADAPTERS, SHAPE, adapter
+from tests.python_nets import NET, net_file
 
 from reslab.config.trains import stages
 from reslab.config.zoo import describe
@@ -57,6 +59,14 @@ def test_of_timms_nets_they_are_its_coarse_groups(name: str, expected: dict[str,
 
 def test_of_torchvisions_nets_the_head_alone_is_known() -> None:
     assert numbers("torchvision:squeezenet1_1") == {"trunk": 50, "head": 2}  # a convolution
+
+
+def test_a_head_of_ones_own_may_have_a_parameter_without_a_side(tmp_path: Path) -> None:
+    scaled = NET.replace("self.fc = ", "self.scale = nn.Parameter(torch.tensor(9.0)); self.fc = ")
+    own = "    def get_classifier(self):\n        return self\n"
+    file = net_file(tmp_path, f"import torch\n{scaled}\n{own}")
+    described = describe(f"python:{file}:Net")
+    assert set(stage_of_each(build(described), described).values()) == {"trunk"}
 
 
 @pytest.mark.parametrize("name", ["resnet20", "timm:resnet18"])

@@ -81,7 +81,7 @@ def _groups(net: nn.Module) -> dict[str, int]:
 def head_and_trunk(net: nn.Module, described: Foreign | PythonNet) -> dict[str, str]:
     """The head, if what seems to be it puts out logits, and the trunk."""
     head = {name: p for name, p in net.named_parameters() if name in head_of(net)}
-    found = head if any(len(p) == described.classes for p in head.values()) else {}
+    found = head if any(p.shape[:1] == (described.classes,) for p in head.values()) else {}
     return {name: "head" if name in found else TRUNK for name, _ in net.named_parameters()}
 
 

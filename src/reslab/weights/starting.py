@@ -143,11 +143,11 @@ def refuse_other_classes(
 ) -> None:
     """Say it in words where a head is to be kept that is one of other classes."""
     for name in sorted(heads & found.keys()) if keeps else ():
-        ours, theirs = len(expected[name]), len(found[name])
-        if ours != theirs:
+        ours, theirs = expected[name].shape[:1], found[name].shape[:1]
+        if ours and theirs and ours != theirs:
             raise UserError(
-                f"head: kept, but the file's {name} is for {theirs:,} classes, the net's for "
-                f"{ours:,}; write head: new, or head: zeros"
+                f"head: kept, but the file's {name} is for {theirs[0]:,} classes, the net's for "
+                f"{ours[0]:,}; write head: new, or head: zeros"
             )
 
 
