@@ -6,14 +6,20 @@ from typing import Any
 
 import pytest
 import torch
-from tests.small_runs import MakeRun, same, stopped_at, weights
+from tests.python_nets import net, net_file
+from tests.small_runs import SMALL, MakeRun, same, stopped_at, weights
 
 from reslab import disk, load, store
+from reslab.config.resolve import resolve
+from reslab.config.strict_yaml import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.evaluate import evaluate_file
+from reslab.training.beginning import begin_with
 from reslab.training.start import start
-from reslab.weights.files import read_weights
+from reslab.weights.about import About
+from reslab.weights.files import Weights, read_weights
+from reslab.weights.sources import Origin
 
 SHORT = {"recipe.steps": 6, "recipe.schedule.milestones": [3, 4]}
 STILL = {**SHORT, "recipe.optimizer.lr": 1e-30}
@@ -149,3 +155,44 @@ def test_what_was_adapted_and_what_trains_is_recorded_beside_what_was_loaded(
     start(whole)
     assert begun(whole)["adapted"] == []
     assert begun(whole)["trains"] == [name for name, _ in load(whole.parent).named_parameters()]
+
+
+def adapted_beside(file: Path) -> Weights:
+    """What a file of weights says that is of an adapted net of one's own, whose code lies there."""
+    tree = {"model": net(file), "adapter": {"name": "lora", "rank": 1}}
+    about = About(resolve(merge(SMALL, tree), "here"), Normalization.given((0.5,), (1,)), NAMES)
+    return Weights({}, about)
+
+
+NAMES = tuple("0123456789")
+
+
+@pytest.mark.parametrize("model", ["resnet8_w8", "python"])
+def test_the_code_beside_weights_is_not_run_to_merge_them_but_where_it_is_the_runs(
+    tmp_path: Path, model: str
+) -> None:
+    theirs = net_file(tmp_path / "theirs", f"raise SystemExit({tmp_path})\n")
+    ours = net(net_file(tmp_path / "ours")) if model == "python" else model
+    origin = Origin("theirs", tmp_path / "theirs.safetensors", "")
+    config = resolve(merge(SMALL, {"model": ours}), "here")
+    with pytest.raises(UserError, match=r"would be run to merge them.*merge first: .*export\.py"):
+        begin_with(config, origin, adapted_beside(theirs))
+    same = resolve(merge(SMALL, {"model": net(theirs)}), "here")
+    with pytest.raises(UserError, match=r"my_nets\.py:1: "):
+        begin_with(same, origin, adapted_beside(theirs))
+
+
+@pytest.mark.process
+def test_what_was_taken_of_a_file_with_two_nets_is_told(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent = make_run("parent", SHORT)
+    start(parent)
+    tensors = {name.removeprefix("net."): value for name, value in weights(parent).items()}
+    torch.save(
+        {"state_dict": tensors, "state_dict_ema": dict(tensors)}, file := tmp_path / "two.pth"
+    )
+    start(make_run("child", {**STILL, "start": str(file)}))
+    told = capsys.readouterr().out
+    assert "took state_dict; to take what else it holds" in told
+    assert "start.key: state_dict_ema" in told

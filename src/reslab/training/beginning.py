@@ -11,9 +11,10 @@ from pathlib import Path
 from torch import nn
 
 from reslab import disk, store
+from reslab.config.nets import Described, PythonNet
 from reslab.config.run import RunConfig
 from reslab.data.normalize import Normalization
-from reslab.errors import located
+from reslab.errors import UserError, located
 from reslab.methods.adapters import adapted_layers
 from reslab.methods.materialise import restore
 from reslab.methods.merging import merge
@@ -31,6 +32,8 @@ class Beginning:
     normalization: Normalization | None = None
     loaded: Loaded | None = None
     """What was loaded, once it has been."""
+    remark: str = ""
+    """What was taken of a file in which there is more."""
 
     def load(self, net: nn.Module) -> None:
         """Put the start's weights into a net, in place, where a run starts from any."""
@@ -41,7 +44,8 @@ class Beginning:
         """Tell and write down what was loaded into a net, where it is adapted, and what trains."""
         if self.loaded is None:
             return
-        print(*self.loaded.lines(), sep="\n", flush=True)
+        told = [self.remark] if self.remark else []
+        print(*told, *self.loaded.lines(), sep="\n", flush=True)
         trains = [name for name, value in net.named_parameters() if value.requires_grad]
         more = {"adapted": adapted_layers(net), "trains": trains}
         disk.write_json(folder / store.START, {**asdict(self.loaded), **more})
@@ -62,16 +66,29 @@ def begin_with(config: RunConfig, origin: Origin, weights: Weights) -> Beginning
     """How a run begins that starts from these weights."""
     takes = config.recipe.normalization == "start"
     normalization = start_normalization(config, origin, weights) if takes else None
-    plain = _without_adapter(origin, weights)
-    return Beginning(
-        partial(load_start, config=config, origin=origin, weights=plain), normalization
-    )
+    plain = _without_adapter(config, origin, weights)
+    fit = partial(load_start, config=config, origin=origin, weights=plain)
+    return Beginning(fit, normalization, remark=weights.remark.replace("--key ", "start.key: "))
 
 
-def _without_adapter(origin: Origin, weights: Weights) -> Weights:
-    """Those of an adapted run with its adapters in them; `UserError` where no net has such."""
+def _without_adapter(config: RunConfig, origin: Origin, weights: Weights) -> Weights:
+    """Those of an adapted run with its adapters in them; `UserError` where no net has such, and
+    where that would run code that is not the run's own."""
     if weights.about is None or weights.about.use.adapter is None:
         return weights
     with located(f"start: {origin.path}"):
+        _refuse_other_code(weights.about.use.model, config.model)
         net = merge(restore(weights.about.use, weights.tensors))
     return replace(weights, tensors=net.state_dict())
+
+
+def _refuse_other_code(theirs: Described, ours: Described) -> None:
+    """A file of weights is no reason to run what lies beside it."""
+    if not isinstance(theirs, PythonNet):
+        return
+    if not isinstance(ours, PythonNet) or ours.sha256 != theirs.sha256:
+        raise UserError(
+            f"its adapters are in a net of {theirs.file}, which would be run to merge them, and is "
+            "not the run's net; if you trust that file, merge first: "
+            "python scripts/export.py WEIGHTS MERGED.safetensors, and start from that"
+        )
