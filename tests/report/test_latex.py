@@ -4,7 +4,7 @@ import re
 
 from tests.report.conftest import TABLE6, THIRD, Lab
 
-from reslab.report.latex import label_of, table_tex
+from reslab.report.latex import SPREAD, label_of, table_tex
 from reslab.report.table import tabulate
 from reslab.report.values import Cell, Column, Note, Table
 
@@ -43,7 +43,7 @@ VARIANT = Column("variant", "variant", "text")
 
 def test_a_mean_and_its_spread_stand_in_one_column_aligned_at_the_points() -> None:
     text = of((ERROR, [Cell(7.64, "7.64 ± 13.73"), Cell(46.2, "46.21 ± 1.17"), Cell(9, "9.00")]))
-    assert specs(text) == ["S[table-format=2.2(4), separate-uncertainty]"]
+    assert specs(text) == [f"S[table-format=2.2(4){SPREAD}]"]
     assert rows(text)[1:] == [["7.64 +- 13.73"], ["46.21 +- 1.17"], ["9.00"]]
 
 

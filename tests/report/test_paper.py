@@ -54,7 +54,7 @@ def pdf_of(main: Path) -> str:
 def test_the_folder_has_all_that_main_reads(lab: Lab) -> None:
     paths = write(filled(lab).plan())
     assert [path.name for path in paths] == [
-        "figure.pdf", "table.tex", "protocol.tex", "references.bib", "main.tex",
+        "figure.pdf", "table.tex", "verdicts.tex", "protocol.tex", "references.bib", "main.tex",
     ]  # fmt: skip
     main = paths[-1].read_text(encoding="utf-8")
     read = re.findall(r"\\(?:input|includegraphics\[.*?\])\{(.*?)\}", main)

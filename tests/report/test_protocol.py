@@ -5,7 +5,7 @@ from typing import get_args
 from tests.report.conftest import TABLE6, Lab
 
 from reslab.config.recipe import Augmentation
-from reslab.report.protocol import LISTED, Paragraph, protocol
+from reslab.report.protocol import LISTED, VERDICTS, Paragraph, protocol, verdicts
 from reslab.report.runs import outcomes_of
 from reslab.report.table import tabulate
 from reslab.report.values import NoteKind
@@ -39,7 +39,17 @@ def test_it_names_every_deviation_and_assumption_under_the_table(lab: Lab) -> No
 
 def test_every_kind_of_note_has_its_place() -> None:
     """Captions stand above the table, sources are citations."""
-    assert LISTED.keys() | {"caption", "source"} == set(get_args(NoteKind))
+    assert LISTED.keys() | VERDICTS.keys() | {"caption", "source"} == set(get_args(NoteKind))
+
+
+def test_what_the_seeds_say_stands_for_itself(lab: Lab) -> None:
+    for label, errors in {"a": [8.0, 8.4, 8.1], "b": [9.0, 9.3, 9.5]}.items():
+        lab.all_done(lab.variant(label, {"model": "resnet20"}, 3), 0.5, errors)
+    table = tabulate([lab.plan()])
+    (answers,) = verdicts(table)
+    assert list(answers.items) == [note.text for note in table.notes if note.kind == "question"]
+    assert answers.items[0].startswith("a → b: ")
+    assert answers.heading not in told(lab)
 
 
 def test_it_says_what_a_reviewer_asks_for(lab: Lab) -> None:
@@ -63,7 +73,7 @@ def test_it_says_what_a_reviewer_asks_for(lab: Lab) -> None:
     assert sentence(lab, "Images") == (
         "Normalisation: pixel mean; augmentation: crop padding 4, flip."
     )
-    assert sentence(lab, "Seeds") == "2 runs (seeds 0 and 1): 2 done."
+    assert sentence(lab, "Seeds") == "2 runs each (seeds 0 and 1): 2 done."
     assert sentence(lab, "Hardware and versions") == (
         "1 × cpu (x86_64). Code c0de. 2 runs took 25 s in all."
     )
@@ -84,7 +94,7 @@ def test_runs_that_are_missing_or_diverged_are_told(lab: Lab) -> None:
     lab.done(folders[0], 0.5, 8.0)
     lab.diverged(folders[1])
     assert sentence(lab, "Seeds") == (
-        "3 runs (seeds 0, 1 and 2): 1 done, 1 diverged, 1 not there yet."
+        "3 runs each (seeds 0, 1 and 2): 1 done, 1 diverged, 1 not there yet."
     )
     assert any("diverged at step 1,234" in line for line in told(lab)["Single runs"].items)
 
@@ -93,7 +103,7 @@ def test_several_machines_and_versions_are_told_with_their_runs(lab: Lab) -> Non
     for folder, torch in zip(lab.variant("a", {"model": "resnet20"}, 3), "122", strict=True):
         lab.start(folder, python="3.12.3", torch=f"2.{torch}.0")
     assert (
-        "python 3.12.3, torch 2.1.0 (1 run); python 3.12.3, torch 2.2.0 (2 runs)."
+        "Python 3.12.3, torch 2.1.0 (1 run); python 3.12.3, torch 2.2.0 (2 runs)."
         in told(lab)["Hardware and versions"].sentences
     )
 

@@ -13,9 +13,11 @@ from reslab.report.values import FORMATS, Cell, Column, Table
 NEEDS = "% needs \\usepackage{booktabs}, \\usepackage{graphicx} and \\usepackage{siunitx}\n"
 PREFIXES = ((9, "G"), (6, "M"), (3, "k"))
 NUMBER = re.compile(r"(?P<sign>[+−]?)(?P<whole>\d+)(\.(?P<part>\d+))?( ± (?P<spread>\d+(\.\d+)?))?")
+SPREAD = ", separate-uncertainty, table-align-uncertainty=false"
+"""± 1.17, with as much room about the sign as in a formula."""
 WIDE = 40
 """Letters in a column of text from which on its lines are broken."""
-BEGIN = r"""\begin{table}
+BEGIN = r"""\begin{table}[htbp]
 \centering
 \caption{%s}
 \label{tab:%s}
@@ -110,5 +112,5 @@ def _s_column(numbers: Sequence[re.Match[str]]) -> str:
     whole, part = (max(len(number[name] or "") for number in numbers) for name in ("whole", "part"))
     spread = max(len((number["spread"] or "").replace(".", "")) for number in numbers)
     room = f"{'+' * signed}{whole}.{part}{f'({spread})' * bool(spread)}"
-    more = ", separate-uncertainty" * bool(spread) + ", retain-explicit-plus" * signed
+    more = SPREAD * bool(spread) + ", retain-explicit-plus" * signed
     return f"S[table-format={room}{more}]"

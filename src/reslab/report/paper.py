@@ -9,7 +9,7 @@ from reslab.report.bibliography import references
 from reslab.report.figure import draw
 from reslab.report.latex import table_tex
 from reslab.report.latex_text import escaped
-from reslab.report.protocol import Paragraph, protocol
+from reslab.report.protocol import Paragraph, protocol, verdicts
 from reslab.report.runs import outcomes_of
 from reslab.report.table import tabulate
 from reslab.report.values import Table
@@ -20,17 +20,15 @@ MAIN = r"""%% made by make paper, and made anew by it: copy it before you change
 \usepackage[a4paper, margin=25mm]{geometry}
 \usepackage{array, booktabs, graphicx, siunitx, url}
 \renewcommand{\labelitemi}{$\bullet$}  %% the text's own stands in another font
-\title{%s}
-\author{}
-\date{}
 \begin{document}
-\maketitle
+\section*{%s}
 \input{table.tex}
+\input{verdicts.tex}
 %s\section*{Protocol}
 \input{protocol.tex}
 %s\end{document}
 """
-FIGURE = r"""\begin{figure}
+FIGURE = r"""\begin{figure}[htbp]
 \centering
 \includegraphics[width=\linewidth]{%s}
 \caption{%s}
@@ -53,6 +51,7 @@ def write(plan: Plan) -> list[Path]:
     works = works_of(table)
     written = {
         "table.tex": table_tex(table),
+        "verdicts.tex": _paragraphs(verdicts(table)),
         "protocol.tex": protocol_tex(table, protocol(table, outcomes)),
         "references.bib": references(works),
         "main.tex": _main(plan, figures, has_references=bool(works)),
@@ -77,7 +76,11 @@ def works_of(table: Table) -> list[str]:
 
 def protocol_tex(table: Table, paragraphs: Sequence[Paragraph]) -> str:
     """The protocol, and where published numbers stand."""
-    return "\n".join([*map(_paragraph, paragraphs), *_sources(table)])
+    return "\n".join([_paragraphs(paragraphs), *_sources(table)])
+
+
+def _paragraphs(paragraphs: Sequence[Paragraph]) -> str:
+    return "\n".join(map(_paragraph, paragraphs))
 
 
 def _paragraph(paragraph: Paragraph) -> str:
@@ -104,12 +107,12 @@ def _sources(table: Table) -> Iterator[str]:
 
 def _main(plan: Plan, figures: Sequence[Path], has_references: bool) -> str:
     title = escaped(plan.title)
-    shown = "".join(FIGURE % (path.name, CAPTIONS[path.stem] + title) for path in figures)
+    shown = "".join(FIGURE % (path.name, f"{title}. {CAPTIONS[path.stem]}") for path in figures)
     return MAIN % (title, shown, BIBLIOGRAPHY if has_references else "")
 
 
 CAPTIONS = {
     "figure": "Error in per cent against the step: test error, and dashed the training error on "
-    "augmented batches; the mean over seeds, and the range from the worst to the best. "
+    "augmented batches; the mean over seeds, and the range from the worst to the best."
 }
-"""By a figure's name; the experiment's title comes after."""
+"""By a figure's name; the experiment's title stands before."""

@@ -1,4 +1,4 @@
-"""How an experiment was done, in words: what a reviewer asks for.
+"""How an experiment was done, in words: what a reviewer asks for; and what its seeds say.
 
 Data, steps, schedule, optimiser, augmentation, seeds, hardware and versions are told from what the
 runs are and from what they recorded; deviations and assumptions are the table's notes. A sentence
@@ -34,8 +34,6 @@ class Paragraph:
 LISTED: dict[NoteKind, str] = {
     "options": "Command line",
     "missing": "Missing",
-    "verdict": "Beside the published numbers",
-    "question": "Beside each other, paired by seed",
     "memory": "Numbers from memory",
     "deviation": "Deviations",
     "assumption": "Assumed where {of} is silent",
@@ -43,8 +41,12 @@ LISTED: dict[NoteKind, str] = {
     "remark": "Notes",
     "unmatched": "Published numbers without a variant",
 }
-"""Notes of the table that are told below the protocol, in this order; others have a place of their
-own, the table's caption and the references."""
+"""Notes of the table that are told below the protocol, in this order."""
+VERDICTS: dict[NoteKind, str] = {
+    "verdict": "Beside the published numbers",
+    "question": "Beside each other, paired by seed",
+}
+"""And those that are results. Others stand in the table's caption, or are its references."""
 SOLVERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "lamb": "LAMB"}
 SCHEDULES: dict[str, Callable[[RunConfig], str]] = {
     "step": lambda run: (
@@ -76,7 +78,12 @@ def protocol(table: Table, outcomes: Sequence[Outcome]) -> list[Paragraph]:
     computed = Paragraph("Hardware and versions", tuple(_machines(runs)))
     return [
         paragraph
-        for paragraph in (*told, Paragraph("Seeds", tuple(seeds)), computed, *_from_notes(table))
+        for paragraph in (
+            *told,
+            Paragraph("Seeds", tuple(seeds)),
+            computed,
+            *_listed(table, LISTED),
+        )
         if paragraph.sentences or paragraph.items
     ]
 
@@ -200,7 +207,7 @@ def _seeds(outcome: Outcome) -> str:
     ends = {"done": done, "diverged": diverged, "not there yet": len(seeds) - done - diverged}
     rest = ", ".join(f"{count} {name}" for name, count in ends.items() if count)
     which = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {listed(list(map(str, seeds)))}"
-    return f"{counted(len(seeds), 'run')} ({which}): {rest}"
+    return f"{counted(len(seeds), 'run')} each ({which}): {rest}"
 
 
 def _machines(runs: Sequence[Run]) -> Iterator[str]:
@@ -209,7 +216,8 @@ def _machines(runs: Sequence[Run]) -> Iterator[str]:
     for tell in (machine, _versions, _code):
         told = {(tell(start), run.folder) for run, start in starts}
         if tally := Counter(text for text, _ in told if text):
-            yield "; ".join(_shares(tally)) + "."
+            line = "; ".join(_shares(tally))
+            yield f"{line[0].upper()}{line[1:]}."
     seconds = [run.result["seconds"] for run in runs if run.result and "seconds" in run.result]
     if seconds:
         yield f"{counted(len(seconds), 'run')} took {duration(sum(seconds))} in all."
@@ -231,8 +239,13 @@ def _code(start: Mapping[str, Any]) -> str:
     return f"Code {start.get('code', 'unknown')}{commit}"
 
 
-def _from_notes(table: Table) -> Iterator[Paragraph]:
-    for kind, heading in LISTED.items():
+def verdicts(table: Table) -> list[Paragraph]:
+    """What a table says of itself: verdicts, answers to questions."""
+    return list(_listed(table, VERDICTS))
+
+
+def _listed(table: Table, kinds: Mapping[NoteKind, str]) -> Iterator[Paragraph]:
+    for kind, heading in kinds.items():
         of_kind = [note for note in table.notes if note.kind == kind]
         for of in dict.fromkeys(note.of for note in of_kind):
             items = tuple(note.text for note in of_kind if note.of == of)
