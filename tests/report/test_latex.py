@@ -47,6 +47,12 @@ def test_a_mean_and_its_spread_stand_in_one_column_aligned_at_the_points() -> No
     assert rows(text)[1:] == [["7.64 +- 13.73"], ["46.21 +- 1.17"], ["9.00"]]
 
 
+def test_a_single_run_has_no_spread() -> None:
+    text = of((ERROR, [Cell(7.64, "7.64 ± –"), Cell(46.2, "46.21 ± –"), Cell(9, "9.00 ± –")]))
+    assert specs(text) == ["S[table-format=2.2]"]
+    assert rows(text)[1:] == [["7.64"], ["46.21"], ["9.00"]]
+
+
 def test_a_difference_keeps_its_sign() -> None:
     delta = Column("delta", "Δ", "difference")
     text = of((delta, [Cell(-0.5, "−0.50"), Cell(80.31, "+80.31"), Cell(-0.5, "−0.50 (best)")]))

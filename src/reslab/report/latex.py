@@ -12,7 +12,10 @@ from reslab.report.values import FORMATS, Cell, Column, Table
 
 NEEDS = "% needs \\usepackage{booktabs}, \\usepackage{graphicx} and \\usepackage{siunitx}\n"
 PREFIXES = ((9, "G"), (6, "M"), (3, "k"))
-NUMBER = re.compile(r"(?P<sign>[+−]?)(?P<whole>\d+)(\.(?P<part>\d+))?( ± (?P<spread>\d+(\.\d+)?))?")
+NUMBER = re.compile(
+    r"(?P<sign>[+−]?)(?P<whole>\d+)(\.(?P<part>\d+))?( ± (–|(?P<spread>\d+(\.\d+)?)))?"
+)
+"""A number as people read it; the spread of a single run is a dash."""
 SPREAD = ", separate-uncertainty, table-align-uncertainty=false"
 """± 1.17, with as much room about the sign as in a formula."""
 WIDE = 40
@@ -23,6 +26,7 @@ BEGIN = r"""\begin{table}[htbp]
 \label{tab:%s}
 \medskip
 \footnotesize
+\setlength{\tabcolsep}{4pt}
 \setbox0=\hbox{%%
 \begin{tabular}{@{}%s@{}}
 \toprule
@@ -76,7 +80,9 @@ def _set(column: Column, cells: Sequence[Cell]) -> tuple[str, str, list[str]]:
         spec = "l" if longest <= WIDE else r">{\raggedright\arraybackslash}p{18em}"
         return head, spec, [escaped(text) for text in texts]
     entries = [
-        text.replace("−", "-").replace("±", "+-") if number else f"{{{escaped(text)}}}"
+        text.replace("−", "-").removesuffix(" ± –").replace("±", "+-")
+        if number
+        else f"{{{escaped(text)}}}"
         for text, number in zip(texts, numbers, strict=True)
     ]
     return head, _s_column([number for number in numbers if number]), entries

@@ -236,7 +236,7 @@ def _versions(start: Mapping[str, Any]) -> str:
 
 def _code(start: Mapping[str, Any]) -> str:
     commit = f", commit {start['commit']}" if start.get("commit") else ""
-    return f"Code {start.get('code', 'unknown')}{commit}"
+    return f"code {start.get('code', 'unknown')}{commit}"
 
 
 def verdicts(table: Table) -> list[Paragraph]:
