@@ -76,7 +76,7 @@ def test_what_is_resolved_is_read_back_equal(file: Path, tmp_path: Path) -> None
         ({"name": "akamaster:resnet20", "loads": "trunk", "head": "kept"}, "no part of the trunk"),
         ({"name": "torchvision:ResNet18_Weights.DEFAULT"}, "say which: .*IMAGENET1K_V1"),
         ({"run": "no id"}, "start.run: got 'no id'"),
-        ("./nowhere.pth", r"there is no .*nowhere\.pth, and no .*nowhere\.pth"),
+        ("./nowhere.pth", r"there is no .*nowhere\.pth, and no .*nowhere\.pth; bring it"),
         (["a"], r"start: got \['a'\]; expected a name, a path, or a mapping"),
         ({"heads": "new", "name": "akamaster:resnet20"}, "start.heads: no such field.*head"),
     ],

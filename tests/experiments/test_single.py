@@ -156,6 +156,22 @@ def test_a_net_without_published_weights_is_told_with_what_to_say(photos: Path) 
     assert "say WEIGHTS=FILE" in told
 
 
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("resnet5O", "no net is called 'resnet5O'; did you mean resnet56 or resnet50 or"),
+        ("tf_efficientnet_lite0", "did you mean timm:tf_efficientnet_lite0?"),
+        ("timm:tf_efficientnet_light0", "did you mean timm:tf_efficientnet_lite0"),
+        ("torchvision:resnet5O", "did you mean torchvision:resnet50"),
+    ],
+)
+def test_a_misspelt_net_is_told_with_those_that_are_near(
+    photos: Path, model: str, told: str
+) -> None:
+    assert refusal(photos, model).startswith(f"MODEL={model}: ")
+    assert told in refusal(photos, model)
+
+
 def test_weights_that_are_not_there_are_told_with_the_places(photos: Path) -> None:
     told = refusal(photos, "resnet50", "nothere.pth")
     assert "there is no file" in told

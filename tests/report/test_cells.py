@@ -19,14 +19,14 @@ def test_a_half_finished_experiment_shows_what_is_missing(lab: Lab) -> None:
     lab.all_done(folders[:2], 0.5, [8.0, 9.0])
     lab.start(folders[2], until=0.5)
     lab.start(folders[3], until=0.2)
-    store.write_error(folders[3], "RuntimeError: no memory\nTry a smaller batch")
+    store.write_error(folders[3], "RuntimeError: no memory:\nTry a smaller batch")
     lab.variant("ResNet 32", {"model": "resnet32"}, 2, (TABLE6, "ResNet 32"))
     with store.lock(folders[2]):
         shown = row(lab, "ResNet 20")
         text = rendered(lab)
     assert shown["runs"] == "2/5, 1 running, 1 crashed, 1 missing"
     assert shown["test error"] == "8.50 ± 0.71"
-    assert f"{folders[3].name} crashed: RuntimeError: no memory" in " ".join(text.split())
+    assert f"- {folders[3].name} crashed: RuntimeError: no memory\n" in text
     untouched = row(lab, "ResNet 32")
     assert (untouched["runs"], untouched["test error"], untouched["Δ"]) == ("0/2", "missing", "–")
 

@@ -141,7 +141,7 @@ def test_nothing_is_unpickled(
 
 
 def test_a_missing_file_and_a_folder_without_weights_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no .*none\.pt"):
+    with pytest.raises(UserError, match=r"there is no .*none\.pt; expected a run's folder or"):
         read_weights(tmp_path / "none.pt")
     with pytest.raises(UserError, match=r"there is no .*last\.ckpt"):
         read_weights(tmp_path)

@@ -20,11 +20,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reslab import disk, web
-from reslab.config.libraries import sources
+from reslab.config.libraries import LIBRARIES, library_names, sources
 from reslab.config.recipe import IMAGENET, MeanAndStd
 from reslab.config.start import CHECKPOINT, Start
 from reslab.config.strict_yaml import Tree, load_yaml
-from reslab.errors import UserError, nearest
+from reslab.errors import UserError, did_you_mean, nearest
 from reslab.text import quoted
 
 
@@ -217,7 +217,16 @@ def weights_of(net: str) -> str:
 
 
 def _own(net: str) -> str:
-    return f"; there are akamaster:{net}, of CIFAR-10" if f"akamaster:{net}" in TABLE else ""
+    if f"akamaster:{net}" in TABLE:
+        return f"; there are akamaster:{net}, of CIFAR-10"
+    return _near(net)
+
+
+def _near(net: str) -> str:
+    """The nets that are meant where a library has none of this name."""
+    library, _, name = net.rpartition(":")
+    known = library_names(library) if library in LIBRARIES else ()
+    return "" if name in known else did_you_mean(net, [f"{library}:{one}" for one in known])
 
 
 def _first_of_timm(net: str) -> str:
@@ -226,7 +235,7 @@ def _first_of_timm(net: str) -> str:
     for name in _tagged():
         if name.partition(".")[0] == architecture and name != f"{architecture}.untrained":
             return name
-    raise UserError(f"timm has no weights of the net {quoted(net)}")
+    raise UserError(f"timm has no weights of the net {quoted(net)}{_near(net)}")
 
 
 @cache

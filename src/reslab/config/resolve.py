@@ -315,7 +315,10 @@ def _looked_at(start: Tree, word: str) -> Tree:
         return start
     found = next((one for one in (path, weights_root() / path.name) if one.is_file()), None)
     if found is None:
-        raise UserError(f"there is no file {path}, and no {weights_root() / path.name}")
+        raise UserError(
+            f"there is no file {path}, and no {weights_root() / path.name}; bring it to one of "
+            "these places, or say where it is"
+        )
     return {**start, "file": str(found.absolute()), "sha256": sha256_of(found)}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from reslab import store
 from reslab.config.origins import weights_of
 from reslab.config.strict_yaml import IN_PYTHON
+from reslab.config.zoo import describe
 from reslab.errors import UserError, located
 from reslab.experiments.file import Experiment
 from reslab.folders import ARRAYS, as_path
@@ -79,6 +80,8 @@ def _without_tag(model: str) -> str:
 
 
 def _published(model: str) -> str:
+    with located(f"MODEL={model}"):
+        describe(_without_tag(model))
     try:
         return weights_of(model)
     except UserError as error:

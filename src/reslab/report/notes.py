@@ -121,7 +121,8 @@ def _end(run: Run) -> str:
         return f"{run.folder.name} has a damaged {store.RESULT}"
     if run.state == "crashed":
         message = store.read_error(run.folder)
-        return f"{run.folder.name} crashed: {(message.strip().splitlines() or ['?'])[0]}"
+        first = (message.strip().splitlines() or ["?"])[0]
+        return f"{run.folder.name} crashed: {first.rstrip(':')}"
     return ""
 
 

@@ -86,7 +86,7 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     """
     path = path / store.CHECKPOINT if path.is_dir() else path
     if not path.exists():
-        raise UserError(f"there is no {path}")
+        raise UserError(f"there is no {path}; expected a run's folder or a file of weights")
     if not path.is_file():
         raise UserError(f"{path} is no file")
     with _in_one_line(path):
