@@ -125,4 +125,4 @@ def test_it_is_the_table_that_is_printed(lab: Lab) -> None:
 
 
 def test_a_label_has_no_letter_that_latex_reads_otherwise() -> None:
-    assert label_of("a b@x=0.02+y%#é") == "a-b@x=0.02+y---"
+    assert label_of("a b@x=0.02+y%#é") == "a-b-x-0.02-y---"

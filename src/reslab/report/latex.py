@@ -57,8 +57,8 @@ def table_tex(table: Table) -> str:
 
 
 def label_of(name: str) -> str:
-    """A name as a part of \\label."""
-    return re.sub(r"[^A-Za-z0-9._=@+-]", "-", name)
+    """A name as a part of \\label, of letters that no package makes active."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
 
 
 def _caption(table: Table) -> str:
