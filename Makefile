@@ -12,13 +12,15 @@
 #|   make experiment NAME=plain_vs_residual BUDGET=0.02 SEEDS=1
 #|   make experiment NAME=plain_vs_residual ONLY='*20'     only variants whose label matches
 #|   make experiment NAME=plain_vs_residual DRY=1     the plan: runs, steps, cost; writes nothing
+#|   make status                                      what has run or runs
 #|   make status NAME=quickstart                      which runs are done, running, pending
 #|   make table NAME=quickstart                       the table again, also of a half-finished one
+#|   make table NAME=plain_vs_residual BUDGET=0.02 SEEDS=1     that of another plan
 #|   make figure NAME=quickstart                      error against step
 #|   make paper NAME=quickstart                       table, figures, protocol, references for LaTeX
-#|   make compare NAME=quickstart,mnist               one table over several experiments
+#|   make compare NAME=quickstart,mnist               one table over several plans
 #|   make sync NAME=quickstart                        send to W&B what it has not got
-#|   make dashboard NAME=quickstart                   a W&B workspace and report of the experiment
+#|   make dashboard NAME=quickstart                   a W&B workspace and report of a plan
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
 #|                                                    one net: an experiment of one variant; DATA is a
 #|                                                    name, a folder (./photos), or arrays in my.npz
@@ -39,6 +41,7 @@
 #|   ONLY      variants by label: '*20', 'plain-*,ResNet 110', '!*1202' (all but these)
 #|   SET       changes under every variant, e.g. 'recipe.optimizer.lr=0.01 model.shortcut=C'; a mapping
 #|             replaces what stands there: 'recipe.optimizer={name: adam, lr: 0.001}'
+#|   PLAN      a name for what these make, e.g. pilot; else it is quickstart@budget=0.02+seeds=1
 #|   DEVICES   processes (GPUs) per run
 #|   MICRO_BATCH     examples that a process takes at once, where memory is short
 #|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
@@ -47,7 +50,9 @@
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE
-#|   and those; a word that a target does not read is refused.
+#|   and those; status, table, figure, paper, compare, sync and dashboard NAME and those down to PLAN, with
+#|   which they read what experiment has made with them. NAME=quickstart@seeds=1 is short for these.
+#|   A word that a target does not read is refused.
 #|
 #| Development
 #|
@@ -72,19 +77,20 @@
 
 # What the user may say, and what each target reads of it. Only make's command line counts and not
 # the environment: WSL, for one, sets NAME to the machine's name.
-OF_RUNS := BUDGET EPOCHS SEEDS ONLY SET DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY
+OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
+OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY
 WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS ARGS
 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
 reads.finetune   := FOLDER MODEL WEIGHTS TRAINS RECIPE $(OF_RUNS)
-reads.status     := NAME
-reads.table      := NAME
-reads.figure     := NAME
-reads.paper      := NAME
-reads.compare    := NAME
-reads.dashboard  := NAME
-reads.sync       := NAME DRY
+reads.status     := NAME $(OF_PLANS)
+reads.table      := NAME $(OF_PLANS)
+reads.figure     := NAME $(OF_PLANS)
+reads.paper      := NAME $(OF_PLANS)
+reads.compare    := NAME $(OF_PLANS)
+reads.dashboard  := NAME $(OF_PLANS)
+reads.sync       := NAME $(OF_PLANS) DRY
 reads.models     := MODEL
 reads.bench      := ARGS
 reads.test       := ARGS
@@ -153,8 +159,9 @@ RUN_ARGS := $(RUN) $(if $(ARGS),-m reslab.make)
 
 # --- experiments -----------------------------------------------------------------------------------
 
-OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
-	$${SET:+"--settings=$$SET"} \
+THE_PLAN = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
+	$${SET:+"--settings=$$SET"} $${PLAN:+"--plan=$$PLAN"}
+OPTIONS = $(THE_PLAN) \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
 	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} \
 	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) $(if $(filter-out 0 no false,$(DRY)),--dry)
@@ -162,17 +169,20 @@ OPTIONS = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SEE
 experiment: _name $(READY)
 	@$(RUN) scripts/experiment.py run $(OPTIONS) -- "$$NAME"
 
-status table figure paper: _name $(READY)
-	@$(RUN) scripts/experiment.py $@ -- "$$NAME"
+status: $(READY)
+	@$(RUN) scripts/experiment.py status $(THE_PLAN) $${NAME:+-- "$$NAME"}
+
+table figure paper: _name $(READY)
+	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) -- "$$NAME"
 
 compare: _name $(READY)
-	@set -f; IFS=', '; $(RUN) scripts/experiment.py compare -- $$NAME
+	@set -f; IFS=', '; $(RUN) scripts/experiment.py compare $(THE_PLAN) -- $$NAME
 
 sync: $(READY)
-	@$(RUN) scripts/sync.py $(if $(filter-out 0 no false,$(DRY)),--dry) $${NAME:+-- "$$NAME"}
+	@$(RUN) scripts/sync.py $(THE_PLAN) $(if $(filter-out 0 no false,$(DRY)),--dry) $${NAME:+-- "$$NAME"}
 
 dashboard: _name $(READY)
-	@$(RUN) scripts/dashboard.py -- "$$NAME"
+	@$(RUN) scripts/dashboard.py $(THE_PLAN) -- "$$NAME"
 
 train: _model $(READY)
 	@$(RUN) scripts/experiment.py train "--model=$$MODEL" "--data=$$DATA" "--recipe=$$RECIPE" $(OPTIONS)

@@ -2,7 +2,8 @@
 """Save an experiment's dashboard in W&B: a workspace and a report, built from its plan.
 
 Curves, final errors and what the variants differ in, seeds together; the table beside the published
-numbers. Without a key, or offline, what would be sent is written to runs/NAME/dashboard.json.
+numbers. Without a key, or offline, what would be sent is written to dashboard.json
+beside the plan: runs/NAME.
 """
 
 import argparse
@@ -10,16 +11,18 @@ import sys
 
 from reslab.arguments import Parser
 from reslab.errors import exit_code
+from reslab.make import add_words
 
 
 def main() -> int:
     """Parse the arguments and build."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="an experiment: one that was run, or a file's name")
+    parser.add_argument("name", help="an experiment or a plan that was run, or a file's name")
+    add_words(parser)
     arguments = parser.parse_args()
-    from reslab.commands import dashboard
+    from reslab.commands import dashboard, options_of
 
-    return dashboard(arguments.name)
+    return dashboard(arguments.name, options_of(arguments))
 
 
 if __name__ == "__main__":

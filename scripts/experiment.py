@@ -6,20 +6,26 @@
   experiment.py run plain_vs_residual --dry            the plan; nothing is written
   experiment.py train --model resnet20 --data cifar10 --recipe he2015_cifar
   experiment.py finetune --folder ~/photos --model resnet50
-  experiment.py status | table | figure | paper NAME   read the files of the last plan
-  experiment.py compare NAME NAME …                    one table over the last plans of several
+  experiment.py status                                 what has run or runs
+  experiment.py status | table | figure | paper NAME   read the files of the plan without words
+  experiment.py table plain_vs_residual --budget 0.02 --seeds 1 --only '*20*'
+  experiment.py table plain_vs_residual@budget=0.02    read those of another
+  experiment.py compare NAME NAME …                    one table over several plans
 
-Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME.
+Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME. What
+--budget, --epochs, --seeds, --only and --set make is a plan of its own, with its own table; --plan
+names it.
 """
 
 import argparse
 import sys
 
-from reslab.arguments import Parser, number, whole
+from reslab.arguments import Parser, whole
 from reslab.config.datasets import DATASETS
 from reslab.errors import exit_code
-from reslab.make import assignments
+from reslab.make import add_words
 
+PLAN = "an experiment that was run, or one of its plans: quickstart@budget=0.02"
 DATA = (
     f"{', '.join(DATASETS)}, or the path of a folder of photographs, such as ./photos (short for "
     "imagefolder with --set data.folder=…), or of a file of arrays, such as my.npz (short for "
@@ -54,45 +60,18 @@ def parser() -> Parser:
     for command in (run, train, finetune):
         add_options(command)
     for word in ("status", "table", "figure", "paper"):
-        commands.add_parser(word, help=f"{word} of the last plan").add_argument("name")
-    compare = commands.add_parser("compare", help="one table over several experiments")
-    compare.add_argument("names", nargs="+", metavar="NAME", help="an experiment that was run")
+        reader = commands.add_parser(word, help=f"{word} of a plan")
+        reader.add_argument("name", nargs="?" if word == "status" else None, help=PLAN)
+        add_words(reader)
+    compare = commands.add_parser("compare", help="one table over several plans")
+    compare.add_argument("names", nargs="+", metavar="NAME", help=PLAN)
+    add_words(compare)
     return top
 
 
 def add_options(command: Parser) -> None:
     """What `run`, `train` and `finetune` have in common."""
-    command.add_argument(
-        "--budget",
-        type=number("BUDGET", 0.02),
-        metavar="X",
-        help="train X times the steps, milestones in proportion",
-    )
-    command.add_argument(
-        "--epochs",
-        type=number("EPOCHS", 10),
-        metavar="X",
-        help="instead: train X times over the training images",
-    )
-    command.add_argument("--seeds", type=whole("SEEDS"), metavar="N", help="seeds 0 … N-1")
-    command.add_argument(
-        "--only", metavar="GLOB", help="variants by label: '*20*', 'a*,b*', '!*1202'"
-    )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the base under every variant, e.g. model.shortcut=C (repeatable)",
-    )
-    command.add_argument(
-        "--settings",
-        type=assignments,
-        action="extend",
-        dest="set",
-        metavar="TEXT",
-        help="several of --set with blanks between them, as make's SET has them",
-    )
+    add_words(command)
     command.add_argument(
         "--devices", type=whole("DEVICES"), default=1, metavar="N", help="processes per run"
     )
@@ -123,8 +102,8 @@ def main() -> int:
     if arguments.command in ("run", "train", "finetune"):
         return commands.run(arguments)
     if arguments.command == "compare":
-        return commands.compare(arguments.names)
-    return commands.read(arguments.command, arguments.name)
+        return commands.compare(arguments.names, commands.options_of(arguments))
+    return commands.read(arguments.command, arguments.name, commands.options_of(arguments))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 #!/usr/bin/env python
 """Send runs that W&B has not got, or not wholly: those logged offline, or while it was away.
 
-  sync.py quickstart        the runs of an experiment
-  sync.py                   all runs
-  sync.py --dry             say what would be sent
+  sync.py quickstart                  the runs of an experiment, of all its plans
+  sync.py quickstart --budget 0.02    those of one plan
+  sync.py                             all runs
+  sync.py --dry                       say what would be sent
 
 All starts of a run go to one run in W&B, its curves against the training step. What was sent is
 marked: calling it twice sends nothing twice.
@@ -14,17 +15,20 @@ import sys
 
 from reslab.arguments import Parser
 from reslab.errors import exit_code
+from reslab.make import add_words
 
 
 def main() -> int:
     """Parse the arguments and send."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="?", help="an experiment that was run; all, if left out")
+    parser.add_argument("name", nargs="?", help="an experiment or a plan; all, if left out")
+    add_words(parser)
     parser.add_argument("--dry", action="store_true", help="say what would be sent; send nothing")
     arguments = parser.parse_args()
+    from reslab.commands import options_of
     from reslab.mirror.sync import sync
 
-    return sync(arguments.name, arguments.dry)
+    return sync(arguments.name, arguments.dry, options_of(arguments))
 
 
 if __name__ == "__main__":

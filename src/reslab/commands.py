@@ -2,11 +2,12 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 
 from reslab import store
+from reslab.errors import UserError
 from reslab.experiments.estimate import seconds_more
 from reslab.experiments.fetch import fetch
 from reslab.experiments.file import question
@@ -21,7 +22,9 @@ from reslab.experiments.space import refuse_unready
 from reslab.mirror.unsent import say_how_to_send
 from reslab.report import status, table
 from reslab.report.markdown import markdown
+from reslab.store import names
 from reslab.store.plan import Options, Plan
+from reslab.store.plans import NO_WORDS
 
 
 def run(arguments: Namespace) -> int:
@@ -49,23 +52,48 @@ def run(arguments: Namespace) -> int:
 
 def plan_of(arguments: Namespace) -> Plan:
     """The plan of `run NAME`, `train --model … --data …` or `finetune --folder … --model …`."""
-    said = {option.name: getattr(arguments, option.name) for option in fields(Options)}
-    options = Options(**said | {"set": tuple(arguments.set)})
+    options = options_of(arguments)
     if arguments.command == "run":
-        return read_plan_file(arguments.name, options)
+        _refuse_a_plans_name(arguments.name)
+        return read_plan_file(arguments.name, store.agreed(arguments.name, options))
     if arguments.command == "train":
         name, experiment = train_experiment(arguments.model, arguments.data, arguments.recipe)
     else:
         name, experiment = finetune_experiment(
             arguments.folder, arguments.model, arguments.weights, arguments.trains, arguments.recipe
         )
-    return expand(name, experiment, options, "the command line")
+    return expand(name, experiment, store.agreed(name, options), "the command line")
 
 
-def read(command: str, name: str) -> int:
-    """Print the status or the table of an experiment's last plan, draw its figure, or write its
-    paper."""
-    plan = store.read_plan(name)
+def options_of(arguments: Namespace) -> Options:
+    """What a command line says of a plan, and of how its runs are executed where it does."""
+    said = {
+        each.name: getattr(arguments, each.name)
+        for each in fields(Options)
+        if each.name in arguments
+    }
+    return Options(**said | {"set": tuple(arguments.set)})
+
+
+def _refuse_a_plans_name(name: str) -> None:
+    experiment, words = names.parted(name)
+    if words:
+        plan = store.find_plan(name)
+        told = (
+            names.command(experiment, plan.options) if plan else names.command_of(experiment, words)
+        )
+        raise UserError(f"NAME={name} is the name of a plan; to run it: {told}")
+
+
+def read(command: str, name: str | None, options: Options = NO_WORDS) -> int:
+    """Print the status or the table of a plan, draw its figure, or write its paper; without a name
+    the status of all."""
+    if name is None:
+        if words := names.given(options):
+            raise UserError(f"{names.as_given(words)} is of an experiment; say NAME=…, too")
+        print(status.overview(list(store.every_plan())), end="")
+        return 0
+    plan = store.read_plan(name, options)
     if command == "table":
         table.show(plan, partial(seconds_more, plan))
     elif command == "status":
@@ -79,20 +107,40 @@ def read(command: str, name: str) -> int:
 
         paths = write(plan)
         print(*paths, how_to_set(paths[-1]), sep="\n")
+    _say_which({name: plan}, options)
     return 0
 
 
-def compare(names: Sequence[str]) -> int:
-    """Print one table over the last plans of several experiments, and keep it beside them."""
-    both = table.tabulate([store.read_plan(name) for name in dict.fromkeys(names)])
+def _say_which(found: Mapping[str, Plan], options: Options) -> None:
+    """Of experiments whose name alone was said: which plan it is where there is none without words,
+    and which others there are."""
+    shown = {plan.name for plan in found.values()}
+    for name, plan in found.items():
+        if names.given(options) or names.parted(name)[1]:
+            continue
+        if plan.words:
+            print(f"{name} has no plan without words; this is the newest: {plan.name}")
+        if others := [each for each in store.plans_of(name) if each.name not in shown]:
+            print(f"other plans: {status.others(others)}")
+
+
+def compare(asked: Sequence[str], options: Options = NO_WORDS) -> int:
+    """Print one table over several plans, and keep it beside their experiments."""
+    plans = {name: store.read_plan(name, options) for name in asked}
+    both = table.tabulate([*{plan.name: plan for plan in plans.values()}.values()])
     print(f"{markdown(both)}\n{table.keep(both, store.runs_root() / 'compare')}")
+    _say_which(plans, options)
     return 0
 
 
-def dashboard(name: str) -> int:
-    """Save an experiment's dashboard in W&B: of its last plan, or of its file before the first."""
+def dashboard(name: str, options: Options = NO_WORDS) -> int:
+    """Save a plan's dashboard in W&B, of an experiment that was not run yet that of its file."""
     from reslab.mirror.dashboard import publish
 
-    plan = store.last_plan(name) or read_plan_file(name, Options())
-    print("\n".join(publish(plan, question(name) or plan.title, markdown(table.tabulate([plan])))))
+    experiment, words = names.parted(name)
+    plan = store.find_plan(name, options)
+    plan = plan or (store.read_plan(name) if words else read_plan_file(name, options))
+    asked = question(experiment) or plan.title
+    print("\n".join(publish(plan, asked, markdown(table.tabulate([plan])))))
+    _say_which({name: plan}, options)
     return 0

@@ -1,4 +1,5 @@
-"""Words of make that hold several: SET, a type of argparse, and ARGS, which stand behind a command:
+"""Words of make: those that name a plan, as options of a script; SET, which holds several, a type
+of argparse; and ARGS, which stand behind a command:
 
 python -m reslab.make SCRIPT …      runs the script with what ARGS says as its last arguments
 """
@@ -7,8 +8,10 @@ import os
 import re
 import shlex
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 
+from reslab.arguments import number, whole
 from reslab.errors import UserError, exit_code
 from reslab.text import shortened
 
@@ -36,6 +39,44 @@ def assignments(text: str) -> list[str]:
         else:
             words[-1] += piece
     return list(filter(None, words))
+
+
+def add_words(command: ArgumentParser) -> None:
+    """The words that name a plan: what they change of its experiment, or a name of its own."""
+    command.add_argument(
+        "--budget",
+        type=number("BUDGET", 0.02),
+        metavar="X",
+        help="train X times the steps, milestones in proportion",
+    )
+    command.add_argument(
+        "--epochs",
+        type=number("EPOCHS", 10),
+        metavar="X",
+        help="instead: train X times over the training images",
+    )
+    command.add_argument("--seeds", type=whole("SEEDS"), metavar="N", help="seeds 0 … N-1")
+    command.add_argument(
+        "--only", metavar="GLOB", help="variants by label: '*20*', 'a*,b*', '!*1202'"
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the base under every variant, e.g. model.shortcut=C (repeatable)",
+    )
+    command.add_argument(
+        "--settings",
+        type=assignments,
+        action="extend",
+        dest="set",
+        metavar="TEXT",
+        help="several of --set with blanks between them, as make's SET has them",
+    )
+    command.add_argument(
+        "--plan", metavar="WORD", help="a name for what these words make, e.g. pilot"
+    )
 
 
 def with_args(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -172,8 +172,9 @@ def test_a_path_is_no_name(name: str) -> None:
 
 def test_a_plan_says_all_that_tables_and_figures_need() -> None:
     """docs and `report` rely on these fields."""
-    store.write_plan(plan(budget=0.02, seeds=2, only="ResNet*"))
-    written = json.loads((store.experiment_folder("depth") / store.PLAN).read_text())
+    made = plan(budget=0.02, seeds=2, only="ResNet*")
+    store.write_plan(made)
+    written = json.loads((made.home / store.PLAN).read_text())
     assert written == {
         "experiment": "depth",
         "title": "Depth",
@@ -223,7 +224,7 @@ def test_costs_are_those_of_the_variants_own_data() -> None:
     assert (variant.params, variant.multiply_adds) == (19_074, 189_248)
 
 
-def test_writing_prepares_every_run_and_makes_it_the_last_plan() -> None:
+def test_writing_prepares_every_run_and_makes_it_the_newest_plan() -> None:
     depth = plan(seeds=2)
     store.write_plan(depth)
     for _, folder, config in depth.runs():
@@ -232,11 +233,12 @@ def test_writing_prepares_every_run_and_makes_it_the_last_plan() -> None:
     assert store.read_plan("depth") == depth
 
 
-def test_a_smaller_plan_leaves_the_other_runs_alone() -> None:
+def test_a_smaller_plan_leaves_the_other_alone() -> None:
     store.write_plan(plan())
     store.write_plan(plan(seeds=1))
     assert len(list((store.runs_root() / "depth").glob(f"*/{store.CONFIG}"))) == 9
-    assert len(store.read_plan("depth").variants[0].runs) == 1
+    assert len(store.read_plan("depth").variants[0].runs) == 3
+    assert len(store.read_plan("depth@seeds=1").variants[0].runs) == 1
 
 
 def test_a_written_plan_is_what_the_report_reads() -> None:
@@ -278,3 +280,11 @@ def test_the_parameters_of_an_adapted_net_are_those_that_its_run_will_count() ->
     [variant] = plan(one(lora)).variants
     assert variant.params == 269_722 + 25_324
     assert resolve({**BASE, "model": "timm:resnet18", **lora}, "here").added_params is None
+
+
+def test_the_whole_budget_has_a_name_where_the_file_says_another() -> None:
+    """It is left out of names elsewhere: there it is the plan without words."""
+    assert plan(budget=1.0).name == "depth"
+    for tree in ({**TREE, "base": {**BASE, "budget": 0.5}}, one({"budget": 0.5})):
+        assert "BUDGET=1 is another plan than the one without words" in refusal(tree, budget=1.0)
+        assert plan(tree, budget=1.0, plan="whole").name == "depth@whole"

@@ -10,7 +10,8 @@ from tests.python_nets import NET, net, net_file
 import reslab
 from reslab import store
 from reslab.experiments.single import train_experiment
-from reslab.store.plan import Plan, write_plan
+from reslab.store.plan import Plan
+from reslab.store.plans import write_plan
 
 pytestmark = pytest.mark.process
 
@@ -35,7 +36,7 @@ def test_a_net_of_ones_own_is_planned_beside_those_of_the_zoo(tmp_path: Path) ->
     [resnet, mine] = made.folders()
     assert not (resnet / file.name).exists()
     assert (mine / file.name).read_bytes() == file.read_bytes()
-    assert store.last_plan("depth") == made
+    assert store.find_plan("depth") == made
 
 
 def test_another_content_is_another_run_and_the_one_that_began_keeps_its_copy(

@@ -10,7 +10,8 @@ from tests.experiments.plans import BASE, plan
 from reslab import store
 from reslab.report.comparable import published_obstacle, variants_obstacle
 from reslab.report.runs import outcomes_of
-from reslab.store.plan import Plan, write_plan
+from reslab.store.plan import Plan
+from reslab.store.plans import write_plan
 
 HUANG = "huang2016/table1"
 

@@ -52,13 +52,14 @@ def pdf_of(main: Path) -> str:
 
 
 def test_the_folder_has_all_that_main_reads(lab: Lab) -> None:
-    paths = write(filled(lab).plan())
+    plan = filled(lab).plan()
+    paths = write(plan)
     assert [path.name for path in paths] == [
         "figure.pdf", "table.tex", "verdicts.tex", "protocol.tex", "references.bib", "main.tex",
     ]  # fmt: skip
     main = paths[-1].read_text(encoding="utf-8")
     read = re.findall(r"\\(?:input|includegraphics\[.*?\])\{(.*?)\}", main)
-    assert {lab.folder / "paper" / name for name in read} <= set(paths)
+    assert {plan.home / "paper" / name for name in read} <= set(paths)
     assert paths[0].read_bytes().startswith(b"%PDF")
 
 

@@ -16,7 +16,7 @@ from reslab.errors import UserError
 from reslab.report.results import results_of, runs_csv
 from reslab.report.runs import outcomes_of
 from reslab.report.table import show
-from reslab.store.plan import write_plan
+from reslab.store.plans import write_plan
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_run_that_is_done_has_its_errors_and_what_it_was_made_with(ran: Lab) -
     first, *_ = reslab.results(ran.name)
     assert asdict(first) == {
         "experiment": ran.name,
-        "plan": ran.name,
+        "plan": f"{ran.name}@budget=0.5+seeds=2",
         "variant": "ResNet 20",
         "seed": 0,
         "options": "BUDGET=0.5 SEEDS=2",
@@ -68,7 +68,7 @@ def test_runs_without_errors_are_there_too(ran: Lab) -> None:
 
 def test_the_table_leaves_them_beside_it(ran: Lab) -> None:
     show(ran.plan())
-    rows = list(csv.DictReader(io.StringIO((ran.folder / "runs.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((ran.plan().home / "runs.csv").read_text())))
     assert [row["state"] for row in rows] == ["done", "diverged", "pending"]
     assert rows == [
         {name: "" if value is None else str(value) for name, value in asdict(run).items()}

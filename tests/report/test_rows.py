@@ -45,7 +45,7 @@ def test_where_ten_crops_are_missing_the_table_says_how_to_get_them(photographs:
     assert (shown["10-crop error"], shown["Δ"]) == ("not evaluated", "–")
     assert (shown["top-5 error"], shown["Δ top-5"]) == ("not evaluated", "–")
     text = rendered(photographs)
-    command = f"    python scripts/evaluate.py {photographs.folder}/*/ --views ten_crop"
+    command = f"    python scripts/evaluate.py {photographs.folder}/*-s*/ --views ten_crop"
     assert f"No 10-crop error yet of 3 of 3 runs:\n\n{command}\n" in text
     first = min(photographs.folder.iterdir())
     photographs.evaluated(first, "ten_crop", 25, 8)
@@ -60,7 +60,7 @@ def test_numbers_at_320_pixels_stand_beside_ours_at_320_pixels(lab: Lab) -> None
     folders = lab.variant("ResNet-200", {"model": "preact_resnet200"}, 1, place)
     lab.all_done(folders, 10, [22.0])
     text = rendered(lab)
-    command = f"    python scripts/evaluate.py {lab.folder}/*/ --views center_320"
+    command = f"    python scripts/evaluate.py {lab.folder}/*-s*/ --views center_320"
     assert f"No 320-pixel error yet of 1 of 1 runs:\n\n{command}\n" in text
     lab.evaluated(folders[0], "center_320", 20.5, 5.2)
     shown = row(lab, "ResNet-200")

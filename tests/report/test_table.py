@@ -22,16 +22,16 @@ def test_one_table_over_several_experiments_names_each_and_marks_sources_alike()
     shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert [row[:3] for row in shown] == [
         ["paper", "ResNet 20", "resnet20"],
-        ["third", "plain-20", "plain20"],
-        ["third", "ResNet 20", "resnet20"],
+        ["third@budget=0.5", "plain-20", "plain20"],
+        ["third@budget=0.5", "ResNet 20", "resnet20"],
     ]
     assert [row[-3][-3:] for row in shown] == ["[1]", "[2]", "[1]"]
     assert [row[-1] for row in shown] == ["too few seeds", "not comparable", "–"]  # a half budget
     read = records(paper, third)
     assert [(r["experiment"], r["variant"], r["test_top1_error_mean"]) for r in read] == [
         ("paper", "ResNet 20", "8.0"),
-        ("third", "plain-20", "9.5"),
-        ("third", "ResNet 20", ""),
+        ("third@budget=0.5", "plain-20", "9.5"),
+        ("third@budget=0.5", "ResNet 20", ""),
     ]
 
 
@@ -41,7 +41,7 @@ def test_deviations_stand_under_the_experiment_that_they_are_of() -> None:
     for lab in (whole, half):
         lab.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
     text = rendered(whole, half)
-    first, second = text.split("**half: Made by hand**")
+    first, second = text.split("**half@budget=0.5: Made by hand**")
     assert "**whole: Made by hand**" in first
     assert "budget 0.5: 32,000 of 64,000 steps" in second
     assert "Options: BUDGET=0.5" in second

@@ -35,5 +35,5 @@ def test_notes_say_of_whom_they_speak(lab: Lab) -> None:
     assert told["remark"].variants == ("b",)
     assert [note.variants for note in notes if note.kind == "deviation"] == [(), (), ()]
     assert told["assumption"].of == "He 2015"
-    assert told["options"].plan == lab.name
+    assert told["options"].plan == f"{lab.name}@budget=0.02"
     assert told["caption"].plan == ""

@@ -56,7 +56,7 @@ def keep(value: Any, experiment: str = "depth") -> None:
     disk.write_json(folder / store.PLAN, value)
 
 
-def test_the_last_plan_is_the_plan() -> None:
+def test_the_newest_plan_is_read_where_all_have_words() -> None:
     for seeds in (5, 1):
         store.write_plan(plan(seeds=seeds, set=("a=1",), micro_batch=8))
     assert store.read_plan("mnist") == plan(seeds=1, set=("a=1",), micro_batch=8)
@@ -100,7 +100,7 @@ def test_those_of_before_can_read_a_plan() -> None:
     keep(written())
     plan = store.read_plan("depth")
     store.write_plan(plan)
-    told = json.loads((plan.folder / store.PLAN).read_text())
+    told = json.loads((store.read_plan("depth").home / store.PLAN).read_text())
     [row] = told["variants"]
     assert row["published"].pop("column") is None
     assert told == written()
@@ -137,7 +137,7 @@ def test_other_keys_may_be_there() -> None:
 
 
 def test_an_experiment_that_was_never_run_is_named_with_its_nearest_and_its_command() -> None:
-    assert store.last_plan("quickstart") is None
+    assert store.find_plan("quickstart") is None
     store.write_plan(plan("quickstart"))
     with pytest.raises(UserError) as caught:
         store.read_plan("quickstrat")

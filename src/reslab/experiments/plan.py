@@ -45,6 +45,7 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
         partial(_known_table, experiment.published, where),
         partial(chosen, experiment, options, where),
     )
+    _refuse_nameless(base, every, options, where)
     overrides = {override.label: override for override in every}
     family = Family(cache(partial(_resolved, overrides, base, options, where)))
     rows = _variants(
@@ -68,6 +69,19 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
         baseline=experiment.baseline,
         questions=None if pairs is None else tuple((one, other) for one, other in pairs),
     )
+
+
+def _refuse_nameless(
+    base: Tree, overrides: Sequence[Override], options: Options, where: str
+) -> None:
+    """BUDGET=1 is a plan without words, unless the file itself says another budget."""
+    if options.budget != 1 or options.plan is not None:
+        return
+    if "budget" in base or any("budget" in override.tree for override in overrides):
+        raise UserError(
+            f"{where}: budget: stands in the file, so that BUDGET=1 is another plan than the one "
+            "without words; say what it is called, too: PLAN=whole"
+        )
 
 
 def _origins(

@@ -95,7 +95,7 @@ def publish(plan: Plan, question: str, table: str) -> list[str]:
 
     What was saved before is renewed. `UserError` if the server does not take it.
     """
-    folder = plan.folder
+    folder = plan.home
     folder.mkdir(parents=True, exist_ok=True)
     mode, entity = os.environ.get("WANDB_MODE"), os.environ.get("WANDB_ENTITY") or ""
     offline = f"WANDB_MODE is {mode}" if mode in ("offline", "disabled") else account.why_offline()
@@ -105,13 +105,13 @@ def publish(plan: Plan, question: str, table: str) -> list[str]:
     disk.write_json(folder / DASHBOARD, {**board.specification(), "saved": _saved(folder)})
     return [
         f"{folder / DASHBOARD}: what W&B would be sent",
-        f"not sent, since {offline}; where that is mended: make dashboard NAME={plan.experiment}",
+        f"not sent, since {offline}; where that is mended: make dashboard NAME={plan.name}",
     ]
 
 
 def _save(plan: Plan, question: str, table: str, entity: str) -> list[str]:
     """Save workspace and report, in place of those that were saved before; their addresses."""
-    folder = plan.folder
+    folder = plan.home
     saved = _saved(folder)
     try:
         entity = entity or account.default_entity()
@@ -133,12 +133,17 @@ def _saved(folder: Path) -> dict[str, dict[str, str]]:
     return dict((disk.read_json(folder / DASHBOARD) or {}).get("saved", {}))
 
 
+def _spelled(name: str) -> str:
+    """A plan's name without signs that a workspace's may not have: `quickstart@budget 0.02`."""
+    return name.replace("=", " ").replace("+", ", ")
+
+
 def _workspace(plan: Plan, table: str, where: dict[str, str]) -> "Workspace":
     from wandb_workspaces import expr, workspaces
     from wandb_workspaces.reports import v2
 
     return workspaces.Workspace(
-        name=plan.experiment,
+        name=_spelled(plan.name),
         sections=[
             _section("Errors", _panels(plan), columns=2),
             _section("Beside the published numbers", [v2.MarkdownPanel(markdown=table)], columns=1),
@@ -157,7 +162,7 @@ def _report(plan: Plan, table: str, question: str, where: dict[str, str]) -> "Re
     from wandb_workspaces.reports import v2
 
     runs = v2.Runset(
-        name=plan.experiment,
+        name=plan.name,
         filters=_filters(plan),
         groupby=["JobType"],
         pinned_columns=list(COLUMNS),

@@ -4,7 +4,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -12,17 +12,21 @@ from tqdm import tqdm
 from reslab import store
 from reslab.errors import UserError
 from reslab.mirror import account, unsent
+from reslab.store import names
+from reslab.store.plan import Options
+from reslab.store.plans import NO_WORDS
 from reslab.text import counted, size
 
 
-def sync(name: str | None, dry: bool = False) -> int:
-    """Send the unsent W&B logs of an experiment, or of all; 1 if one of them could not be sent.
+def sync(name: str | None, dry: bool = False, options: Options = NO_WORDS) -> int:
+    """Send the unsent W&B logs of a plan, of an experiment, or of all; 1 if one of them could not
+    be sent.
 
     A run has a log for each of its starts, all with one id; W&B appends them to one another in the
     order of their starts, and marks what it has got: a second call has nothing left to do. Runs
     that are being trained are left out.
     """
-    folders = run_folders(name)
+    folders = run_folders(name, options)
     held = [folder for folder in folders if store.is_locked(folder)]
     logs = {folder: unsent.unsent_logs(folder) for folder in folders if folder not in held}
     logs = {folder: files for folder, files in logs.items() if files}
@@ -35,19 +39,30 @@ def sync(name: str | None, dry: bool = False) -> int:
     return 0 if all(arrived) else 1
 
 
-def run_folders(name: str | None) -> list[Path]:
-    """The folders with W&B logs of an experiment, also of former plans, or of all experiments.
+def run_folders(name: str | None, options: Options = NO_WORDS) -> list[Path]:
+    """The folders with W&B logs of a plan that is named by words, of an experiment with all its
+    plans, or of all experiments.
 
     Only those below runs/: of a log that is sent the torn end is cut off, and a link may lead
     to anybody's.
     """
     root = store.runs_root()
-    places = [store.experiment_folder(name)] if name is not None else root.glob("*")
-    logs = [path for place in places for path in place.glob("*/wandb")]
+    logs = [place / "wandb" for place in _places(name, options) if (place / "wandb").exists()]
     folders = sorted(path.parent for path in logs if path.resolve().is_relative_to(root.resolve()))
     if name is not None and not folders:
-        store.read_plan(name)  # refuses what was not run
+        store.read_plan(name, options)  # refuses what was not run
     return folders
+
+
+def _places(name: str | None, options: Options) -> Iterable[Path]:
+    """The folders of the runs."""
+    if name is None:
+        if words := names.given(options):
+            raise UserError(f"{names.as_given(words)} is of an experiment; say NAME=…, too")
+        return store.runs_root().glob("*/*")
+    if names.parted(name)[1] or names.given(options):
+        return store.read_plan(name, options).folders()
+    return store.experiment_folder(name).glob("*")
 
 
 def announcement(logs: Mapping[Path, Sequence[Path]], held: int) -> str:

@@ -20,7 +20,7 @@ def insert(document: Path, images: Path, plan: Plan) -> None:
     `UserError` if the document has no place for it, or if a run of the plan is not final: what
     stands in a document is a whole result.
     """
-    name = plan.experiment
+    name = plan.name
     missing = [run.name for run in plan.folders() if store.state(run) not in store.FINAL]
     if missing:
         raise UserError(f"{name} is not finished: {', '.join(missing)}")

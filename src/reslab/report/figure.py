@@ -68,7 +68,7 @@ class Curve:
 def draw(
     plan: Plan, folder: Path | None = None, kinds: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
-    """Draw `figure.png` and `figure.svg`, or of other kinds (pdf), beside a plan's runs or in a
+    """Draw `figure.png` and `figure.svg`, or of other kinds (pdf), in a plan's home or in a
     folder; the paths.
 
     Equal files, equal figures.
@@ -77,7 +77,7 @@ def draw(
 
     with matplotlib.rc_context(STYLE):
         figure = _figure(plan, outcomes_of(plan))
-        paths = [(folder or plan.folder) / f"figure.{kind}" for kind in kinds]
+        paths = [(folder or plan.home) / f"figure.{kind}" for kind in kinds]
         for path in paths:
             kind = path.suffix[1:]
             with disk.replacing(path) as temporary:

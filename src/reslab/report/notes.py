@@ -1,6 +1,5 @@
 """What stands below a table: deviations, assumptions, remarks, and what happened to single runs."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from reslab.report.origins import starts
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed
 from reslab.report.values import Note
+from reslab.store import names
 from reslab.store.plan import Options, Plan
 from reslab.text import counted
 
@@ -71,22 +71,12 @@ def _without_variant(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def given(options: Options) -> str:
     """The options of a plan that are not at their default, as they are given to make."""
-    values = {
-        "BUDGET": options.budget,
-        "EPOCHS": options.epochs and f"{options.epochs:g}",
-        "SEEDS": options.seeds,
-        "ONLY": options.only,
-        "SET": " ".join(options.set),
+    execution = {
         "DEVICES": options.devices if options.devices != 1 else None,
         "MICRO_BATCH": options.micro_batch,
         "SYNC_BATCHNORM": 1 if options.sync_batchnorm else None,
     }
-    words = [
-        f"{name}={shlex.quote(str(value))}"
-        for name, value in values.items()
-        if value not in (None, "")
-    ]
-    return " ".join(words)
+    return names.as_given(names.given(options) | {k: v for k, v in execution.items() if v})
 
 
 def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:

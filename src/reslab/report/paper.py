@@ -44,7 +44,7 @@ def write(plan: Plan) -> list[Path]:
 
     It takes a plan that is not finished, too: what is missing stands in the protocol.
     """
-    folder = plan.folder / "paper"
+    folder = plan.home / "paper"
     folder.mkdir(parents=True, exist_ok=True)
     table, outcomes = tabulate([plan]), outcomes_of(plan)
     figures = draw(plan, folder, ["pdf"])

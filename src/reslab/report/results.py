@@ -9,7 +9,8 @@ from reslab.report.csv_text import to_csv
 from reslab.report.notes import given, machine
 from reslab.report.rows import trainable
 from reslab.report.runs import Outcome, Run, outcomes_of
-from reslab.store.plan import Plan, read_plan, read_plan_in
+from reslab.store.plan import Plan
+from reslab.store.plans import read_plan, read_plan_in
 from reslab.store.records import RECORDED
 
 
@@ -48,9 +49,10 @@ class Result:
 
 
 def results(name: str | Path) -> list[Result]:
-    """A record of each run in an experiment's last plan, variant by variant.
+    """A record of each run in a plan, variant by variant.
 
-    `name` is an experiment's, or the path of its folder. `UserError` for one that was not run.
+    `name` is an experiment's or a plan's (`quickstart@budget=0.02`), or the path of an experiment's
+    folder. `UserError` for one that was not run.
     """
     is_path = isinstance(name, Path) or "/" in name
     plan = read_plan_in(Path(name)) if is_path else read_plan(str(name))
@@ -73,7 +75,7 @@ def _result(plan: Plan, outcome: Outcome, run: Run) -> Result:
     last = run.starts[-1] if run.starts else {}
     return Result(
         experiment=plan.experiment,
-        plan=plan.experiment,
+        plan=plan.name,
         variant=outcome.label,
         seed=run.seed,
         options=given(plan.options),

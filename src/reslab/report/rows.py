@@ -82,7 +82,7 @@ def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
     if published and (published_five := top5(published)):
         five = _summary(outcome, "test", published_five.views, "top5_error")
     return Row(
-        plan.experiment,
+        plan.name,
         outcome,
         train,
         test,

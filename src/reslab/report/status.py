@@ -1,8 +1,11 @@
-"""The state of every run of a plan, as text."""
+"""The state of every run of a plan, and of every plan, as text."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
+from reslab import store
 from reslab.report.runs import Run, origins_of, outcomes_of
 from reslab.report.text import NOTHING, percent
 from reslab.store.plan import Plan
@@ -38,3 +41,57 @@ def _time(run: Run) -> str:
         started = datetime.fromisoformat(run.starts[-1]["time"])
         return duration((datetime.now(UTC) - started).total_seconds())
     return NOTHING
+
+
+def overview(plans: Sequence[Plan]) -> str:
+    """One line per plan: how many of its runs are where, and when a file of them last changed."""
+    if not plans:
+        return (
+            f"nothing has been run in {store.runs_root()}\n"
+            "to begin: make experiment NAME=quickstart\n"
+        )
+    head = ["plan", "runs done", "running", "failed", "last change"]
+    changed = [max(map(_changed, _files(plan)), default=0.0) for plan in plans]
+    rows = [_row(plan, time) for plan, time in zip(plans, changed, strict=True)]
+    newest = plans[changed.index(max(changed))].name
+    return (
+        f"{markdown_table(head, rows, numeric=range(1, 5))}\n\n"
+        f"to read one: make status NAME={newest}, make table NAME={newest}\n"
+    )
+
+
+def others(plans: Sequence[Plan]) -> str:
+    """Plans in a line: `quickstart@budget=0.02 (2 of 4 runs done)`."""
+    return ", ".join(f"{plan.name} ({_done(plan)} runs done)" for plan in plans)
+
+
+def _row(plan: Plan, time: float) -> list[str]:
+    states = _states(plan)
+    failed = sum(states[state] for state in ("crashed", "damaged", "blocked"))
+    ago = f"{duration(max(0.0, datetime.now(UTC).timestamp() - time))} ago"
+    return [plan.name, _done(plan), str(states["running"]), str(failed), ago]
+
+
+def _done(plan: Plan) -> str:
+    states = _states(plan)
+    return f"{sum(states[state] for state in store.FINAL)} of {states.total()}"
+
+
+def _states(plan: Plan) -> Counter[store.State]:
+    every = (*plan.variants, *plan.origins)
+    return Counter(plan.state(run.name) for variant in every for run in variant.runs)
+
+
+def _files(plan: Plan) -> Iterator[Path]:
+    """Those that say when something has happened to a plan."""
+    yield plan.home / store.PLAN
+    for folder in plan.folders():
+        yield from (folder / name for name in (store.CONFIG, store.METRICS, store.RESULT))
+
+
+def _changed(file: Path) -> float:
+    """When a file was written, in seconds; 0 where there is none."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -32,8 +32,8 @@ def show(plan: Plan, seconds: Seconds | None = None) -> None:
     outcomes = outcomes_of(plan)
     table = _tabulated([(plan, outcomes)])
     print(markdown(timed(table, seconds) if seconds else table))
-    keep(table, plan.folder / "table")
-    disk.write_text(plan.folder / "runs.csv", runs_csv(results_of(plan, outcomes)))
+    keep(table, plan.home / "table")
+    disk.write_text(plan.home / "runs.csv", runs_csv(results_of(plan, outcomes)))
 
 
 def keep(table: Table, stem: Path) -> str:
@@ -53,7 +53,7 @@ def _tabulated(found: Sequence[tuple[Plan, Sequence[Outcome]]]) -> Table:
     rows = [row for _, members, _ in read for row in members]
     columns = columns_of(rows, names_plans=len(read) > 1)
     return Table(
-        plans=tuple((plan.experiment, plan.title) for plan, _, _ in read),
+        plans=tuple((plan.name, plan.title) for plan, _, _ in read),
         columns=tuple(column for column, _ in columns),
         fields=fields_of(columns),
         rows=tuple(filled(row, columns) for row in rows),
@@ -72,7 +72,7 @@ def _before_sources(
     """What the seeds say, what is not there yet of a plan's errors, and what its options are."""
     told = judged_notes(plan, rows, questions)
     for note in (*told, *_unseen(rows, plan.folder), *_options(plan)):
-        yield replace(note, plan=plan.experiment)
+        yield replace(note, plan=plan.name)
 
 
 def _options(plan: Plan) -> Iterator[Note]:
@@ -82,7 +82,7 @@ def _options(plan: Plan) -> Iterator[Note]:
 
 def _after_sources(plan: Plan, rows: Sequence[Row]) -> Iterator[Note]:
     for note in notes(plan, [row.outcome for row in rows]):
-        yield replace(note, plan=plan.experiment)
+        yield replace(note, plan=plan.name)
 
 
 def _caption(rows: Sequence[Row]) -> Iterator[Note]:
@@ -128,7 +128,7 @@ def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[Note]:
         missing = sum(views not in run.evaluations for run in done)
         if missing:
             text = f"No {called(views)} error yet of {missing} of {len(done)} runs"
-            command = f"python scripts/evaluate.py {shlex.quote(str(folder))}/*/ --views {views}"
+            command = f"python scripts/evaluate.py {shlex.quote(str(folder))}/*-s*/ --views {views}"
             labels = tuple(row.outcome.label for row in of_these)
             yield Note("missing", text, labels, command=command)
 

@@ -43,6 +43,9 @@ from reslab.store.folder import timestamp as timestamp
 from reslab.store.folder import tracking_of as tracking_of
 from reslab.store.folder import write_error as write_error
 from reslab.store.plan import PLAN as PLAN
-from reslab.store.plan import last_plan as last_plan
-from reslab.store.plan import read_plan as read_plan
-from reslab.store.plan import write_plan as write_plan
+from reslab.store.plans import agreed as agreed
+from reslab.store.plans import every_plan as every_plan
+from reslab.store.plans import find_plan as find_plan
+from reslab.store.plans import plans_of as plans_of
+from reslab.store.plans import read_plan as read_plan
+from reslab.store.plans import write_plan as write_plan

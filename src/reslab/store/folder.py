@@ -1,6 +1,7 @@
 """The run folder: names, files and states. The only thing between training and reading; no torch.
 
-    runs/<experiment>/plan.json                         the last plan
+    runs/<experiment>/plan.json                         the plan without words, its table, …
+    runs/<experiment>/plans/<words>/plan.json           another
     runs/<experiment>/<variant>-s<seed>-<run_id>/       one run
 
 A run folder holds `config.yaml` and `tracking.json` from the start; training adds `env.json` (a

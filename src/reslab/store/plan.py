@@ -6,7 +6,7 @@ Whoever plans knows what each run is; of a plan that was read it stands in the r
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,20 +15,16 @@ from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from reslab.config.description import NonNegativeInt, PositiveFloat
 from reslab.config.run import RunConfig
-from reslab.disk import Shape, read_json, remove_unfinished, write_json
-from reslab.errors import UserError, nearest
+from reslab.disk import Shape
+from reslab.errors import UserError
 from reslab.execution import Execution
-from reslab.store.folder import (
-    FINAL,
-    State,
-    experiment_folder,
-    make_folder,
-    no_start,
-    runs_root,
-    state,
-)
+from reslab.store import names
+from reslab.store.folder import FINAL, State, experiment_folder, no_start, state
+from reslab.text import quoted
 
 PLAN = "plan.json"
+PLANS = "plans"
+"""The folder of those with words, in an experiment's."""
 
 MOST_SEEDS = 1000
 """Of an experiment; the papers have ten at most."""
@@ -46,6 +42,8 @@ class Options(Execution):
     seeds: int | None = None
     only: str | None = None
     set: tuple[str, ...] = ()
+    plan: str | None = None
+    """A name of its own for what these words make."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +59,11 @@ class Options(Execution):
             raise UserError(f"SEEDS={self.seeds}: expected a whole number above 0")
         if self.seeds is not None and self.seeds > MOST_SEEDS:
             raise UserError(f"SEEDS={self.seeds:g}: expected at most {MOST_SEEDS:,}")
+        if self.plan is not None and not names.OWN.fullmatch(self.plan):
+            raise UserError(
+                f"PLAN={quoted(self.plan)}: expected a name of letters, digits, '_', '-' and '.', "
+                "at most 40, for example pilot"
+            )
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class Run:
     run_id: str
     config: RunConfig | None = field(default=None, compare=False, repr=False)
     """What it is; None in a plan that was read."""
+    own: str = ""
+    """The name of its folder where somebody has given it one."""
 
     @classmethod
     def of(cls, slug: str, config: RunConfig) -> "Run":
@@ -99,7 +104,7 @@ class Run:
     @property
     def name(self) -> str:
         """Its folder's."""
-        return f"{self.slug}-s{self.seed}-{self.run_id}"
+        return self.own or f"{self.slug}-s{self.seed}-{self.run_id}"
 
 
 NamedRun = Annotated[Run, PlainValidator(Run.named), PlainSerializer(lambda run: run.name)]
@@ -149,7 +154,9 @@ class Plan:
     questions: tuple[tuple[str, str], ...] | None = None
     """Labels of which the second is compared with the first; None: each with the baseline."""
     place: Annotated[Path | None, Field(exclude=True)] = None
-    """Its folder, where that is not runs/<experiment>."""
+    """Its experiment's folder, where that is not runs/<experiment>."""
+    at: Annotated[Path | None, Field(exclude=True)] = field(default=None, compare=False)
+    """Where it was read."""
 
     @property
     def asked(self) -> tuple[tuple[str, str], ...]:
@@ -165,8 +172,26 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """runs/<experiment>, but for a plan that was read elsewhere."""
+        """runs/<experiment>, but for a plan that was read elsewhere: where the runs are, those of
+        all its plans."""
         return self.place or experiment_folder(self.experiment)
+
+    @property
+    def words(self) -> str:
+        """What makes it another plan of its experiment, nothing in the plan without words."""
+        return names.words_of(self.experiment, self.options)
+
+    @property
+    def name(self) -> str:
+        """The experiment's and these: `quickstart@seeds=1`."""
+        return names.joined(self.experiment, self.words)
+
+    @property
+    def home(self) -> Path:
+        """Where `plan.json`, its table and its figures are: the plan without words beside the runs,
+        every other in a folder of its own; of one that was read where that was."""
+        own = self.folder / PLANS / self.words if self.words else self.folder
+        return self.at or own
 
     def folders(self) -> list[Path]:
         """The runs' folders, variant by variant, then those that others start from."""
@@ -213,68 +238,3 @@ def _after(start: Path, became: State) -> State | None:
 
 
 SHAPE: Shape = TypeAdapter(Plan)
-
-
-def write_plan(plan: Plan) -> None:
-    """Make every run's folder and config, then make this the experiment's last plan.
-
-    What kills have left of attempts to write goes.
-    """
-    for variant, folder, config in plan.runs():
-        make_folder(folder, config, _tracking(plan, variant, config))
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(plan.folder)
-    told = SHAPE.dump_python(plan, mode="json")
-    # As plans of before were, where nothing else is to be said.
-    without = {"origins", "edges"} if not plan.edges else set()
-    without |= {key for key in ("margin", "baseline", "questions") if told[key] is None}
-    if plan.options.epochs is None:
-        del told["options"]["epochs"]
-    write_json(plan.folder / PLAN, {key: told[key] for key in told if key not in without})
-
-
-def _tracking(plan: Plan, variant: Variant, config: RunConfig) -> dict[str, Any]:
-    """How W&B files a run."""
-    table = variant.published.table if variant.published else plan.published
-    tags = [*([table.partition("/")[0], table] if table else []), config.data.name]
-    return {
-        "group": plan.experiment,
-        "job_type": variant.slug,
-        "name": f"{variant.slug}-s{config.seed}",
-        "tags": tags,
-    }
-
-
-def last_plan(experiment: str) -> Plan | None:
-    """The last plan of an experiment, None before the first; `UserError` if it is no plan."""
-    return _plan_in(experiment_folder(experiment), experiment)
-
-
-def _plan_in(folder: Path, experiment: str) -> Plan | None:
-    remedy = f"to write it anew: make experiment NAME={experiment}"
-    found = read_json(folder / PLAN, SHAPE, remedy)
-    if found is None:
-        return None
-    plan: Plan = SHAPE.validate_python(found)
-    return replace(plan, experiment=experiment)  # whose folder may have been renamed
-
-
-def read_plan_in(folder: Path) -> Plan:
-    """The last plan in an experiment's folder, wherever it lies; `UserError` if there is none."""
-    if plan := _plan_in(folder, folder.resolve().name):
-        return replace(plan, place=folder)
-    raise UserError(
-        f"{folder} has no {PLAN}: expected the folder of an experiment, as runs/NAME is"
-    )
-
-
-def read_plan(experiment: str) -> Plan:
-    """The last plan of an experiment; `UserError` if it was never run, or is no plan."""
-    if plan := last_plan(experiment):
-        return plan
-    known = [path.parent.name for path in runs_root().glob(f"*/{PLAN}")]
-    near = nearest(experiment, known)
-    raise UserError(
-        f"{experiment!r} has not been run in {runs_root()}{near}\n"
-        f"       to run it: make experiment NAME={experiment}"
-    )
