@@ -292,6 +292,7 @@ def test_images_are_bytes_in_squares(tmp_path: Path, images: Any, reason: str) -
         (LABELS + 1, "labels has no label 0, but 1 to 3; expected 0 to 2: save labels - 1"),
         (LABELS * 2, "labels has no label 1, 3 of the 5 classes; .*np.unique"),
         (LABELS * 0, "all labels are 0; a net needs two classes"),
+        (-(LABELS % 2), "labels has the label -1; expected 0 to 1"),
         (LABELS * 5000, "labels has the label 10,000; expected at most 5,000 classes"),
         (LABELS.astype("uint64") + 2**63, "labels has the label 9,223,372,036,854,775,810; exp"),
         (LABELS[:-1], "images has 12 images, labels 11 labels; expected one label for each"),

@@ -159,7 +159,9 @@ class _Split(NamedTuple):
         """`UserError` for labels without a class, and for a class without an image."""
         low, high, name = int(self.labels.min()), int(self.labels.max()), self.labels_name
         if low < 0:
-            raise UserError(f"{name} has the label {low}; expected 0 to {len(names) - 1}")
+            raise UserError(f"{name} has the label {low}; expected 0 to {max(1, len(names) - 1)}")
+        if len(names) < 2:
+            raise UserError("all labels are 0; a net needs two classes or more to tell apart")
         if high >= len(names):
             raise UserError(
                 f"{name} has the label {high}; there are {len(names)} class names, of the labels 0 "
@@ -243,8 +245,6 @@ class _File(NamedTuple):
         found = [name for name in CLASS_NAMES if name in self.members]
         if found:
             return _names(found[0], self._header(found[0]), lambda: self._array(found[0]))
-        if labels == 1:
-            raise UserError("all labels are 0; a net needs two classes or more to tell apart")
         return tuple(map(str, range(labels)))
 
     def _header(self, name: str) -> _Header:
