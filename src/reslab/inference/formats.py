@@ -19,9 +19,14 @@ FORMATS = {
     "safetensors": Format(
         ".safetensors",
         "for reslab.load, scripts/evaluate.py and scripts/predict.py: weights, description, "
-        "normalisation and class names; nothing in it can run",
+        "normalisation and class names; nothing in it can run (of a net of one's own the code, "
+        "which is run, lies beside it)",
     ),
-    "torchvision": Format(".pth", "a state dict under torchvision's names, for torch.load (.pth)"),
+    "torchvision": Format(
+        ".pth",
+        "a state dict for torch.load (.pth): of our nets under torchvision's names, of timm's and "
+        "of one's own under theirs",
+    ),
     "onnx": Format(
         ".onnx",
         "the computation, for ONNX Runtime and others; needs pip install 'reslab[export]'",
