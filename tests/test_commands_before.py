@@ -172,8 +172,8 @@ def test_an_interrupted_run_goes_on_from_its_step_to_where_it_would_have_come(
     assert commands.compare(["before", "before_photographs"]) == 0  # a new plan and an old one
     rows = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines() if "|" in line]
     assert [[cell.strip() for cell in row] for row in rows[2:]] == [
-        *(["before", label] for label in ROWS),
-        ["before_photographs", "residual"],
+        *(["before@seeds=2", label] for label in ROWS),
+        ["before_photographs@seeds=2", "residual"],
     ]
 
 
