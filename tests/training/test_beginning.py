@@ -175,7 +175,10 @@ def test_the_code_beside_weights_is_not_run_to_merge_them_but_where_it_is_the_ru
     ours = net(net_file(tmp_path / "ours")) if model == "python" else model
     origin = Origin("theirs", tmp_path / "theirs.safetensors", "")
     config = resolve(merge(SMALL, {"model": ours}), "here")
-    with pytest.raises(UserError, match=r"would be run to merge them.*merge first: .*export\.py"):
+    with pytest.raises(
+        UserError,
+        match=r"would be run to merge them.*merge first: .*export\.py WEIGHTS --to safetensors",
+    ):
         begin_with(config, origin, adapted_beside(theirs))
     same = resolve(merge(SMALL, {"model": net(theirs)}), "here")
     with pytest.raises(UserError, match=r"my_nets\.py:1: "):

@@ -90,5 +90,5 @@ def _refuse_other_code(theirs: Described, ours: Described) -> None:
         raise UserError(
             f"its adapters are in a net of {theirs.file}, which would be run to merge them, and is "
             "not the run's net; if you trust that file, merge first: "
-            "python scripts/export.py WEIGHTS MERGED.safetensors, and start from that"
+            "python scripts/export.py WEIGHTS --to safetensors FILE, and start from that"
         )
