@@ -251,6 +251,12 @@ def test_draws_of_the_middle_leave_images_as_they_are(fill: str) -> None:
     assert torch.equal(affine(images, still, Augmentation.model_validate(recipe)), images)
 
 
+def test_an_image_of_one_pixel_stays_what_it_is() -> None:
+    images = some_images(4, 3, 1, 1)
+    recipe = Augmentation(rotation=90.0, zoom=0.5, fill="edge")
+    assert torch.equal(affine(images, words(0, 4), recipe), images)
+
+
 def test_beyond_the_image_is_black_or_its_edge_or_its_mirror_image() -> None:
     """At half the size, a row 0 … 7 is (0 + 1) / 2, (2 + 3) / 2 …, in the middle of a row twice as
     long; with evenly spaced values what is beyond follows from the fill alone."""

@@ -99,7 +99,7 @@ FOLDS: dict[str, Callable[[Tensor, int], Tensor]] = {
 def affine(images: Tensor, draws: Draws[Tensor], augmentation: Augmentation) -> Tensor:
     """Images, uint8 (B, C, H, W), rotated, sheared and zoomed about their centres, bilinearly.
 
-    torchvision's affine of each image with its own angles and scale, of all at once; H, W > 1.
+    torchvision's affine of each image with its own angles and scale, of all at once.
     """
     angle = _between(draws.rotation, augmentation.rotation).deg2rad()
     lean = _between(draws.shear, augmentation.shear).deg2rad().tan()
@@ -109,9 +109,9 @@ def affine(images: Tensor, draws: Draws[Tensor], augmentation: Augmentation) -> 
     inverse = [cos - sin * lean, sin + cos * lean, -sin, cos]
     xx, xy, yx, yy = ((part / scale).float()[:, None, None] for part in inverse)
     height, width = images.shape[2:]
-    half_height, half_width = (height - 1) / 2, (width - 1) / 2
-    y = (torch.arange(height, device=images.device) - half_height)[:, None]
-    x = torch.arange(width, device=images.device) - half_width
+    half_height, half_width = (max(side - 1, 1) / 2 for side in (height, width))
+    y = (torch.arange(height, device=images.device) - (height - 1) / 2)[:, None]
+    x = torch.arange(width, device=images.device) - (width - 1) / 2
     grid = [(xx * x + xy * y) / half_width, (yx * x + yy * y) / half_height]
     mode = SAMPLED[augmentation.fill]
     places = torch.stack(grid, -1)
