@@ -59,6 +59,15 @@ def test_intervals_the_correction_and_the_margin_are_said_once(lab: Lab) -> None
     assert "Without a margin nothing agrees, and better or worse means not equal." in without
 
 
+def test_without_an_interval_none_is_explained(lab: Lab) -> None:
+    variant(lab, "A", [9.9])
+    variant(lab, "B", [8.7])
+    assert lines(lab.plan()) == [
+        "A → B: −1.2 points, n = 1, lower in 1 of 1 seeds: too few seeds (one seed has no spread)"
+    ]
+    assert "95 %" not in rendered(lab)
+
+
 def test_a_table_of_one_variant_without_a_published_number_compares_nothing(lab: Lab) -> None:
     variant(lab, "A", [9.9, 10.2])
     assert lines(lab.plan()) == []

@@ -58,10 +58,10 @@ def _asked(plan: Plan, rows: Mapping[str, Row], pair: tuple[str, str]) -> Eviden
 
 
 def judged_notes(plan: Plan, rows: Sequence[Row], questions: Sequence[Question]) -> Iterator[Note]:
-    """How the verdicts are to be read, and a line for each; none where nothing is compared."""
+    """How the verdicts are to be read, if any has an interval, and a line for each."""
     own = {row.outcome.label: row.verdict for row in rows if row.verdict}
     every = [*own.values(), *(question.verdict for question in questions)]
-    if every:
+    if any(verdict.interval for verdict in every):
         yield Note("caption", _caption(plan, sum(verdict.p is not None for verdict in every)))
     runs = {row.outcome.label: len(row.outcome.runs) for row in rows}
     for label, verdict in own.items():
@@ -97,10 +97,12 @@ def _caption(plan: Plan, tested: int) -> str:
         margin = "Without a margin nothing agrees, and better or worse means not equal."
     else:
         margin = f"Margin: ± {plan.margin:g} points."
+    holm = (
+        f" Better and worse also need p < {ALPHA:g} after Holm's correction for all {tested} that "
+        "have a p."
+    )
     return (
-        "Intervals of differences are plain 95 % (Student's t). "
-        f"Better and worse also need p < {ALPHA:g} after Holm's correction for all {tested} that "
-        f"have a p. {margin}"
+        f"Intervals of differences are plain 95 % (Student's t).{holm if tested else ''} {margin}"
     )
 
 
