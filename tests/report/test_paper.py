@@ -16,7 +16,7 @@ from tests.report.conftest import TABLE6, THIRD, Lab
 
 from reslab.papers.schema import paper_names, read_paper
 from reslab.report.bibliography import references
-from reslab.report.paper import how_to_set, works_of, write
+from reslab.report.paper import BIBLIOGRAPHY, how_to_set, works_of, write
 from reslab.report.table import tabulate
 
 HOSTILE = r"100% of_x & #1 $y$ \input{z} ^~ <a|b> [c] *d Δ±−é"
@@ -79,6 +79,7 @@ def test_without_published_numbers_there_is_nothing_to_cite(lab: Lab) -> None:
     lab.variant("a", {"model": "resnet20"})
     main = write(lab.plan())[-1]
     assert "bibliography" not in main.read_text(encoding="utf-8")
+    assert "bibtex" not in how_to_set(main)
 
 
 def test_equal_runs_give_equal_files(lab: Lab) -> None:
@@ -109,7 +110,7 @@ def test_every_paper_can_be_cited(tmp_path: Path) -> None:
     (tmp_path / "references.bib").write_text(references(names), encoding="ascii")
     (tmp_path / "main.tex").write_text(
         "\\documentclass{article}\\usepackage{url}\\begin{document}\n\\nocite{*}\n"
-        "\\sloppy\\bibliographystyle{unsrt}\\bibliography{references}\n\\end{document}\n"
+        "\\sloppy" + BIBLIOGRAPHY + "\\end{document}\n"
     )
     text = pdf_of(tmp_path / "main.tex")
     assert "warning$ -- 0" in (tmp_path / "main.blg").read_text()

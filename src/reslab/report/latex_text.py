@@ -5,6 +5,7 @@ mathematics. A letter that Computer Modern lacks is told by its number, [U+4ECE]
 """
 
 import itertools
+import re
 import unicodedata
 
 from reslab.text import printable
@@ -98,10 +99,22 @@ LIGATURES = ("--", "''", ",,")
 """Letters that a font would make one."""
 
 
+LONG = 24
+"""Letters of a word, an address or a digest, that may be broken into lines from there on."""
+PARTS = re.compile(r".{0,15}?[/:=_.#?&]|.{1,16}")
+
+
 def escaped(text: str) -> str:
     """The text in one line of ASCII; unprintable letters as in all tables (`reslab.text`)."""
-    whole = unicodedata.normalize("NFC", printable(text))
-    pairs = itertools.pairwise(f" {whole}")
+    words = unicodedata.normalize("NFC", printable(text)).split(" ")
+    return " ".join(
+        r"\allowbreak{}".join(map(_word, PARTS.findall(word) if len(word) > LONG else [word]))
+        for word in words
+    )
+
+
+def _word(word: str) -> str:
+    pairs = itertools.pairwise(f" {word}")
     return "".join(("{}" if a + b in LIGATURES else "") + _letter(b) for a, b in pairs)
 
 

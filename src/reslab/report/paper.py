@@ -19,6 +19,7 @@ MAIN = r"""%% made by make paper, and made anew by it: copy it before you change
 \documentclass{article}
 \usepackage[a4paper, margin=25mm]{geometry}
 \usepackage{array, booktabs, graphicx, siunitx, url}
+\emergencystretch=3em
 \renewcommand{\labelitemi}{$\bullet$}  %% the text's own stands in another font
 \begin{document}
 \section*{%s}
@@ -64,7 +65,9 @@ def write(plan: Plan) -> list[Path]:
 def how_to_set(main: Path) -> str:
     """The command that makes a PDF of it."""
     latex = "pdflatex -interaction=nonstopmode main"
-    return f"\n  cd {shlex.quote(str(main.parent))} && {latex} && bibtex main; {latex} && {latex}"
+    bibtex = ["bibtex main"] if BIBLIOGRAPHY in main.read_text(encoding="utf-8") else []
+    commands = [f"cd {shlex.quote(str(main.parent))}", latex, *bibtex, latex, latex]
+    return f"\n  {' && '.join(commands)}"
 
 
 def works_of(table: Table) -> list[str]:
