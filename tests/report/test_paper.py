@@ -75,6 +75,16 @@ def test_every_citation_has_its_entry(lab: Lab) -> None:
     assert cited == {"he2015", "plain_net_replication"}
 
 
+def test_a_pilot_has_a_paper_of_its_own(lab: Lab) -> None:
+    lab.variant("a", {"model": "resnet20"})
+    whole = write(lab.plan())
+    lab.options["budget"] = 0.02
+    pilot = write(lab.plan())
+    assert not set(whole) & set(pilot)
+    assert "BUDGET=0.02" in (pilot[-1].parent / "protocol.tex").read_text(encoding="ascii")
+    assert "BUDGET" not in (whole[-1].parent / "protocol.tex").read_text(encoding="ascii")
+
+
 def test_without_published_numbers_there_is_nothing_to_cite(lab: Lab) -> None:
     lab.variant("a", {"model": "resnet20"})
     main = write(lab.plan())[-1]

@@ -65,8 +65,8 @@ def write(plan: Plan) -> list[Path]:
 def how_to_set(main: Path) -> str:
     """The command that makes a PDF of it."""
     latex = "pdflatex -interaction=nonstopmode main"
-    bibtex = ["bibtex main"] if BIBLIOGRAPHY in main.read_text(encoding="utf-8") else []
-    commands = [f"cd {shlex.quote(str(main.parent))}", latex, *bibtex, latex, latex]
+    cited = ["bibtex main", latex] if BIBLIOGRAPHY in main.read_text(encoding="utf-8") else []
+    commands = [f"cd {shlex.quote(str(main.parent))}", latex, *cited, latex]
     return f"\n  {' && '.join(commands)}"
 
 
