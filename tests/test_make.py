@@ -1,11 +1,12 @@
 """SET and ARGS are divided as they were meant, and nothing in them is run."""
 
 import time
+from argparse import ArgumentParser
 
 import pytest
 
 from reslab.errors import UserError
-from reslab.make import assignments, with_args
+from reslab.make import add_words, assignments, with_args
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,16 @@ def test_args_are_divided_as_a_shell_does_and_nothing_in_them_is_expanded() -> N
 def test_a_quote_that_is_not_closed_is_told() -> None:
     with pytest.raises(UserError, match=r"^ARGS=-k 'a: no closing quotation"):
         with_args([], {"ARGS": "-k 'a"})
+
+
+def test_the_words_that_name_a_plan_are_options_of_a_script() -> None:
+    parser = ArgumentParser()
+    add_words(parser)
+    said = parser.parse_args(
+        ["--budget=.02", "--seeds=1", "--only=*20", "--set=a=1", "--settings=b=2 c=3", "--plan=p"]
+    )
+    assert vars(said) == {
+        "budget": 0.02, "epochs": None, "seeds": 1, "only": "*20", "set": ["a=1", "b=2", "c=3"],
+        "plan": "p",
+    }  # fmt: skip
+    assert vars(parser.parse_args([]))["set"] == []

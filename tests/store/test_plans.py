@@ -208,3 +208,16 @@ def test_plans_that_are_written_at_once_are_all_there(last: dict[str, Any]) -> N
     there = {each.name: each for each in store.plans_of("depth")}
     assert [there[each.name] for each in every] == every
     assert len(there) == 8 + bool(last)
+
+
+def test_a_plan_whose_words_are_none_is_told_beside_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As an edited file may have them."""
+    good = made(seeds=1)
+    bad = made(set=("precision=tf32",))
+    told = json.loads((bad.home / store.PLAN).read_text())
+    told["options"]["set"] = ["precision"]
+    (bad.home / store.PLAN).write_text(json.dumps(told))
+    assert store.plans_of("mnist") == [good]
+    assert "warning: expected KEY=VALUE" in capsys.readouterr().err

@@ -196,14 +196,21 @@ def _at(experiment: str, words: str) -> Plan | None:
 def _plans_in(folder: Path, experiment: str) -> list[Plan]:
     found = dict[str, Plan]()
     files = [*folder.glob(PLAN), *folder.glob(f"{PLANS}/*/{PLAN}")]
-    for file in sorted(files, key=lambda file: file.stat().st_mtime_ns):
+    for file in sorted(files, key=_written):
         try:
-            plan = _read(file.parent, folder, experiment)
+            if plan := _read(file.parent, folder, experiment):
+                found[plan.name] = plan
         except UserError as error:
             print(f"warning: {error}", file=sys.stderr)
-        else:
-            found |= {plan.name: plan} if plan else {}
     return list(found.values())
+
+
+def _written(file: Path) -> int:
+    """When; 0 where another launcher has just moved it."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _read(home: Path, folder: Path, experiment: str) -> Plan | None:
