@@ -31,9 +31,10 @@ Main = Callable[..., Callable[[], int]]
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder of a case: configs, runs, data and nothing else."""
-    root = tmp_path / "place"
-    root.mkdir()
+    """The current folder of a case: configs, runs, data and nothing else. What lies at ../.. is of
+    this test, too: other tests' folders would be read as photographs."""
+    root = tmp_path / "outer" / "inner" / "place"
+    root.mkdir(parents=True)
     for folder in ("runs", "data"):
         (root / folder).mkdir()
         monkeypatch.setenv(f"RESLAB_{folder.upper()}", str(root / folder))
