@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from reslab import store
+from reslab.store.plan import PLANS
 
 OWN = re.compile(
     r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|wrong\.bin|result\.json|log\.txt|wandb"
@@ -60,8 +61,10 @@ def left_over(folder: Path) -> list[str]:
     stray = []
     for experiment in folder.iterdir():
         for path in experiment.iterdir():
-            if path.is_file() and not PLANNED.fullmatch(path.name):
-                stray.append(path)
-            if path.is_dir():
+            if path.is_file():
+                stray += [] if PLANNED.fullmatch(path.name) else [path]
+            elif path.name == PLANS:
+                stray += [held for held in path.glob("*/*") if not PLANNED.fullmatch(held.name)]
+            else:
                 stray += [held for held in path.iterdir() if not OWN.fullmatch(held.name)]
     return [str(path.relative_to(folder)) for path in stray]
