@@ -113,11 +113,12 @@ def require_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 def mini(
     require_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """imagenette-mini, under a data folder of the test's own: what is found out stays there."""
+    """imagenette-mini, under a data folder of the test's own beside all that lies in the real one:
+    what is found out (a hidden folder) stays there."""
     data = tmp_path / "data"
     data.mkdir()
-    real = require_data("imagenette_mini") / "imagenette-mini"
-    (data / "imagenette-mini").symlink_to(real)
+    for real in require_data("imagenette_mini").glob("[!.]*"):
+        (data / real.name).symlink_to(real)
     monkeypatch.setenv("RESLAB_DATA", str(data))
     return data / "imagenette-mini"
 

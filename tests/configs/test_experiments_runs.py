@@ -123,8 +123,8 @@ def few_images(
     request: pytest.FixtureRequest,
     require_data: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[str], None]:
-    """`few_images("cifar10")`: runs in this process see the first images of the real data set, and
+) -> Callable[[set[str]], None]:
+    """`few_images({"cifar10"})`: runs in this process see the first images of real data sets, and
     all test photographs."""
 
     def open_few(name: str) -> Source:
@@ -132,12 +132,12 @@ def few_images(
         train, test = whole.train[torch.arange(TRAIN)], whole.test[torch.arange(TEST)]
         return dataclasses.replace(whole, train=train, test=test)
 
-    def see_few(name: str) -> None:
-        if name == "imagenette_mini":
-            request.getfixturevalue("mini")
-            return
-        require_data(name)
+    def see_few(names: set[str]) -> None:
+        for name in names - {"imagenette_mini"}:
+            require_data(name)
         monkeypatch.setattr(sources, "open_source", open_few)
+        if "imagenette_mini" in names:
+            request.getfixturevalue("mini")
 
     return see_few
 
@@ -147,12 +147,11 @@ opened = cache(open_source)
 
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if smallest(name)])
 def test_an_experiment_runs_from_its_plan_to_its_table(
-    name: str, few_images: Callable[[str], None]
+    name: str, few_images: Callable[[set[str]], None]
 ) -> None:
     variants = with_starts(name, smallest(name))
     members = dataclasses.replace(plan(name), variants=variants, edges={})
-    for data in {variant.configs[0].data.name for variant in members.variants}:
-        few_images(data)
+    few_images({variant.configs[0].data.name for variant in members.variants})
     store.write_plan(members)
     for _, folder, _ in members.runs():
         assert start(folder / "config.yaml") == 0
