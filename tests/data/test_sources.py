@@ -277,3 +277,6 @@ def test_of_a_file_as_of_other_data_a_part_is_taken(tmp_path: Path) -> None:
     whole = arrays(file, test_fraction=0.25)
     chosen = whole.train.images[whole.train.targets != 1][:4]
     assert torch.equal(source.train.images, chosen)
+    two_thirds = arrays(file, test_fraction=0.25, label_fraction=0.67)  # of three of each class
+    assert torch.bincount(two_thirds.train.targets).tolist() == [2, 2, 2]
+    assert torch.equal(two_thirds.test.images, whole.test.images)

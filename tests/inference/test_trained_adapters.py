@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
+from tests.conftest import DECODING
 from tests.methods.adapted import ADAPTERS, moved, unlike_new
 from tests.small_runs import SMALL, same
 from torch import nn
@@ -16,6 +18,7 @@ from reslab.config.strict_yaml import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.export import export
+from reslab.inference.predict import predict
 from reslab.inference.trained import trained
 from reslab.methods.materialise import materialise
 from reslab.weights.about import About
@@ -84,6 +87,22 @@ def test_what_is_exported_is_merged_unless_the_adapters_are_kept(
     assert told.use.adapter is None
     assert torch.allclose(plain(IMAGES), whole(IMAGES), rtol=1e-5, atol=1e-5)
     export(file, "torchvision", tmp_path / "merged.pth")
+
+
+@DECODING
+def test_what_was_exported_names_images_as_the_run_does(
+    adapted_weights: tuple[str, Path], tmp_path: Path
+) -> None:
+    name, file = adapted_weights
+    pixels = torch.randint(0, 256, (8, 8), generator=torch.Generator().manual_seed(0))
+    Image.fromarray(pixels.to(torch.uint8).numpy()).save(tmp_path / "digit.png")
+    exported = tmp_path / "exported.safetensors"
+    export(file, "safetensors", exported, keep_adapters=name == "prompt")
+    words = [str(tmp_path / "digit.png")]
+    [of_run] = predict(words, file, top=10).guesses.values()
+    [of_file] = predict(words, exported, top=10).guesses.values()
+    assert [label for label, _ in of_file] == [label for label, _ in of_run]
+    assert [p for _, p in of_file] == pytest.approx([p for _, p in of_run], abs=1e-4)
 
 
 @pytest.mark.process
