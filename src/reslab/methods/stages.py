@@ -55,7 +55,7 @@ def own_stages(net: nn.Module, described: ResNet | DenseNet) -> dict[str, str]:
 def timm_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
     """timm's coarse groups: stem, layer1, …; the head is the classifier. What else stands with the
     classifier in the last group (a norm, a further convolution) is a part of the stage before."""
-    groups = _groups(net)
+    groups = timm_groups(net)
     head = head_of(net)
     beside = {group for name, group in groups.items() if name in head}
     found = sorted(set(groups.values()) - beside)
@@ -64,7 +64,7 @@ def timm_stages(net: nn.Module, described: Foreign) -> dict[str, str]:
     return {name: "head" if name in head else words.get(g, last) for name, g in groups.items()}
 
 
-def _groups(net: nn.Module) -> dict[str, int]:
+def timm_groups(net: nn.Module) -> dict[str, int]:
     """The number of each parameter's group; one group where timm knows none of the net."""
     from timm.models import group_parameters  # takes seconds, and few runs need it
 
