@@ -21,7 +21,7 @@ from reslab.experiments.slots import make_slots
 from reslab.experiments.space import refuse_unready
 from reslab.mirror.unsent import say_how_to_send
 from reslab.report import status, table
-from reslab.report.markdown import markdown
+from reslab.report.markdown import fitted, markdown
 from reslab.store import names
 from reslab.store.plan import Options, Plan
 from reslab.store.plans import NO_WORDS
@@ -128,7 +128,8 @@ def compare(asked: Sequence[str], options: Options = NO_WORDS) -> int:
     """Print one table over several plans, and keep it beside their experiments."""
     plans = {name: store.read_plan(name, options) for name in asked}
     both = table.tabulate([*{plan.name: plan for plan in plans.values()}.values()])
-    print(f"{markdown(both)}\n{table.keep(both, store.runs_root() / 'compare')}")
+    home = store.runs_root() / "compare"
+    print(f"{fitted(both, f'{home}.md')}\n{table.keep(both, home)}")
     _say_which(plans, options)
     return 0
 

@@ -42,7 +42,16 @@ def markdown_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], numeric: Collection[int] = ()
 ) -> str:
     """A Markdown table; the columns with an index in `numeric` are set flush right."""
-    cells = [[printable(cell).replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    return aligned([as_cells(row) for row in (head, *rows)], numeric)
+
+
+def as_cells(row: Sequence[str]) -> list[str]:
+    """Texts as they stand in a Markdown table."""
+    return [printable(cell).replace("|", "\\|") for cell in row]
+
+
+def aligned(cells: Sequence[Sequence[str]], numeric: Collection[int] = ()) -> str:
+    """Cells of `as_cells`, the head's first, with a rule below that."""
     widths = [max(3, *map(width, column)) for column in zip(*cells, strict=True)]
     rule = ["-" * (w - 1) + (":" if i in numeric else "-") for i, w in enumerate(widths)]
     return "\n".join(_line(row, widths, numeric) for row in [cells[0], rule, *cells[1:]])

@@ -71,3 +71,15 @@ def test_final_runs_of_other_code_are_mentioned(
     assert capsys.readouterr() == ("all 2 runs are final: nothing to train\n", "")
     announce(jobs, [SLOT])
     assert capsys.readouterr().err.startswith("warning: 1 of the final runs")
+
+
+def test_on_a_terminal_the_plan_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = {"model": "plain8_w8", "data": "digits", "recipe": "digits"}
+    changed = {"recipe.optimizer.lr": 0.01, "recipe.batch_size": 20, "model": "resnet8_w8"}
+    tree = Experiment(base=base, variants={"a": changed, "b": {}})
+    jobs = jobs_of(expand("x", tree, Options(), "here"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = preview(jobs, SLOT).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "Left out in 80 columns: params, multiply-adds, epochs." in lines

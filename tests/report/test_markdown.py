@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 from tests.report.conftest import TABLE6, THIRD, Lab, rendered
 
+from reslab.report.columns import LEAVE
 from reslab.report.csv_text import table_csv
-from reslab.report.markdown import markdown
+from reslab.report.markdown import fitted, markdown
 from reslab.report.table import tabulate
-from reslab.text import UNPRINTABLE
+from reslab.text import UNPRINTABLE, width
 
 
 def test_the_citation_stands_under_the_table(lab: Lab) -> None:
@@ -33,3 +35,28 @@ def test_nothing_in_a_table_commands_a_terminal(lab: Lab) -> None:
         assert UNPRINTABLE.sub("", text) == text.replace("\n", "")
     assert shown.startswith("**\\x1b[1m\\nnext**\n")
     assert "\\x1b[2J20" in kept
+
+
+def test_on_a_terminal_the_table_and_its_notes_fit_and_the_file_is_named(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.all_done(lab.variant("plain", {"model": "plain20"}, 2, (THIRD, "Plain-20")), 1, [9, 8])
+    lab.all_done(lab.variant("ours", {"model": "resnet20", "seed": 3}, 2), 1, [9, 8])
+    table = tabulate([lab.plan()])
+    assert fitted(table, "table.md") == markdown(table)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    text = fitted(table, "table.md")
+    assert all(width(line) <= 80 for line in text.splitlines())
+    assert "Left out in 80 columns: params, mult-adds" in text
+    assert "\nAll columns: table.md\n" in text
+    monkeypatch.setenv("COLUMNS", "300")
+    assert fitted(table, "table.md") == markdown(table)
+
+
+def test_every_column_that_is_left_out_is_one_of_the_table(lab: Lab) -> None:
+    """Of adapted variants and ten-crop numbers alone there are others."""
+    lab.variant("plain", {"model": "plain20"})
+    there = {column.key for column in tabulate([lab.plan()]).columns}
+    of_some = {"starts_from", "trainable", *(key for key in LEAVE if "top5" in key)}
+    assert set(LEAVE) - of_some <= there

@@ -8,6 +8,7 @@ from reslab.config.costs import Complexity
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError
 from reslab.report import models
+from reslab.text import width
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,12 @@ def test_a_net_is_printed_as_a_table_of_layers_that_adds_up() -> None:
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (first, last)]
     assert cells[0] == ["conv1", "Conv2d", "8 × 8 × 8", "72", "4,608"]
     assert cells[1] == ["sum", "", "", "19,074", "189,248"]  # the golden row's
+
+
+def test_on_a_terminal_the_table_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    models.show("*", "table")
+    assert max(map(width, capsys.readouterr().out.splitlines())) <= 80

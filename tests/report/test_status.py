@@ -5,7 +5,7 @@ from tests.report.conftest import Lab
 
 from reslab import store
 from reslab.report.markdown import markdown
-from reslab.report.status import render
+from reslab.report.status import overview, render
 from reslab.report.table import tabulate
 
 
@@ -59,3 +59,11 @@ def test_a_damaged_file_is_named_and_the_other_runs_are_shown(
     assert f"{folders[0].name} has a damaged result.json" in table
     assert "2/3, 1 damaged" in table
     assert f"warning: {folders[1] / store.ENV} is damaged" in capsys.readouterr().err
+
+
+def test_on_a_terminal_long_names_are_broken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.variant(60 * "ab", {"model": "plain20"}, seeds=2)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    for text in (render(lab.plan()), overview([lab.plan()])):
+        assert max(len(line) for line in text.splitlines() if line.startswith("|")) <= 80

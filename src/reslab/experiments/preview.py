@@ -16,7 +16,8 @@ from reslab.experiments.fetch import to_fetch
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
 from reslab.folders import class_names
-from reslab.text import counted, duration, markdown_table, printable
+from reslab.terminal import fitted_table
+from reslab.text import counted, duration, printable
 
 DAY = 86_400
 
@@ -32,7 +33,8 @@ def preview(jobs: list[Job], slot: Slot) -> str:
         of_variant.setdefault((job.variant.slug, job.is_origin), []).append(job)
     factor = correction(slot.device)
     rows = [_row(mine, mine[0].seconds(slot) * factor) for mine in of_variant.values()]
-    return markdown_table(head, rows, numeric=range(2, 6))
+    leave = ["multiply-adds", "params", "epochs"]
+    return fitted_table(head, rows, numeric=range(2, 6), leave=leave)
 
 
 def _row(jobs: list[Job], each: float) -> list[str]:

@@ -40,6 +40,12 @@ FIELDS = (
     *(f"baseline_{name}" for name in (*JUDGED, "lower", "equal")), "verdict_baseline",
 )  # fmt: skip
 """What programs read, in the order of table.csv."""
+LEAVE = (
+    "multiply_adds", "params", "test_top1_error_median", "test_top1_error_best", "trainable",
+    "runs_done", "train_top1_error_mean", "difference_to_published_top5", "published_top5_value",
+    "views_top5_error_mean", "starts_from",
+)  # fmt: skip
+"""Columns that a narrow terminal goes without, the first first."""
 AT_TIMES = {"experiment", "starts_from", "trainable"}
 """Fields that are there only where people have a column of them."""
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from reslab.report.text import bullets, wrap
+from reslab.report.columns import LEAVE
+from reslab.report.text import WIDTH, bullets, wrap
 from reslab.report.values import FORMATS, Cell, Note, NoteKind, Table
+from reslab.terminal import columns, fitted_table
 from reslab.text import markdown_table, printable, printable_lines
 
 HEADINGS: dict[NoteKind, str] = {
@@ -25,20 +27,36 @@ def markdown(table: Table) -> str:
 
     Of one plan it begins with the title; of several, each one's title stands above its notes.
     """
+    return _set(table, markdown_table(*_grid(table)), WIDTH)
+
+
+def fitted(table: Table, how: str) -> str:
+    """The same, on a terminal no wider than that; a line says what is left out and `how` it is
+    seen."""
+    heads = {column.key: column.head for column in table.columns}
+    leave = [heads[key] for key in LEAVE if key in heads]
+    grid = fitted_table(*_grid(table), leave=leave, how=how)
+    return _set(table, grid, min(WIDTH, columns() or WIDTH))
+
+
+def _set(table: Table, grid: str, most: int) -> str:
+    """The grid with its titles and notes, in lines of at most so many columns."""
     if len(table.plans) == 1:
-        parts = [f"**{printable(table.plans[0][1])}**", _grid(table), *_told(table.notes)]
+        parts = [f"**{printable(table.plans[0][1])}**", grid, *_told(table.notes, most)]
     else:
-        parts = [_grid(table), *_told(_about("", table.notes))]
+        parts = [grid, *_told(_about("", table.notes), most)]
         for name, title in table.plans:
-            parts += [f"**{name}: {printable(title)}**", *_told(_about(name, table.notes))]
+            told = _told(_about(name, table.notes), most)
+            parts += [f"**{name}: {printable(title)}**", *told]
     return printable_lines("\n\n".join(parts)) + "\n"
 
 
-def _grid(table: Table) -> str:
+def _grid(table: Table) -> tuple[list[str], list[list[str]], list[int]]:
+    """Heads, rows, and which columns hold numbers."""
     sources = [note.text for note in table.notes if note.kind == "source"]
     numeric = [i for i, column in enumerate(table.columns) if FORMATS[column.kind].numeric]
     rows = [[_marked(row[column.key], sources) for column in table.columns] for row in table.rows]
-    return markdown_table([column.head for column in table.columns], rows, numeric)
+    return [column.head for column in table.columns], rows, numeric
 
 
 def _marked(cell: Cell, sources: Sequence[str]) -> str:
@@ -50,15 +68,15 @@ def _about(plan: str, notes: Iterable[Note]) -> Iterator[Note]:
     return (note for note in notes if note.plan == plan)
 
 
-def _told(notes: Iterable[Note]) -> Iterator[str]:
+def _told(notes: Iterable[Note], most: int) -> Iterator[str]:
     """Paragraphs and lists, one for each stretch of notes of one kind."""
     for (kind, of), members in groupby(notes, lambda n: (n.kind, n.kind == "assumption" and n.of)):
         alike = list(members)
         if kind in HEADINGS:
             numbers = [f"[{i}] " if kind == "source" else "" for i in range(1, len(alike) + 1)]
             items = [mark + note.text for mark, note in zip(numbers, alike, strict=True)]
-            yield bullets(HEADINGS[kind].format(of=of), items)
+            yield bullets(HEADINGS[kind].format(of=of), items, most)
         elif alike[0].command:
             yield from (f"{note.text}:\n\n    {note.command}" for note in alike)
         else:
-            yield wrap(" ".join(note.text for note in alike))
+            yield wrap(" ".join(note.text for note in alike), most=most)

@@ -17,7 +17,8 @@ from reslab.config.strict_yaml import IN_PYTHON
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers.published import counts
-from reslab.text import markdown_table, quoted
+from reslab.terminal import fitted_table
+from reslab.text import quoted
 
 Row = dict[str, Any]
 
@@ -67,12 +68,14 @@ def as_json(pattern: str = "*") -> str:
 
 
 def as_table(pattern: str = "*") -> str:
-    """The rows as Markdown."""
+    """The rows as Markdown, on a terminal no wider than that."""
     head = [
         "name", "params", "multiply-adds", "image", "from", "printed params", "printed M-A",
         "printed by",
     ]  # fmt: skip
-    return markdown_table(head, [_cells(row) for row in rows(pattern)], numeric={1, 2, 3, 5, 6})
+    cells = [_cells(row) for row in rows(pattern)]
+    leave = ["printed by", "printed M-A", "printed params", "from"]
+    return fitted_table(head, cells, numeric={1, 2, 3, 5, 6}, leave=leave)
 
 
 def _cells(row: Row) -> list[str]:
@@ -122,7 +125,7 @@ def as_layers(name: str) -> str:
     rows = [[*texts, f"{params:,}", f"{macs:,}"] for *texts, params, macs in found]
     params, macs = sum(row[3] for row in found), sum(row[4] for row in found)
     head = ["layer", "kind", "output", "params", "multiply-adds"]
-    return markdown_table(
+    return fitted_table(
         head, [*rows, ["sum", "", "", f"{params:,}", f"{macs:,}"]], numeric=range(3, 5)
     )
 

@@ -9,14 +9,16 @@ from reslab import store
 from reslab.report.runs import Run, origins_of, outcomes_of
 from reslab.report.text import NOTHING, percent
 from reslab.store.plan import Plan
-from reslab.text import counted, duration, markdown_table, printable
+from reslab.terminal import fitted_table
+from reslab.text import counted, duration, printable
 
 
 def render(plan: Plan) -> str:
     """One line per run (state, step, last test error in per cent, time) and how many are where."""
     runs = [run for outcome in (*outcomes_of(plan), *origins_of(plan)) for run in outcome.runs]
     head = ["run", "state", "step", "of", "test error", "time"]
-    grid = markdown_table(head, [_line(run) for run in runs], numeric=range(2, 6))
+    lines = [_line(run) for run in runs]
+    grid = fitted_table(head, lines, numeric=range(2, 6), leave=["of", "time"])
     states = Counter(run.state for run in runs)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
     return f"{printable(plan.title)}\n\n{grid}\n\n{counted(len(runs), 'run')}: {counts or 'none'}\n"
@@ -54,10 +56,8 @@ def overview(plans: Sequence[Plan]) -> str:
     changed = [max(map(_changed, _files(plan)), default=0.0) for plan in plans]
     rows = [_row(plan, time) for plan, time in zip(plans, changed, strict=True)]
     newest = plans[changed.index(max(changed))].name
-    return (
-        f"{markdown_table(head, rows, numeric=range(1, 5))}\n\n"
-        f"to read one: make status NAME={newest}, make table NAME={newest}\n"
-    )
+    grid = fitted_table(head, rows, numeric=range(1, 5), leave=["last change"])
+    return f"{grid}\n\nto read one: make status NAME={newest}, make table NAME={newest}\n"
 
 
 def others(plans: Sequence[Plan]) -> str:

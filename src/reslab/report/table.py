@@ -13,7 +13,7 @@ from reslab import disk
 from reslab.config.views import called
 from reslab.report.columns import columns_of, fields_of, filled
 from reslab.report.csv_text import table_csv
-from reslab.report.markdown import markdown
+from reslab.report.markdown import fitted, markdown
 from reslab.report.notes import given, notes
 from reslab.report.questions import Seconds, judge, judged_notes, timed
 from reslab.report.results import results_of, runs_csv
@@ -31,7 +31,7 @@ def show(plan: Plan, seconds: Seconds | None = None) -> None:
     """
     outcomes = outcomes_of(plan)
     table = _tabulated([(plan, outcomes)])
-    print(markdown(timed(table, seconds) if seconds else table))
+    print(fitted(timed(table, seconds) if seconds else table, str(plan.home / "table.md")))
     keep(table, plan.home / "table")
     disk.write_text(plan.home / "runs.csv", runs_csv(results_of(plan, outcomes)))
 

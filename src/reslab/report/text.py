@@ -9,18 +9,18 @@ NOTHING = "–"
 WIDTH = 120
 
 
-def bullets(heading: str, items: Sequence[str]) -> str:
+def bullets(heading: str, items: Sequence[str], most: int = WIDTH) -> str:
     """A heading and its list, wrapped; nothing if there is nothing to list."""
     if not items:
         return ""
-    return "\n".join([heading, "", *(wrap(item, "- ", "  ") for item in items)])
+    return "\n".join([heading, "", *(wrap(item, "- ", "  ", most) for item in items)])
 
 
-def wrap(text: str, first: str = "", rest: str = "") -> str:
-    """Text in lines of at most `WIDTH` columns; words are not broken."""
+def wrap(text: str, first: str = "", rest: str = "", most: int = WIDTH) -> str:
+    """Text in lines of at most so many columns; words are not broken."""
     return textwrap.fill(
         printable_lines(text),
-        WIDTH,
+        most,
         initial_indent=first,
         subsequent_indent=rest,
         break_long_words=False,
