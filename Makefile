@@ -46,6 +46,8 @@
 #|   MICRO_BATCH     examples that a process takes at once, where memory is short
 #|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
 #|   SLOTS_PER_GPU   runs at once on the same GPUs
+#|   DIAGNOSTICS     1: measure nets in training, about 1 % of the time: gradient norms, responses of
+#|             layers, into diagnostics.jsonl; no number of a run moves
 #|   DRY       1: the plan only
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
@@ -78,7 +80,7 @@
 # What the user may say, and what each target reads of it. Only make's command line counts and not
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
-OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DRY
+OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DIAGNOSTICS DRY
 WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS ARGS
 
 reads.experiment := NAME $(OF_RUNS)
@@ -164,7 +166,8 @@ THE_PLAN = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SE
 OPTIONS = $(THE_PLAN) \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
 	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} \
-	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) $(if $(filter-out 0 no false,$(DRY)),--dry)
+	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) \
+	$(if $(filter-out 0 no false,$(DIAGNOSTICS)),--diagnostics) $(if $(filter-out 0 no false,$(DRY)),--dry)
 
 experiment: _name $(READY)
 	@$(RUN) scripts/experiment.py run $(OPTIONS) -- "$$NAME"

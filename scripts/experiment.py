@@ -91,6 +91,12 @@ def add_options(command: Parser) -> None:
         metavar="N",
         help="runs at once on the same GPUs",
     )
+    command.add_argument(
+        "--diagnostics",
+        action="store_true",
+        help="measure nets in training, about a per cent of the time: gradients, layer responses; "
+        "no number of a run moves",
+    )
     command.add_argument("--dry", action="store_true", help="show the plan; write nothing")
 
 

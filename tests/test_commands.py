@@ -235,6 +235,21 @@ def prepared() -> Job:
     return job
 
 
+def test_diagnostics_of_runs_that_ended_without_are_told_to_be_missing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = commands.plan_of(arguments(name="quickstart", seeds=1))
+    store.write_plan(plan)
+    folders = [folder for _, folder, _ in plan.runs()]
+    for folder in folders:
+        disk.write_json(folder / store.RESULT, DONE)
+    (folders[0] / store.DIAGNOSTICS).touch()
+    assert commands.run(arguments(name="quickstart", seeds=1)) == 0
+    assert "DIAGNOSTICS" not in capsys.readouterr().out
+    assert commands.run(arguments(name="quickstart", seeds=1, diagnostics=True)) == 0
+    assert "DIAGNOSTICS=1: 5 runs of 6 ended without" in capsys.readouterr().out
+
+
 def test_the_table_of_a_plan_that_has_not_begun_is_printed_and_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -25,7 +25,7 @@ OF_RUNS = OF_PLANS | {
     "DEVICES": "devices", "MICRO_BATCH": "micro-batch", "SLOTS_PER_GPU": "slots-per-gpu",
 }  # fmt: skip
 """Those of whoever trains."""
-SWITCHES = ["SYNC_BATCHNORM", "DRY"]
+SWITCHES = ["SYNC_BATCHNORM", "DIAGNOSTICS", "DRY"]
 READS = {
     "experiment": ["NAME", *OF_RUNS, *SWITCHES],
     "train": ["MODEL", "DATA", "RECIPE", *OF_RUNS, *SWITCHES],
@@ -122,11 +122,12 @@ def test_what_the_user_says_arrives_as_it_was_said(heard: Heard, recorder: str) 
 
     assert argv(
         "experiment", "NAME=a b", "ONLY=*2 0*", "SET=model=x recipe.lr=*", "BUDGET=.1",
-        "SEEDS=2", "DEVICES=2", "MICRO_BATCH=8", "SYNC_BATCHNORM=1", "SLOTS_PER_GPU=3", "DRY=1",
+        "SEEDS=2", "DEVICES=2", "MICRO_BATCH=8", "SYNC_BATCHNORM=1", "SLOTS_PER_GPU=3",
+        "DIAGNOSTICS=1", "DRY=1",
     ) == [
         "scripts/experiment.py", "run", "--budget=.1", "--seeds=2", "--only=*2 0*",
         "--settings=model=x recipe.lr=*", "--devices=2", "--micro-batch=8", "--slots-per-gpu=3",
-        "--sync-batchnorm", "--dry", "--", "a b",
+        "--sync-batchnorm", "--diagnostics", "--dry", "--", "a b",
     ]  # fmt: skip
     assert argv("experiment", "NAME=x", "DRY=0") == ["scripts/experiment.py", "run", "--", "x"]
     assert argv("models", "MODEL=resnet*")[-1] == "resnet*"
@@ -182,7 +183,7 @@ def hear_everything(heard: Heard, value: str, folder: Path) -> None:
     python = recording(folder / value.replace("/", "-").replace("\n", "-") / "bin" / "python")
     venv = f"VENV={python.parents[1]}"
     options = [f"--{option}={value}" for option in OF_RUNS.values()]
-    switches = ["--sync-batchnorm", "--dry"]
+    switches = ["--" + word.lower().replace("_", "-") for word in SWITCHES]
     given = [f"{word}={value}" for word in [*READS["experiment"], "RESLAB_X", "CUDA_X"]]
     said = heard("experiment", *given, venv)
     assert said["argv"] == ["scripts/experiment.py", "run", *options, *switches, "--", value]

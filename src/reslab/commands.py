@@ -11,7 +11,7 @@ from reslab.errors import UserError
 from reslab.experiments.estimate import seconds_more
 from reslab.experiments.fetch import fetch
 from reslab.experiments.file import question
-from reslab.experiments.jobs import jobs_of
+from reslab.experiments.jobs import Job, jobs_of
 from reslab.experiments.launch import failures, launch
 from reslab.experiments.plan import expand, read_plan_file
 from reslab.experiments.preview import announce, announcement, preview
@@ -25,6 +25,7 @@ from reslab.report.markdown import fitted, markdown
 from reslab.store import names
 from reslab.store.plan import Options, Plan
 from reslab.store.plans import NO_WORDS
+from reslab.text import counted
 
 
 def run(arguments: Namespace) -> int:
@@ -41,6 +42,7 @@ def run(arguments: Namespace) -> int:
     refuse_unfit(jobs, plan.options.only)
     store.write_plan(plan)
     announce(jobs, slots)
+    _say_unmeasured(plan, jobs)
     failed = launch(jobs, slots, plan.options)
     print()
     table.show(plan, partial(seconds_more, plan))
@@ -63,6 +65,17 @@ def plan_of(arguments: Namespace) -> Plan:
             arguments.folder, arguments.model, arguments.weights, arguments.trains, arguments.recipe
         )
     return expand(name, experiment, store.agreed(name, options), "the command line")
+
+
+def _say_unmeasured(plan: Plan, jobs: Sequence[Job]) -> None:
+    """Which runs have ended before anybody asked for their diagnostics."""
+    final = [job.folder for job in jobs if not job.pending]
+    count = sum(not (folder / store.DIAGNOSTICS).exists() for folder in final)
+    if plan.options.diagnostics and count:
+        print(
+            f"DIAGNOSTICS=1: {counted(count, 'run')} of {len(jobs)} ended without; a run measures "
+            "while it trains, so move its folder away, and it is trained anew, to the same numbers"
+        )
 
 
 def options_of(arguments: Namespace) -> Options:

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Mapping, Sequence
 
 from reslab.arguments import number, whole
@@ -72,7 +72,7 @@ def add_words(command: ArgumentParser) -> None:
         action="extend",
         dest="set",
         metavar="TEXT",
-        help="several of --set with blanks between them, as make's SET has them",
+        help=SUPPRESS,  # make's own: several of --set with blanks between them, as SET has them
     )
     command.add_argument(
         "--plan", metavar="WORD", help="a name for what these words make, e.g. pilot"

@@ -89,6 +89,11 @@ def test_whatever_decides_the_result_changes_the_id(difference: dict[str, Any]) 
     assert run(**difference).run_id != run().run_id
 
 
+def test_a_run_that_measures_its_net_is_the_same_run() -> None:
+    measures = run(diagnostics=True)
+    assert measures.diagnostics and measures.run_id == run().run_id
+
+
 def test_a_run_is_a_frozen_value() -> None:
     assert run() == run()
     assert hash(run()) == hash(run())

@@ -288,3 +288,13 @@ def test_the_whole_budget_has_a_name_where_the_file_says_another() -> None:
     for tree in ({**TREE, "base": {**BASE, "budget": 0.5}}, one({"budget": 0.5})):
         assert "BUDGET=1 is another plan than the one without words" in refusal(tree, budget=1.0)
         assert plan(tree, budget=1.0, plan="whole").name == "depth@whole"
+
+
+def test_a_plan_that_measures_has_the_same_runs_and_the_same_name() -> None:
+    """Its runs' files say so; its own alone says it where it does."""
+    plain, measures = plan(), plan(diagnostics=True)
+    assert measures.folders() == plain.folders() and measures.home == plain.home
+    assert {config.diagnostics for _, _, config in measures.runs()} == {True}
+    store.write_plan(measures)
+    assert store.read_plan("depth") == measures
+    assert json.loads((measures.home / store.PLAN).read_text())["options"]["diagnostics"] is True

@@ -46,6 +46,10 @@ class RunConfig(Description):
     trains: Trains = ALL
     """What of the net trains, as words that add up (`config.trains`); the rest stays as it begins.
     A norm of which neither scale nor bias trains is in evaluation mode."""
+    diagnostics: bool = False
+    """Measure the net while it trains, into `diagnostics.jsonl`: gradient norms of about 20 steps,
+    and in the end the responses of its layers to 1,000 test images. No number of the run moves, and
+    so it is no part of its id; it costs about a per cent of the time."""
 
     @model_validator(mode="after")
     def _trains_something(self) -> Self:
@@ -180,8 +184,9 @@ class RunConfig(Description):
 
     @property
     def run_id(self) -> str:
-        """Ten hexadecimal digits that name this value, wherever its images and weights lie."""
-        dump = self.model_dump(mode="json", exclude_defaults=True, exclude=WHERE)
+        """Ten hexadecimal digits that name this value, wherever its images and weights lie and
+        whatever is measured on the way."""
+        dump = self.model_dump(mode="json", exclude_defaults=True, exclude=UNDECIDING)
         canonical = json.dumps(dump, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
@@ -205,12 +210,14 @@ def no_depths(config: RunConfig) -> str | None:
     return None
 
 
-WHERE = {
+UNDECIDING: dict[str, bool | dict[str, bool]] = {
     "data": {"folder": True, "file": True},
     "start": {"file": True, "url": True},
     "model": {"file": True},
+    "diagnostics": True,
 }
-"""Fields that say where something lies whose content is described beside them."""
+"""Fields that decide nothing of the result: where something lies whose content is described beside
+them, and what is only looked at."""
 
 
 def nothing_decays_to_start(config: RunConfig) -> str | None:

@@ -190,6 +190,8 @@ def _config(tree: Tree, options: Options, place: PlaceOf) -> RunConfig:
         raise UserError(f"{place('seed')}: stands in the experiment's seeds, or in SEEDS=")
     if options.budget is not None:
         tree["budget"] = options.budget
+    if options.diagnostics:
+        tree["diagnostics"] = True
     config = resolve(tree, place)
     with located(place("")):
         config = config if options.epochs is None else config.lasting(options.epochs)

@@ -75,6 +75,7 @@ def given(options: Options) -> str:
         "DEVICES": options.devices if options.devices != 1 else None,
         "MICRO_BATCH": options.micro_batch,
         "SYNC_BATCHNORM": 1 if options.sync_batchnorm else None,
+        "DIAGNOSTICS": 1 if options.diagnostics else None,
     }
     return names.as_given(names.given(options) | {k: v for k, v in execution.items() if v})
 

@@ -4,6 +4,7 @@ from reslab.config.origins import CONFIG as CONFIG
 from reslab.config.start import CHECKPOINT as CHECKPOINT
 from reslab.store.code import code_version as code_version
 from reslab.store.folder import BUSY as BUSY
+from reslab.store.folder import DIAGNOSTICS as DIAGNOSTICS
 from reslab.store.folder import ENV as ENV
 from reslab.store.folder import ERROR as ERROR
 from reslab.store.folder import FINAL as FINAL

@@ -6,8 +6,9 @@
 
 A run folder holds `config.yaml` and `tracking.json` from the start; training adds `env.json` (a
 list, one entry per start), `start.json` (what it began with, if not from scratch), `metrics.jsonl`,
-`last.ckpt`, `lock`, `error.json`, `wrong.bin` (which test images are wrong, a bit each) and, last
-of all, `result.json`, which is never rewritten; the launcher adds `log.txt`. Evaluations with other
+`last.ckpt`, `lock`, `error.json`, `diagnostics.jsonl` (where a run measures its net), `wrong.bin`
+(which test images are wrong, a bit each) and, last of all, `result.json`, which is never rewritten;
+the launcher adds `log.txt`. Evaluations with other
 views of the test images add files of their own, `eval-ten_crop.json`. A net of one's own has its
 Python file there.
 """
@@ -64,6 +65,7 @@ LOCK = "lock"
 ERROR = "error.json"
 START = "start.json"
 WRONG = "wrong.bin"
+DIAGNOSTICS = "diagnostics.jsonl"
 RESULT = "result.json"
 
 LONGEST = 200

@@ -44,6 +44,8 @@ class Options(Execution):
     set: tuple[str, ...] = ()
     plan: str | None = None
     """A name of its own for what these words make."""
+    diagnostics: bool = False
+    """Whether runs measure their nets, which changes nothing of them (`RunConfig.diagnostics`)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -55,6 +55,8 @@ def _told(plan: Plan) -> dict[str, Any]:
     for word in ("epochs", "plan"):
         if told["options"][word] is None:
             del told["options"][word]
+    if not plan.options.diagnostics:
+        del told["options"]["diagnostics"]
     return {key: told[key] for key in told if key not in without}
 
 

@@ -129,6 +129,14 @@ class Metrics(Record):
     step: NonNegativeInt
 
 
+class Diagnostics(Record):
+    """One line of `diagnostics.jsonl`: numbers by the names of layers."""
+
+    step: NonNegativeInt
+    gradients: dict[str, Number | None] | None = None
+    responses: dict[str, Number | None] | None = None
+
+
 RESULT: Shape = TypeAdapter(Result)
 STARTS: Shape = TypeAdapter(list[Start])
 BEGUN: Shape = TypeAdapter(Begun)
@@ -136,3 +144,4 @@ CRASH: Shape = TypeAdapter(Crash)
 TRACKING: Shape = TypeAdapter(Tracking)
 EVALUATION: Shape = TypeAdapter(Evaluation)
 METRICS: Shape = TypeAdapter(Metrics)
+DIAGNOSTICS: Shape = TypeAdapter(Diagnostics)

@@ -35,6 +35,7 @@ from reslab.text import counted
 from reslab.training.beginning import begin
 from reslab.training.checkpointing import Checkpoint, Interrupted
 from reslab.training.classifier import Classifier
+from reslab.training.diagnostics import Diagnostics
 from reslab.training.group import (
     batch_norms,
     leave,
@@ -165,6 +166,7 @@ def make_trainer(
             Tracking(folder, config, costs),
             record,
             Progress(record, recipe.batch_size),
+            *([Diagnostics(folder)] if config.diagnostics else []),
             *([Selection(record)] if data.selected_on == "holdout" else []),
             Checkpoint(folder, interval),
         ],

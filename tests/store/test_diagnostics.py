@@ -1,0 +1,38 @@
+"""What a run measures of its net is kept row by row, and read back without what is damaged."""
+
+from pathlib import Path
+
+from reslab import store
+from reslab.store.diagnostics import append_diagnostics, drop_diagnostics_after, read_diagnostics
+
+ROWS = [{"step": step, "gradients": {"conv1": step / 4, "fc": 1.0}} for step in (1, 20, 40)]
+
+
+def kept(folder: Path) -> Path:
+    for row in ROWS:
+        append_diagnostics(folder, row)
+    return folder
+
+
+def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+    assert read_diagnostics(tmp_path) == []
+    assert read_diagnostics(kept(tmp_path)) == ROWS
+
+
+def test_a_gradient_that_is_not_finite_is_null(tmp_path: Path) -> None:
+    append_diagnostics(tmp_path, {"step": 1, "gradients": {"conv1": float("inf")}})
+    assert read_diagnostics(tmp_path) == [{"step": 1, "gradients": {"conv1": None}}]
+
+
+def test_damaged_lines_are_no_rows(tmp_path: Path) -> None:
+    """One of somebody's, one whose numbers are none, and the last, which a kill has torn."""
+    with (kept(tmp_path) / store.DIAGNOSTICS).open("a") as file:
+        file.write('a note\n{"step": 3, "gradients": "none"}\n{"step": 41, "gradi')
+    assert read_diagnostics(tmp_path) == ROWS
+
+
+def test_a_resumed_run_keeps_the_rows_up_to_its_step(tmp_path: Path) -> None:
+    drop_diagnostics_after(tmp_path, 20)  # no file: nothing to drop, and none is made
+    assert not (tmp_path / store.DIAGNOSTICS).exists()
+    drop_diagnostics_after(kept(tmp_path), 20)
+    assert read_diagnostics(tmp_path) == ROWS[:2]
