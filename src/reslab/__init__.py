@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reslab.inference.trained import load as load
-    from reslab.models.nets import build as build
+    from reslab.methods.building import build_net as build
     from reslab.report.results import results as results
     from reslab.store.wrong import read_wrong as wrong
 
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 
 DOORS = {
-    "build": ("reslab.models.nets", "build"),
+    "build": ("reslab.methods.building", "build_net"),
     "load": ("reslab.inference.trained", "load"),
     "results": ("reslab.report.results", "results"),
     "wrong": ("reslab.store.wrong", "read_wrong"),

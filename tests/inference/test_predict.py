@@ -16,7 +16,8 @@ from reslab.config.resolve import resolve
 from reslab.config.use import Use
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
-from reslab.inference.predict import as_input, image_files, predict
+from reslab.inference.loaded import as_input
+from reslab.inference.predict import image_files, predict
 from reslab.inference.trained import trained
 
 pytestmark = DECODING

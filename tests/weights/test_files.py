@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tests.small_runs import MakeRun
 
-from reslab import disk, store
+from reslab import store
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.trained import trained
 from reslab.training.start import start
 from reslab.weights.about import About
-from reslab.weights.files import AtomicCheckpointIO, read_weights, write_safetensors
+from reslab.weights.files import read_weights, write_safetensors
 
 
 @pytest.mark.process
@@ -154,31 +153,3 @@ def test_weights_of_a_run_that_is_unknown_here_are_refused_in_words(digit_weight
     save_file(about.tensors, digit_weights, {"format": "pt", "reslab": text})
     with pytest.raises(UserError, match="the run that the weights are of: model"):
         read_weights(digit_weights)
-
-
-def test_a_full_disk_is_told_as_such_and_not_in_torchs_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """torch says `unexpected pos 576 vs 534`. /dev/full is a disk without room."""
-    file = tmp_path / store.CHECKPOINT
-    file.write_bytes(b"the last one")
-    full = nullcontext((Path("/dev/full"), 0o644))
-    monkeypatch.setattr(disk, "_temporary", lambda _: full)
-    with pytest.raises(UserError, match=r"last\.ckpt cannot be written: the disk is full, or your"):
-        AtomicCheckpointIO().save_checkpoint({"a": torch.zeros(1_000_000)}, file)
-    assert file.read_bytes() == b"the last one"
-
-
-@pytest.mark.parametrize("damage", ["torn", "empty", "text", "other"])
-def test_a_run_with_a_damaged_checkpoint_is_told_what_to_do(tmp_path: Path, damage: str) -> None:
-    file = tmp_path / store.CHECKPOINT
-    torch.save({"state_dict": {"a": torch.zeros(1000)}}, file)
-    whole = file.read_bytes()
-    damaged = {"torn": whole[:2000], "empty": b"", "text": b"no checkpoint", "other": whole}
-    file.write_bytes(damaged[damage])
-    with pytest.raises(UserError) as caught:
-        AtomicCheckpointIO().load_checkpoint(file, weights_only=True)
-    message = str(caught.value)
-    assert message.startswith(f"{file} is damaged: ") and "\n" not in message
-    assert message.endswith("or remove it: the run then begins again, with the same result")
-    assert ("lacks optimizer_states, global_step" in message) == (damage == "other")

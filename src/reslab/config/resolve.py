@@ -81,7 +81,7 @@ def resolve(tree: Tree, where: str | PlaceOf) -> RunConfig:
     recipe = merge(named, _without_name(recipe))
     tree = {k: v for k, v in tree.items() if k not in TAKEN_AWAY or v not in (None, "none")}
     with located(place("start")):
-        start = {"start": _whole_start(tree["start"], data)} if "start" in tree else {}
+        start = {"start": whole_start(tree["start"], data)} if "start" in tree else {}
     return validate({**tree, **start, "model": model, "data": data, "recipe": recipe}, place)
 
 
@@ -289,8 +289,9 @@ def _described(data: Tree) -> Data | None:
         return None
 
 
-def _whole_start(start: Any, data: Tree) -> Any:
-    """An origin's tree with a file's digest, and with how the head begins where that follows."""
+def whole_start(start: Any, data: Tree) -> Any:
+    """An origin's tree with a file's digest, and with how the head begins where that follows from
+    the run's data; `UserError` for what is no origin, and for one that is not there."""
     start = {"name": start} if isinstance(start, str) else start
     if not isinstance(start, dict):
         raise UserError(f"got {spelled(start)}; expected a name, a path, or a mapping")

@@ -16,17 +16,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
 from reslab import disk
-from reslab.config.use import Use
 from reslab.data.batches import dtype_of
-from reslab.data.photographs.crops import test_crop
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.workers import chunks
 from reslab.errors import UserError
 from reslab.folders import is_looked_at
+from reslab.inference.loaded import as_input
 from reslab.inference.trained import trained
 from reslab.models.precision import default_device
 from reslab.text import markdown_table, printable
@@ -154,13 +152,3 @@ def _named(word: str) -> Iterator[Path]:
             )
         elif entry.is_file():
             yield entry
-
-
-def as_input(image: Tensor, use: Use) -> Tensor:
-    """An image, uint8 (3, H, W), as a net takes it before it is normalised: uint8."""
-    if use.photographs:
-        return test_crop(image, use.photographs)
-    size = [use.image_size]
-    small: Tensor = functional.center_crop(functional.resize(image, size), size)
-    grey: Tensor = functional.rgb_to_grayscale(small)
-    return grey if use.model.in_channels == 1 else small

@@ -9,6 +9,7 @@ from torch import nn
 from reslab.config.nets import PythonNet
 from reslab.config.use import Use
 from reslab.errors import UserError, located
+from reslab.inference.loaded import LoadedNet, with_meaning
 from reslab.methods.materialise import plain_tensors, restore
 from reslab.methods.merging import merge
 from reslab.weights.about import About
@@ -18,9 +19,10 @@ from reslab.weights.meaning import meaning
 from reslab.weights.near import what_fits
 
 
-def load(path: str | Path, *, keep_adapters: bool = False) -> nn.Module:
+def load(path: str | Path, *, keep_adapters: bool = False) -> LoadedNet:
     """The net of a run folder, of one of our checkpoints or of what scripts/export.py made of it
-    as safetensors, with its weights, in evaluation mode.
+    as safetensors, with its weights, in evaluation mode; with `class_names`, and `preprocess` from
+    an image to its input.
 
     Of a net of one's own the file beside the weights is run: it is code.
 
@@ -31,7 +33,9 @@ def load(path: str | Path, *, keep_adapters: bool = False) -> nn.Module:
     checkpoint of a run, and for adapters that no plain net can stand for.
     """
     net, about = trained(Path(path))
-    return net if keep_adapters else merged(Path(path), net, about)[0]
+    if not keep_adapters:
+        net, about = merged(Path(path), net, about)
+    return with_meaning(net, about)
 
 
 def merged(path: Path, net: nn.Module, about: About) -> tuple[nn.Module, About]:

@@ -4,20 +4,17 @@ A run that is resumed reads no origin again: its own checkpoint has all that it 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from torch import nn
 
 from reslab import disk, store
-from reslab.config.nets import Described, PythonNet
 from reslab.config.run import RunConfig
 from reslab.data.normalize import Normalization
-from reslab.errors import UserError, located
 from reslab.methods.adapters import adapted_layers
-from reslab.methods.materialise import restore
-from reslab.methods.merging import merge
+from reslab.methods.building import without_adapter
 from reslab.weights.files import Weights, read_weights
 from reslab.weights.normalized import start_normalization
 from reslab.weights.sources import Origin, read_origin
@@ -66,29 +63,6 @@ def begin_with(config: RunConfig, origin: Origin, weights: Weights) -> Beginning
     """How a run begins that starts from these weights."""
     takes = config.recipe.normalization == "start"
     normalization = start_normalization(config, origin, weights) if takes else None
-    plain = _without_adapter(config, origin, weights)
+    plain = without_adapter(config.model, origin, weights)
     fit = partial(load_start, config=config, origin=origin, weights=plain)
     return Beginning(fit, normalization, remark=weights.remark.replace("--key ", "start.key: "))
-
-
-def _without_adapter(config: RunConfig, origin: Origin, weights: Weights) -> Weights:
-    """Those of an adapted run with its adapters in them; `UserError` where no net has such, and
-    where that would run code that is not the run's own."""
-    if weights.about is None or weights.about.use.adapter is None:
-        return weights
-    with located(f"start: {origin.path}"):
-        _refuse_other_code(weights.about.use.model, config.model)
-        net = merge(restore(weights.about.use, weights.tensors))
-    return replace(weights, tensors=net.state_dict())
-
-
-def _refuse_other_code(theirs: Described, ours: Described) -> None:
-    """A file of weights is no reason to run what lies beside it."""
-    if not isinstance(theirs, PythonNet):
-        return
-    if not isinstance(ours, PythonNet) or ours.sha256 != theirs.sha256:
-        raise UserError(
-            f"its adapters are in a net of {theirs.file}, which would be run to merge them, and is "
-            "not the run's net; if you trust that file, merge first: "
-            "python scripts/export.py WEIGHTS --to safetensors FILE, and start from that"
-        )

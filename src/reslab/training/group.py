@@ -14,8 +14,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from reslab.errors import UserError
 from reslab.execution import place
+from reslab.training.atomic import AtomicCheckpointIO
 from reslab.training.ranks import MEETING, timeout
-from reslab.weights.files import AtomicCheckpointIO
 
 
 class Supervised(DDPStrategy):

@@ -1,4 +1,4 @@
-"""Checkpoints: written atomically, read without unpickling anything but tensors and plain values.
+"""Files of weights: read without unpickling anything but tensors and plain values.
 
 A run has one, `last.ckpt`: Lightning's, with the net under `net.` and the run's description, the
 normalisation and the class names beside it, so that weights are never without their meaning. Where
@@ -8,63 +8,23 @@ three, as JSON, in its metadata under `reslab`; a whitening matrix, 38 MB for CI
 """
 
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reslab import disk, store
+from reslab import store
 from reslab.errors import UserError
 from reslab.text import printable, quoted, shortened
 from reslab.weights.about import About
 from reslab.weights.names import translate
 from reslab.weights.pickled import Saved, Stored, read_saved
 from reslab.weights.wrappers import Found, find_state_dict, is_averaged
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes to a temporary file in the same folder, flushes it, and renames it."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """A kill at any moment leaves the old checkpoint or the new one."""
-        with disk.replacing(Path(path)) as temporary, temporary.open("wb") as file:
-            try:
-                torch.save(checkpoint, file)
-            except RuntimeError as error:  # torch's own words hide a full disk
-                if isinstance(error.__context__, OSError):
-                    raise error.__context__ from None
-                raise
-
-    def load_checkpoint(self, path: str | Path, *more: Any, **named: Any) -> dict[str, Any]:
-        """`UserError` says what to do with a file that is torn, or is no checkpoint of a run."""
-        try:
-            checkpoint = super().load_checkpoint(path, *more, **named)
-            found = f"it lacks {lacking}" if (lacking := _lacking(checkpoint)) else ""
-        except (pickle.UnpicklingError, EOFError, RuntimeError, OSError, ValueError) as error:
-            found = str(error).partition("\n")[0] or type(error).__name__
-        if found:
-            raise UserError(
-                f"{path} is damaged: {found}; bring it back, or remove it: the run then begins "
-                "again, with the same result"
-            )
-        return dict(checkpoint)
-
-
-def _lacking(checkpoint: Any) -> str:
-    """What a run goes on from and a file does not have."""
-    parts = ("state_dict", "optimizer_states", "global_step", "loops", "train_tally")
-    held = checkpoint.keys() if isinstance(checkpoint, dict) else ()
-    return ", ".join(part for part in parts if part not in held)
 
 
 @dataclass(frozen=True)

@@ -149,16 +149,16 @@ def _by_pillow(content: memoryview, reader: PillowReader) -> Tensor:
             warnings.simplefilter("ignore")  # of damage that does not matter
             image = reader(io.BytesIO(content))  # the header alone
             _refuse_size(*image.size)
-            pixels = _pixels(ImageOps.exif_transpose(image))
+            found = pixels(ImageOps.exif_transpose(image))
     except (Undecodable, MemoryError):
         raise
     except Exception as error:  # of a damaged file Pillow raises whatever its parts raise
         raise Undecodable(f"damaged or cut off: {error}"[:80]) from None
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    return torch.from_numpy(found).permute(2, 0, 1)
 
 
-def _pixels(image: Image.Image) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    """uint8 (H, W, 3)."""
+def pixels(image: Image.Image) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    """An image of Pillow's as uint8 (H, W, 3). Raises `Undecodable` for 32 bits a pixel."""
     if image.mode in ("I", "F"):
         raise Undecodable("32 bits a pixel; save it with 8 or 16")
     if image.mode.startswith("I;16"):
