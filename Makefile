@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure paper compare sync dashboard train finetune models bench
+.PHONY: help experiment status table figure paper page compare sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -18,7 +18,8 @@
 #|   make table NAME=plain_vs_residual BUDGET=0.02 SEEDS=1     that of another plan
 #|   make figure NAME=quickstart                      error against step
 #|   make paper NAME=quickstart                       table, figures, protocol, references for LaTeX
-#|   make compare NAME=quickstart,mnist               one table over several plans
+#|   make page NAME=quickstart                        one HTML file: table, curves, verdicts, runs
+#|   make compare NAME=quickstart,mnist               one table over several plans; page takes several, too
 #|   make sync NAME=quickstart                        send to W&B what it has not got
 #|   make dashboard NAME=quickstart                   a W&B workspace and report of a plan
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
@@ -52,8 +53,8 @@
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE
-#|   and those; status, table, figure, paper, compare, sync and dashboard NAME and those down to PLAN, with
-#|   which they read what experiment has made with them. NAME=quickstart@seeds=1 is short for these.
+#|   and those; status, table, figure, paper, page, compare, sync and dashboard NAME and those down to PLAN,
+#|   with which they read what experiment has made with them. NAME=quickstart@seeds=1 is short for these.
 #|   A word that a target does not read is refused.
 #|
 #| Development
@@ -90,6 +91,7 @@ reads.status     := NAME $(OF_PLANS)
 reads.table      := NAME $(OF_PLANS)
 reads.figure     := NAME $(OF_PLANS)
 reads.paper      := NAME $(OF_PLANS)
+reads.page       := NAME $(OF_PLANS)
 reads.compare    := NAME $(OF_PLANS)
 reads.dashboard  := NAME $(OF_PLANS)
 reads.sync       := NAME $(OF_PLANS) DRY
@@ -138,7 +140,7 @@ endif
 override PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 # Which Python: that of VENV, or PYTHON itself, or .venv's, which scripts/venv.sh makes.
-NEEDED := torch torchvision lightning torchmetrics wandb timm pydantic yaml numpy scipy matplotlib tqdm safetensors PIL
+NEEDED := torch torchvision lightning torchmetrics wandb timm pydantic yaml numpy scipy matplotlib tqdm jinja2 safetensors PIL
 LACKING = -c 'import sys, importlib.util as u; \
 	print(*(m for m in sys.argv[1:] if not u.find_spec(m)))' $(NEEDED)
 ifneq ($(VENV),)
@@ -178,8 +180,8 @@ status: $(READY)
 table figure paper: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) -- "$$NAME"
 
-compare: _name $(READY)
-	@set -f; IFS=', '; $(RUN) scripts/experiment.py compare $(THE_PLAN) -- $$NAME
+compare page: _name $(READY)
+	@set -f; IFS=', '; $(RUN) scripts/experiment.py $@ $(THE_PLAN) -- $$NAME
 
 sync: $(READY)
 	@$(RUN) scripts/sync.py $(THE_PLAN) $(if $(filter-out 0 no false,$(DRY)),--dry) $${NAME:+-- "$$NAME"}

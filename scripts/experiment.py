@@ -11,6 +11,7 @@
   experiment.py table plain_vs_residual --budget 0.02 --seeds 1 --only '*20*'
   experiment.py table plain_vs_residual@budget=0.02    read those of another
   experiment.py compare NAME NAME …                    one table over several plans
+  experiment.py page NAME …                            one HTML file of one plan or several
 
 Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME. What
 --budget, --epochs, --seeds, --only and --set make is a plan of its own, with its own table; --plan
@@ -63,9 +64,10 @@ def parser() -> Parser:
         reader = commands.add_parser(word, help=f"{word} of a plan")
         reader.add_argument("name", nargs="?" if word == "status" else None, help=PLAN)
         add_words(reader)
-    compare = commands.add_parser("compare", help="one table over several plans")
-    compare.add_argument("names", nargs="+", metavar="NAME", help=PLAN)
-    add_words(compare)
+    for word, told in (("compare", "one table"), ("page", "one HTML file")):
+        several = commands.add_parser(word, help=f"{told} over several plans")
+        several.add_argument("names", nargs="+", metavar="NAME", help=PLAN)
+        add_words(several)
     return top
 
 
@@ -109,6 +111,8 @@ def main() -> int:
         return commands.run(arguments)
     if arguments.command == "compare":
         return commands.compare(arguments.names, commands.options_of(arguments))
+    if arguments.command == "page":
+        return commands.page(arguments.names, commands.options_of(arguments))
     return commands.read(arguments.command, arguments.name, commands.options_of(arguments))
 
 

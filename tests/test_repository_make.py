@@ -34,7 +34,7 @@ READS = {
     "models": ["MODEL"],
     "soak": ["SECONDS", "ARGS"],
     **{target: ["NAME", *OF_PLANS] for target in ("status", "table", "figure", "paper")},
-    **{target: ["NAME", *OF_PLANS] for target in ("compare", "dashboard")},
+    **{target: ["NAME", *OF_PLANS] for target in ("page", "compare", "dashboard")},
     **{target: ["ARGS"] for target in ("bench", "check")},
     **{target: ["ARGS"] for target in ("test", "test-fast", "test-slow", "test-lowest")},
     **{target: [] for target in ("setup", "lint", "format", "clean", "help")},
@@ -135,6 +135,7 @@ def test_what_the_user_says_arrives_as_it_was_said(heard: Heard, recorder: str) 
     assert argv("compare", "NAME=a, b@seeds=1", "SET=x=1 y=2", "PLAN=p")[1:] == [
         "compare", "--settings=x=1 y=2", "--plan=p", "--", "a", "b@seeds=1",
     ]  # fmt: skip
+    assert argv("page", "NAME=a,b c", "SEEDS=2")[1:] == ["page", "--seeds=2", "--", "a", "b", "c"]
     assert argv("status") == ["scripts/experiment.py", "status"]
     assert argv("table", "NAME=x", "BUDGET=.1", "ONLY=*2 0*")[1:] == [
         "table", "--budget=.1", "--only=*2 0*", "--", "x",

@@ -140,11 +140,25 @@ def _say_which(found: Mapping[str, Plan], options: Options) -> None:
 def compare(asked: Sequence[str], options: Options = NO_WORDS) -> int:
     """Print one table over several plans, and keep it beside their experiments."""
     plans = {name: store.read_plan(name, options) for name in asked}
-    both = table.tabulate([*{plan.name: plan for plan in plans.values()}.values()])
+    both = table.tabulate(_each_once(plans))
     home = store.runs_root() / "compare"
     print(f"{fitted(both, f'{home}.md')}\n{table.keep(both, home)}")
     _say_which(plans, options)
     return 0
+
+
+def page(asked: Sequence[str], options: Options = NO_WORDS) -> int:
+    """Write the page of one plan or several."""
+    from reslab.page.write import write  # jinja2
+
+    plans = {name: store.read_plan(name, options) for name in asked}
+    print(write(_each_once(plans)))
+    _say_which(plans, options)
+    return 0
+
+
+def _each_once(plans: Mapping[str, Plan]) -> list[Plan]:
+    return list({plan.name: plan for plan in plans.values()}.values())
 
 
 def dashboard(name: str, options: Options = NO_WORDS) -> int:

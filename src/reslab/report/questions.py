@@ -79,7 +79,8 @@ def _note(
     """A verdict's line; with the seeds that it needs, if the plan has not as many."""
     needs = verdict.needs or 0
     seeds = needs if needs > max(runs[label] for label in labels) else None
-    return Note(kind, f"{who}: {_told(verdict)}", tuple(labels), seeds=seeds)
+    told = f"{who}: {_told(verdict)}"
+    return Note(kind, told, tuple(labels), seeds=seeds, word=verdict.word)
 
 
 def _not_comparable(own: Mapping[str, Verdict]) -> Iterator[Note]:
@@ -88,7 +89,7 @@ def _not_comparable(own: Mapping[str, Verdict]) -> Iterator[Note]:
     for label, verdict in own.items():
         alike.setdefault(str(verdict), []).append(label)
     for told, labels in alike.items():
-        yield Note("verdict", f"{listed(labels)}: {told}", tuple(labels))
+        yield Note("verdict", f"{listed(labels)}: {told}", tuple(labels), word=NO)
 
 
 def _caption(plan: Plan, tested: int) -> str:

@@ -79,6 +79,8 @@ class Note:
     """The plan that it is about; "": the whole table."""
     seeds: int | None = None
     """About how many would answer a question, where these are more than the plan has."""
+    word: str = ""
+    """The verdict's, without what stands beside it."""
 
 
 @dataclass(frozen=True)

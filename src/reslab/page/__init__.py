@@ -1,0 +1,1 @@
+"""Plans as a page for browsers: one file, nothing fetched."""

@@ -1,0 +1,269 @@
+"""What stands on a page of plans, as values: all that its template and its script read.
+
+The table is `report.values.Table`, which every renderer reads; what it has not (curves, seeds,
+settings, links) comes from the run folders.
+"""
+
+import base64
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from reslab import store
+from reslab.config.run import RunConfig
+from reslab.config.strict_yaml import flatten
+from reslab.experiments.file import question
+from reslab.page.curves import QUANTITIES, Curves, points_each
+from reslab.papers.published import Published
+from reslab.papers.schema import read_paper
+from reslab.report.notes import given
+from reslab.report.paper import CAPTIONS
+from reslab.report.protocol import Paragraph, protocol
+from reslab.report.results import Result, results_of
+from reslab.report.runs import Outcome, outcomes_of
+from reslab.report.table import tabulate
+from reslab.report.text import NOTHING, number
+from reslab.report.values import Cell, Note, Table
+from reslab.store.plan import Plan
+from reslab.text import counted, printable
+
+FILES = {
+    store.LOG: "log",
+    store.METRICS: "metrics",
+    store.CONFIG: "settings",
+    store.ENV: "environment",
+    store.RESULT: "result",
+    store.ERROR: "error",
+}
+"""Files of a run that a page links to, and what their links say."""
+
+LARGEST = 1_500_000
+"""Bytes of a figure that is embedded; of a larger one there is a link."""
+
+MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+"""Kinds of figures, the better ones first."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A file or a folder, relative to the page, and what is read there."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A line of the table of runs."""
+
+    result: Result
+    folder: Link
+    files: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An image that lies in a plan's home: as text of a URL, or None where it is too large."""
+
+    caption: str
+    link: Link
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Fields of runs: those in which variants differ, and what all have in common."""
+
+    fields: tuple[str, ...]
+    variants: tuple[tuple[str, tuple[str, ...]], ...]
+    """Labels with their values of these."""
+    common: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One plan on a page."""
+
+    plan: Plan
+    question: str
+    options: str
+    summary: str
+    table: Table
+    protocol: tuple[Paragraph, ...]
+    runs: tuple[RunLine, ...]
+    figures: tuple[Figure, ...]
+
+    def notes(self, *kinds: str) -> list[Note]:
+        """The notes of its table of some kinds, in their order."""
+        return [note for note in self.table.notes if note.kind in kinds]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A page."""
+
+    table: Table
+    parts: tuple[Part, ...]
+    settings: Settings
+    data: dict[str, Any]
+    """For its script."""
+
+    @property
+    def sources(self) -> list[tuple[str, str | None]]:
+        """The published numbers' sources in the order of their marks, each with its address."""
+        notes = [note for note in self.table.notes if note.kind == "source"]
+        return [(note.text, _address(note.of)) for note in notes]
+
+    def mark(self, cell: Cell) -> int | None:
+        """The number of a cell's source."""
+        texts = [text for text, _ in self.sources]
+        return texts.index(cell.source) + 1 if cell.source else None
+
+
+def contents_of(plans: Sequence[Plan], page: Path) -> Contents:
+    """The contents of a page that is to lie at a path."""
+    found = [(plan, outcomes_of(plan)) for plan in plans]
+    table = tabulate(plans)
+    parts = tuple(_part(plan, outcomes, page) for plan, outcomes in found)
+    every = [(plan, outcome) for plan, outcomes in found for outcome in outcomes]
+    return Contents(table, parts, _settings(_named(every)), _data(table, every))
+
+
+def _part(plan: Plan, outcomes: Sequence[Outcome], page: Path) -> Part:
+    table = tabulate([plan])
+    runs = [run for outcome in outcomes for run in outcome.runs]
+    states = {
+        state: sum(run.state == state for run in runs) for run in runs for state in [run.state]
+    }
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    return Part(
+        plan,
+        question(plan.experiment) or "",
+        given(plan.options),
+        f"{counted(len(outcomes), 'variant')}, {counted(len(runs), 'run')}: {counts or 'none'}",
+        table,
+        tuple(protocol(table, outcomes)),
+        tuple(_line(result, page) for result in results_of(plan, outcomes)),
+        tuple(_figures(plan, page)),
+    )
+
+
+# ---- links --------------------------------------------------------------------------------------
+
+
+def href(target: Path, page: Path) -> str:
+    """Where a file lies, seen from the page."""
+    return quote(Path(os.path.relpath(target, page.parent)).as_posix())
+
+
+def _line(result: Result, page: Path) -> RunLine:
+    folder = Path(result.folder)
+    files = [
+        Link(text, href(folder / name, page))
+        for name, text in FILES.items()
+        if (folder / name).is_file()
+    ]
+    return RunLine(result, Link(folder.name, f"{href(folder, page)}/"), tuple(files))
+
+
+def _figures(plan: Plan, page: Path) -> Iterator[Figure]:
+    """Each figure in a plan's home once, as the better of its kinds that is not too large."""
+    stems = sorted({path.stem for path in plan.home.glob("*") if path.suffix in MEDIA})
+    for stem in stems:
+        paths = [path for kind in MEDIA if (path := plan.home / f"{stem}{kind}").is_file()]
+        small = [path for path in paths if path.stat().st_size <= LARGEST]
+        path = (small or paths)[0]
+        caption = CAPTIONS.get(stem) or f"{stem.replace('_', ' ').replace('-', ' ').capitalize()}."
+        yield Figure(caption, Link(path.name, href(path, page)), _embedded(path) if small else None)
+
+
+def _embedded(path: Path) -> str:
+    return f"data:{MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _address(of: str) -> str | None:
+    """Where the paper of a published table can be read."""
+    work = read_paper(of.partition("/")[0]).citation
+    return work.url or (f"https://arxiv.org/abs/{work.arxiv}" if work.arxiv else None)
+
+
+# ---- settings -----------------------------------------------------------------------------------
+
+
+def _named(every: Sequence[tuple[Plan, Outcome]]) -> dict[str, Outcome]:
+    """Variants by their labels, with the plan's name before them where there are several plans."""
+    several = len({plan.name for plan, _ in every}) > 1
+    return {f"{plan.name}: {o.label}" if several else o.label: o for plan, o in every}
+
+
+def _settings(outcomes: Mapping[str, Outcome]) -> Settings:
+    """Every field of the runs that is read, but their seed."""
+    configs = {label: o.config for label, o in outcomes.items() if o.config is not None}
+    told = {label: _fields(config) for label, config in configs.items()}
+    fields = dict.fromkeys(field for of in told.values() for field in of)
+    values = {f: [of.get(f, NOTHING) for of in told.values()] for f in fields}
+    differing = tuple(f for f in fields if len(set(values[f])) > 1)
+    return Settings(
+        differing,
+        tuple((label, tuple(of.get(f, NOTHING) for f in differing)) for label, of in told.items()),
+        tuple((f, values[f][0]) for f in fields if f not in differing),
+    )
+
+
+def _fields(config: RunConfig) -> dict[str, str]:
+    leaves = flatten(config.model_dump(mode="json", exclude={"seed"}))
+    return {
+        field: NOTHING if value is None else number(value)
+        for field, value in leaves.items()
+        if field not in config.unread
+    }
+
+
+# ---- for the script -----------------------------------------------------------------------------
+
+
+def _data(table: Table, every: Sequence[tuple[Plan, Outcome]]) -> dict[str, Any]:
+    """Curves and seeds, a variant for each row of the table."""
+    curves = Curves(points_each(sum(len(outcome.runs) for _, outcome in every)))
+    labels = [printable(label) for label in _named(every)]
+    variants = [
+        _variant(label, outcome, row, curves)
+        for label, (_, outcome), row in zip(labels, every, table.rows, strict=True)
+    ]
+    return {
+        "quantities": [
+            {"key": q.key, "name": q.name, "unit": q.unit, "of_batches": q.of_batches}
+            for q in QUANTITIES
+        ],
+        "steps": [list(steps) for steps in curves.steps],
+        "stretch": curves.stretch,
+        "variants": variants,
+    }
+
+
+def _variant(
+    label: str, outcome: Outcome, row: Mapping[str, Cell], curves: Curves
+) -> dict[str, Any]:
+    errors = row["test_top1_error_mean"]
+    ends = [row[f"test_top1_error_{end}"].value for end in ("low", "high")]
+    runs = zip(outcome.runs, curves.of(outcome), strict=True)
+    return {
+        "label": label,
+        "errors": [list(pair) for pair in errors.errors],
+        "mean": errors.value,
+        "interval": None if None in ends else ends,
+        "published": _published(outcome.published),
+        "runs": [{"seed": run.seed, "state": run.state, "curves": found} for run, found in runs],
+    }
+
+
+def _published(published: Published | None) -> float | None:
+    """The published test error if it is a checked number, of one view."""
+    if published is None or published.verified == "memory" or published.views != "single":
+        return None
+    if published.bound or published.column == "train_error":
+        return None
+    return published.mean if published.mean is not None else published.value
