@@ -16,7 +16,7 @@ def test_a_branch_halves_the_image_and_ends_with_its_stages_channels(branch: str
     shape = {"units": (1, 1), "widths": (8, 16), "strides": (1, 2)}
     net = ResNet.model_validate({**shape, "stem_width": 8 * EXPANSION[branch], "branch": branch})
     x = torch.randn(2, 8 * EXPANSION[branch], 9, 9)
-    layers = BRANCHES[branch](net, 1, x.shape[1], 2)
+    layers = BRANCHES[branch](net, (1, 0), x.shape[1], 2)
     assert len(layers) == net.convolutions(1)
     for layer in layers:
         x = convolutions(layer)(x)

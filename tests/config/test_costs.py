@@ -99,6 +99,9 @@ FIELDS: dict[str, list[dict[str, object]]] = {
         {"order": "full_preactivation", "padding_reads": "order"}, {"gamma_init": "uniform"},
         {"linear_init": "small"}, {"shortcut": "gated", "gate_init": "same"},
         {"scaling": "fixup", "norm": "none", "stem_init": "same"},
+        {"inner_widths": ((5,), (32,), (7,))},
+        {"inner_widths": ((5,), (6,), (7,)), "kernels": (3, 1, 5), "order": "full_preactivation"},
+        {"inner_widths": ((5,), (6,), (7,)), "branch": "bottleneck", "shortcut": "C"},
     ],
 }  # fmt: skip
 """Every word of every table, and every field that adds or moves a layer."""

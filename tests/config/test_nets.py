@@ -70,6 +70,21 @@ def with_fields(name: str, **fields: object) -> ResNet:
         ("resnet20", {"widths": (16, 32, 16), "shortcut": "gated"}, "gated pads with zero chan"),
         ("resnet164", {"base_width": 6}, "base_width: 6 of 64 times width 16 is no whole number"),
         ("xception", {"inner": ((128,),)}, "inner: needs one entry per stage: 5"),
+        ("resnet8", {"inner_widths": ((8,), (8,))}, "[1, 1, 1] numbers, got [1, 1]"),
+        ("resnet20", {"inner_widths": ((8,),) * 3}, "[3, 3, 3] numbers, got [1, 1, 1]"),
+        ("resnet8", {"inner_widths": ((16,), (32,), (64,))}, "are those of the whole net; leave"),
+        ("resnet8", {"inner_widths": ((0,), (8,), (8,))}, "greater than 0"),
+        (
+            "resnet8",
+            {"inner_widths": ((8,), (8,), (8,)), "kernels": (3,)},
+            "inner_widths: a branch of one convolution has nothing inside",
+        ),
+        ("resnet110_1layer", {"inner_widths": ((8,),)}, "is not read with branch: 'single'"),
+        (
+            "resnext29_2x64d",
+            {"inner_widths": ((64,) * 3,) * 3},
+            "inner_widths: are not those of convolutions in groups; groups is 2",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_reason(

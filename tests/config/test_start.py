@@ -79,11 +79,39 @@ def test_what_is_resolved_is_read_back_equal(file: Path, tmp_path: Path) -> None
         ("./nowhere.pth", r"there is no .*nowhere\.pth, and no .*nowhere\.pth; bring it"),
         (["a"], r"start: got \['a'\]; expected a name, a path, or a mapping"),
         ({"heads": "new", "name": "akamaster:resnet20"}, "start.heads: no such field.*head"),
+        (
+            {"name": "akamaster:resnet20", "loads": "l1"},
+            r"start.loads: l1 slices .* has none; say what stays, start.keep: 0.7, or take a pr",
+        ),
+        ({"name": "akamaster:resnet20", "keep": 0.5}, "start.keep: is the part .* loads: l1 leav"),
+        (
+            {"name": "akamaster:resnet20", "loads": "l1", "keep": 1},
+            "model.inner_widths: are those of the whole net",
+        ),
+        ({"name": "akamaster:resnet20", "loads": "l1", "keep": 2}, "start.keep: got 2; expected"),
     ],
 )
 def test_what_is_no_origin_is_refused_in_words(start: Any, told: str) -> None:
     with pytest.raises(UserError, match=told):
         run(start)
+
+
+def test_what_stays_is_short_for_the_inner_widths() -> None:
+    start = {"name": "akamaster:resnet20", "loads": "l1"}
+    short = run({**start, "keep": [0.5, 1, 0.25]})
+    widths = [[4], [16], [8]]
+    assert short == run(start, **{"model.inner_widths": widths})
+    assert short.model.inner_widths == ((4,), (16,), (8,))  # type: ignore[union-attr]
+    with pytest.raises(UserError, match=r"start\.keep: the net says its inner_widths already"):
+        run({**start, "keep": 0.5}, **{"model.inner_widths": widths})
+
+
+def test_what_else_is_wrong_with_a_pruned_net_is_told_by_its_own_field() -> None:
+    start = {"name": "akamaster:resnet20", "loads": "l1", "keep": 0.5}
+    with pytest.raises(UserError, match=r"model\.branch: got 'wide'"):
+        run(start, **{"model.branch": "wide"})
+    with pytest.raises(UserError, match=r"start\.loads: l1 slices"):
+        run({**start, "keep": 0.5}, model="densenet_40_12")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])

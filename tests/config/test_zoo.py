@@ -54,6 +54,12 @@ def test_the_number_in_a_name_is_the_count_of_weighted_layers(name: str) -> None
     assert digits and describe(name).layers == int(digits.group()) + counted_otherwise(name)
 
 
+@pytest.mark.parametrize("name", [name for name in ZOO if "pruned" in name])
+def test_a_pruned_net_differs_from_the_whole_one_in_its_inner_widths_alone(name: str) -> None:
+    whole = describe(name.partition("_")[0])
+    assert describe(name).model_copy(update={"inner_widths": ()}) == whole  # type: ignore[union-attr]
+
+
 def test_xception_has_36_convolutions() -> None:
     """Chollet 2017, Sec. 4: "36 convolutional layers"; and a linear one."""
     assert describe("xception").layers == 36 + 1

@@ -77,6 +77,13 @@ def test_the_same_classes_keep_the_head_and_others_begin_anew() -> None:
     assert heads == {"few": "new", "on": "kept"}
 
 
+def test_a_run_that_is_pruned_from_another_keeps_its_head() -> None:
+    found = plan(tree(all={}, pruned={"start": {"variant": "all", "loads": "l1", "keep": 0.5}}))
+    config = found.variants[1].configs[0]
+    assert config.start is not None and config.start.head == "kept"
+    assert starts(found)["pruned-s1"] == "all-s1"
+
+
 def test_a_fixed_seed_is_one_start_for_all_and_no_row_of_its_own() -> None:
     found = plan({**tree(all={}, on={"start": {"variant": "all", "seed": 7}}), "seeds": [0, 1]})
     assert starts(found) == {"on-s0": "all-s7", "on-s1": "all-s7"}

@@ -106,6 +106,32 @@ def test_a_grey_run_on_other_classes_starts_from_a_run_on_them(make_run: MakeRun
     assert load(child.parent)(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
 
 
+PRUNED = {**SHORT, "start.loads": "l1", "start.keep": [0.5, 0.75, 0.9]}
+
+
+@pytest.mark.process
+def test_a_run_that_begins_sliced_resumes_bit_for_bit_and_is_read_as_any(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent = make_run("parent", SHORT)
+    start(parent)
+    change = {"start.file": str(parent.parent), **PRUNED}
+    whole, cut = make_run("whole", change), make_run("cut", change)
+    assert start(whole) == 0
+    assert "filters of the largest L1 norm: layer1.0.conv1: 4 of 8, " in capsys.readouterr().out
+    with stopped_at(2):
+        assert start(cut) == 1
+    assert start(cut) == 0
+    assert same(weights(cut), weights(whole))
+    assert begun(cut)["pruned"] == begun(whole)["pruned"] != []
+    assert begun(cut)["head"] == "kept"
+    net = load(whole.parent)
+    assert net.get_parameter("layer3.0.conv2.weight").shape == (32, 28, 3, 3)
+    result = store.read_result(whole.parent)
+    assert result is not None
+    assert evaluate_file(whole.parent).score.wrong == result["test"]["wrong"]
+
+
 def test_a_start_that_does_not_fit_is_recorded_as_the_runs_error(
     make_run: MakeRun, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def test_a_run_that_can_begin_has_no_answer_and_leaves_nothing(row: Row, net: Pa
     asked = row("a", {"start": str(net)})
     before = sorted(Path(asked["folder"]).iterdir())
     assert answer(asked) is None
+    assert answer(row("b", {"start": {"file": str(net), "loads": "l1", "keep": 0.5}})) is None
     assert sorted(Path(asked["folder"]).iterdir()) == before
 
 
@@ -51,8 +52,9 @@ def test_a_run_that_can_begin_has_no_answer_and_leaves_nothing(row: Row, net: Pa
         {"model.shortcut": "B"},
         {"data": {"name": "digits", "classes": [0, 1]}, "start.head": "kept"},
         {"recipe.normalization": "start"},
+        {"model.inner_widths": [[40], [16], [32]], "start.loads": "l1"},
     ],
-    ids=["depth", "shortcut", "kept", "normalization"],
+    ids=["depth", "shortcut", "kept", "normalization", "wider"],
 )
 def test_the_answer_is_what_the_run_itself_would_tell(
     make_run: MakeRun, net: Path, change: dict[str, Any]

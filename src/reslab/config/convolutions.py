@@ -34,8 +34,9 @@ class Convolution(NamedTuple):
 Layer = tuple[Convolution, ...]
 """What one letter c of a word stands for: a convolution, or several with nothing between."""
 
-Branch = Callable[["ResNet", int, int, int], list[Layer]]
-"""(net, stage counted from 0, input channels, stride) → its letters c; one of them strides."""
+Branch = Callable[["ResNet", tuple[int, int], int, int], list[Layer]]
+"""(net, stage and place in it, both counted from 0, input channels, stride) → a unit's letters c;
+one of them strides."""
 
 EXPANSION = {"basic": 1, "bottleneck": 4, "separable": 1, "single": 1}
 """Output channels of a branch per channel of its width (He 2015, Fig. 5)."""
@@ -46,39 +47,42 @@ def separable(inputs: int, outputs: int, stride: int = 1) -> Layer:
     return Convolution(inputs, inputs, 3, stride, groups=inputs), Convolution(inputs, outputs, 1)
 
 
-def basic_branch(net: "ResNet", stage: int, inputs: int, stride: int) -> list[Layer]:
+def basic_branch(net: "ResNet", unit: tuple[int, int], inputs: int, stride: int) -> list[Layer]:
     """3×3, 3×3, or other `net.kernels`; the first strides."""
-    width = net.widths[stage]
-    first, *others = net.kernels
+    width = net.widths[unit[0]]
+    channels = (inputs, net.inner_width(*unit), *(width for _ in net.kernels[1:]))
+    steps = zip(itertools.pairwise(channels), net.kernels, strict=True)
     return [
-        (Convolution(inputs, width, first, stride),),
-        *((Convolution(width, width, kernel),) for kernel in others),
+        (Convolution(*step, kernel, 1 if i else stride),) for i, (step, kernel) in enumerate(steps)
     ]
 
 
-def single_branch(net: "ResNet", stage: int, inputs: int, stride: int) -> list[Layer]:
+def single_branch(net: "ResNet", unit: tuple[int, int], inputs: int, stride: int) -> list[Layer]:
     """One 3×3: He 2015, Eqn. 1 with one layer, "for which we have not observed advantages"."""
-    return [(Convolution(inputs, net.widths[stage], 3, stride),)]
+    return [(Convolution(inputs, net.widths[unit[0]], 3, stride),)]
 
 
-def bottleneck_branch(net: "ResNet", stage: int, inputs: int, stride: int) -> list[Layer]:
+def bottleneck_branch(
+    net: "ResNet", unit: tuple[int, int], inputs: int, stride: int
+) -> list[Layer]:
     """1×1 down, 3×3 in groups, 1×1 up to four times the width; `net.stride_on` says which strides.
 
     `first` is He 2015's (Caffe) ResNet-50, 3.86 G multiply-adds; `middle` is fb.resnet.torch's and
     torchvision's, 4.09 G.
     """
     first, middle = {"first": (stride, 1), "middle": (1, stride)}[net.stride_on]
-    width = net.widths[stage]
+    width, reduced = net.widths[unit[0]], net.inner_width(*unit)
     inner = width * net.base_width // 64 * net.groups
     return [
-        (Convolution(inputs, inner, 1, first),),
-        (Convolution(inner, inner, 3, middle, net.groups),),
+        (Convolution(inputs, reduced, 1, first),),
+        (Convolution(reduced, inner, 3, middle, net.groups),),
         (Convolution(inner, EXPANSION["bottleneck"] * width, 1),),
     ]
 
 
-def separable_branch(net: "ResNet", stage: int, inputs: int, stride: int) -> list[Layer]:
+def separable_branch(net: "ResNet", unit: tuple[int, int], inputs: int, stride: int) -> list[Layer]:
     """Separable convolutions, to `net.inner` and then the stage's width; the first strides."""
+    stage, _ = unit
     width = net.widths[stage]
     inner = net.inner[stage] if net.inner else (width,)
     steps = itertools.pairwise((inputs, *inner, width))

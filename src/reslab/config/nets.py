@@ -7,6 +7,7 @@ module. What cannot work is refused here, with its reason. He et al. 2015 (arXiv
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -37,6 +38,7 @@ from reslab.config.words import ORDERS, PROJECTIONS, SHORTCUTS
 # Not strict: `Net`'s validator hands over lists where JSON had arrays.
 Stages = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
 Sizes = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
+SizesByStage = Annotated[tuple[Sizes, ...], Field(strict=False)]
 
 if TYPE_CHECKING:
     Order = str
@@ -103,9 +105,12 @@ class ResNet(Built):
     """A bottleneck's cardinality C (Xie 2017, arXiv 1611.05431)."""
     base_width: PositiveInt = 64
     """A bottleneck's inner width per group where the stage is 64 wide: Xie's d; 128 is WRN-50-2."""
-    inner: Annotated[tuple[Sizes, ...], Field(strict=False)] = ()
+    inner: SizesByStage = ()
     """Per stage, what a separable branch's convolutions before the last put out; by default one,
     of the stage's width."""
+    inner_widths: SizesByStage = ()
+    """Per stage, and in it per unit, what the unit's first convolution puts out: of a net whose
+    filters were pruned (Li 2017, arXiv 1608.08710). By default as many as its branch says."""
     exit: Sizes = ()
     """Widths of separable convolutions after the last stage, each followed by n a."""
     downsample: Literal["stride", "max_pool"] = "stride"
@@ -155,6 +160,7 @@ class ResNet(Built):
         "base_width": {"branch": ("bottleneck",)},
         "kernels": {"branch": ("basic",)},
         "inner": {"branch": ("separable",)},
+        "inner_widths": {"branch": ("basic", "bottleneck")},
         "zeros": {"shortcut": PADDING},
         "projection_reads": (
             {"shortcut": PROJECTING, "order": ACTIVATING_FIRST},
@@ -189,7 +195,17 @@ class ResNet(Built):
 
     def convolutions(self, stage: int) -> int:
         """How many convolutions a branch in a stage has."""
-        return len(BRANCHES[self.branch](self, stage, 1, 1))
+        return len(BRANCHES[self.branch](self, (stage, 0), 1, 1))
+
+    def inner_width(self, stage: int, place: int) -> int:
+        """What a unit's first convolution puts out, stage and place counted from 0."""
+        return self.inner_widths[stage][place] if self.inner_widths else self.whole_width(stage)
+
+    def whole_width(self, stage: int) -> int:
+        """The same of a stage's units from which nothing is pruned."""
+        width = self.widths[stage]
+        is_bottleneck = self.branch == "bottleneck"
+        return width * self.base_width // 64 * self.groups if is_bottleneck else width
 
     @property
     def _starts_at_zero(self) -> bool:
@@ -208,9 +224,26 @@ class ResNet(Built):
             raise ValueError(
                 f"inner: needs one entry per stage: {len(self.units)}, got {len(self.inner)}"
             )
-        for reason in self._impossible():
+        for reason in chain(self._impossible_inner_widths(), self._impossible()):
             raise ValueError(reason)
         return self
+
+    def _impossible_inner_widths(self) -> Iterator[str]:
+        """Why the units cannot have these; those of a net that is whole are left out."""
+        if not self.inner_widths:
+            return
+        if tuple(map(len, self.inner_widths)) != self.units:
+            found = list(map(len, self.inner_widths))
+            yield (
+                "inner_widths: needs a list for each stage with a number for each of its units: "
+                f"{list(self.units)} numbers, got {found}"
+            )
+        elif all(set(w) == {self.whole_width(s)} for s, w in enumerate(self.inner_widths)):
+            yield "inner_widths: are those of the whole net; leave them out"
+        if any(self.convolutions(stage) < 2 for stage in range(len(self.units))):
+            yield "inner_widths: a branch of one convolution has nothing inside"
+        if self.groups > 1:
+            yield f"inner_widths: are not those of convolutions in groups; groups is {self.groups}"
 
     def _impossible(self) -> Iterator[str]:
         """Why these fields do not go together."""

@@ -20,8 +20,9 @@ from pydantic_core import ErrorDetails
 from reslab.config.data import OF_ONE_SIZE, Counts, Data, facts_of, known_classes
 from reslab.config.datasets import DatasetName, read_words
 from reslab.config.description import Description, described
-from reslab.config.nets import FAMILIES
+from reslab.config.nets import FAMILIES, ResNet
 from reslab.config.origins import published, run_of, sha256_of, weights_root
+from reslab.config.pruning import kept_by_stage
 from reslab.config.recipe import UNNAMED, Recipe
 from reslab.config.run import RunConfig
 from reslab.config.start import CHECKPOINT, is_path, same_classes
@@ -80,6 +81,8 @@ def resolve(tree: Tree, where: str | PlaceOf) -> RunConfig:
     model = net | _shape(data) | _without_name(model)
     recipe = merge(named, _without_name(recipe))
     tree = {k: v for k, v in tree.items() if k not in TAKEN_AWAY or v not in (None, "none")}
+    with located(place("start.keep")):
+        tree, model = _pruned(tree, model)
     with located(place("start")):
         start = {"start": whole_start(tree["start"], data)} if "start" in tree else {}
     return validate({**tree, **start, "model": model, "data": data, "recipe": recipe}, place)
@@ -87,6 +90,23 @@ def resolve(tree: Tree, where: str | PlaceOf) -> RunConfig:
 
 TAKEN_AWAY = ("start", "adapter")
 """Fields that none takes away, which the base has said."""
+
+
+def _pruned(tree: Tree, model: Tree) -> tuple[Tree, Tree]:
+    """A run's tree without `start.keep`, and its net with the inner widths that this says."""
+    start = tree.get("start")
+    if not isinstance(start, dict) or "keep" not in start:
+        return tree, model
+    others = {key: value for key, value in start.items() if key != "keep"}
+    if others.get("loads") != "l1":
+        raise UserError("is the part of the filters that loads: l1 leaves; say that, too")
+    if model.get("inner_widths"):
+        raise UserError("the net says its inner_widths already; leave one of them out")
+    try:
+        net = ResNet.model_validate_json(json.dumps({"family": "resnet", **model}))
+    except ValidationError:  # told when all of it is validated
+        return {**tree, "start": others}, model
+    return {**tree, "start": others}, {**model, "inner_widths": kept_by_stage(net, start["keep"])}
 
 
 def _part(tree: Tree, key: str, place: PlaceOf) -> Tree:

@@ -16,7 +16,7 @@ from reslab.config.adapters import Adapter, does_not_adapt, parameters
 from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
-from reslab.config.nets import Described, Net
+from reslab.config.nets import Described, Net, ResNet
 from reslab.config.recipe import MOST_STEPS, Moments, Normalized, Recipe
 from reslab.config.start import Start
 from reslab.config.trains import ALL, Trains, does_not_train, has_stages
@@ -69,6 +69,17 @@ class RunConfig(Description):
         towards = self.recipe.optimizer.decay_towards
         if towards == "start" and (reason := nothing_decays_to_start(self)):
             raise ValueError(f"recipe.optimizer.decay_towards: start is not read {reason}")
+        return self
+
+    @model_validator(mode="after")
+    def _slices_to_inner_widths(self) -> Self:
+        if self.start is None or self.start.loads != "l1":
+            return self
+        if not isinstance(self.model, ResNet) or not self.model.inner_widths:
+            raise ValueError(
+                "start.loads: l1 slices weights to model.inner_widths, and the net has none; say "
+                "what stays, start.keep: 0.7, or take a pruned net, model: resnet56_pruned_a"
+            )
         return self
 
     @model_validator(mode="after")

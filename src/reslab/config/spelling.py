@@ -54,7 +54,7 @@ def unit(net: ResNet, stage: int, place: int) -> SpelledUnit:
     """The unit at a place in a stage, both counted from 0; a stage's first one strides."""
     inputs, stride = net.outputs[stage + (place > 0)], 1 if place else net.strides[stage]
     pooled = net.downsample == "max_pool" and stride > 1
-    layers = BRANCHES[net.branch](net, stage, inputs, 1 if pooled else stride)
+    layers = BRANCHES[net.branch](net, (stage, place), inputs, 1 if pooled else stride)
     spelled = word(net, len(layers), pooled)
     ends_with_norm = "n" in spelled.branch.rpartition("c")[2]
     change = Change(inputs, net.outputs[stage + 1], stride, ends_with_norm)

@@ -47,9 +47,12 @@ class Start(Description):
     """The id of another run, whose folder lies beside the run's own."""
     key: str | None = None
     """Which of several state dicts that a file holds, as a dotted path: state_dict_ema."""
-    loads: Literal["all", "trunk"] = "all"
+    loads: Literal["all", "trunk", "l1"] = "all"
     """all: every tensor must find its place but those of a head that is not kept. trunk: all that
-    the net has but its head, and what else the file has is left out."""
+    the net has but its head, and what else the file has is left out. l1: as all, from a net with
+    wider units: of each unit's first convolution the filters of the largest L1 norm, as many as
+    the net's inner_widths say (Li 2017, arXiv 1608.08710). In YAML `keep` may say these: the part
+    of the filters that stay, one number for all stages or a list of one for each."""
     head: Head = "new"
     """How the last layer begins: zeros (Kolesnikov 2020, arXiv 1912.11370), new (as the net's
     description says), or kept, for the same classes. In YAML, where it is left out, kept if the

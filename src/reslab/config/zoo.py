@@ -4,7 +4,8 @@ CIFAR names are the papers' nets for 32×32 images; basic ones have option A, bo
 stride on the first 1×1. ImageNet names are torchvision's nets (option B, stride on the 3×3), `d`
 names timm's. `resnet8` and `plain8` are described for MNIST; the suffix `_w8` stands for widths
 8/16/32 and digits, `_k2` for twice the widths, `_cifar_w64` for an ImageNet net (widths from 64)
-with a 3×3 stem, which much code calls ResNet-18 on CIFAR. Any name can be used with any data set: a
+with a 3×3 stem, which much code calls ResNet-18 on CIFAR, `_pruned_a` and `_pruned_b` for nets with
+fewer channels inside their units (Li 2017). Any name can be used with any data set: a
 run takes its input channels and its class count from the data.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 from reslab.config.libraries import LIBRARIES, elsewhere, library_names, refusal, tag_of
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
+from reslab.config.pruning import kept_widths
 from reslab.config.python import python_net
 from reslab.config.strict_yaml import IN_PYTHON
 from reslab.errors import UserError, nearest
@@ -175,7 +177,7 @@ XCEPTION = ResNet(
 def _zoo() -> dict[str, Entry]:
     parts = (
         _he_2015, _he_2016, _imagenet_nets_on_cifar, _resnext, _wide, _stochastic_depth, _se,
-        _details, _no_norm, _others,
+        _details, _no_norm, _pruned, _others,
     )  # fmt: skip
     named = (row for part in parts for row in part())
     return {name: Entry(net, size, source) for name, net, size, source in named}
@@ -202,6 +204,22 @@ def _he_2015() -> Named:
         yield f"resnet{depth}", imagenet(depth), 224, "He 2015, Table 1"
     for depth in (18, 34):
         yield f"plain{depth}", imagenet(depth, shortcut="none"), 224, "He 2015, Table 1"
+
+
+PRUNED: dict[str, tuple[int, tuple[float, ...], tuple[int, ...]]] = {
+    "resnet56_pruned_a": (56, (0.9, 0.9, 0.9), (16, 20, 38, 54)),
+    "resnet56_pruned_b": (56, (0.4, 0.7, 0.9), (16, 18, 20, 34, 38, 54)),
+    "resnet110_pruned_a": (110, (0.5, 1, 1), (36,)),
+    "resnet110_pruned_b": (110, (0.5, 0.6, 0.7), (36, 38, 74)),
+}
+"""Depths, the parts of the filters that stay in each stage, and layers that stay whole: Li 2017
+(arXiv 1608.08710), Sec. 4.2; how they are rounded is Liu 2019's code (res56prune.py)."""
+
+
+def _pruned() -> Named:
+    for name, (depth, parts, whole) in PRUNED.items():
+        widths = kept_widths(cifar(depth), parts, whole)
+        yield name, cifar(depth, inner_widths=widths), 32, "Li 2017, Sec. 4.2"
 
 
 def _he_2016() -> Named:

@@ -157,7 +157,7 @@ def as_drawing(name: str) -> str:
 
 def _kernels(net: ResNet) -> list[str]:
     """The convolutions of a branch in the first stage."""
-    layers = BRANCHES[net.branch](net, 0, net.outputs[1], 1)
+    layers = BRANCHES[net.branch](net, (0, 0), net.outputs[1], 1)
     return [
         f"{first.kernel}×{first.kernel}{_grouped(first.groups, separable=bool(others))}"
         for first, *others in layers

@@ -23,6 +23,7 @@ from reslab.weights.head import head_of
 from reslab.weights.names import misfits, refuse_infinite, under_names
 from reslab.weights.near import sizes_of, what_fits
 from reslab.weights.normalized import known_normalization
+from reslab.weights.slicing import sliced
 from reslab.weights.sources import Origin
 
 COUNTERS = "num_batches_tracked"
@@ -46,6 +47,8 @@ class Loaded:
     """Of the net: not loaded, but as the seed has drawn them, or zeros."""
     summed: tuple[str, ...] = ()
     """Over their input channels."""
+    pruned: tuple[str, ...] = ()
+    """Which convolutions have fewer filters than the file's, and how many."""
     normalization: dict[str, Any] | None = None
     """What the start's images were normalised with, as far as it is known."""
 
@@ -61,6 +64,7 @@ class Loaded:
             (begins, self.new),
             ("left out of the file", self.left_out),
             ("summed over its channels", self.summed),
+            ("filters of the largest L1 norm", self.pruned),
         ):
             if names:
                 yield f"  {what}: {listed(names, 6)}"
@@ -96,6 +100,7 @@ def put(
     """Load tensors as `start` says; where from is still to be said."""
     expected = net.state_dict()
     found, summed = _fitted_stem(expected, under_names(expected, tensors))
+    found, pruned = sliced(expected, found) if start.loads == "l1" else (found, ())
     heads = head_of(net)
     keeps = start.head == "kept"
     needed = {name: value for name, value in expected.items() if keeps or name not in heads}
@@ -119,6 +124,7 @@ def put(
         left_out=tuple(sorted(found.keys() - taken.keys())),
         new=tuple(n for n in expected if n not in taken and not n.endswith(COUNTERS)),
         summed=summed,
+        pruned=pruned,
     )
 
 
