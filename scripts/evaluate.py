@@ -6,8 +6,16 @@
   evaluate.py resnet20.th --model resnet20 --data cifar10 --normalization imagenet
   evaluate.py cats.pth --model resnet18 --folder my_photos --normalization mean=0.5,std=0.25
 
+  evaluate.py runs/quickstart/residual-20-s0-… --quantize int8
+  evaluate.py runs/quickstart/residual-20-s0-… --latency
+
 With --views, of photographs, the softmax is averaged over an image's views; for a run the result is
 also written beside its own, where the experiment's table finds it.
+
+--quantize int8 makes integers of the trained net (pip install 'reslab[quantize]') and measures its
+errors, its size and its time beside those of the net itself; --latency measures the net's time in
+all ways that this machine has. Both are of this machine's processor, and of a run they are written
+beside its result, as eval-int8.json and latency.json.
 
 Only tensors and plain values are read from a file; nothing is unpickled.
 """
@@ -34,6 +42,10 @@ def parser() -> Parser:
     top.add_argument("--weights", type=Path, help="the same as RUN")
     top.add_argument(
         "--views", type=views_from, metavar="WORD", help="of photographs: one of those below"
+    )
+    top.add_argument("--quantize", choices=["int8"], help="errors, size and time in integers")
+    top.add_argument(
+        "--latency", action="store_true", help="time of a batch, eager, compiled, fp32, bf16, int8"
     )
     top.add_argument("--confusion", type=Path, metavar="CSV", help="write the confusion matrix")
     top.add_argument("--json", action="store_true", help="print one JSON object per line")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from reslab.machine import available_cores, ending, visible_gpus
+from reslab.machine import available_cores, ending, processor_name, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,7 @@ def test_nobody_outlives_the_pipe_that_the_parent_holds(who: str, does: str) -> 
     finally:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
+
+
+def test_a_processor_has_a_name() -> None:
+    assert processor_name().strip() == processor_name() != ""

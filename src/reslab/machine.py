@@ -1,16 +1,19 @@
 """What this machine has, CPU cores and GPUs, how a process dies with its parent, and what one with
 torch answers to another without it."""
 
+import contextlib
 import ctypes
 import itertools
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
@@ -21,6 +24,15 @@ def available_cores() -> int:
     """Cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """What the processor calls itself, else which kind it is: `AMD EPYC`, `arm`."""
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as told:
+        for line in told:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def visible_gpus() -> list[str]:

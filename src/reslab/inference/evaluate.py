@@ -28,7 +28,7 @@ from reslab.config.use import Use
 from reslab.config.views import center_sides
 from reslab.data.batches import dtype_of
 from reslab.data.modules import ImageData
-from reslab.data.normalize import Normalization
+from reslab.data.normalize import Normalization, Normalizer
 from reslab.data.photographs.opened import Pictures
 from reslab.data.photographs.views import (
     ImageViews,
@@ -134,14 +134,10 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
     the images, views of images that are no photographs, and views of another size for a net that
     takes one size of images.
     """
-    weights = read_weights(path, given.key)
-    use = given.use(path, _known_use(path, weights.about))
-    if use.data is None:
-        raise UserError(f"{path} does not say its data; add --data")
-    normalize = normalizer(path, weights.about, given, use)
-    _refuse_other_images(use.model, use.data)
+    net, use, normalize = opened(path, given)
+    assert use.data is not None
     set_precision(use.precision)
-    module = net_with(path, use, weights).to(default_device())
+    module = net.to(default_device())
     if use.photographs and are_of_other_sizes(views, use.photographs):
         refuse_one_size(module, views)
     if views != "center" and not use.photographs:
@@ -152,6 +148,18 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
         )
     data = ImageData(use.data, use.photographs, normalize, use.precision)
     return evaluation(as_trained(module, use.precision), data, views)
+
+
+def opened(path: Path, given: Given = NOTHING) -> tuple[nn.Module, Use, Normalizer]:
+    """A net with its weights, on the CPU, what it is used with, its data among it, and what
+    normalises its images; `UserError` for what is not known, or does not fit."""
+    weights = read_weights(path, given.key)
+    use = given.use(path, _known_use(path, weights.about))
+    if use.data is None:
+        raise UserError(f"{path} does not say its data; add --data")
+    normalize = normalizer(path, weights.about, given, use)
+    _refuse_other_images(use.model, use.data)
+    return net_with(path, use, weights), use, normalize
 
 
 def _known_use(path: Path, about: About | None) -> Use | None:

@@ -8,6 +8,7 @@ from reslab.store.folder import DIAGNOSTICS as DIAGNOSTICS
 from reslab.store.folder import ENV as ENV
 from reslab.store.folder import ERROR as ERROR
 from reslab.store.folder import FINAL as FINAL
+from reslab.store.folder import LATENCY as LATENCY
 from reslab.store.folder import LOCK as LOCK
 from reslab.store.folder import LOG as LOG
 from reslab.store.folder import METRICS as METRICS

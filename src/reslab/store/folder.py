@@ -11,6 +11,10 @@ list, one entry per start), `start.json` (what it began with, if not from scratc
 the launcher adds `log.txt`. Evaluations with other
 views of the test images add files of their own, `eval-ten_crop.json`. A net of one's own has its
 Python file there.
+`last.ckpt`, `lock`, `error.json`, `wrong.bin` (which test images are wrong, a bit each) and, last
+of all, `result.json`, which is never rewritten; the launcher adds `log.txt`. Evaluations with other
+views of the test images, and of the net in int8, add files of their own, `eval-ten_crop.json`,
+`eval-int8.json`, and times are in `latency.json`. A net of one's own has its Python file there.
 """
 
 import contextlib
@@ -66,6 +70,7 @@ ERROR = "error.json"
 START = "start.json"
 WRONG = "wrong.bin"
 DIAGNOSTICS = "diagnostics.jsonl"
+LATENCY = "latency.json"
 RESULT = "result.json"
 
 LONGEST = 200

@@ -1,0 +1,333 @@
+"""How long a net takes for a batch on this machine's processor, in several ways, side by side.
+
+A time says something beside others that were measured with it: in every round each way answers the
+same batch once, so that what else the machine does meets all of them alike, and two ways are
+compared by their ratio within a round. The first answers (compiling, caches) are not counted.
+"""
+
+import copy
+import logging
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from reslab.machine import available_cores, processor_name
+from reslab.text import counted, markdown_table
+
+BATCHES = (1, 128)
+ROUNDS = 100
+"""At most, and at least `LEAST` where `SECONDS` for each way are over."""
+LEAST = 5
+SECONDS = 3.0
+WARM = 3
+"""Answers that are not counted."""
+BASELINE = "fp32 compiled"
+"""What others are compared with."""
+
+Call = Callable[[], object]
+"""Answers a batch."""
+
+
+def _as_it_is(net: nn.Module, images: Tensor) -> Call:
+    return partial(net, images)
+
+
+def _channels_last(net: nn.Module, images: Tensor) -> Call:
+    laid = copy.deepcopy(net).to(memory_format=torch.channels_last)
+    return partial(laid, images.contiguous(memory_format=torch.channels_last))
+
+
+def _compiled(net: nn.Module, images: Tensor) -> Call:
+    """Of a graph of its own, so that nothing that torch knows of other nets is asked at a call."""
+    graph = torch.export.export(net, (images,)).module()
+    return _ready(graph, images)
+
+
+def _compiled_bf16(net: nn.Module, images: Tensor) -> Call:
+    return _compiled(copy.deepcopy(net).bfloat16(), images.bfloat16())
+
+
+def compiled_int8(graph: nn.Module, images: Tensor) -> Call:
+    """Of a quantised graph; see `quantize`."""
+    return _ready(copy.deepcopy(graph), images)
+
+
+def _ready(graph: nn.Module, images: Tensor) -> Call:
+    """Compiled for batches of this size, its weights laid out for the processor (`freezing`)."""
+    function = torch.compile(graph, dynamic=False)
+    function(images)
+    return partial(function, images)
+
+
+WAYS: dict[str, Callable[[nn.Module, Tensor], Call]] = {
+    "fp32": _as_it_is,
+    "fp32 channels_last": _channels_last,
+    BASELINE: _compiled,
+    "bf16 compiled": _compiled_bf16,
+}
+"""From a float32 net in evaluation mode and images (N, C, H, W) to what answers them; of a net that
+has been quantised there is `INT8`, too."""
+INT8 = "int8 compiled"
+
+
+@dataclass(frozen=True)
+class Times:
+    """What was measured of one way with batches of one size, in milliseconds, round by round."""
+
+    milliseconds: tuple[float, ...]
+
+    def quartiles(self) -> tuple[float, float, float]:
+        """The first quartile, the median and the third."""
+        return _quartiles(self.milliseconds)
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        low, median, high = self.quartiles()
+        return {"median": median, "low": low, "high": high, "rounds": len(self.milliseconds)}
+
+    def as_text(self) -> str:
+        """`2.41 (2.35–2.60)`."""
+        low, median, high = self.quartiles()
+        return f"{rounded(median)} ({rounded(low)}–{rounded(high)})"
+
+    def beside(self, other: "Times") -> "Ratio":
+        """This time in parts of another's of the same rounds."""
+        pairs = zip(self.milliseconds, other.milliseconds, strict=True)
+        return Ratio(*_quartiles([one / two for one, two in pairs]))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Quartiles of the ratios of two times that were taken in the same rounds."""
+
+    low: float
+    median: float
+    high: float
+
+    @property
+    def word(self) -> str:
+        """What may be claimed: three rounds of four agree, or nothing is."""
+        if self.high < 1:
+            return "faster"
+        return "slower" if self.low > 1 else "no difference"
+
+    def as_dict(self) -> dict[str, float | str]:
+        """For JSON."""
+        return {**vars(self), "word": self.word}
+
+    def as_text(self) -> str:
+        """`0.58 of its time (0.55–0.61): faster`."""
+        return f"{self.median:.2f} of its time ({self.low:.2f}–{self.high:.2f}): {self.word}"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Times by the size of the batch and by the way, and what they were measured on."""
+
+    times: Mapping[int, Mapping[str, Times]]
+    left_out: Mapping[str, str]
+    """Ways that this machine has not, and why."""
+
+    def beside(self, way: str, baseline: str = BASELINE) -> dict[int, Ratio]:
+        """A way's times in parts of another's, by the size of the batch."""
+        pairs = {batch: (of.get(way), of.get(baseline)) for batch, of in self.times.items()}
+        return {batch: one.beside(two) for batch, (one, two) in pairs.items() if one and two}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        batches = {
+            str(batch): {way: times.as_dict() for way, times in of.items()}
+            for batch, of in self.times.items()
+        }
+        ratios = {
+            way: {str(batch): ratio.as_dict() for batch, ratio in self.beside(way).items()}
+            for way in self._ways()
+            if way != BASELINE
+        }
+        return {
+            **measured_on(),
+            "unit": "milliseconds per batch",
+            "batches": batches,
+            "left_out": dict(self.left_out),
+            f"to {BASELINE}": {way: of for way, of in ratios.items() if of},
+        }
+
+    def as_text(self) -> str:
+        """A table for people, and what may be said of it."""
+        head = ["ms", *(f"batch {batch}" for batch in self.times)]
+        rows = [[way, *(of[way].as_text() for of in self.times.values())] for way in self._ways()]
+        left = [f"left out: {way}: {why}" for way, why in self.left_out.items()]
+        table = markdown_table(head, rows, numeric=range(1, len(head)))
+        return "\n".join([told(self.times), "", table, "", *self._said(), *left])
+
+    def _said(self) -> list[str]:
+        return [
+            f"{way} beside {BASELINE}, batch {batch}: {ratio.as_text()}"
+            for way in self._ways()
+            if way != BASELINE
+            for batch, ratio in self.beside(way).items()
+        ]
+
+    def _ways(self) -> list[str]:
+        return list(next(iter(self.times.values())))
+
+
+def measured_on() -> dict[str, Any]:
+    """What times are of: recorded beside them."""
+    return {
+        "processor": processor_name(),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "torch": torch.__version__,
+    }
+
+
+def told(times: Mapping[int, Mapping[str, Times]]) -> str:
+    """What a table of times is of; where others use the machine, too, that is said."""
+    rounds = [len(t.milliseconds) for of in times.values() for t in of.values()]
+    several = f"{min(rounds)}–{max(rounds)}" if min(rounds) < max(rounds) else str(rounds[0])
+    threads, cores, load = torch.get_num_threads(), available_cores(), os.getloadavg()[0]
+    line = (
+        f"Milliseconds for a batch on {processor_name()}, {counted(threads, 'thread')}: median "
+        f"(quartiles) of {several} rounds, each way once a round"
+    )
+    if load <= cores + 0.5:
+        return line
+    return (
+        f"{line}\nThe machine is not idle (load {load:.1f} on {counted(cores, 'core')}): times are "
+        "larger than they would be; ratios are of the same rounds"
+    )
+
+
+def _quartiles(numbers: Sequence[float]) -> tuple[float, float, float]:
+    low, median, high = np.quantile(numbers, [0.25, 0.5, 0.75])
+    return float(low), float(median), float(high)
+
+
+def rounded(number: float) -> str:
+    """Three digits: `0.0412`, `2.41`, `133`."""
+    digits = max(0, 2 - math.floor(math.log10(number))) if number > 0 else 0
+    return f"{number:.{digits}f}"
+
+
+# ---- measuring -----------------------------------------------------------------------------------
+
+
+def latency(net: nn.Module, images: Tensor, int8: nn.Module | None, ways: Sequence[str]) -> Latency:
+    """Measure a float32 net, and a quantised graph of it, on images (N, C, H, W), repeated to the
+    sizes of `BATCHES`. Ways that this machine has not are left out, with the reason."""
+    left_out = {way: why for way in ways if (why := obstacle(way, int8))}
+    makers = {
+        way: partial(compiled_int8, int8) if way == INT8 and int8 else partial(WAYS[way], net)
+        for way in ways
+        if way not in left_out
+    }
+    times, failed = measured(makers, images)
+    return Latency(times, left_out | failed)
+
+
+def measured(
+    makers: Mapping[str, Callable[[Tensor], Call]], images: Tensor
+) -> tuple[dict[int, dict[str, Times]], dict[str, str]]:
+    """Times of what makers make for a batch, by its size and their names; and why it was not made,
+    of those that torch refused to make."""
+    with torch.no_grad(), _frozen():
+        ready: dict[str, dict[int, Call]] = {}
+        failed: dict[str, str] = {}
+        for name, make in tqdm(makers.items(), desc="made ready", leave=False, disable=None):
+            try:
+                ready[name] = {batch: make(_repeated(images, batch)) for batch in BATCHES}
+            except RuntimeError as error:  # all that torch's compiler and export raise are
+                failed[name] = str(error).strip().partition("\n")[0] or type(error).__name__
+        calls = {batch: {name: of[batch] for name, of in ready.items()} for batch in BATCHES}
+        rounds = {batch: rounds_of(of) for batch, of in calls.items()}
+    times = {b: {name: Times(tuple(t)) for name, t in of.items()} for b, of in rounds.items()}
+    return times, failed
+
+
+def _repeated(images: Tensor, batch: int) -> Tensor:
+    return images[torch.arange(batch) % len(images)].contiguous()
+
+
+def rounds_of(calls: Mapping[str, Call]) -> dict[str, list[float]]:
+    """Milliseconds of each call in each round; who is first changes with every round."""
+    for call in calls.values():
+        for _ in range(WARM):
+            call()
+    names = list(calls)
+    found: dict[str, list[float]] = {name: [] for name in names}
+    end = time.perf_counter() + SECONDS * len(names)
+    for number in range(ROUNDS):
+        if number >= LEAST and time.perf_counter() > end:
+            break
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            began = time.perf_counter()
+            calls[name]()
+            found[name].append(1000 * (time.perf_counter() - began))
+    return found
+
+
+def obstacle(way: str, int8: nn.Module | None = None) -> str | None:
+    """Why a way cannot be measured here; None where it can."""
+    if way == INT8 and int8 is None:
+        return "needs pip install 'reslab[quantize]'"
+    if way.startswith("bf16") and not has_bf16():
+        return "this processor has no instructions for bfloat16"
+    return why_nothing_compiles() if "compiled" in way else None
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 itself."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def why_nothing_compiles() -> str | None:
+    """The reason where torch.compile finds no C++ compiler, or one that does not work."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    try:
+        get_cpp_compiler()
+    except RuntimeError:
+        return "torch.compile finds no C++ compiler (g++, or what CXX names)"
+    return None
+
+
+NOISY = ("torch.utils._pytree", "torch.utils.cpp_extension")
+"""Loggers that tell of torch's own deprecations, and of a CUDA that is not asked for."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what torch and torchao say to each other."""
+    loggers = [logging.getLogger(name) for name in NOISY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Weights are constants to the compiler: without it int8 weights are unpacked at every call."""
+    from torch._inductor import config
+
+    with quiet(), config.patch(freezing=True):
+        yield
