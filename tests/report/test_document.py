@@ -27,6 +27,25 @@ def test_the_table_replaces_what_stood_between_the_marks(lab: Lab, tmp_path: Pat
     assert (tmp_path / "images" / "made_by_hand.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_mark_may_name_columns_and_keeps_them(lab: Lab, tmp_path: Path) -> None:
+    lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}, seeds=2), 1.0, [8.0, 9.0])
+    document = tmp_path / "README.md"
+    begin = "<!-- made_by_hand:begin variant, test_top1_error_mean -->\n"
+    document.write_text(f"{begin}<!-- made_by_hand:end -->\n")
+    for _ in range(2):
+        insert(document, tmp_path, lab.plan())
+    text = document.read_text()
+    assert text.startswith(begin)
+    [head] = [line for line in text.splitlines() if line.startswith("| variant")]
+    assert [word.strip() for word in head.split("|")[1:-1]] == ["variant", "test error"]
+    assert "mean ± standard deviation" not in text
+    document.write_text(
+        begin.replace("test_top1_error_mean", "sharpness") + "<!-- made_by_hand:end -->\n"
+    )
+    with pytest.raises(UserError, match="no column sharpness; there are variant"):
+        insert(document, tmp_path, lab.plan())
+
+
 def test_an_unfinished_experiment_and_a_document_without_a_place_are_refused(
     lab: Lab, tmp_path: Path
 ) -> None:

@@ -1,8 +1,11 @@
 """Puts an experiment's table and figure into a document, between two marks.
 
-<!-- quickstart:begin -->  …  <!-- quickstart:end -->, and the figure as an image beside it.
+<!-- quickstart:begin -->  …  <!-- quickstart:end -->, and the figure as an image beside it. A mark may
+name columns by their keys in table.csv, `<!-- quickstart:begin variant, test_top1_error_mean -->`: then these
+stand there, with the verdicts and questions below and no other notes.
 """
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from reslab.errors import UserError
 from reslab.report.figure import draw
 from reslab.report.markdown import markdown
 from reslab.report.table import tabulate
+from reslab.report.values import Table
 from reslab.store.plan import Plan
 
 
@@ -24,11 +28,14 @@ def insert(document: Path, images: Path, plan: Plan) -> None:
     missing = [run.name for run in plan.folders() if store.state(run) not in store.FINAL]
     if missing:
         raise UserError(f"{name} is not finished: {', '.join(missing)}")
-    marks = rf"(<!-- {re.escape(name)}:begin -->\n).*?(<!-- {re.escape(name)}:end -->)"
-    text = document.read_text(encoding="utf-8")
-    table = markdown(tabulate([plan]))
+    mark = re.escape(name)
+    marks = rf"(<!-- {mark}:begin ?(.*?) *-->\n).*?(<!-- {mark}:end -->)"
+    text, table = document.read_text(encoding="utf-8"), tabulate([plan])
     renewed, places = re.subn(
-        marks, lambda found: f"{found[1]}\n{table}\n{found[2]}", text, flags=re.DOTALL
+        marks,
+        lambda found: f"{found[1]}\n{markdown(_part(table, found[2]))}\n{found[3]}",
+        text,
+        flags=re.DOTALL,
     )
     if places != 1:
         raise UserError(f"{document} needs one place <!-- {name}:begin --> … <!-- {name}:end -->")
@@ -37,3 +44,15 @@ def insert(document: Path, images: Path, plan: Plan) -> None:
     with disk.replacing(images / f"{name}.png") as temporary:
         temporary.write_bytes(png.read_bytes())
     disk.write_text(document, renewed)
+
+
+def _part(table: Table, keys: str) -> Table:
+    """Of a table the columns with these keys, divided by commas; "" is all of it."""
+    if not keys:
+        return table
+    columns = {column.key: column for column in table.columns}
+    chosen = [key.strip() for key in keys.split(",")]
+    if unknown := [key for key in chosen if key not in columns]:
+        raise UserError(f"no column {', '.join(unknown)}; there are {', '.join(columns)}")
+    notes = tuple(note for note in table.notes if note.kind in ("verdict", "question"))
+    return dataclasses.replace(table, columns=tuple(columns[key] for key in chosen), notes=notes)
