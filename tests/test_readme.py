@@ -1,4 +1,4 @@
-"""What the README shows works as it is written there."""
+"""What the README and the pages behind it show works as it is written there."""
 
 import os
 import re
@@ -9,44 +9,72 @@ from pathlib import Path
 
 import pytest
 from tests.configs.shipped import EXPERIMENTS
+from tests.conftest import REPOSITORY
 
 from reslab.config.strict_yaml import load_yaml
+from reslab.data.sources import open_source
 from reslab.experiments.file import parse_experiment
 from reslab.experiments.plan import expand
 from reslab.store.plan import Options
 
 
-@pytest.fixture(scope="module")
-def blocks(repository: Path) -> list[tuple[str, str]]:
-    """The README's code blocks: language and text."""
-    text = (repository / "README.md").read_text(encoding="utf-8")
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+def blocks(page: str, language: str) -> list[str]:
+    """A page's code blocks in a language."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def of(language: str, blocks: list[tuple[str, str]]) -> list[str]:
-    return [text for kind, text in blocks if kind == language]
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 110
+    for page in REPOSITORY.glob("README*.md"):
+        links = re.findall(r"\]\((?!https:)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not (REPOSITORY / link).exists()] == [], page.name
 
 
-def test_the_experiment_of_ones_own_is_planned(
-    blocks: list[tuple[str, str]], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/your_own_idea.md"])
+def test_the_experiment_of_ones_own_is_planned(page: str, tmp_path: Path) -> None:
     file = tmp_path / "my_widths.yaml"
-    file.write_text(of("yaml", blocks)[0])
-    experiment = parse_experiment(load_yaml(file), "README.md")
-    plan = expand("my_widths", experiment, Options(), "README.md")
+    file.write_text(blocks(page, "yaml")[0])
+    experiment = parse_experiment(load_yaml(file), page)
+    plan = expand("my_widths", experiment, Options(), page)
     assert [variant.label for variant in plan.variants] == ["as it is", "deeper", "wider"]
     assert len(list(plan.runs())) == 9
 
 
 @pytest.mark.process
-def test_a_new_shortcut_is_a_function_a_row_and_a_line(
-    blocks: list[tuple[str, str]], repository: Path, tmp_path: Path
+def test_the_net_of_ones_own_learns_the_arrays_of_ones_own(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Follows the README in a copy of the sources: the net computes what its equation says."""
+    """The README's two snippets, and `make train`'s words; digits in the place of one's images."""
+    net, arrays = blocks("README.md", "python")
+    (tmp_path / "my_nets.py").write_text(net)
+    monkeypatch.chdir(tmp_path)
+    digits = open_source("digits").train
+    of_oneself = {"images": digits.images[:300, 0].numpy(), "labels": digits.targets[:300].numpy()}
+    exec(arrays, of_oneself)
+    (tmp_path / "configs").symlink_to(repository / "configs")
+    words = ["--model=python:my_nets.py:Net", "--data=my.npz", "--recipe=he2015_cifar"]
+    words += ["--epochs=1", "--set", "recipe.batch_size=20", "--seeds=1"]
+    script = repository / "scripts" / "experiment.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "train", *words],
+        env={**os.environ, "PYTHONPATH": str(repository / "src"), "WANDB_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert " 1/1 " in done.stdout
+
+
+@pytest.mark.process
+def test_a_new_shortcut_is_a_function_a_row_and_a_line(repository: Path, tmp_path: Path) -> None:
+    """Follows the page in a copy of the sources: the net computes what its equation says."""
     copy = tmp_path / "src"
     shutil.copytree(repository / "src", copy)
     shutil.copytree(repository / "configs", tmp_path / "configs")
-    function, row = of("python", blocks)[:2]
+    function, row = blocks("docs/your_own_idea.md", "python")
     shortcuts = copy / "reslab" / "models" / "shortcuts.py"
     makers = "MAKERS: dict[str, Callable[[ResNet, Change], nn.Module]] = {\n"
     text = shortcuts.read_text(encoding="utf-8")
@@ -57,7 +85,7 @@ def test_a_new_shortcut_is_a_function_a_row_and_a_line(
     text, table = words.read_text(encoding="utf-8"), "SHORTCUTS: dict[str, Shortcut] = {\n"
     assert table in text
     words.write_text(text.replace(table, table + row), encoding="utf-8")
-    line = of("yaml", blocks)[1].strip()
+    line = blocks("docs/your_own_idea.md", "yaml")[1].strip()
     program = f"""
 import torch, yaml
 from reslab.config.resolve import resolve
@@ -65,7 +93,7 @@ from reslab.config.strict_yaml import merge
 from reslab.models.nets import build
 (override,) = yaml.safe_load({line!r}).values()
 base = {{"model": "resnet8_w8", "data": "digits", "recipe": "digits"}}
-net = build(resolve(merge(base, override), "README.md").model).eval()
+net = build(resolve(merge(base, override), "a page").model).eval()
 x = torch.rand(2, 8, 8, 8)
 join = net.layer1[0].downsample
 assert torch.equal(join(x, 3 * x), 2 * x)
@@ -82,8 +110,8 @@ assert net(torch.rand(2, 1, 8, 8)).shape == (2, 10)
     assert done.returncode == 0, done.stderr
 
 
-def test_build_and_load_are_what_the_readme_imports(blocks: list[tuple[str, str]]) -> None:
-    example = of("python", blocks)[2]
+def test_build_and_load_are_what_the_page_imports() -> None:
+    [example] = blocks("docs/trained_nets.md", "python")[:1]
     assert "from reslab import build, load" in example
     import reslab
 

@@ -1,8 +1,8 @@
 """Puts an experiment's table and figure into a document, between two marks.
 
-<!-- quickstart:begin -->  …  <!-- quickstart:end -->, and the figure as an image beside it. A mark may
-name columns by their keys in table.csv, `<!-- quickstart:begin variant, test_top1_error_mean -->`: then these
-stand there, with the verdicts and questions below and no other notes.
+<!-- quickstart:begin -->  …  <!-- quickstart:end -->, and the figure as an image beside it. A mark
+may name columns by their keys in table.csv, `… :begin variant, test_top1_error_mean -->`: then
+these stand there, with the verdicts and questions below and no other notes.
 """
 
 import dataclasses
