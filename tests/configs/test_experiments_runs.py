@@ -184,9 +184,9 @@ def test_an_experiment_runs_through_the_front_door_and_a_second_call_trains_noth
 
 
 def narrow(net: Described) -> Described:
-    """The net at an eighth of its width, or as near to it as its groups allow."""
+    """The net at an eighth of its width, or as near to it as its width and groups allow."""
     assert isinstance(net, ResNet | DenseNet)
-    for factor in (8, 4, 2):
+    for factor in (8, 4, 2, 1):
         fields = {
             name: tuple(w // factor for w in value) if isinstance(value, tuple) else value // factor
             for name, value in net.model_dump(include={"widths", "stem_width", "growth"}).items()

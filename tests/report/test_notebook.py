@@ -30,10 +30,10 @@ print(1)
 def test_commands_and_python_are_cells_and_all_else_is_text() -> None:
     made = nbformat.reads(notebook(PAGE), as_version=4)
     nbformat.validate(made)
-    make = "!make --no-print-directory -C .. "
     assert [(cell.cell_type, cell.source) for cell in made.cells] == [
+        ("code", "%cd -q .."),
         ("markdown", "# Title\n\nText."),
-        ("code", f"{make}experiment NAME=quickstart\n{make}table NAME=quickstart"),
+        ("code", "!make experiment NAME=quickstart\n!make table NAME=quickstart"),
         ("markdown", ""),
         ("code", "print(1)"),
         ("markdown", "    not run"),

@@ -1,4 +1,8 @@
-"""A page as a notebook: its text and, as cells that run, its commands and its Python."""
+"""A page as a notebook: its text and, as cells that run, its commands and its Python.
+
+A page is read at the root of the repository, and a notebook begins in its own folder, docs: its
+first cell goes up.
+"""
 
 import json
 import re
@@ -9,7 +13,7 @@ CELL = re.compile(r"^```(sh|python)\n(.*?)^```\n", flags=re.DOTALL | re.MULTILIN
 
 
 def notebook(page: str) -> str:
-    """The JSON of a notebook (nbformat 4.5) without outputs; commands run from a folder below."""
+    """The JSON of a notebook (nbformat 4.5) without outputs."""
     written = [_cell(number, kind, text) for number, (kind, text) in enumerate(_parts(page))]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
@@ -19,12 +23,13 @@ def notebook(page: str) -> str:
 
 def _parts(page: str) -> Iterator[tuple[str, str]]:
     """Kind ("markdown" or "code") and text of each cell."""
+    yield "code", "%cd -q .."
     end = 0
     for found in CELL.finditer(page):
         yield "markdown", page[end : found.start()].strip("\n")
         language, text = found[1], found[2].rstrip()
         if language == "sh":
-            text = re.sub(r"^make ", "!make --no-print-directory -C .. ", text, flags=re.MULTILINE)
+            text = re.sub(r"^make ", "!make ", text, flags=re.MULTILINE)
         yield "code", text
         end = found.end()
     yield "markdown", page[end:].strip("\n")
