@@ -27,7 +27,7 @@ def blocks(page: str, language: str) -> list[str]:
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     written = re.sub(r"<!-- \w+:begin.*?:end -->", "", text, flags=re.DOTALL)
-    assert len(written.splitlines()) <= 95
+    assert len(written.splitlines()) <= 100
     for page in REPOSITORY.glob("README*.md"):
         links = re.findall(r"\]\((?!https:)([^)#]+)", page.read_text(encoding="utf-8"))
         assert [link for link in links if not (REPOSITORY / link).exists()] == [], page.name
