@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure paper page compare sync dashboard train finetune models bench
+.PHONY: help experiment status table figure paper page serve compare sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -19,6 +19,7 @@
 #|   make figure NAME=quickstart                      error against step
 #|   make paper NAME=quickstart                       table, figures, protocol, references for LaTeX
 #|   make page NAME=quickstart                        one HTML file: table, curves, verdicts, runs
+#|   make serve NAME=quickstart                       the same on 127.0.0.1 while runs go on; PORT=8000
 #|   make compare NAME=quickstart,mnist               one table over several plans; page takes several, too
 #|   make sync NAME=quickstart                        send to W&B what it has not got
 #|   make dashboard NAME=quickstart                   a W&B workspace and report of a plan
@@ -53,7 +54,7 @@
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE
-#|   and those; status, table, figure, paper, page, compare, sync and dashboard NAME and those down to PLAN,
+#|   and those; status, table, figure, paper, page, serve, compare, sync and dashboard NAME and those down to PLAN,
 #|   with which they read what experiment has made with them. NAME=quickstart@seeds=1 is short for these.
 #|   A word that a target does not read is refused.
 #|
@@ -82,7 +83,7 @@
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
 OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DIAGNOSTICS DRY
-WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS ARGS
+WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS PORT ARGS
 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
@@ -92,6 +93,7 @@ reads.table      := NAME $(OF_PLANS)
 reads.figure     := NAME $(OF_PLANS)
 reads.paper      := NAME $(OF_PLANS)
 reads.page       := NAME $(OF_PLANS)
+reads.serve      := NAME $(OF_PLANS) PORT
 reads.compare    := NAME $(OF_PLANS)
 reads.dashboard  := NAME $(OF_PLANS)
 reads.sync       := NAME $(OF_PLANS) DRY
@@ -182,6 +184,9 @@ table figure paper: _name $(READY)
 
 compare page: _name $(READY)
 	@set -f; IFS=', '; $(RUN) scripts/experiment.py $@ $(THE_PLAN) -- $$NAME
+
+serve: _name $(READY)
+	@set -f; IFS=', '; $(RUN) scripts/experiment.py serve $(THE_PLAN) $${PORT:+"--port=$$PORT"} -- $$NAME
 
 sync: $(READY)
 	@$(RUN) scripts/sync.py $(THE_PLAN) $(if $(filter-out 0 no false,$(DRY)),--dry) $${NAME:+-- "$$NAME"}

@@ -12,6 +12,7 @@
   experiment.py table plain_vs_residual@budget=0.02    read those of another
   experiment.py compare NAME NAME …                    one table over several plans
   experiment.py page NAME …                            one HTML file of one plan or several
+  experiment.py serve NAME …                           the same on 127.0.0.1 while runs go on
 
 Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME. What
 --budget, --epochs, --seeds, --only and --set make is a plan of its own, with its own table; --plan
@@ -64,10 +65,14 @@ def parser() -> Parser:
         reader = commands.add_parser(word, help=f"{word} of a plan")
         reader.add_argument("name", nargs="?" if word == "status" else None, help=PLAN)
         add_words(reader)
-    for word, told in (("compare", "one table"), ("page", "one HTML file")):
-        several = commands.add_parser(word, help=f"{told} over several plans")
-        several.add_argument("names", nargs="+", metavar="NAME", help=PLAN)
-        add_words(several)
+    several = {"compare": "one table", "page": "one HTML file", "serve": "a live page"}
+    for word, told in several.items():
+        reader = commands.add_parser(word, help=f"{told} over several plans")
+        reader.add_argument("names", nargs="+", metavar="NAME", help=PLAN)
+        add_words(reader)
+    reader.add_argument(
+        "--port", type=whole("PORT", 0, 65535), default=8000, help="8000; 0: any that is free"
+    )
     return top
 
 
@@ -111,6 +116,8 @@ def main() -> int:
         return commands.run(arguments)
     if arguments.command == "compare":
         return commands.compare(arguments.names, commands.options_of(arguments))
+    if arguments.command == "serve":
+        return commands.serve(arguments.names, arguments.port, commands.options_of(arguments))
     if arguments.command == "page":
         return commands.page(arguments.names, commands.options_of(arguments))
     return commands.read(arguments.command, arguments.name, commands.options_of(arguments))

@@ -31,6 +31,7 @@ READS = {
     "train": ["MODEL", "DATA", "RECIPE", *OF_RUNS, *SWITCHES],
     "finetune": ["FOLDER", "MODEL", "WEIGHTS", "TRAINS", "RECIPE", *OF_RUNS, *SWITCHES],
     "sync": ["NAME", *OF_PLANS, "DRY"],
+    "serve": ["NAME", *OF_PLANS, "PORT"],
     "models": ["MODEL"],
     "soak": ["SECONDS", "ARGS"],
     **{target: ["NAME", *OF_PLANS] for target in ("status", "table", "figure", "paper")},
@@ -136,6 +137,7 @@ def test_what_the_user_says_arrives_as_it_was_said(heard: Heard, recorder: str) 
         "compare", "--settings=x=1 y=2", "--plan=p", "--", "a", "b@seeds=1",
     ]  # fmt: skip
     assert argv("page", "NAME=a,b c", "SEEDS=2")[1:] == ["page", "--seeds=2", "--", "a", "b", "c"]
+    assert argv("serve", "NAME=a", "PORT=80")[1:] == ["serve", "--port=80", "--", "a"]
     assert argv("status") == ["scripts/experiment.py", "status"]
     assert argv("table", "NAME=x", "BUDGET=.1", "ONLY=*2 0*")[1:] == [
         "table", "--budget=.1", "--only=*2 0*", "--", "x",

@@ -157,6 +157,16 @@ def page(asked: Sequence[str], options: Options = NO_WORDS) -> int:
     return 0
 
 
+def serve(asked: Sequence[str], port: int, options: Options = NO_WORDS) -> int:
+    """Show the page of one plan or several on 127.0.0.1 while runs go on, until Ctrl-C."""
+    from reslab.page.serve import serve as serve_page  # jinja2
+
+    plans = {name: store.read_plan(name, options) for name in asked}
+    _say_which(plans, options)
+    serve_page(_each_once(plans), port)
+    return 0
+
+
 def _each_once(plans: Mapping[str, Plan]) -> list[Plan]:
     return list({plan.name: plan for plan in plans.values()}.values())
 

@@ -100,6 +100,9 @@
   }
 
   function offerColumns() {
+    const keys = [...results().tHead.rows[0].cells].map((head) => head.dataset.key).join();
+    if (byId("columns").dataset.keys === keys) return;
+    byId("columns").dataset.keys = keys;
     const boxes = [...results().tHead.rows[0].cells].filter((head) => head.dataset.key !== "variant")
       .map((head) => {
         const box = html("input", { type: "checkbox", value: head.dataset.key });
@@ -561,9 +564,61 @@
     });
   }
 
+  // ---- a live page --------------------------------------------------------------------------
+
+  // Of all that is renewed: where the focus is in it, so that it can be given back.
+  function focused() {
+    const box = document.activeElement.closest("[data-live], #legend");
+    const place = (all) => [...all.querySelectorAll("a, button, input")];
+    const at = box ? place(box).indexOf(document.activeElement) : -1;
+    return () => { if (at >= 0) place(byId(box.id))[at]?.focus({ preventScroll: true }); };
+  }
+
+  async function renew() {
+    const text = await (await fetch(location.pathname, { cache: "no-store" })).text();
+    const found = new DOMParser().parseFromString(text, "text/html");
+    const giveBack = focused();
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const now = found.getElementById(old.id);
+      if (now) old.replaceWith(document.adoptNode(now));
+    }
+    data = JSON.parse(found.getElementById("data").textContent);
+    offerQuantities();
+    refresh();
+    giveBack();
+  }
+
+  function tell(now) {
+    if (byId("progress-summary").textContent !== now.summary) {
+      byId("progress-summary").textContent = now.summary;
+    }
+    byId("progress-all").value = now.done;
+    const lines = now.runs.map((run) => html("li", {}, `${run.name}: ${run.told}`));
+    byId("progress-runs").replaceChildren(...lines);
+  }
+
+  // Every two seconds how far the runs are; the page itself less often, the longer it takes.
+  async function look(due) {
+    let wait = 2000;
+    try {
+      const now = await (await fetch("/progress.json", { cache: "no-store" })).json();
+      tell(now);
+      if (now.changed !== data.live && performance.now() >= due) {
+        const began = performance.now();
+        await renew();
+        due = performance.now() + Math.max(5000, 10 * (performance.now() - began));
+      }
+    } catch {
+      byId("progress-summary").textContent = "The server does not answer; what stands here stays.";
+      wait = 5000;
+    }
+    setTimeout(look, wait, due);
+  }
+
   document.documentElement.classList.add("scripted");
   chosen.seedsLog = byId("seeds-log").checked = spread();
   offerQuantities();
   listen();
   refresh();
+  if (data.live) look(0);
 })();

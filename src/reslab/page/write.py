@@ -39,9 +39,11 @@ def page_path(plans: Sequence[Plan]) -> Path:
     return plans[0].home / PAGE if len(plans) == 1 else store.runs_root() / SEVERAL
 
 
-def render(plans: Sequence[Plan], path: Path, live: bool = False) -> str:
-    """The HTML of a page whose links are seen from `path`; one that is live asks its server how
-    runs go on."""
+def render(plans: Sequence[Plan], path: Path, live: str = "") -> str:
+    """The HTML of a page whose links are seen from `path`.
+
+    One that is live asks its server how runs go on; `live` is `page.progress.changed` of it.
+    """
     from jinja2.utils import htmlsafe_json_dumps
     from markupsafe import Markup
 
@@ -53,7 +55,7 @@ def render(plans: Sequence[Plan], path: Path, live: bool = False) -> str:
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         style=Markup(style),
-        live=live,
+        live=bool(live),
     )
     return text
 
