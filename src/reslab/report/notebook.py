@@ -36,6 +36,8 @@ def _parts(page: str) -> Iterator[tuple[str, str]]:
 
 
 def _cell(number: int, kind: str, text: str) -> dict[str, Any]:
-    code = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    code: dict[str, Any] = {}
+    if kind == "code":
+        code = {"execution_count": None, "outputs": []}
     source = text.splitlines(keepends=True)
     return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, **code, "source": source}
