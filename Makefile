@@ -16,7 +16,8 @@
 #|   make status NAME=quickstart                      which runs are done, running, pending
 #|   make table NAME=quickstart                       the table again, also of a half-finished one
 #|   make table NAME=plain_vs_residual BUDGET=0.02 SEEDS=1     that of another plan
-#|   make figure NAME=quickstart                      error against step
+#|   make figure NAME=quickstart                      curves, error against depth, differences, …
+#|   make figure NAME=quickstart FIGURE=curves        one of them
 #|   make paper NAME=quickstart                       table, figures, protocol, references for LaTeX
 #|   make page NAME=quickstart                        one HTML file: table, curves, verdicts, runs
 #|   make serve NAME=quickstart                       the same on 127.0.0.1 while runs go on; PORT=8000
@@ -51,6 +52,7 @@
 #|   DIAGNOSTICS     1: measure nets in training, about 1 % of the time: gradient norms, responses of
 #|             layers, into diagnostics.jsonl; no number of a run moves
 #|   DRY       1: the plan only
+#|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE
@@ -83,14 +85,14 @@
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
 OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DIAGNOSTICS DRY
-WORDS := NAME $(OF_RUNS) MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS PORT ARGS
+WORDS := NAME $(OF_RUNS) FIGURE MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS PORT ARGS
 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
 reads.finetune   := FOLDER MODEL WEIGHTS TRAINS RECIPE $(OF_RUNS)
 reads.status     := NAME $(OF_PLANS)
 reads.table      := NAME $(OF_PLANS)
-reads.figure     := NAME $(OF_PLANS)
+reads.figure     := NAME $(OF_PLANS) FIGURE
 reads.paper      := NAME $(OF_PLANS)
 reads.page       := NAME $(OF_PLANS)
 reads.serve      := NAME $(OF_PLANS) PORT
@@ -179,8 +181,11 @@ experiment: _name $(READY)
 status: $(READY)
 	@$(RUN) scripts/experiment.py status $(THE_PLAN) $${NAME:+-- "$$NAME"}
 
-table figure paper: _name $(READY)
+table paper: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) -- "$$NAME"
+
+figure: _name $(READY)
+	@$(RUN) scripts/experiment.py figure $(THE_PLAN) $${FIGURE:+"--figure=$$FIGURE"} -- "$$NAME"
 
 compare page: _name $(READY)
 	@set -f; IFS=', '; $(RUN) scripts/experiment.py $@ $(THE_PLAN) -- $$NAME

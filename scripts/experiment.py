@@ -65,6 +65,8 @@ def parser() -> Parser:
         reader = commands.add_parser(word, help=f"{word} of a plan")
         reader.add_argument("name", nargs="?" if word == "status" else None, help=PLAN)
         add_words(reader)
+        if word == "figure":
+            reader.add_argument("--figure", metavar="WORDS", help="some alone: 'curves depth'")
     several = {"compare": "one table", "page": "one HTML file", "serve": "a live page"}
     for word, told in several.items():
         reader = commands.add_parser(word, help=f"{told} over several plans")
@@ -120,7 +122,10 @@ def main() -> int:
         return commands.serve(arguments.names, arguments.port, commands.options_of(arguments))
     if arguments.command == "page":
         return commands.page(arguments.names, commands.options_of(arguments))
-    return commands.read(arguments.command, arguments.name, commands.options_of(arguments))
+    options = commands.options_of(arguments)
+    if arguments.command == "figure":
+        return commands.read("figure", arguments.name, options, arguments.figure)
+    return commands.read(arguments.command, arguments.name, options)
 
 
 if __name__ == "__main__":

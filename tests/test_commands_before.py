@@ -86,7 +86,7 @@ def test_its_table_is_the_one_that_was_printed(
 
 def test_its_figure_is_drawn(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.read("figure", "before") == 0
-    assert (runs / "before" / "figure.svg").exists()
+    assert (runs / "before" / "figures" / "curves.svg").exists()
     assert capsys.readouterr().err == ""
 
 

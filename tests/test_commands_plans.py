@@ -60,7 +60,8 @@ def test_a_pilot_leaves_the_table_and_the_figure_of_the_whole_alone(printed: Pri
     runs = store.experiment_folder("tiny")
     printed(commands.run, arguments(name="tiny"))
     printed(commands.read, "figure", "tiny")
-    names = ("plan.json", "table.md", "table.csv", "runs.csv", "figure.png", "figure.svg")
+    drawn = ("figures/curves.png", "figures/curves.svg", "figures/curves.pdf")
+    names = ("plan.json", "table.md", "table.csv", "runs.csv", *drawn)
     before = {name: (runs / name).read_bytes() for name in names}
     first = {folder: (folder / store.RESULT).stat().st_mtime_ns for folder in runs.glob("a-s*")}
     assert len(first) == 2
@@ -74,8 +75,8 @@ def test_a_pilot_leaves_the_table_and_the_figure_of_the_whole_alone(printed: Pri
     pilot = printed(commands.read, "table", "tiny", Options(budget=0.5, seeds=1))
     assert (home / "table.md").read_text("utf-8") in pilot
     assert cells(pilot, "a")[4] == "1/1" and "Options: BUDGET=0.5 SEEDS=1" in pilot
-    drawn = printed(commands.read, "figure", "tiny@budget=0.5+seeds=1")
-    assert drawn.split() == [str(home / "figure.png"), str(home / "figure.svg")]
+    told = printed(commands.read, "figure", "tiny@budget=0.5+seeds=1")
+    assert told.split() == [str(home / name) for name in drawn]
     whole = printed(commands.read, "table", "tiny")
     assert whole.startswith(before["table.md"].decode())
     groups = {disk.read_json(file)["group"] for file in runs.glob(f"*/{store.TRACKING}")}
@@ -94,7 +95,7 @@ def test_a_plan_without_words_after_a_pilot_is_the_one_that_is_read(printed: Pri
         assert "newest" not in told
         for words in (("tiny@seeds=1",), ("tiny", Options(seeds=1))):
             assert "plans:" not in printed(commands.read, command, *words)
-    assert (pilot.home / "figure.svg").exists()
+    assert (pilot.home / "figures" / "curves.svg").exists()
 
 
 def test_a_plan_with_a_name_of_its_own_goes_on_without_its_words(printed: Printed) -> None:
@@ -164,7 +165,7 @@ def test_runs_that_nobody_planned_have_a_status_and_a_table(printed: Printed) ->
     told = printed(commands.read, "table", "mine")
     assert cells(told, "try")[4] == "2/2" and "published" not in told
     assert (store.experiment_folder("mine") / "table.md").exists()
-    assert printed(commands.read, "figure", "mine").count("figure.") == 2
+    assert printed(commands.read, "figure", "mine").count("curves.") == 3
 
 
 def test_a_plan_is_sent_alone_and_an_experiment_with_all_its_plans() -> None:

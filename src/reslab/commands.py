@@ -98,9 +98,11 @@ def _refuse_a_plans_name(name: str) -> None:
         raise UserError(f"NAME={name} is the name of a plan; to run it: {told}")
 
 
-def read(command: str, name: str | None, options: Options = NO_WORDS) -> int:
-    """Print the status or the table of a plan, draw its figure, or write its paper; without a name
-    the status of all."""
+def read(
+    command: str, name: str | None, options: Options = NO_WORDS, figure: str | None = None
+) -> int:
+    """Print the status or the table of a plan, draw its figures, all that it has something to say
+    for or those in `figure`, or write its paper; without a name the status of all."""
     if name is None:
         if words := names.given(options):
             raise UserError(f"{names.as_given(words)} is of an experiment; say NAME=…, too")
@@ -112,9 +114,9 @@ def read(command: str, name: str | None, options: Options = NO_WORDS) -> int:
     elif command == "status":
         print(status.render(plan))
     elif command == "figure":
-        from reslab.report.figure import draw  # matplotlib: a second
+        from reslab.report.figures.draw import draw, named  # matplotlib: a second
 
-        print(*draw(plan), sep="\n")
+        print(*draw(plan, named(figure)), sep="\n")
     else:
         from reslab.report.paper import how_to_set, write
 

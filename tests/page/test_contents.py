@@ -58,15 +58,17 @@ def test_a_figure_is_embedded_as_its_better_kind_and_linked_where_it_is_large(
 ) -> None:
     lab.variant("a", {"model": "resnet20"})
     plan = lab.plan()
-    (plan.home / "figure.svg").write_text("<svg/>")
-    (plan.home / "figure.png").write_bytes(b"png")
-    (plan.home / "per_class.png").write_bytes(b"p")
+    folder = plan.home / "figures"
+    folder.mkdir()
+    (folder / "curves.svg").write_text("<svg/>")
+    (folder / "curves.png").write_bytes(b"png")
+    (folder / "a_sketch.png").write_bytes(b"p")
     first, second = contents_of([plan], plan.home / "page.html").parts[0].figures
-    assert (first.link.href, first.source) == ("figure.svg", "data:image/svg+xml;base64,PHN2Zy8+")
-    assert (second.caption, second.link.href) == ("Per class.", "per_class.png")
+    assert (first.link.href, first.source) == ("figures/curves.svg", "data:image/svg+xml;base64,PHN2Zy8+")
+    assert (second.caption, second.link.href) == ("A sketch.", "figures/a_sketch.png")
     monkeypatch.setattr(contents, "LARGEST", 3)
     first, _ = contents_of([plan], plan.home / "page.html").parts[0].figures
-    assert (first.link.href, first.source) == ("figure.png", "data:image/png;base64,cG5n")
+    assert (first.link.href, first.source) == ("figures/curves.png", "data:image/png;base64,cG5n")
     monkeypatch.setattr(contents, "LARGEST", 2)
     first, _ = contents_of([plan], plan.home / "page.html").parts[0].figures
     assert first.source is None

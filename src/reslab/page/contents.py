@@ -19,6 +19,7 @@ from reslab.experiments.file import question
 from reslab.page.curves import QUANTITIES, Curves, points_each
 from reslab.papers.published import Published
 from reslab.papers.schema import read_paper
+from reslab.report.figures.draw import FOLDER
 from reslab.report.notes import given
 from reslab.report.paper import CAPTIONS
 from reslab.report.protocol import Paragraph, protocol
@@ -170,10 +171,11 @@ def _line(result: Result, page: Path) -> RunLine:
 
 
 def _figures(plan: Plan, page: Path) -> Iterator[Figure]:
-    """Each figure in a plan's home once, as the better of its kinds that is not too large."""
-    stems = sorted({path.stem for path in plan.home.glob("*") if path.suffix in MEDIA})
-    for stem in stems:
-        paths = [path for kind in MEDIA if (path := plan.home / f"{stem}{kind}").is_file()]
+    """Each figure of a plan once, as the better of its kinds that is not too large."""
+    folder, order = plan.home / FOLDER, [*CAPTIONS]
+    stems = {path.stem for path in folder.glob("*") if path.suffix in MEDIA}
+    for stem in sorted(stems, key=lambda s: (order.index(s) if s in order else len(order), s)):
+        paths = [path for kind in MEDIA if (path := folder / f"{stem}{kind}").is_file()]
         small = [path for path in paths if path.stat().st_size <= LARGEST]
         path = (small or paths)[0]
         caption = CAPTIONS.get(stem) or f"{stem.replace('_', ' ').replace('-', ' ').capitalize()}."

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reslab import disk, store
 from reslab.errors import UserError
-from reslab.report.figure import draw
+from reslab.report.figures.draw import draw
 from reslab.report.markdown import markdown
 from reslab.report.table import tabulate
 from reslab.report.values import Table
@@ -40,7 +40,7 @@ def insert(document: Path, images: Path, plan: Plan) -> None:
     if places != 1:
         raise UserError(f"{document} needs one place <!-- {name}:begin --> … <!-- {name}:end -->")
     images.mkdir(parents=True, exist_ok=True)
-    png = next(path for path in draw(plan) if path.suffix == ".png")
+    [png] = draw(plan, ["curves"], kinds=["png"])
     with disk.replacing(images / f"{name}.png") as temporary:
         temporary.write_bytes(png.read_bytes())
     disk.write_text(document, renewed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reslab import disk
 from reslab.report.bibliography import references
-from reslab.report.figure import draw
+from reslab.report.figures.draw import draw
 from reslab.report.latex import table_tex
 from reslab.report.latex_text import escaped
 from reslab.report.protocol import Paragraph, protocol, verdicts
@@ -17,9 +17,12 @@ from reslab.store.plan import Plan
 
 MAIN = r"""%% made by make paper, and made anew by it: copy it before you change it
 \documentclass{article}
-\usepackage[a4paper, margin=25mm]{geometry}
+\usepackage[a4paper, margin=19mm]{geometry}
 \usepackage{array, booktabs, graphicx, siunitx, url}
 \emergencystretch=3em
+\makeatletter  %% figures at the size that they are drawn for, as far as the line holds them
+\setkeys{Gin}{width=\ifdim\Gin@nat@width>\linewidth\linewidth\else\Gin@nat@width\fi}
+\makeatother
 \renewcommand{\labelitemi}{$\bullet$}  %% the text's own stands in another font
 \begin{document}
 \section*{%s}
@@ -31,7 +34,7 @@ MAIN = r"""%% made by make paper, and made anew by it: copy it before you change
 """
 FIGURE = r"""\begin{figure}[htbp]
 \centering
-\includegraphics[width=\linewidth]{%s}
+\includegraphics{%s}
 \caption{%s}
 \end{figure}
 """
@@ -48,7 +51,7 @@ def write(plan: Plan) -> list[Path]:
     folder = plan.home / "paper"
     folder.mkdir(parents=True, exist_ok=True)
     table, outcomes = tabulate([plan]), outcomes_of(plan)
-    figures = draw(plan, folder, ["pdf"])
+    figures = draw(plan, folder=folder, kinds=["pdf"])
     works = works_of(table)
     written = {
         "table.tex": table_tex(table),
@@ -110,12 +113,25 @@ def _sources(table: Table) -> Iterator[str]:
 
 def _main(plan: Plan, figures: Sequence[Path], has_references: bool) -> str:
     title = escaped(plan.title)
-    shown = "".join(FIGURE % (path.name, f"{title}. {CAPTIONS[path.stem]}") for path in figures)
+    shown = "".join(
+        FIGURE % (path.name, f"{title}. {escaped(CAPTIONS[path.stem])}") for path in figures
+    )
     return MAIN % (title, shown, BIBLIOGRAPHY if has_references else "")
 
 
+OF_COSTS = "Dots are seeds, markers their mean; lines join nets that differ in their size alone."
 CAPTIONS = {
-    "figure": "Error in per cent against the step: test error, and dashed the training error on "
-    "augmented batches; the mean over seeds, and the range from the worst to the best."
+    "curves": "Error in per cent against the step: test error, and dashed that of the training "
+    "batches, as they are augmented and before each step; the mean over seeds, and the range from "
+    "the worst to the best. A dot at the end is the training error of the final weights on images "
+    "that are not augmented.",
+    "depth": "Test error, and dashed training error (final weights, not augmented), in per cent "
+    f"against the number of layers with weights, shortcuts apart. {OF_COSTS}",
+    "parameters": f"Test error in per cent against the number of parameters. {OF_COSTS}",
+    "multiply_adds": f"Test error in per cent against the multiply-adds of one image. {OF_COSTS}",
+    "trainable": f"Test error in per cent against the number of parameters that train. {OF_COSTS}",
+    "differences": "Differences of error in points, with plain 95 % intervals (Student's t) and "
+    "verdicts; below zero the errors are fewer. Small dots are the seeds of a pair, a grey band "
+    "is the margin, and an open square has no interval.",
 }
 """By a figure's name; the experiment's title stands before."""

@@ -1,23 +1,18 @@
 """The figure is drawn from the files of the runs alone, the same files giving the same figure."""
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.report.conftest import TABLE6, Lab
 
-from reslab.report.figure import draw, spread
+from reslab.report.figures.draw import draw
 
 THIRD = "plain_net_replication/table"
 
 
 def svg(lab: Lab) -> str:
-    paths = draw(lab.plan())
-    assert [path.name for path in paths] == ["figure.png", "figure.svg"]
-    assert paths[0].read_bytes().startswith(b"\x89PNG")
-    return paths[1].read_text(encoding="utf-8")
+    [path] = draw(lab.plan(), ["curves"], kinds=["svg"])
+    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +64,34 @@ def test_equal_files_give_equal_figures_and_nothing_else(
 ) -> None:
     lab, first, second = drawn_twice
     assert first == second
-    files = {path.name for path in lab.folder.iterdir() if path.is_file()}
-    assert files == {"figure.png", "figure.svg"}
+    files = {path.name for path in (lab.folder / "figures").iterdir()}
+    assert files == {"curves.svg"}
+
+
+def test_a_dashed_line_says_that_it_is_of_augmented_batches(drawn: str) -> None:
+    """He 2015's recipe crops and flips; the training error is that of the final weights."""
+    assert ">augmented training batches<" in drawn
+    assert ">training error at the end<" in drawn
+
+
+def test_where_nothing_is_augmented_the_batches_are_not_called_so(lab: Lab) -> None:
+    lab.base = {"data": "cifar10", "recipe": "he2015_cifar", "recipe.augmentation": {}}
+    lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 6.0, [12.0])
+    drawn = svg(lab)
+    assert ">training batches<" in drawn and "augmented" not in drawn
+
+
+def test_small_errors_have_two_decimals(lab: Lab) -> None:
+    lab.all_done(lab.variant("ResNet 20", {"model": "resnet20"}), 0.1, [0.61])
+    assert ">ResNet 20  0.61<" in svg(lab)
+
+
+def test_long_labels_are_wrapped(lab: Lab) -> None:
+    label = "with 1st ReLU, no last BN, pre-activated shortcut"
+    lab.all_done(lab.variant(label, {"model": "resnet20"}), 6.0, [12.0])
+    drawn = svg(lab)
+    assert label not in drawn.partition("<svg")[2]
+    assert "with 1st ReLU, no last" in drawn
 
 
 def test_a_half_finished_experiment_has_a_figure(lab: Lab) -> None:
@@ -87,15 +108,6 @@ def test_diverged_runs_are_drawn_one_by_one_and_not_averaged(lab: Lab) -> None:
     lab.diverged(folders[2])
     drawn = svg(lab)
     assert "plain-56  2 of 3 trained" in drawn and ">diverged<" in drawn
-
-
-@given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
-def test_labels_keep_their_order_and_do_not_overlap(heights: list[float]) -> None:
-    placed = spread(heights, 5, 100)
-    order = sorted(range(len(heights)), key=lambda i: heights[i])
-    gaps = [placed[b] - placed[a] for a, b in itertools.pairwise(order)]
-    assert all(gap >= 5 - 1e-9 for gap in gaps)
-    assert all(-1e-9 <= height <= 100 + 1e-9 for height in placed)
 
 
 def test_a_label_is_no_formula(lab: Lab) -> None:

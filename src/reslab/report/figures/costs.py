@@ -1,0 +1,267 @@
+"""Error against what a net costs: its depth, parameters, multiply-adds, parameters that train.
+
+Nets that differ in how many units they have are joined by a line, as in He 2015, Table 6 and
+Zagoruyko 2016, Fig. 2; a dot is a seed, a marker the mean over seeds. Beside the depth stands the
+training error, too: whether deeper nets fit worse is what it is asked for.
+"""
+
+import math
+import re
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING, Any
+
+from reslab.config import spelling
+from reslab.config.nets import Opaque
+from reslab.config.run import RunConfig
+from reslab.report import rows
+from reslab.report.figures import published
+from reslab.report.figures.style import (
+    COLUMN,
+    MARKERS,
+    TEXT,
+    NothingToDraw,
+    colours,
+    entitle,
+    new_figure,
+)
+from reslab.report.runs import Outcome
+from reslab.report.text import si
+from reslab.store.plan import Plan
+from reslab.text import printable
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Quantity = Callable[[Outcome], int | None]
+
+APART = 1.05
+"""The largest of a quantity over its smallest, from where there is something to compare."""
+DECADES = 8.0
+"""The same, from where an axis is logarithmic."""
+FEW = 6
+"""Nets that an axis has its ticks at."""
+BESIDE = 5
+"""Names in a legend below a column; more stand beside it, in a figure as wide as the text."""
+UNITS = {"units"}
+WIDTHS = {"widths", "stem_width", "growth", "base_width"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """Variants that one line joins, in the order of a quantity."""
+
+    name: str
+    at: tuple[tuple[int, Outcome], ...]
+
+
+def depth(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
+    """Test and training error against the layers with weights."""
+    return _figure(plan, outcomes, "layers with weights", _depth, trains=True)
+
+
+def parameters(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
+    """Test error against parameters."""
+    return _figure(plan, outcomes, "parameters", lambda outcome: outcome.variant.params)
+
+
+def multiply_adds(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
+    """Test error against the multiply-adds of one image."""
+    return _figure(
+        plan, outcomes, "multiply-adds per image", lambda outcome: outcome.variant.multiply_adds
+    )
+
+
+def trainable(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
+    """Test error against the parameters that train, where these are not all of some net."""
+    if all(rows.trainable(o) in (None, o.variant.params) for o in outcomes):
+        raise NothingToDraw("in every net all parameters train")
+    return _figure(plan, outcomes, "parameters that train", rows.trainable)
+
+
+def _depth(outcome: Outcome) -> int | None:
+    net = outcome.config.model if outcome.config is not None else None
+    return None if net is None or isinstance(net, Opaque) else spelling.depth(net)
+
+
+def _figure(
+    plan: Plan, outcomes: Sequence[Outcome], name: str, quantity: Quantity, trains: bool = False
+) -> "Figure":
+    at = [(x, o) for o in outcomes if (x := quantity(o)) and o.errors("test")]
+    _refuse_one_place([x for x, _ in at], name)
+    found = series(at)
+    beside = len(found) > BESIDE or max(len(each.name) for each in found) > 2 * len(name)
+    height = max(2.6, 0.6 + 0.17 * len(found)) if beside else 2.6
+    figure = new_figure(TEXT if beside else COLUMN, height)
+    axes = figure.add_subplot()
+    for index, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True)):
+        _draw(axes, each, colour, MARKERS[index % len(MARKERS)], trains)
+    _axes(axes, name, [x for x, _ in at], [o for _, o in at])
+    entitle(figure, plan.title)
+    _legend(figure, found, [o for _, o in at], trains, beside)
+    return figure
+
+
+def _refuse_one_place(places: Sequence[int], name: str) -> None:
+    if not places:
+        raise NothingToDraw("no run is done of which this is known")
+    if max(places) < APART * min(places):
+        raise NothingToDraw(f"all nets have about as many {name}")
+
+
+# ---- which nets are joined ----------------------------------------------------------------------
+
+
+def series(at: Sequence[tuple[int, Outcome]]) -> list[Series]:
+    """Nets that differ in the number of their units are joined; of the others, those that differ
+    in their widths."""
+    found = list[Series]()
+    for members in _alike(at, UNITS):
+        parts = [members] if len(members) > 1 else []
+        found += [_series(part) for part in parts]
+    joined = {id(outcome) for each in found for _, outcome in each.at}
+    rest = [(x, outcome) for x, outcome in at if id(outcome) not in joined]
+    found += [_series(members) for members in _alike(rest, WIDTHS)]
+    first = {id(outcome): place for place, (_, outcome) in enumerate(at)}
+    return sorted(found, key=lambda each: min(first[id(outcome)] for _, outcome in each.at))
+
+
+def _alike(at: Sequence[tuple[int, Outcome]], but: set[str]) -> list[list[tuple[int, Outcome]]]:
+    """Those whose runs differ in nothing but these fields of the net."""
+    groups: dict[str, list[tuple[int, Outcome]]] = {}
+    for x, outcome in at:
+        groups.setdefault(_key(outcome, but), []).append((x, outcome))
+    return list(groups.values())
+
+
+def _key(outcome: Outcome, but: set[str]) -> str:
+    config: RunConfig | None = outcome.config
+    if config is None:
+        return outcome.label
+    return config.model_dump_json(exclude={"seed": True, "model": but})
+
+
+def _series(members: Sequence[tuple[int, Outcome]]) -> Series:
+    ordered = tuple(sorted(members, key=lambda member: member[0]))
+    return Series(common([outcome.label for _, outcome in members]), ordered)
+
+
+def common(labels: Sequence[str]) -> str:
+    """What labels have in common: `plain-8`, `plain-20` are `plain-n`."""
+    if len(labels) == 1:
+        return labels[0]
+    words = [re.split(r"([\s,_-]+)", label) for label in labels]
+    before = _shared(words)
+    after = _shared([each[len(before) :][::-1] for each in words])[::-1]
+    shared = "".join(before), "".join(after)
+    return f"{shared[0]}n{shared[1]}" if any(shared) else f"{labels[0]} … {labels[-1]}"
+
+
+def _shared(words: Sequence[Sequence[str]]) -> list[str]:
+    """What all begin with."""
+    columns = takewhile(lambda column: len({*column}) == 1, zip(*words, strict=False))
+    return [column[0] for column in columns]
+
+
+# ---- drawn --------------------------------------------------------------------------------------
+
+
+def _axes(axes: "Axes", name: str, places: Sequence[int], outcomes: Sequence[Outcome]) -> None:
+    axes.set_xlabel(name)
+    axes.set_ylabel("error, %")
+    axes.grid(axis="y", color="0.92", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if max(places) > DECADES * min(places):
+        axes.set_xscale("log")
+    if _is_wide(outcomes):
+        axes.set_ylim(bottom=0)
+    _ticks(axes, sorted({*places}))
+
+
+def _ticks(axes: "Axes", places: Sequence[int]) -> None:
+    """At the nets themselves, where these are few and lie apart."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    is_log = axes.get_xscale() == "log"
+    if is_log:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(lambda count, _: _short(count))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim()
+    scaled = [math.log(x) if is_log else x for x in (low, high, *places)]
+    gaps = [(b - a) / (scaled[1] - scaled[0]) for a, b in pairwise(scaled[2:])]
+    if len(places) <= FEW and min(gaps) > 1 / (FEW + 4):
+        axes.set_xticks(places)
+        axes.minorticks_off()
+
+
+def _short(count: float) -> str:
+    """`1 M`, `67.9 k`."""
+    digits, _, prefix = si(round(count)).partition(" ")
+    return f"{float(digits):g} {prefix}".strip()
+
+
+def _is_wide(outcomes: Sequence[Outcome]) -> bool:
+    """Whether errors lie so far apart that the axis begins with 0."""
+    errors = [error for o in outcomes for error in o.errors("test").values()]
+    return max(errors) > 2 * min(errors)
+
+
+def _draw(axes: "Axes", each: Series, colour: str, marker: str, trains: bool) -> None:
+    """A line through the means; a variant of which a run diverged has none."""
+    for split, style in _splits(trains).items():
+        means = [(x, statistics.fmean(o.errors(split).values())) for x, o in _whole(each)]
+        axes.plot(*zip(*means, strict=True), marker, color=colour, **style) if means else None
+    for x, outcome in each.at:
+        errors = [*outcome.errors("test").values()]
+        axes.plot([x] * len(errors), errors, ".", color=colour, markersize=2.5, alpha=0.6)
+        if (mark := published.height(outcome.published)) is not None:
+            axes.plot(x, mark, published.marker(outcome), color=colour, **published.LOOKS)
+        if outcome.count("diverged"):
+            above: Any = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+            axes.plot(x, 1, "x", color=colour, markersize=4, **above)
+
+
+def _whole(each: Series) -> list[tuple[int, Outcome]]:
+    return [(x, outcome) for x, outcome in each.at if not outcome.count("diverged")]
+
+
+def _splits(trains: bool) -> dict[str, Any]:
+    """How the means of a split are drawn."""
+    test = {"test": {"markersize": 4, "linestyle": "-", "linewidth": 1.2}}
+    dashed = {"linestyle": (0, (4, 2)), "linewidth": 0.8, "fillstyle": "none", "markersize": 4}
+    return test | ({"train": dashed} if trains else {})
+
+
+def _legend(
+    figure: "Figure",
+    found: Sequence[Series],
+    outcomes: Sequence[Outcome],
+    trains: bool,
+    beside: bool,
+) -> None:
+    from matplotlib.lines import Line2D
+
+    handles: list[Artist] = [
+        Line2D([], [], color=colour, marker=MARKERS[i % len(MARKERS)], label=printable(each.name),
+               **_splits(False)["test"] | ({"linestyle": ""} if len(each.at) == 1 else {}))
+        for i, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True))
+    ]  # fmt: skip
+    if trains:
+        handles.append(Line2D([], [], color="0.3", marker="o", label="training error",
+                              **_splits(True)["train"]))  # fmt: skip
+    if any(len(o.runs) > 1 for o in outcomes):
+        handles.append(Line2D([], [], color="0.3", marker=".", linestyle="", label="a seed",
+                              markersize=3))  # fmt: skip
+    handles += published.handles(outcomes)
+    if any(o.count("diverged") for o in outcomes):
+        handles.append(Line2D([], [], color="0.3", marker="x", linestyle="", label="a run diverged",
+                              markersize=4))  # fmt: skip
+    where: Any = {"loc": "outside right upper" if beside else "outside lower left"}
+    legend = figure.legend(handles=handles, ncols=1 if beside else 2, frameon=False, **where)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
