@@ -64,7 +64,10 @@ def test_a_figure_is_embedded_as_its_better_kind_and_linked_where_it_is_large(
     (folder / "curves.png").write_bytes(b"png")
     (folder / "a_sketch.png").write_bytes(b"p")
     first, second = contents_of([plan], plan.home / "page.html").parts[0].figures
-    assert (first.link.href, first.source) == ("figures/curves.svg", "data:image/svg+xml;base64,PHN2Zy8+")
+    assert (first.link.href, first.source) == (
+        "figures/curves.svg",
+        "data:image/svg+xml;base64,PHN2Zy8+",
+    )
     assert (second.caption, second.link.href) == ("A sketch.", "figures/a_sketch.png")
     monkeypatch.setattr(contents, "LARGEST", 3)
     first, _ = contents_of([plan], plan.home / "page.html").parts[0].figures
