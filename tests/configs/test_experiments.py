@@ -165,6 +165,7 @@ def test_where_the_code_is_released_a_recipe_follows_it_and_assumes_nothing(name
 OTHERWISE = {
     "resnet_tweaks": {"init", "linear_init"},  # Xavier's, which is not here
     "no_normalization": {"scale_init"},  # 1/√d, of a d that is not told
+    "pruning": {"zeros"},  # on both sides in akamaster's net, whose weights are the start
 }
 """Details of nets in which shipped experiments knowingly deviate from what their papers say."""
 

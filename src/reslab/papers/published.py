@@ -273,6 +273,6 @@ def _published(paper: Paper, found: Table, place: tuple[str, str, str], printed:
         citation=_citation(paper, found),
         reference=_reference(paper, found),
         third_party=paper.third_party,
-        verified=line.verified or paper.verified,
+        verified=found.columns[place[2]].verified or line.verified or paper.verified,
         note=line.note or found.note,
     )

@@ -117,12 +117,14 @@ def _short_for(field: str) -> BeforeValidator:
 class Column(Description):
     """What a column's numbers are. `model` and `run` hold for all of its cells, `run` beside the
     protocol's. A column of accuracies says of how many (100 or 1); they are looked up as errors.
-    `views` are the table's unless the column has its own. `no_variant`: as in `Line`."""
+    `views` are the table's unless the column has its own, `verified` stands in a row's place.
+    `no_variant`: as in `Line`."""
 
     metric: str
     model: str | None = None
     run: RunFields = Field(default_factory=dict)
     accuracy_of: PositiveFloat | None = None
+    verified: Verified | None = None
     views: Views | None = None
     no_variant: str | None = None
 
