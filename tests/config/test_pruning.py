@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reslab.config.pruning import kept_by_stage, kept_widths
+from reslab.config.pruning import kept_by_stage, kept_widths, parts_from, without_part
 from reslab.config.zoo import cifar, describe
 from reslab.errors import UserError
 
@@ -41,3 +41,17 @@ def test_of_a_bottleneck_the_reduction_is_pruned() -> None:
 def test_what_is_no_part_is_refused(keep: Any, told: str) -> None:
     with pytest.raises(UserError, match=told):
         kept_by_stage(describe("resnet20"), keep)
+
+
+def test_one_stage_is_narrowed_from_what_it_has() -> None:
+    half = without_part(cifar(8), 1, 0.5)
+    assert half.inner_widths == ((16,), (16,), (64,))
+    assert without_part(half, 1, 0.5).inner_widths == ((16,), (8,), (64,))
+    assert without_part(cifar(8), 0, 0.99).inner_widths[0] == (1,)
+
+
+def test_parts_on_a_command_line() -> None:
+    assert parts_from("0.1,0.5") == (0.1, 0.5)
+    for wrong in ("", "x", "0.1,1", "0", "nan"):
+        with pytest.raises(UserError, match=r"expected parts between 0 and 1, such as 0\.1,0\.3"):
+            parts_from(wrong)

@@ -10,6 +10,7 @@ from typing import Any
 from reslab.config.nets import ResNet
 from reslab.config.strict_yaml import spelled
 from reslab.errors import UserError
+from reslab.text import shortened
 
 Widths = tuple[tuple[int, ...], ...]
 
@@ -50,3 +51,26 @@ def kept_by_stage(net: ResNet, keep: Any) -> Widths:
 
 def _is_part(value: Any) -> bool:
     return type(value) in (int, float) and 0 < value <= 1
+
+
+def parts_from(text: str) -> tuple[float, ...]:
+    """`0.1,0.5` on a command line: parts of the filters that are pruned; `UserError` otherwise."""
+    try:
+        found = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < part < 1 for part in found):
+        raise UserError(
+            f"got {shortened(text)}; expected parts between 0 and 1, such as 0.1,0.3,0.5"
+        )
+    return found
+
+
+def without_part(net: ResNet, stage: int, part: float) -> ResNet:
+    """A net of which this part of one stage's filters is gone, in each unit at least one stays."""
+    widths = [
+        tuple(net.inner_width(place, unit) for unit in range(units))
+        for place, units in enumerate(net.units)
+    ]
+    widths[stage] = tuple(max(1, int(width * (1 - part) + 1e-9)) for width in widths[stage])
+    return ResNet.model_validate({**dict(net), "inner_widths": tuple(widths)})
