@@ -75,7 +75,12 @@ class RunConfig(Description):
     def _slices_to_inner_widths(self) -> Self:
         if self.start is None or self.start.loads != "l1":
             return self
-        if not isinstance(self.model, ResNet) or not self.model.inner_widths:
+        if not isinstance(self.model, ResNet):
+            raise ValueError(
+                "start.loads: l1 slices the units of this repository's residual nets, and "
+                f"model.family is {self.model.family}; write loads: all"
+            )
+        if not self.model.inner_widths:
             raise ValueError(
                 "start.loads: l1 slices weights to model.inner_widths, and the net has none; say "
                 "what stays, start.keep: 0.7, or take a pruned net, model: resnet56_pruned_a"
