@@ -175,6 +175,16 @@ def test_akamasters_resnet56_is_told_where_resnet20_was_said(
         load_start(build(config.model), config, *read_origin(config.start, tmp_path))
 
 
+def test_akamasters_resnet56_is_cut_down_to_li_2017s_a(shared_data: Path, tmp_path: Path) -> None:
+    """Of its 27 units four stay whole."""
+    start = {"head": "kept", "loads": "l1"}
+    config = run(shared_data, "resnet56_pruned_a", "resnet56-4bfd9763.th", start=start)
+    net = build(config.model)
+    loaded = load_start(net, config, *read_origin(config.start, tmp_path))
+    assert len(loaded.pruned) == 23 and not loaded.new and not loaded.left_out
+    assert sum(parameter.numel() for parameter in net.parameters()) == 773_336
+
+
 def test_efficientnet_lite0_is_loaded_under_timms_names(shared_data: Path, tmp_path: Path) -> None:
     config = run(
         shared_data,
