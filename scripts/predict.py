@@ -4,6 +4,7 @@
   predict.py photo.jpg --weights runs/imagenette/resnet-18-s0-…
   predict.py my_photos '*.png' --weights resnet18.safetensors --top 3 --csv > seen.csv
   predict.py photo.jpg --weights resnet50.pth --model resnet50 --normalization imagenet
+  predict.py my_photos --weights RUN --explain looked_at      where the net looks: Grad-CAM
 
 Images are JPEG, PNG, WebP, GIF, BMP or TIFF of any size: they are resized, cropped, made grey where
 the net wants it, and normalised as its weights say. Those that cannot be decoded are listed, and
@@ -29,6 +30,13 @@ def parser() -> Parser:
     top.add_argument(
         "--top", type=whole("--top"), default=5, metavar="N", help="classes per image (5)"
     )
+    top.add_argument(
+        "--explain",
+        type=Path,
+        metavar="FOLDER",
+        help="write there, as NAME.png beside what the net sees, where it finds the most probable "
+        "class (Grad-CAM of the last stage); takes about three times as long",
+    )
     forms = top.add_mutually_exclusive_group()
     for form in ("json", "csv"):
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form)
@@ -42,7 +50,9 @@ def main() -> int:
     arguments = parser().parse_args()
     from reslab.inference.predict import predict
 
-    seen = predict(arguments.images, arguments.weights, arguments.top, given(arguments))
+    seen = predict(
+        arguments.images, arguments.weights, arguments.top, given(arguments), arguments.explain
+    )
     return seen.tell(arguments.form)
 
 

@@ -151,3 +151,24 @@ def test_names_that_are_no_text_or_command_a_terminal_are_printed_in_escapes(
         assert str(odd) in [one["file"] for one in json.loads(printed)["predictions"]]
     else:
         assert "\\udcff\\x1b[2J.png" in printed
+
+
+def test_of_every_image_it_is_drawn_what_the_net_looks_at(
+    tmp_path: Path, digit_weights: Path, pictures: Path, script: Script
+) -> None:
+    """Beside what it sees, under the image's name; two of one name are numbered."""
+    (pictures / "b.jpg").write_bytes((pictures / "b.png").read_bytes())
+    into = tmp_path / "looked" / "at"
+    plain = script("predict.py", pictures, "--weights", digit_weights, "--json")
+    code, output, errors = script(
+        "predict.py", pictures, "--weights", digit_weights, "--json", "--explain", into
+    )
+    assert (code, output) == plain[:2]
+    assert f"explained: {pictures}/more/a.png: {into}/a.png" in errors
+    assert sorted(path.name for path in into.iterdir()) == ["a.png", "b-2.png", "b.png"]
+    about = trained(digit_weights)[1]
+    drawn = np.array(Image.open(into / "b.png"))
+    assert drawn.shape == (224, 448, 3)
+    seen = as_input(torch.from_numpy(np.array(Image.open(pictures / "b.png"))).permute(2, 0, 1),
+                    about.use)  # fmt: skip
+    assert np.array_equal(drawn[::28, :224:28, 0], seen[0].numpy())

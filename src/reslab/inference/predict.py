@@ -8,14 +8,16 @@ becomes grey where the data are grey. Resizing is bilinear with antialiasing.
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from glob import glob, has_magic
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torchvision.io import encode_png
 from tqdm import tqdm
 
 from reslab import disk
@@ -24,6 +26,7 @@ from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.workers import chunks
 from reslab.errors import UserError
 from reslab.folders import is_looked_at
+from reslab.inference.explain import beside, grad_cam
 from reslab.inference.loaded import as_input
 from reslab.inference.trained import trained
 from reslab.models.precision import default_device
@@ -43,6 +46,8 @@ class Predictions:
 
     guesses: dict[Path, Guesses]
     undecodable: dict[Path, str]
+    explained: dict[Path, Path] = field(default_factory=dict)
+    """Where it is drawn what the net looks at, if that was asked for."""
 
     def as_table(self) -> str:
         """Markdown: a row per guess, the file in the first of its rows."""
@@ -80,17 +85,27 @@ class Predictions:
         that is all, 1 where it is some."""
         if self.guesses or form != "table":
             print({"table": self.as_table, "json": self.as_json, "csv": self.as_csv}[form]())
+        for path, drawn in self.explained.items():
+            print(f"explained: {printable(str(path))}: {printable(str(drawn))}", file=sys.stderr)
         for path, reason in self.undecodable.items():
             print(f"cannot be decoded: {printable(str(path))}: {reason}", file=sys.stderr)
         return 2 if not self.guesses else 1 if self.undecodable else 0
 
 
 @torch.no_grad()
-def predict(images: Sequence[str], weights: Path, top: int, given: Given = NOTHING) -> Predictions:
+def predict(
+    images: Sequence[str],
+    weights: Path,
+    top: int,
+    given: Given = NOTHING,
+    explain: Path | None = None,
+) -> Predictions:
     """The `top` most probable classes of each image, by a run's net, or by another that is given.
 
     `images` are files, folders (every file in them that `is_looked_at`, at any depth) and globs.
-    `UserError` where there are none, or where the weights do not say what they are.
+    Into the folder `explain` goes of each image what the net looks at, as a PNG. `UserError` where
+    there are no images, where the weights do not say what they are, and where a net that is to be
+    explained has no known stages.
     """
     if top < 1:
         raise UserError(f"--top {top}: expected at least one class")
@@ -100,13 +115,33 @@ def predict(images: Sequence[str], weights: Path, top: int, given: Given = NOTHI
     dtype = dtype_of(about.use.precision)
     guesses: dict[Path, Guesses] = {}
     undecodable: dict[Path, str] = {}
+    explained: dict[Path, Path] = {}
     for part in tqdm(chunks(paths, AT_ONCE), unit="batch", disable=None):
         decoded = _decoded(part, undecodable)
         if decoded:
             inputs = torch.stack([as_input(image, about.use) for image in decoded.values()])
-            logits = net(normalization(inputs.to(default_device()), dtype))
+            normalized = normalization(inputs.to(default_device()), dtype)
+            logits = net(normalized)
             guesses |= zip(decoded, _guesses(logits, about.class_names, top), strict=True)
-    return Predictions(guesses, undecodable)
+            if explain is not None:
+                *_, cams = grad_cam(net, normalized, logits.argmax(1)).values()
+                files = _files(explain, decoded, explained)
+                for file, image, cam in zip(files.values(), inputs, cams, strict=True):
+                    with disk.replacing(file) as temporary:
+                        temporary.write_bytes(encode_png(beside(image, cam)).numpy().tobytes())
+                explained |= files
+    return Predictions(guesses, undecodable, explained)
+
+
+def _files(folder: Path, images: Iterable[Path], taken: Mapping[Path, Path]) -> dict[Path, Path]:
+    """A file in a folder for each image, under its name: those of one name are numbered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = dict[Path, Path]()
+    for path in images:
+        names = {file.name for file in (*taken.values(), *found.values())}
+        numbered = (f"{path.stem}{f'-{n}' if n > 1 else ''}.png" for n in count(1))
+        found[path] = folder / next(name for name in numbered if name not in names)
+    return found
 
 
 def _decoded(paths: Sequence[Path], undecodable: dict[Path, str]) -> dict[Path, Tensor]:
