@@ -50,9 +50,10 @@
 #|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
 #|   SLOTS_PER_GPU   runs at once on the same GPUs
 #|   DIAGNOSTICS     1: measure nets in training, about 1 % of the time: gradient norms, responses of
-#|             layers, into diagnostics.jsonl; no number of a run moves
+#|             layers, which make figure draws; no number of a run moves
 #|   DRY       1: the plan only
-#|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences
+#|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences,
+#|             gradients, responses
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE

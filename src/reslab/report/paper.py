@@ -133,5 +133,11 @@ CAPTIONS = {
     "differences": "Differences of error in points, with plain 95 % intervals (Student's t) and "
     "verdicts; below zero the errors are fewer. Small dots are the seeds of a pair, a grey band "
     "is the margin, and an open square has no interval.",
+    "gradients": "Norm of the gradient of the loss in the weight of each layer, shortcuts apart: "
+    "at the first step, and the geometric mean over some 20 steps after it and over seeds. Plain "
+    "nets are dashed.",
+    "responses": "Standard deviation of the responses of each 3×3 layer, behind its norm and "
+    "before ReLU or addition, in evaluation mode, on test images; the mean over seeds. Above as "
+    "the layers come, below in descending order. Plain nets are dashed.",
 }
 """By a figure's name; the experiment's title stands before."""

@@ -9,6 +9,7 @@ from reslab.errors import UserError
 from reslab.report.figures.costs import depth, multiply_adds, parameters, trainable
 from reslab.report.figures.curves import curves
 from reslab.report.figures.differences import differences
+from reslab.report.figures.layers import gradients, responses
 from reslab.report.figures.style import KINDS, NothingToDraw, in_style, keep
 from reslab.report.runs import Outcome, outcomes_of
 from reslab.store.plan import Plan
@@ -26,6 +27,8 @@ FIGURES: dict[str, Callable[[Plan, Sequence[Outcome]], "Figure"]] = {
     "multiply_adds": multiply_adds,
     "trainable": trainable,
     "differences": differences,
+    "gradients": gradients,
+    "responses": responses,
 }
 """Each makes its figure of a plan, or raises `NothingToDraw`."""
 
