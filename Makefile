@@ -49,7 +49,7 @@
 #|   MICRO_BATCH     examples that a process takes at once, where memory is short
 #|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
 #|   SLOTS_PER_GPU   runs at once on the same GPUs
-#|   DIAGNOSTICS     1: measure nets in training, about 1 % of the time: gradient norms, responses of
+#|   DIAGNOSTICS     1: measure nets in training, for about six steps: gradient norms, responses of
 #|             layers, which make figure draws; no number of a run moves
 #|   DRY       1: the plan only
 #|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences,

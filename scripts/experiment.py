@@ -103,8 +103,8 @@ def add_options(command: Parser) -> None:
     command.add_argument(
         "--diagnostics",
         action="store_true",
-        help="measure nets in training, about a per cent of the time: gradients, layer responses; "
-        "no number of a run moves",
+        help="measure nets in training, which takes as long as about six steps: gradients, layer "
+        "responses; no number of a run moves",
     )
     command.add_argument("--dry", action="store_true", help="show the plan; write nothing")
 

@@ -49,7 +49,7 @@ class RunConfig(Description):
     diagnostics: bool = False
     """Measure the net while it trains, into `diagnostics.jsonl`: gradient norms of about 20 steps,
     and in the end the responses of its layers to 1,000 test images. No number of the run moves, and
-    so it is no part of its id; it costs about a per cent of the time."""
+    so it is no part of its id; it takes as long as about six steps."""
 
     @model_validator(mode="after")
     def _trains_something(self) -> Self:
