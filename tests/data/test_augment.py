@@ -285,9 +285,24 @@ SEEDED: dict[str, tuple[dict[str, Any], Transform]] = {
         {"color_jitter": {"brightness": 0.4, "contrast": 0.3, "saturation": 0.2, "hue": 0.1}},
         v2.ColorJitter(0.4, 0.3, 0.2, 0.1),
     ),
+    "resized_crop": (
+        {"resized_crop": 0.2},
+        v2.RandomResizedCrop(9, scale=(0.2, 1.0), antialias=True),
+    ),
+    "grayscale": ({"grayscale": 0.5}, v2.RandomGrayscale(0.5)),
     "erasing": ({"erasing": 0.7}, v2.RandomErasing(0.7)),
 }
 ALL = OF_PIXELS | OF_NORMALIZED
+
+
+def test_colours_are_changed_with_a_probability() -> None:
+    """Of torchvision's RandomApply; at 1 nothing is drawn of it, as before there was one."""
+    jitter = {"brightness": 0.4, "probability": 0.3}
+    images, seeds = some_images(200, 3, 9, 9), torch.arange(200)
+    change = OF_PIXELS["color_jitter"](Augmentation.model_validate({"color_jitter": jitter}))
+    done = each_alone(images, seeds, change)
+    kept = sum(torch.equal(a, b) for a, b in zip(images, done, strict=True))
+    assert abs(kept - 140) < 5 * (200 * 0.3 * 0.7) ** 0.5  # five standard deviations
 
 
 def made(name: str) -> Transform:
@@ -305,7 +320,7 @@ def test_a_seeded_transform_is_torchvisions_image_by_image(name: str, channels: 
     for image, seed, done in zip(images, seeds, batch, strict=True):
         torch.manual_seed(int(seed))
         assert torch.equal(SEEDED[name][1](image), done)
-    assert not torch.equal(batch, images)
+    assert (channels == 1 and name == "grayscale") or not torch.equal(batch, images)
 
 
 @pytest.mark.parametrize("name", ALL)

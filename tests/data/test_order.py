@@ -16,7 +16,9 @@ from reslab.data.order import (
     depths_seed,
     init_seed,
     mix_seed,
+    objective_seed,
     permutation,
+    second_table,
     step_seed,
     table,
 )
@@ -77,6 +79,29 @@ def test_every_image_stands_after_its_partner_on_any_rank(
         for column, own, all_rows in zip(rows, mine, whole, strict=True):
             assert (column[1:] == own).all()
             assert column[0] == all_rows[rank * share - 1]
+
+
+@laws
+@given(sizes, st.integers(1, 12), st.integers(1, 5), seeds, st.integers(0, 50))
+def test_the_ranks_see_their_share_of_the_batch_twice_with_other_draws(
+    examples: int, share: int, ranks: int, seed: int, step: int
+) -> None:
+    order = Order(examples, share * ranks, seed, crop_padding=2)
+    second = order.rows(step, np.arange(share * ranks), second_table)
+    for rank in range(ranks):
+        twice, mine = order.seen_twice(step, rank, ranks), order.batch(step, rank, ranks)
+        here = slice(rank * share, (rank + 1) * share)
+        for column, own, other in zip(twice, mine, second, strict=True):
+            assert (column[:share] == own).all()
+            assert (column[share:] == other[here]).all()
+        assert (twice.examples[:share] == twice.examples[share:]).all()
+
+
+def test_what_an_image_draws_when_it_is_seen_again_is_of_its_own() -> None:
+    one, other = table(90_000, 0, 0, 4), second_table(90_000, 0, 0, 4)
+    for name in bounds(4):
+        both = np.corrcoef(getattr(one, name), getattr(other, name))
+        assert abs(both[0, 1]) < 5 / np.sqrt(90_000), name
 
 
 @laws
@@ -172,7 +197,15 @@ def test_the_draws_are_part_of_every_result_and_never_change() -> None:
     assert drawn.randaugment[:2].tolist() == GOLDEN["randaugment"]
     for name in ("rotation", "shear", "zoom", "trivial_augment", "color_jitter", "erasing"):
         assert getattr(drawn, name)[:2].tolist() == GOLDEN[name]
+    for name in ("resized_crop", "grayscale"):
+        assert getattr(drawn, name)[:2].tolist() == GOLDEN[name]
     assert (mix_seed(0, 0), depths_seed(0, 0)) == GOLDEN["of a step"]
+    assert objective_seed(0) == GOLDEN["objective"]
+    again = second_table(50_000, 0, 0, 4)
+    assert (again.examples == in_order.examples).all()
+    drawn = Draws(*(column[np.argsort(again.examples)] for column in again))
+    assert drawn.dy[:8].tolist() == GOLDEN["dy, seen twice"]
+    assert drawn.color_jitter[:2].tolist() == GOLDEN["color_jitter, seen twice"]
 
 
 GOLDEN = {
@@ -191,5 +224,10 @@ GOLDEN = {
     "trivial_augment": [1215468794, 1857775789],
     "color_jitter": [282653639, 3001445867],
     "erasing": [168854955, 2142939931],
+    "resized_crop": [1036916285, 134069157],
+    "grayscale": [2494481200, 115260150],
     "of a step": (13939082542264680988, 13268144585377253886),
+    "objective": 3456087972498050714,
+    "dy, seen twice": [3, 6, 0, 4, 5, 6, 1, 7],
+    "color_jitter, seen twice": [991803376, 3831996449],
 }

@@ -84,6 +84,12 @@ def test_a_run_that_is_pruned_from_another_keeps_its_head() -> None:
     assert starts(found)["pruned-s1"] == "all-s1"
 
 
+def test_the_head_of_a_run_without_labels_is_not_kept() -> None:
+    views = {"recipe": {"objective": "simsiam"}}
+    found = plan(tree(views=views, on={"start": {"variant": "views"}, "trains": "head"}))
+    assert [v.configs[0].start.head for v in found.variants if v.configs[0].start] == ["new"]
+
+
 def test_a_fixed_seed_is_one_start_for_all_and_no_row_of_its_own() -> None:
     found = plan({**tree(all={}, on={"start": {"variant": "all", "seed": 7}}), "seeds": [0, 1]})
     assert starts(found) == {"on-s0": "all-s7", "on-s1": "all-s7"}

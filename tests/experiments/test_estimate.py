@@ -29,6 +29,11 @@ def test_work_is_three_passes_per_training_example_and_one_per_evaluated_one() -
     assert work(run(budget=0.01), COST) == COST * (3.3 * 640 * 128 + 60_000)
 
 
+def test_two_views_are_twice_three_passes_and_are_evaluated_once() -> None:
+    cost = work(run(recipe={"name": "simsiam_cifar"}, budget=1), COST)
+    assert cost == COST * (6 * 19_400 * 512 + 60_000)
+
+
 def test_a_head_alone_is_one_pass_per_training_example() -> None:
     """The trunk has no backward pass; its evaluations are as many."""
     whole, head = run(budget=0.01), run(budget=0.01, trains="head")

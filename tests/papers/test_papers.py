@@ -52,9 +52,11 @@ TABLES = {
     },
     "hysts": {"preact_ablation": "hysts_preact_ablation"},
     "li2017": {"table1": "pruning_t1"},
+    "lightly": {"cifar10": "lightly_cifar10", "imagenette": "lightly_imagenette"},
     "li2018": {"figure5": "landscape_f5", "figure6": "landscape_f6", "table2": "landscape_t2"},
     "liu2019": {"table1": "rethinking_t1"},
     "plain_net_replication": {"table": "plain_replication"},
+    "solo_learn": {"cifar": "solo_cifar"},
     "rebuffi2018": {"readme": "residual_adapters_cifar100"},
     "torchvision": {"v1": "torchvision_imagenet"},
     "xie2017": {
@@ -92,7 +94,17 @@ COSTS = {
 }
 UNITS = {"flops": 1e9, "params_exact": 1e6}
 """Columns of costs, which are fields of our rows."""
-LEFT_OUT = {"depth", "time_s", "time_ms", "iter_s", "memory_mb", "steps_per_s", "se_gflops"}
+LEFT_OUT = {
+    "depth",
+    "time_s",
+    "time_ms",
+    "iter_s",
+    "memory_mb",
+    "steps_per_s",
+    "se_gflops",
+    "minutes",
+    "minutes_200",
+}
 LEFT_OUT_OF = {
     ("huang2016", "table1"): {"imagenet"},
     ("huang2016", "table1_imagenet"): {"cifar10", "cifar100", "svhn"},
@@ -100,7 +112,13 @@ LEFT_OUT_OF = {
     ("li2017", "table1"): {"flops_pruned_pct", "params_pruned_pct"},  # counted: test_count.py
 }
 """A table whose columns were trained differently is two of ours."""
-ROWS_LEFT_OUT = {("torchvision", "v1"): re.compile("V2$|^ResNeXt|^Wide|^DenseNet")}
+ROWS_LEFT_OUT = {
+    ("torchvision", "v1"): re.compile("V2$|^ResNeXt|^Wide|^DenseNet"),
+    **dict.fromkeys(
+        [("lightly", "cifar10"), ("lightly", "imagenette"), ("solo_learn", "cifar")],
+        re.compile("^(?!SimSiam$)"),
+    ),
+}
 """Rows of a table that were trained otherwise than those that we have."""
 
 

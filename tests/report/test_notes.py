@@ -54,6 +54,14 @@ def test_the_steps_that_held_out_images_have_chosen_are_named(lab: Lab) -> None:
     assert "errors are of the weights of the step that the notes name" in text
 
 
+def test_the_errors_of_a_run_without_labels_are_said_to_be_of_neighbors(lab: Lab) -> None:
+    lab.variant("labels", {"model": "resnet20"})
+    lab.variant("views", {"model": "resnet20", "recipe.objective": "simsiam"})
+    text = " ".join(rendered(lab).split())
+    said = "trained without labels (simsiam): its errors are those of the 200 nearest training"
+    assert said in text and "of the last step (temperature 0.1) (views)" in text
+
+
 def test_other_code_other_devices_and_resumption_are_noted(lab: Lab) -> None:
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
     lab.start(folders[0], until=0.5)

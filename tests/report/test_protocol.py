@@ -138,3 +138,10 @@ def test_how_the_rate_changes_is_said_in_words(lab: Lab) -> None:
 def test_what_else_decides_the_result_is_named(lab: Lab) -> None:
     lab.variant("a", {"model": "resnet20", "precision": "bf16-mixed", "trains": ["head"]})
     assert sentence(lab, "Also") == "Precision: bf16-mixed; trains: head."
+
+
+def test_what_is_trained_without_labels_is_said(lab: Lab) -> None:
+    lab.variant(
+        "views", {"model": "resnet20", "recipe.objective": {"name": "simsiam", "width": 64}}
+    )
+    assert "Without labels: name simsiam, width 64" in sentence(lab, "Also")

@@ -18,6 +18,7 @@ from reslab.config.description import (
     PositiveFloat,
     PositiveFraction,
 )
+from reslab.config.objectives import Objective
 
 MOST_STEPS = 10**9
 """A run's; 90 epochs of ImageNet in batches of one image are a tenth of it."""
@@ -168,15 +169,23 @@ class ColorJitter(Description):
     contrast: NonNegativeFloat = 0.0
     saturation: NonNegativeFloat = 0.0
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    probability: PositiveFraction = 1.0
+    """Of an image, that its colours are changed at all."""
+
+    READ_BESIDE = {
+        "probability": tuple(
+            {field: Not(0.0)} for field in ("brightness", "contrast", "saturation", "hue")
+        )
+    }
 
 
 class Augmentation(Description):
     """What is done to training images.
 
-    Per image, in this order: RandAugment or TrivialAugment on the pixels as stored, or as they were
-    cropped of a photograph; colour jitter; rotation, shear and zoom in one; padding, a random crop
-    of the original size and a random horizontal flip; after normalisation cutout and random
-    erasing. Then, per batch, mixup or cutmix.
+    Per image, in this order: a resized crop; RandAugment or TrivialAugment on the pixels as stored,
+    or as they were cropped of a photograph; colour jitter; grey; rotation, shear and zoom in one;
+    padding, a random crop of the original size and a random horizontal flip; after normalisation
+    cutout and random erasing. Then, per batch, mixup or cutmix.
     """
 
     crop_padding: NonNegativeInt = 0
@@ -199,6 +208,12 @@ class Augmentation(Description):
     trivial_augment: bool = False
     """TrivialAugment, in place of RandAugment: one operation per image, of a strength that is drawn
     (Müller 2021, arXiv 2103.10158; torchvision's TrivialAugmentWide, image by image)."""
+    resized_crop: Fraction = 0.0
+    """The least part of an image's area that is cropped and resized to the whole: the part is drawn
+    evenly up to 1, the aspect ratio between 3/4 and 4/3 (torchvision's RandomResizedCrop, image by
+    image). 0 is none. Photographs have `photographs.crop: area`."""
+    grayscale: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that an image becomes grey (torchvision's RandomGrayscale)."""
     color_jitter: ColorJitter = ColorJitter()
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Degrees: an angle is drawn evenly from -rotation to rotation, about the image's centre."""
@@ -261,6 +276,8 @@ class Recipe(Description):
     augmentation: Augmentation = Augmentation()
     photographs: Photographs | None = None
     """How photographs become square inputs; other data have none."""
+    objective: Objective = Objective()
+    """What the net is trained for: the classes, or something that needs no labels."""
     label_smoothing: Fraction = 0.0
     """The part of a target's probability that is shared equally among all classes in the training
     loss (Szegedy 2016, arXiv 1512.00567); test losses are of the plain targets."""
@@ -278,6 +295,13 @@ class Recipe(Description):
                 f"augmentation.crop_padding: {self.augmentation.crop_padding} is for images of one "
                 "size; photographs are cropped as photographs.crop says"
             )
+        if self.photographs and self.augmentation.resized_crop:
+            raise ValueError(
+                f"augmentation.resized_crop: {self.augmentation.resized_crop:g} is for images of "
+                "one size; of photographs say photographs.crop: area"
+            )
+        if reason := reads_targets(self):
+            raise ValueError(reason)
         return self
 
     @model_validator(mode="after")
@@ -313,3 +337,15 @@ class Recipe(Description):
             }
         )
         return self.model_copy(update={"schedule": schedule, "steps": scale(self.steps)})
+
+
+def reads_targets(recipe: Recipe) -> str | None:
+    """What a recipe says of targets that its objective does not read; None where it reads all."""
+    name = recipe.objective.name
+    if recipe.objective.is_of_classes:
+        return None
+    if recipe.label_smoothing:
+        return f"label_smoothing: {recipe.label_smoothing:g} is not read: {name} has no labels"
+    if recipe.augmentation.mixes:
+        return f"augmentation: mixup and cutmix mix targets: {name} has none; leave them out"
+    return None

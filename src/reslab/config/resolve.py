@@ -347,13 +347,17 @@ def _with_head(start: Tree, data: Tree) -> Tree:
     """`head: kept` where nothing is said and the file's run had the same classes."""
     if "head" in start or start.get("loads") == "trunk" or not isinstance(start.get("file"), str):
         return start
-    ours, theirs = _described(data), _data_of(Path(start["file"]))
+    ours, theirs = _described(data), _classes_of(Path(start["file"]))
     return {**start, "head": "kept"} if ours and theirs and same_classes(ours, theirs) else start
 
 
-def _data_of(path: Path) -> Data | None:
-    """The data of the run that a file's weights are of, where they say it."""
-    data = (run_of(path) or {}).get("data")
+def _classes_of(path: Path) -> Data | None:
+    """The data whose classes the head of a file's weights was trained for, where they say it."""
+    run = run_of(path) or {}
+    data, recipe = run.get("data"), run.get("recipe")
+    objective = recipe.get("objective") if isinstance(recipe, dict) else None
+    if isinstance(objective, dict) and objective.get("name", "classes") != "classes":
+        return None
     return _described(data) if isinstance(data, dict) else None
 
 

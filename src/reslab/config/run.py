@@ -16,7 +16,7 @@ from reslab.config.adapters import Adapter, does_not_adapt, parameters
 from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
-from reslab.config.nets import Described, Net, ResNet
+from reslab.config.nets import Described, Net, Opaque, ResNet
 from reslab.config.recipe import MOST_STEPS, Moments, Normalized, Recipe
 from reslab.config.start import Start
 from reslab.config.trains import ALL, Trains, does_not_train, has_stages
@@ -88,6 +88,12 @@ class RunConfig(Description):
         return self
 
     @model_validator(mode="after")
+    def _learns_without_labels(self) -> Self:
+        if reason := needs_labels(self):
+            raise ValueError(f"recipe.objective: {self.recipe.objective.name} {reason}")
+        return self
+
+    @model_validator(mode="after")
     def _fits_data(self) -> Self:
         facts = facts_of(self.data)
         for field in ("in_channels", "classes"):
@@ -104,6 +110,10 @@ class RunConfig(Description):
             )
         if reason := does_not_suit(self.recipe.normalization, self.data):
             raise ValueError(f"recipe.normalization: {reason}")
+        if facts.in_channels == 1 and self.recipe.augmentation.grayscale:
+            raise ValueError(
+                f"recipe.augmentation.grayscale: {self.data.name} is grey already; leave it out"
+            )
         jitter = self.recipe.augmentation.color_jitter
         if facts.in_channels == 1 and (jitter.saturation or jitter.hue):
             raise ValueError(
@@ -223,6 +233,21 @@ def no_depths(config: RunConfig) -> str | None:
             "with a net of torchvision, or one's own, which does not say what its stages are; "
             "timm's do"
         )
+    return None
+
+
+def needs_labels(config: RunConfig) -> str | None:
+    """Why a run cannot train as its objective says, which reads no labels; None if it can."""
+    if config.recipe.objective.is_of_classes:
+        return None
+    if isinstance(config.model, Opaque):
+        return "reads what a net's last layer reads, which is known of our nets alone (make models)"
+    if config.trains != ALL:
+        return f"trains all but the head; trains: {', '.join(config.trains)} is for a run after it"
+    if config.adapter is not None:
+        return f"trains plain nets; adapter.name: {config.adapter.name} is for a run after it"
+    if config.data.selected_on != "none":
+        return f"has no held-out error; data.selected_on: {config.data.selected_on} needs one"
     return None
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
-from reslab.config.recipe import Augmentation
+from reslab.config.recipe import Augmentation, ColorJitter
 from reslab.data.normalize import Normalization
 from reslab.data.order import Draws
 
@@ -172,10 +172,32 @@ def _v2() -> Any:
 
 Transforms = dict[str, Callable[[Augmentation], Transform]]
 
+
+def _resized_crop(least: float) -> Transform:
+    """A rectangle of at least this part of an image's area, at the image's size."""
+
+    def cropped(image: Tensor) -> Tensor:
+        crop = _v2().RandomResizedCrop(image.shape[-2:], scale=(least, 1.0), antialias=True)
+        found: Tensor = crop(image)
+        return found
+
+    return cropped
+
+
+def _color_jitter(jitter: ColorJitter) -> Transform:
+    strengths = dict(jitter)
+    probability = strengths.pop("probability")
+    change: Transform = _v2().ColorJitter(**strengths)
+    # One that is always done draws nothing of whether it is.
+    return change if probability == 1 else _v2().RandomApply([change], probability)
+
+
 OF_PIXELS: Transforms = {
+    "resized_crop": lambda a: _resized_crop(a.resized_crop),
     "randaugment": lambda a: _v2().RandAugment(a.randaugment, a.randaugment_magnitude),
     "trivial_augment": lambda a: _v2().TrivialAugmentWide(),
-    "color_jitter": lambda a: _v2().ColorJitter(**dict(a.color_jitter)),
+    "color_jitter": lambda a: _color_jitter(a.color_jitter),
+    "grayscale": lambda a: _v2().RandomGrayscale(a.grayscale),
 }
 OF_NORMALIZED: Transforms = {"erasing": lambda a: _v2().RandomErasing(a.erasing)}
 """torchvision's that draw by themselves, by the field of the recipe and the column of seeds."""

@@ -72,11 +72,13 @@ class TrainingBatches:
         return self.augmented_batch(step, draws, self.images.training_images(draws))
 
     def draws(self, step: int, micro_batch: int) -> Draws[Ints]:
-        """Those of a micro-batch; where the run mixes images, after the first one's partner's."""
+        """Those of a micro-batch; where the run mixes images, after the first one's partner's, and
+        where it sees each twice, before those of its second sight."""
         recipe = self.config.recipe
         padding = recipe.augmentation.crop_padding
         order = Order(len(self.images), recipe.batch_size, self.config.seed, padding)
         of = order.with_partner if recipe.augmentation.mixes else order.batch
+        of = order.seen_twice if recipe.objective.sees_twice else of
         return of(step, *self.share.part(micro_batch))
 
     def augmented_batch(self, step: int, draws: Draws[Ints], images: Tensor) -> TrainingBatch:

@@ -8,6 +8,7 @@ Philox's raw bits, which numpy promises to keep (NEP 19; it does not promise tha
 methods).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -46,6 +47,9 @@ class Stream(IntEnum):
     COLOR_JITTER = 17
     TRIVIAL_AUGMENT = 18
     ERASING = 19
+    OBJECTIVE = 21
+    RESIZED_CROP = 22
+    GRAYSCALE = 23
 
 
 def step_seed(seed: int, step: int, *more: int) -> int:
@@ -74,6 +78,11 @@ def init_seed(seed: int) -> int:
 def adapter_seed(seed: int) -> int:
     """A seed in [0, 2**64) for what an adapter draws."""
     return _state(Stream.ADAPTER, seed)
+
+
+def objective_seed(seed: int) -> int:
+    """A seed in [0, 2**64) for what an objective trains beside the net."""
+    return _state(Stream.OBJECTIVE, seed)
 
 
 def permutation(count: int, stream: Stream, seed: int, *keys: int) -> Ints:
@@ -111,9 +120,14 @@ class Draws(NamedTuple, Generic[Column]):
     trivial_augment: Column
     color_jitter: Column
     erasing: Column
+    resized_crop: Column
+    grayscale: Column
 
 
-SEEDS = ("view", "randaugment", "trivial_augment", "color_jitter", "erasing")
+SEEDS = (
+    "view", "randaugment", "trivial_augment", "color_jitter", "erasing", "resized_crop",
+    "grayscale",
+)  # fmt: skip
 """Columns that stay on the host: to read a seed there a batch need not wait for its device."""
 
 
@@ -134,21 +148,38 @@ def bounds(crop_padding: int) -> dict[str, tuple[Stream, int]]:
         "trivial_augment": (Stream.TRIVIAL_AUGMENT, 2**32),
         "color_jitter": (Stream.COLOR_JITTER, 2**32),
         "erasing": (Stream.ERASING, 2**32),
+        "resized_crop": (Stream.RESIZED_CROP, 2**32),
+        "grayscale": (Stream.GRAYSCALE, 2**32),
     }
 
 
 @lru_cache(maxsize=2)  # a batch reads two epochs at most
 def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Draws[Numbers]:
     """An epoch's, with a row for each of so many examples; its arrays are not to be written to."""
-    order = permutation(examples, Stream.PERMUTATION, seed, epoch)
+    return _drawn(examples, crop_padding, seed, epoch)
+
+
+@lru_cache(maxsize=2)
+def second_table(examples: int, seed: int, epoch: int, crop_padding: int) -> Draws[Numbers]:
+    """The same order, and what each example draws when it is seen once more in the epoch."""
+    return _drawn(examples, crop_padding, seed, epoch, 1)
+
+
+def _drawn(examples: int, crop_padding: int, *keys: int) -> Draws[Numbers]:
+    """A table of these keys; its order is that of the first two, seed and epoch."""
+    order = permutation(examples, Stream.PERMUTATION, *keys[:2])
     columns = {
-        name: _below(bound, _bits(examples, stream, seed, epoch))[order]
+        name: _below(bound, _bits(examples, stream, *keys))[order]
         for name, (stream, bound) in bounds(crop_padding).items()
     }
     drawn: Draws[Numbers] = Draws(examples=order, **columns)
     for array in drawn:
         array.setflags(write=False)
     return drawn
+
+
+TableOf = Callable[[int, int, int, int], Draws[Numbers]]
+"""An epoch's table, of (examples, seed, epoch, crop_padding)."""
 
 
 def _below(bound: int, bits: Bits) -> Numbers:
@@ -186,13 +217,20 @@ class Order:
         positions = np.arange(part * share - 1, (part + 1) * share)
         return self.rows(step, positions % self.batch_size)
 
-    def rows(self, step: int, positions: Ints) -> Draws[Ints]:
+    def seen_twice(self, step: int, part: int = 0, parts: int = 1) -> Draws[Ints]:
+        """The rows of `batch`, and after them those of the same examples seen once more."""
+        share = share_of(self.batch_size, parts)
+        positions = np.arange(part * share, (part + 1) * share)
+        twice = (self.rows(step, positions, of) for of in (table, second_table))
+        return Draws(*(np.concatenate(columns) for columns in zip(*twice, strict=True)))
+
+    def rows(self, step: int, positions: Ints, of: TableOf = table) -> Draws[Ints]:
         """The rows at some positions of a step's global batch, each in [0, batch_size)."""
         epochs, places = np.divmod(step * self.batch_size + positions, self.examples)
         rows = np.empty((len(Draws._fields), len(positions)), np.int64)
         for epoch in np.unique(epochs):
             here = epochs == epoch
-            drawn = table(self.examples, self.seed, int(epoch), self.crop_padding)
+            drawn = of(self.examples, self.seed, int(epoch), self.crop_padding)
             rows[:, here] = [column[places[here]] for column in drawn]
         return Draws(*rows)
 

@@ -93,7 +93,8 @@ def _head(label: str, common: RunConfig, parent: Parent, origin: RunConfig) -> s
     """How the head begins: as the variant says, else kept for the same classes."""
     assert common.start is not None
     if not parent.says_head:
-        whole = common.start.loads != "trunk" and same_classes(common.data, origin.data)
+        whole = common.start.loads != "trunk" and origin.recipe.objective.is_of_classes
+        whole = whole and same_classes(common.data, origin.data)
         return "kept" if whole else "new"
     ours, theirs = common.model.classes, origin.model.classes
     if common.start.head == "kept" and ours != theirs:

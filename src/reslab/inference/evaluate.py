@@ -41,7 +41,7 @@ from reslab.data.photographs.views import (
 from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.inference.metrics import Score, Tally
-from reslab.inference.trained import net_with
+from reslab.inference.trained import net_with, refuse_untrained_head
 from reslab.models.precision import autocast, default_device, set_precision
 from reslab.text import printable
 from reslab.weights.about import About
@@ -154,6 +154,7 @@ def opened(path: Path, given: Given = NOTHING) -> tuple[nn.Module, Use, Normaliz
     """A net with its weights, on the CPU, what it is used with, its data among it, and what
     normalises its images; `UserError` for what is not known, or does not fit."""
     weights = read_weights(path, given.key)
+    refuse_untrained_head(path, weights.about)
     use = given.use(path, _known_use(path, weights.about))
     if use.data is None:
         raise UserError(f"{path} does not say its data; add --data")

@@ -28,7 +28,7 @@ from reslab.errors import UserError
 from reslab.folders import is_looked_at
 from reslab.inference.explain import beside, grad_cam
 from reslab.inference.loaded import as_input
-from reslab.inference.trained import trained
+from reslab.inference.trained import refuse_untrained_head, trained
 from reslab.models.precision import default_device
 from reslab.text import markdown_table, printable
 from reslab.weights.given import NOTHING, Given
@@ -111,6 +111,7 @@ def predict(
         raise UserError(f"--top {top}: expected at least one class")
     paths = image_files(images)
     net, about = trained(weights, given)
+    refuse_untrained_head(weights, about)
     net, normalization = net.to(default_device()), about.normalization.to(default_device())
     dtype = dtype_of(about.use.precision)
     guesses: dict[Path, Guesses] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from reslab.config.nets import PythonNet
+from reslab.config.run import RunConfig
 from reslab.config.use import Use
 from reslab.errors import UserError, located
 from reslab.inference.loaded import LoadedNet, with_meaning
@@ -27,6 +28,8 @@ def load(path: str | Path, *, keep_adapters: bool = False) -> LoadedNet:
     Of a net of one's own the file beside the weights is run: it is code.
 
     A net that was adapted is merged into a plain one, unless its adapters are to be kept.
+
+    The head of a run that was trained without labels is as it was drawn.
 
     Takes float32 images (N, C, H, W), normalised as in training, to logits (N, classes); of a run
     in 64-true weights, images and logits are float64. Raises `UserError` for a file that is no
@@ -65,6 +68,16 @@ def trained(path: Path, given: Given = NOTHING) -> tuple[nn.Module, About]:
     weights = read_weights(path, given.key)
     about = meaning(path, weights.about, given)
     return net_with(path, about.use, weights), about
+
+
+def refuse_untrained_head(path: Path, about: About | None) -> None:
+    """`UserError` for weights of a run that was trained without labels: its head says nothing."""
+    config = about.config if about else None
+    if isinstance(config, RunConfig) and not config.recipe.objective.is_of_classes:
+        raise UserError(
+            f"{path} was trained without labels (recipe.objective: {config.recipe.objective.name}):"
+            " its head is as it was drawn; train one on top, in a run with start: and trains: head"
+        )
 
 
 def net_with(path: Path, use: Use, weights: Weights) -> nn.Module:

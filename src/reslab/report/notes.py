@@ -39,6 +39,8 @@ def _remarks(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
         if chosen := _selected(outcome):
             yield chosen, outcome.label
         yield from ((line, outcome.label) for line in starts(outcome))
+        if neighbors := _neighbors(outcome):
+            yield neighbors, outcome.label
         if published is None:
             continue
         evaluations = (run.evaluations.get(published.views, {}) for run in outcome.runs)
@@ -56,6 +58,19 @@ def _selected(outcome: Outcome) -> str:
         if run.result is not None and run.config is not None and "selected_step" in run.result
     ]
     return f"weights chosen by the held-out images: of step {listed(steps)}" if steps else ""
+
+
+def _neighbors(outcome: Outcome) -> str:
+    """What the errors are of a run that was trained without labels."""
+    config = outcome.config
+    if config is None or config.recipe.objective.is_of_classes:
+        return ""
+    objective = config.recipe.objective
+    return (
+        f"trained without labels ({objective.name}): its errors are those of the "
+        f"{objective.neighbors} nearest training images in the net's features, of the last step "
+        f"(temperature {objective.temperature:g})"
+    )
 
 
 def _without_variant(outcomes: Sequence[Outcome]) -> Iterator[str]:

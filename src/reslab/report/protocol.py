@@ -161,7 +161,11 @@ def _images(run: RunConfig) -> str:
 
 def _others(run: RunConfig) -> str:
     """Whatever else decides a run's result and is not at its default."""
+    objective = run.recipe.objective
     parts = {
+        "without labels": (
+            "" if objective.is_of_classes else _told(objective, "recipe.objective", run)
+        ),
         "label smoothing": run.recipe.label_smoothing,
         "precision": run.precision if run.precision != "32-true" else "",
         "starts from": run.start.origin if run.start else "",

@@ -14,7 +14,7 @@ from reslab.config.run import RunConfig
 from reslab.config.trains import ALL
 from reslab.data.batches import Batch, TrainingBatch
 from reslab.data.order import depths_seed, step_seed
-from reslab.inference.metrics import Tally
+from reslab.inference.metrics import Sums, Tally
 from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import rest
 from reslab.models.layers import draw_depths
@@ -26,13 +26,17 @@ from reslab.training.optimizers import build_optimizer, learning_rate
 class Classifier(LightningModule):
     """Trains `net`, images (N, C, H, W) → logits (N, classes), as a run's recipe says."""
 
+    beside: nn.Module | None
+    """What trains with the net and is no part of it."""
+
     def __init__(self, net: nn.Module, config: RunConfig) -> None:
         super().__init__()
         self.net = net
+        self.beside = None
         self.starts = starts_of(net, config)
         self.config = config
         self.recipe = config.scaled_recipe
-        self.train_tally = Tally()
+        self.train_tally: Sums = Tally()
         facts = facts_of(config.data)
         top5 = facts.photographs and facts.classes > 5
         self.final_train_tally = Tally(top5)
@@ -117,7 +121,7 @@ class Classifier(LightningModule):
         described = self.recipe.optimizer
         layered = described.layer_decay != 1
         depths = depth_of_each(self.net, self.config.model) if layered else None
-        optimizer = build_optimizer(self.net, described, depths, self.starts)
+        optimizer = build_optimizer(self.net, described, depths, self.starts, self.beside)
         peak = self.recipe.optimizer.lr
         schedule = LambdaLR(optimizer, lambda step: learning_rate(self.recipe, step) / peak)
         return {

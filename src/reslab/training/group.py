@@ -107,18 +107,18 @@ def refuse_fused_norms(net: nn.Module) -> None:
 
 
 def in_order(mine: Tensor, count: int) -> Tensor:
-    """What all processes have of `count` examples, (count,), in the order of these.
+    """What all processes have of `count` examples, (count, …), in the order of these.
 
     `mine` is of this process's, rank, rank + ranks, … (`EvaluationBatches`); some have one less.
     """
     if not distributed.is_initialized():
         return mine
     ranks = distributed.get_world_size()
-    padded = mine.new_zeros(-(-count // ranks))
+    padded = mine.new_zeros(-(-count // ranks), *mine.shape[1:])
     padded[: len(mine)] = mine
     parts = [torch.empty_like(padded) for _ in range(ranks)]
     distributed.all_gather(parts, padded)
-    return torch.stack(parts, 1).flatten()[:count]
+    return torch.stack(parts, 1).flatten(0, 1)[:count]
 
 
 def leave_together() -> None:

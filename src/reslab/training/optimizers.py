@@ -111,14 +111,17 @@ def build_optimizer(
     optimizer: Optimizer,
     depths: Mapping[str, int] | None = None,
     starts: Mapping[str, Tensor] | None = None,
+    beside: nn.Module | None = None,
 ) -> optim.Optimizer:
-    """torch's or timm's optimiser over those of the net's parameters that train.
+    """torch's or timm's optimiser over those of the net's parameters that train, and over those of
+    what its loss learns beside it.
 
     `depths` are read where the optimiser has a `layer_decay`, `starts`, by the names of parameters,
     where it decays towards them.
     """
     starts = starts or {}
-    made = _made(optimizer, groups(net, optimizer, depths, starts))
+    others = [] if beside is None else groups(beside, optimizer)
+    made = _made(optimizer, [*groups(net, optimizer, depths, starts), *others])
     if starts:
         decay_to_start(made, {net.get_parameter(name): start for name, start in starts.items()})
     return made
@@ -156,7 +159,10 @@ def evaluation_interval(recipe: Recipe, test_examples: int) -> int:
     """Steps between two evaluations on the test split.
 
     At most 40 a run, and together at most a tenth of the training's cost, where a training example
-    costs three forward passes and a test example one.
+    costs three forward passes and a test example one. None before the end where an evaluation needs
+    all training images, too: without labels.
     """
+    if not recipe.objective.is_of_classes:
+        return recipe.steps + 1
     affordable = 10 * test_examples / (3 * recipe.batch_size)
     return max(math.ceil(recipe.steps / 40), math.ceil(affordable))

@@ -12,7 +12,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
-from reslab.inference.metrics import Score, Tally
+from reslab.inference.metrics import Score, Tally, ViewsScore
 from reslab.store.wrong import write_wrong
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import learning_rate, log_interval
@@ -42,17 +42,11 @@ class Record(Callback):
         step, recipe = trainer.global_step, module.recipe
         if in_mid_step(trainer) or (step % log_interval(recipe) and step != recipe.steps):
             return
-        score = _read(module.train_tally)
+        score = module.train_tally.score()
+        module.train_tally.reset()
         refuse_infinite_loss(score, module, step)
-        self._write(
-            trainer,
-            {
-                "step": step,
-                "lr": learning_rate(recipe, step - 1),
-                "train_loss": score.loss,
-                "train_top1_error": score.top1_error,
-            },
-        )
+        rate = learning_rate(recipe, step - 1)
+        self._write(trainer, {"step": step, "lr": rate, **score.training_row()})
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the row of an evaluation on the test split; `Diverged` if a loss is not finite."""
@@ -102,7 +96,7 @@ class Record(Callback):
             store.drop_metrics_after(self.folder, checkpoint["global_step"])
 
 
-def refuse_infinite_loss(score: Score, module: Classifier, step: int) -> None:
+def refuse_infinite_loss(score: Score | ViewsScore, module: Classifier, step: int) -> None:
     """`Diverged` for a loss that is not finite."""
     if not math.isfinite(score.loss):
         raise Diverged(step, learning_rate(module.recipe, step - 1), score.loss)

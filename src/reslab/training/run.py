@@ -49,6 +49,10 @@ from reslab.training.precision import precision_plugin
 from reslab.training.progress import Progress
 from reslab.training.record import Diverged, Record
 from reslab.training.selection import Selection, use_selected
+from reslab.training.self_supervised import SelfSupervised
+
+MODULES: dict[str, type[Classifier]] = {"classes": Classifier, "simsiam": SelfSupervised}
+"""What trains a net, by its recipe's objective."""
 
 OUT_OF_MEMORY = "out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed"
 """torch's messages have one: the driver's, the CPU's on Linux and Windows, cuBLAS's and cuDNN's."""
@@ -92,7 +96,8 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     try:
         with in_our_words(trainer, net, config, execution):
             data = data_module(config, begun.normalization)
-            outcome = fit_and_test(trainer, Classifier(net, config), data, resumed)
+            module = MODULES[config.recipe.objective.name](net, config)
+            outcome = fit_and_test(trainer, module, data, resumed)
     except Interrupted:
         if trainer.is_global_zero:
             print("interrupted; the same command goes on from here", flush=True)
