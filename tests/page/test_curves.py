@@ -52,3 +52,14 @@ def test_the_last_point_is_the_last_row(lab: Lab) -> None:
 def test_what_was_not_recorded_has_no_curve(lab: Lab) -> None:
     lab.variant("a", {"model": "resnet20"}, 2)
     assert Curves(points=3).of(outcomes_of(lab.plan())[0]) == [{}, {}]
+
+
+def test_what_was_written_since_is_read_again(lab: Lab) -> None:
+    [folder] = lab.variant("a", {"model": "resnet20"})
+    lab.start(folder, until=0.5)
+    lengths = []
+    for until in (0.5, 0.5, 0.75):
+        lab.start(folder, until=until)
+        [run] = Curves(points=100).of(outcomes_of(lab.plan())[0])
+        lengths.append(len(run["test_loss"][1]))
+    assert lengths == [10, 10, 15]

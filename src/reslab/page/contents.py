@@ -25,7 +25,7 @@ from reslab.report.paper import CAPTIONS
 from reslab.report.protocol import Paragraph, protocol
 from reslab.report.results import Result, results_of
 from reslab.report.runs import Outcome, outcomes_of
-from reslab.report.table import tabulate
+from reslab.report.table import tabulated
 from reslab.report.text import NOTHING, number
 from reslab.report.values import Cell, Note, Table
 from reslab.store.plan import Plan
@@ -127,14 +127,14 @@ class Contents:
 def contents_of(plans: Sequence[Plan], page: Path) -> Contents:
     """The contents of a page that is to lie at a path."""
     found = [(plan, outcomes_of(plan)) for plan in plans]
-    table = tabulate(plans)
+    table = tabulated(found)
     parts = tuple(_part(plan, outcomes, page) for plan, outcomes in found)
     every = [(plan, outcome) for plan, outcomes in found for outcome in outcomes]
     return Contents(table, parts, _settings(_named(every)), _data(table, every))
 
 
 def _part(plan: Plan, outcomes: Sequence[Outcome], page: Path) -> Part:
-    table = tabulate([plan])
+    table = tabulated([(plan, outcomes)])
     runs = [run for outcome in outcomes for run in outcome.runs]
     states = {
         state: sum(run.state == state for run in runs) for run in runs for state in [run.state]

@@ -6,10 +6,12 @@ stretch stays, which is one that was made.
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from reslab import store
 from reslab.report.runs import Outcome, Run
 
 MOST = 160_000
@@ -36,6 +38,13 @@ QUANTITIES = (
     Quantity("test_loss", "test loss", "nats", False),
     Quantity("train_loss", "loss on training batches, as augmented", "nats", True),
 )
+
+
+Rows = Sequence[tuple[int, float]]
+"""Steps and values."""
+
+_KEPT: dict[Path, tuple[tuple[int, int], dict[str, Rows]]] = {}
+"""What was read of each run, and when that was written."""
 
 
 @dataclass
@@ -70,9 +79,7 @@ def points_each(runs: int) -> int:
     return max(FEWEST, min(LONGEST, MOST // max(1, runs * len(QUANTITIES))))
 
 
-def thinned(
-    rows: Sequence[tuple[int, float]], size: int, of_batches: bool
-) -> tuple[tuple[int, ...], list[float]]:
+def thinned(rows: Rows, size: int, of_batches: bool) -> tuple[tuple[int, ...], list[float]]:
     """Steps and values, one for each `size` rows, at the last step of these."""
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     values = [
@@ -82,9 +89,27 @@ def thinned(
     return tuple(part[-1][0] for part in parts), [float(f"{value:.4g}") for value in values]
 
 
-def _series(run: Run, key: str) -> list[tuple[int, float]]:
+def _series(run: Run, key: str) -> Rows:
     """Steps with their values; the last of a step that stands twice, none where it is no number."""
-    rows: Mapping[int, float] = {
-        row["step"]: row[key] for row in run.metrics if row.get(key) is not None
-    }
-    return sorted(rows.items())
+    return _read(run, _written(run.folder / store.METRICS)).get(key, [])
+
+
+def _written(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+def _read(run: Run, written: tuple[int, int]) -> dict[str, Rows]:
+    """Of every quantity. A live page reads again what was written since."""
+    before = _KEPT.get(run.folder)
+    if before is None or before[0] != written:
+        found: dict[str, Rows] = {}
+        for quantity in QUANTITIES:
+            key = quantity.key
+            values = {row["step"]: row[key] for row in run.metrics if row.get(key) is not None}
+            found[key] = sorted(values.items())
+        _KEPT[run.folder] = before = (written, found)
+    return before[1]

@@ -53,9 +53,9 @@ def _remarks(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
 def _selected(outcome: Outcome) -> str:
     """Of which steps the weights are, where the held-out images have chosen them."""
     steps = [
-        f"{run.result['selected_step']:,} (seed {run.config.seed})"
+        f"{run.result['selected_step']:,} (seed {run.seed})"
         for run in outcome.runs
-        if run.result is not None and run.config is not None and "selected_step" in run.result
+        if run.result is not None and "selected_step" in run.result
     ]
     return f"weights chosen by the held-out images: of step {listed(steps)}" if steps else ""
 

@@ -48,9 +48,10 @@ class Run:
     @cached_property
     def metrics(self) -> list[store.Row]:
         """All rows of metrics, errors in per cent."""
-        for line in store.damaged_metrics(self.folder):
+        rows, damaged = store.checked_metrics(self.folder)
+        for line in damaged:
             _warn(f"{line}; it is left out")
-        return store.read_metrics(self.folder)
+        return rows
 
     @cached_property
     def evaluations(self) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ def show(plan: Plan, seconds: Seconds | None = None) -> None:
     `seconds` is what so many seeds would take beyond those of the plan; only the print has it.
     """
     outcomes = outcomes_of(plan)
-    table = _tabulated([(plan, outcomes)])
+    table = tabulated([(plan, outcomes)])
     print(fitted(timed(table, seconds) if seconds else table, str(plan.home / "table.md")))
     keep(table, plan.home / "table")
     disk.write_text(plan.home / "runs.csv", runs_csv(results_of(plan, outcomes)))
@@ -45,10 +45,11 @@ def keep(table: Table, stem: Path) -> str:
 
 def tabulate(plans: Sequence[Plan]) -> Table:
     """One table over one plan or several; no file is written."""
-    return _tabulated([(plan, outcomes_of(plan)) for plan in plans])
+    return tabulated([(plan, outcomes_of(plan)) for plan in plans])
 
 
-def _tabulated(found: Sequence[tuple[Plan, Sequence[Outcome]]]) -> Table:
+def tabulated(found: Sequence[tuple[Plan, Sequence[Outcome]]]) -> Table:
+    """The same of plans whose runs have been read."""
     read = [(plan, *judge(plan, rows_of(plan, outcomes))) for plan, outcomes in found]
     rows = [row for _, members, _ in read for row in members]
     columns = columns_of(rows, names_plans=len(read) > 1)

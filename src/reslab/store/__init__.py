@@ -20,6 +20,7 @@ from reslab.store.folder import Row as Row
 from reslab.store.folder import State as State
 from reslab.store.folder import append_metrics as append_metrics
 from reslab.store.folder import append_start as append_start
+from reslab.store.folder import checked_metrics as checked_metrics
 from reslab.store.folder import damaged_metrics as damaged_metrics
 from reslab.store.folder import drop_metrics_after as drop_metrics_after
 from reslab.store.folder import evaluation as evaluation

@@ -246,13 +246,19 @@ def flush_metrics(folder: Path) -> None:
 
 def read_metrics(folder: Path) -> list[Row]:
     """All rows of metrics, without lines that are damaged: `damaged_metrics` names them."""
-    return [row for _, row, _ in _lines_of_metrics(folder) if row is not None]
+    return checked_metrics(folder)[0]
 
 
 def damaged_metrics(folder: Path) -> list[str]:
     """What is wrong with the metrics, line by line; a last line that a kill has torn is nothing."""
+    return checked_metrics(folder)[1]
+
+
+def checked_metrics(folder: Path) -> tuple[list[Row], list[str]]:
+    """Both, from one reading."""
     lines = _lines_of_metrics(folder)
-    return [f"{folder / METRICS}: line {i}: {why}" for i, (_, _, why) in enumerate(lines, 1) if why]
+    damaged = [f"{folder / METRICS}: line {i}: {w}" for i, (_, _, w) in enumerate(lines, 1) if w]
+    return [row for _, row, _ in lines if row is not None], damaged
 
 
 def _lines_of_metrics(folder: Path) -> list[tuple[bytes, Row | None, str]]:
