@@ -131,6 +131,17 @@ def test_plans_of_one_experiment_are_compared(printed: Printed) -> None:
     assert "budget 2" in told and "other plans" not in told
 
 
+def test_a_page_is_of_one_plan_or_of_several(printed: Printed) -> None:
+    home = planned(done=True).home
+    pilot = planned(done=True, budget=2.0)
+    told = printed(commands.page, ["tiny"])
+    assert told == f"{home / 'page.html'}\nother plans: tiny@budget=2 (2 of 2 runs done)\n"
+    assert printed(commands.page, ["tiny"], Options(budget=2.0)) == f"{pilot.home / 'page.html'}\n"
+    both = printed(commands.page, ["tiny", "tiny@budget=2", "tiny"])
+    assert both == f"{store.runs_root() / 'compare.html'}\n"
+    assert (store.runs_root() / "compare.html").exists()
+
+
 def test_without_a_name_all_plans_are_listed(printed: Printed) -> None:
     told = printed(commands.read, "status", None)
     assert "nothing has been run in" in told and "make experiment NAME=quickstart" in told

@@ -6,6 +6,7 @@ settings, links) comes from the run folders.
 
 import base64
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,9 @@ from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import flatten
 from reslab.experiments.file import question
 from reslab.page.curves import QUANTITIES, Curves, points_each
-from reslab.papers.published import Published
 from reslab.papers.schema import read_paper
 from reslab.report.figures.draw import FOLDER
+from reslab.report.figures.published import height
 from reslab.report.notes import given
 from reslab.report.paper import CAPTIONS
 from reslab.report.protocol import Paragraph, protocol
@@ -171,15 +172,22 @@ def _line(result: Result, page: Path) -> RunLine:
 
 
 def _figures(plan: Plan, page: Path) -> Iterator[Figure]:
-    """Each figure of a plan once, as the better of its kinds that is not too large."""
-    folder, order = plan.home / FOLDER, [*CAPTIONS]
-    stems = {path.stem for path in folder.glob("*") if path.suffix in MEDIA}
-    for stem in sorted(stems, key=lambda s: (order.index(s) if s in order else len(order), s)):
-        paths = [path for kind in MEDIA if (path := folder / f"{stem}{kind}").is_file()]
+    """Each figure beside a plan's table once, as the better of its kinds that is not too large;
+    those with a caption first, in their order."""
+    order = {name: i for i, name in enumerate(CAPTIONS)}
+    stems = {path.with_suffix("") for path in figures_of(plan)}
+    for stem in sorted(stems, key=lambda stem: (order.get(stem.name, len(order)), stem)):
+        paths = [path for kind in MEDIA if (path := Path(f"{stem}{kind}")).is_file()]
         small = [path for path in paths if path.stat().st_size <= LARGEST]
         path = (small or paths)[0]
-        caption = CAPTIONS.get(stem) or f"{stem.replace('_', ' ').replace('-', ' ').capitalize()}."
+        name = re.sub("[-_]", " ", stem.name)
+        caption = CAPTIONS.get(stem.name) or f"{name[:1].upper()}{name[1:]}."
         yield Figure(caption, Link(path.name, href(path, page)), _embedded(path) if small else None)
+
+
+def figures_of(plan: Plan) -> list[Path]:
+    """Images in a plan's folder of figures."""
+    return [path for path in (plan.home / FOLDER).glob("*.*") if path.suffix in MEDIA]
 
 
 def _embedded(path: Path) -> str:
@@ -254,18 +262,10 @@ def _variant(
     runs = zip(outcome.runs, curves.of(outcome), strict=True)
     return {
         "label": label,
+        "name": printable(outcome.label),
         "errors": [list(pair) for pair in errors.errors],
         "mean": errors.value,
         "interval": None if None in ends else ends,
-        "published": _published(outcome.published),
+        "published": height(outcome.published),
         "runs": [{"seed": run.seed, "state": run.state, "curves": found} for run, found in runs],
     }
-
-
-def _published(published: Published | None) -> float | None:
-    """The published test error if it is a checked number, of one view."""
-    if published is None or published.verified == "memory" or published.views != "single":
-        return None
-    if published.bound or published.column == "train_error":
-        return None
-    return published.mean if published.mean is not None else published.value

@@ -163,7 +163,8 @@
       .filter((value) => value !== null);
     if (!seen.length) return place.replaceChildren(html("p", {}, "No run has an error yet."));
     const width = place.clientWidth || 700, narrow = width < 560;
-    const gutter = narrow ? 4 : Math.min(220, 14 + 7 * Math.max(...variants.map(([v]) => v.label.length)));
+    const longest = Math.max(...variants.map(([v]) => v.label.length));
+    const gutter = narrow ? 4 : Math.min(0.32 * width, 14 + 7 * longest);
     const row = narrow ? 42 : 26, height = row * variants.length + 34;
     const [low, high] = seedsRange(seen), log = chosen.seedsLog && low > 0;
     const linear = log ? scale(Math.log(low), Math.log(high), gutter + 6, width - 56)
@@ -208,7 +209,7 @@
     const row = svg("g", { stroke: colour(i), fill: colour(i) });
     const label = svg("text", { class: "label", stroke: "none", x: narrow ? gutter : gutter - 8,
       y: narrow ? y - 14 : y + 4, "text-anchor": narrow ? "start" : "end" },
-    shortened(variant.label, narrow ? 44 : 30));
+    shortened(variant.label, narrow ? 44 : Math.floor((gutter - 14) / 6.4)));
     label.append(svg("title", {}, variant.label));
     row.append(label);
     if (variant.interval) {
@@ -405,7 +406,7 @@
       placed[n].at = Math.min(placed[n].at, most);
     }
     return placed.map(({ line, at }) => svg("text", { x, y: at + 4, style: `fill: ${colour(line.i)}` },
-      shortened(data.variants[line.i].label, 20) + (y(last(line.mean)) < 0 ? " ↑" : "")));
+      shortened(data.variants[line.i].name, 20) + (y(last(line.mean)) < 0 ? " ↑" : "")));
   }
 
   function tellCurves(name, lines) {

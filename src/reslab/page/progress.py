@@ -14,6 +14,7 @@ from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig
 from reslab.errors import UserError
 from reslab.experiments import estimate
+from reslab.page.contents import figures_of
 from reslab.store.plan import Plan, Variant
 from reslab.text import counted, duration, printable
 
@@ -33,7 +34,7 @@ class Progress:
     step: int
     steps: int | None
     left: float | None
-    """Seconds, once it runs."""
+    """Seconds, once somebody has it run."""
 
     @property
     def fraction(self) -> float:
@@ -74,7 +75,7 @@ def changed(plans: Sequence[Plan]) -> str:
     """A digest of when the files were written that a page is made of."""
     names = (store.CONFIG, store.METRICS, store.RESULT, store.ERROR, store.ENV)
     files = [folder / name for plan in plans for folder in plan.folders() for name in names]
-    files += [file for plan in plans for file in sorted(plan.home.glob("*.[ps][nv]g"))]
+    files += [file for plan in plans for file in sorted(figures_of(plan))]
     states = [plan.state(folder.name) for plan in plans for folder in plan.folders()]
     return sha256(repr((states, list(map(_written, files)))).encode()).hexdigest()[:16]
 
@@ -112,6 +113,8 @@ def _left(found: Sequence[Progress], running: int) -> float | None:
 
 
 def _runs(plan: Plan) -> Iterator[Progress]:
+    """Other seeds of a variant say how long one takes, else the model of costs."""
+    devices = [start for folder in plan.folders() for start in _starts(folder)]
     for variant in (*plan.variants, *plan.origins):
         took = _took(plan, variant)
         for run in variant.runs:
@@ -119,7 +122,10 @@ def _runs(plan: Plan) -> Iterator[Progress]:
             config = _config(folder)
             steps = config.scaled_recipe.steps if config else None
             step = store.last_step(folder)
-            left = _seconds_left(folder, config, variant, step, took) if state in TO_DO else 0.0
+            left: float | None = 0.0
+            if state in TO_DO:
+                whole = took if took is not None else _modelled(config, variant, devices)
+                left = _seconds_left(folder, config, step, whole)
             yield Progress(run.name, state, step, steps, left)
 
 
@@ -131,9 +137,9 @@ def _took(plan: Plan, variant: Variant) -> float | None:
 
 
 def _seconds_left(
-    folder: Path, config: RunConfig | None, variant: Variant, step: int, took: float | None
+    folder: Path, config: RunConfig | None, step: int, whole: float | None
 ) -> float | None:
-    """By the run's own pace, by other seeds of its variant, or by the model of costs."""
+    """By the run's own pace, else as a part of what the whole takes."""
     if config is None:
         return None
     part = step / config.scaled_recipe.steps
@@ -141,19 +147,18 @@ def _seconds_left(
     if part > TOLD and len(starts) == 1 and starts[0].get("time") and store.is_locked(folder):
         began = datetime.fromisoformat(starts[0]["time"])
         return (datetime.now(UTC) - began).total_seconds() * (1 - part) / part
-    whole = took if took is not None else _modelled(config, variant, starts)
     return None if whole is None else whole * (1 - part)
 
 
 def _modelled(
-    config: RunConfig, variant: Variant, starts: Sequence[dict[str, Any]]
+    config: RunConfig | None, variant: Variant, starts: Sequence[dict[str, Any]]
 ) -> float | None:
-    """None before a run has told its device."""
-    found = starts[-1].get("device") if starts else None
-    if not found:
+    """What it takes on the device of the plan's last start; None before there is one."""
+    told = [start for start in starts if start.get("device")]
+    if config is None or not told:
         return None
-    device = "cpu" if found.startswith("cpu") else "gpu"
-    threads = starts[-1].get("threads") or 1
+    device = "cpu" if told[-1]["device"].startswith("cpu") else "gpu"
+    threads = told[-1].get("threads") or 1
     modelled = estimate.seconds(config, variant.multiply_adds, device, threads)
     return modelled * _correction(device)
 
