@@ -145,3 +145,10 @@ def test_what_is_trained_without_labels_is_said(lab: Lab) -> None:
         "views", {"model": "resnet20", "recipe.objective": {"name": "simsiam", "width": 64}}
     )
     assert "Without labels: name simsiam, width 64" in sentence(lab, "Also")
+
+
+def test_which_filters_of_a_start_are_left_is_named(lab: Lab) -> None:
+    start = {"name": "akamaster:resnet20", "loads": "l1", "keep": 0.5}
+    lab.variant("a", {"model": "resnet20", "start": start})
+    told = "Starts from: akamaster:resnet20, of each unit's first filters those of the largest L1 "
+    assert sentence(lab, "Also").startswith(told)

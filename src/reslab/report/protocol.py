@@ -13,6 +13,7 @@ from typing import Any
 from reslab.config.data import facts_of
 from reslab.config.description import Description
 from reslab.config.run import RunConfig
+from reslab.config.start import Start
 from reslab.report.deviations import grouped
 from reslab.report.notes import machine
 from reslab.report.runs import Outcome, Run
@@ -168,12 +169,18 @@ def _others(run: RunConfig) -> str:
         ),
         "label smoothing": run.recipe.label_smoothing,
         "precision": run.precision if run.precision != "32-true" else "",
-        "starts from": run.start.origin if run.start else "",
+        "starts from": _begins(run.start) if run.start else "",
         "adapter": _told(run.adapter, "adapter", run) if run.adapter else "",
         "trains": listed(run.trains) if run.is_adapted else "",
     }
     told = "; ".join(f"{name}: {value}" for name, value in parts.items() if value)
     return told[:1].upper() + told[1:]
+
+
+def _begins(start: Start) -> str:
+    """Where the weights are from; of pruned nets, which of them."""
+    cut = ", of each unit's first filters those of the largest L1 norm"
+    return start.origin + (cut if start.loads == "l1" else "")
 
 
 TOPICS: Mapping[str, Callable[[RunConfig], str]] = {
