@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure paper page serve compare sync dashboard train finetune models bench
+.PHONY: help experiment status table figure paper light page serve compare sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
 
 #| Experiments                                        results go to runs/NAME
@@ -19,6 +19,7 @@
 #|   make figure NAME=quickstart                      curves, error against depth, differences, …
 #|   make figure NAME=quickstart FIGURE=curves        one of them
 #|   make paper NAME=quickstart                       table, figures, protocol, references for LaTeX
+#|   make light NAME=light_nets                       error, size and time of its nets, fp32 and int8
 #|   make page NAME=quickstart                        one HTML file: table, curves, verdicts, runs
 #|   make serve NAME=quickstart                       the same on 127.0.0.1 while runs go on; PORT=8000
 #|   make compare NAME=quickstart,mnist               one table over several plans; page takes several, too
@@ -57,7 +58,7 @@
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE
-#|   and those; status, table, figure, paper, page, serve, compare, sync and dashboard NAME and those down to PLAN,
+#|   and those; status, table, figure, paper, light, page, serve, compare, sync and dashboard NAME and those down to PLAN,
 #|   with which they read what experiment has made with them. NAME=quickstart@seeds=1 is short for these.
 #|   A word that a target does not read is refused.
 #|
@@ -95,6 +96,7 @@ reads.status     := NAME $(OF_PLANS)
 reads.table      := NAME $(OF_PLANS)
 reads.figure     := NAME $(OF_PLANS) FIGURE
 reads.paper      := NAME $(OF_PLANS)
+reads.light      := NAME $(OF_PLANS)
 reads.page       := NAME $(OF_PLANS)
 reads.serve      := NAME $(OF_PLANS) PORT
 reads.compare    := NAME $(OF_PLANS)
@@ -182,7 +184,7 @@ experiment: _name $(READY)
 status: $(READY)
 	@$(RUN) scripts/experiment.py status $(THE_PLAN) $${NAME:+-- "$$NAME"}
 
-table paper: _name $(READY)
+table paper light: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) -- "$$NAME"
 
 figure: _name $(READY)

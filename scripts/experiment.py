@@ -11,6 +11,7 @@
   experiment.py table plain_vs_residual --budget 0.02 --seeds 1 --only '*20*'
   experiment.py table plain_vs_residual@budget=0.02    read those of another
   experiment.py compare NAME NAME …                    one table over several plans
+  experiment.py light NAME                             error, size and time of its nets, measured
   experiment.py page NAME …                            one HTML file of one plan or several
   experiment.py serve NAME …                           the same on 127.0.0.1 while runs go on
 
@@ -61,7 +62,7 @@ def parser() -> Parser:
     finetune.add_argument("--recipe", help="a file of configs/recipes; else finetune")
     for command in (run, train, finetune):
         add_options(command)
-    for word in ("status", "table", "figure", "paper"):
+    for word in ("status", "table", "figure", "paper", "light"):
         reader = commands.add_parser(word, help=f"{word} of a plan")
         reader.add_argument("name", nargs="?" if word == "status" else None, help=PLAN)
         add_words(reader)
@@ -123,6 +124,8 @@ def main() -> int:
     if arguments.command == "page":
         return commands.page(arguments.names, commands.options_of(arguments))
     options = commands.options_of(arguments)
+    if arguments.command == "light":
+        return commands.light(arguments.name, options)
     if arguments.command == "figure":
         return commands.read("figure", arguments.name, options, arguments.figure)
     return commands.read(arguments.command, arguments.name, options)

@@ -34,7 +34,7 @@ READS = {
     "serve": ["NAME", *OF_PLANS, "PORT"],
     "models": ["MODEL"],
     "soak": ["SECONDS", "ARGS"],
-    **{target: ["NAME", *OF_PLANS] for target in ("status", "table", "paper")},
+    **{target: ["NAME", *OF_PLANS] for target in ("status", "table", "paper", "light")},
     "figure": ["NAME", *OF_PLANS, "FIGURE"],
     **{target: ["NAME", *OF_PLANS] for target in ("page", "compare", "dashboard")},
     **{target: ["ARGS"] for target in ("bench", "check")},

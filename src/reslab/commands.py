@@ -126,6 +126,16 @@ def read(
     return 0
 
 
+def light(name: str, options: Options = NO_WORDS) -> int:
+    """Measure error, size and time of a plan's nets side by side, in float32 and in int8."""
+    from reslab.inference.side_by_side import side_by_side  # torch and lightning: seconds
+
+    plan = store.read_plan(name, options)
+    print(side_by_side(plan).as_text(), f"{plan.home / 'light'}.md, .json", sep="\n\n")
+    _say_which({name: plan}, options)
+    return 0
+
+
 def _say_which(found: Mapping[str, Plan], options: Options) -> None:
     """Of experiments whose name alone was said: which plan it is where there is none without words,
     and which others there are."""

@@ -30,6 +30,7 @@ EXPERIMENTS = (
     "imagenet_depth",
     "imagenet_plain_vs_residual",
     "imagenette",
+    "light_nets",
     "loss_landscape_nets",
     "mnist",
     "mnist_article",

@@ -83,14 +83,17 @@ def test_the_given_net_and_its_layout_stay(few_rounds: None) -> None:
     assert net[0].weight.stride() == before
 
 
-def test_batches_are_of_the_sizes_that_are_told_from_however_few_images(few_rounds: None) -> None:
+def test_batches_are_of_the_sizes_that_are_told_from_however_few_images(
+    few_rounds: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes: list[int] = []
 
     def ready(net: nn.Module, images: torch.Tensor) -> latency.Call:
         sizes.append(len(images))
         return lambda: None
 
-    latency.measured({"a": partial(ready, small())}, IMAGES)
+    monkeypatch.setitem(WAYS, "fp32", ready)
+    latency.latency(small(), IMAGES, None, ["fp32"])
     assert sizes == [1, 128]
 
 

@@ -37,6 +37,8 @@ BASELINE = "fp32 compiled"
 
 Call = Callable[[], object]
 """Answers a batch."""
+Maker = Callable[[int], Call]
+"""Makes ready what answers a batch of a size."""
 
 
 def _as_it_is(net: nn.Module, images: Tensor) -> Call:
@@ -169,7 +171,8 @@ class Latency:
         rows = [[way, *(of[way].as_text() for of in self.times.values())] for way in self._ways()]
         left = [f"left out: {way}: {why}" for way, why in self.left_out.items()]
         table = markdown_table(head, rows, numeric=range(1, len(head)))
-        return "\n".join([told(self.times), "", table, "", *self._said(), *left])
+        times = [each for of in self.times.values() for each in of.values()]
+        return "\n".join([*told(times), "", table, "", *self._said(), *left])
 
     def _said(self) -> list[str]:
         return [
@@ -193,21 +196,20 @@ def measured_on() -> dict[str, Any]:
     }
 
 
-def told(times: Mapping[int, Mapping[str, Times]]) -> str:
-    """What a table of times is of; where others use the machine, too, that is said."""
-    rounds = [len(t.milliseconds) for of in times.values() for t in of.values()]
-    several = f"{min(rounds)}–{max(rounds)}" if min(rounds) < max(rounds) else str(rounds[0])
+def told(times: Sequence[Times]) -> list[str]:
+    """What times in a table are of; where others use the machine, too, that is said."""
+    counts = [len(each.milliseconds) for each in times]
+    several = str(counts[0]) if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
     threads, cores, load = torch.get_num_threads(), available_cores(), os.getloadavg()[0]
-    line = (
+    busy = (
+        f"The machine is not idle (load {load:.1f} on {counted(cores, 'core')}): times are larger "
+        "than they would be; ratios are of the same rounds"
+    )
+    return [
         f"Milliseconds for a batch on {processor_name()}, {counted(threads, 'thread')}: median "
-        f"(quartiles) of {several} rounds, each way once a round"
-    )
-    if load <= cores + 0.5:
-        return line
-    return (
-        f"{line}\nThe machine is not idle (load {load:.1f} on {counted(cores, 'core')}): times are "
-        "larger than they would be; ratios are of the same rounds"
-    )
+        f"(quartiles) of {several} rounds, each way once a round",
+        *([busy] if load > cores + 0.5 else []),
+    ]
 
 
 def _quartiles(numbers: Sequence[float]) -> tuple[float, float, float]:
@@ -228,36 +230,34 @@ def latency(net: nn.Module, images: Tensor, int8: nn.Module | None, ways: Sequen
     """Measure a float32 net, and a quantised graph of it, on images (N, C, H, W), repeated to the
     sizes of `BATCHES`. Ways that this machine has not are left out, with the reason."""
     left_out = {way: why for way in ways if (why := obstacle(way, int8))}
-    makers = {
-        way: partial(compiled_int8, int8) if way == INT8 and int8 else partial(WAYS[way], net)
-        for way in ways
-        if way not in left_out
-    }
-    times, failed = measured(makers, images)
+    makers = {way: maker(way, net, int8, images) for way in ways if way not in left_out}
+    times, failed = measured(makers)
     return Latency(times, left_out | failed)
 
 
+def maker(way: str, net: nn.Module, int8: nn.Module | None, images: Tensor) -> Maker:
+    """What makes a way of a net, or of its quantised graph, ready for batches of a size."""
+    make = partial(compiled_int8, int8) if way == INT8 and int8 else partial(WAYS[way], net)
+    return lambda batch: make(images[torch.arange(batch) % len(images)].contiguous())
+
+
 def measured(
-    makers: Mapping[str, Callable[[Tensor], Call]], images: Tensor
+    makers: Mapping[str, Maker],
 ) -> tuple[dict[int, dict[str, Times]], dict[str, str]]:
-    """Times of what makers make for a batch, by its size and their names; and why it was not made,
-    of those that torch refused to make."""
+    """Times by the size of the batch and the makers' names; and why there are none, of what torch
+    refused to make."""
     with torch.no_grad(), _frozen():
         ready: dict[str, dict[int, Call]] = {}
         failed: dict[str, str] = {}
         for name, make in tqdm(makers.items(), desc="made ready", leave=False, disable=None):
             try:
-                ready[name] = {batch: make(_repeated(images, batch)) for batch in BATCHES}
+                ready[name] = {batch: make(batch) for batch in BATCHES}
             except RuntimeError as error:  # all that torch's compiler and export raise are
                 failed[name] = str(error).strip().partition("\n")[0] or type(error).__name__
         calls = {batch: {name: of[batch] for name, of in ready.items()} for batch in BATCHES}
         rounds = {batch: rounds_of(of) for batch, of in calls.items()}
     times = {b: {name: Times(tuple(t)) for name, t in of.items()} for b, of in rounds.items()}
     return times, failed
-
-
-def _repeated(images: Tensor, batch: int) -> Tensor:
-    return images[torch.arange(batch) % len(images)].contiguous()
 
 
 def rounds_of(calls: Mapping[str, Call]) -> dict[str, list[float]]:

@@ -125,7 +125,8 @@ def quantized(
 
 def beside_itself(about: Subject, made: Quantized, ways: tuple[str, ...]) -> Quantization:
     """A net's errors and times beside those of what was made of it."""
-    (fp32, answers), (int8, others) = (_heard(net, about.data) for net in (about.net, made.graph))
+    fp32, answers = heard(about.net, about.data)
+    int8, others = heard(made.graph, about.data)
     return Quantization(
         int8,
         fp32,
@@ -136,7 +137,7 @@ def beside_itself(about: Subject, made: Quantized, ways: tuple[str, ...]) -> Qua
     )
 
 
-def _heard(net: nn.Module, data: ImageData) -> tuple[Evaluation, Tensor]:
+def heard(net: nn.Module, data: ImageData) -> tuple[Evaluation, Tensor]:
     """An evaluation of the centre crops, and the answers that it counts, (N,)."""
     answers: list[Tensor] = []
 
