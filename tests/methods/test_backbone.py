@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.small_runs import MakeRun
 from torch import Tensor, nn
 from torchvision.models import resnet18, resnet50
 from torchvision.models._utils import IntermediateLayerGetter
@@ -17,11 +18,13 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN, resnet_
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead, DeepLabV3
 from torchvision.ops import FrozenBatchNorm2d
 
+from reslab import load
 from reslab.config.nets import ResNet
 from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.methods.backbone import Backbone, backbone, freeze_norms, levels_of
 from reslab.models.nets import build
+from reslab.training.start import start
 
 SIZE = 128
 
@@ -125,6 +128,20 @@ def test_weights_of_other_classes_are_taken_but_for_their_head(tmp_path: Path) -
     body = backbone("resnet18", tmp_path / "seven.pth", frozen_norms=False)
     theirs = net.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in body.state_dict().items())
+
+
+@pytest.mark.process
+def test_weights_of_our_own_files_and_runs_are_taken(
+    digit_weights: Path, make_run: MakeRun
+) -> None:
+    """A safetensors file, and a run's folder, of nets that read grey digits."""
+    config = make_run("a", {"recipe.steps": 6, "recipe.schedule.milestones": [3, 4]})
+    assert start(config) == 0
+    for weights in (str(digit_weights), config.parent):
+        body = backbone("resnet8_w8", weights, levels=(0, 1, 2))
+        theirs = load(weights).state_dict()
+        assert all(torch.equal(value, theirs[name]) for name, value in body.state_dict().items())
+        assert "fc.weight" not in body.state_dict()
 
 
 def test_published_weights_are_known_by_name(
