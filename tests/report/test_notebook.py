@@ -68,6 +68,6 @@ def test_the_notebook_runs_from_its_first_cell_to_its_last(
         made, timeout=900, resources={"metadata": {"path": str(tmp_path / "docs")}}
     ).execute()
     printed = json.dumps(made)
-    assert printed.count("| 1/1 ") + printed.count(" 1/1 |") >= 6 + 8 + 5
+    assert printed.count("| 1/1 ") + printed.count(" 1/1 |") >= 6 + 4 + 8 + 5
     assert "resnet20: passes x on: True" in printed
     assert "plain20: passes x on: False" in printed
