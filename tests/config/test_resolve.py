@@ -186,6 +186,6 @@ def test_the_same_key_both_dotted_and_nested_is_refused() -> None:
 
 
 def test_a_word_that_is_no_field_is_refused_even_where_it_says_none() -> None:
-    tree = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar", "teacher": "none"}
-    with pytest.raises(UserError, match="teacher: no such field"):
+    tree = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar", "tutor": "none"}
+    with pytest.raises(UserError, match="tutor: no such field"):
         resolve(tree, "here")

@@ -136,6 +136,107 @@ def test_starts_that_cannot_be_are_refused(variants: dict[str, Any], reason: str
     assert reason in refusal(tree(**variants))
 
 
+# ---- teachers -----------------------------------------------------------------------------------
+
+TAUGHT = tree(
+    small={"teacher": {"variant": "big"}, "recipe.loss": "kd"},
+    one={"teacher": {"variant": "big", "seed": 7}, "recipe.loss": "at"},
+    again={
+        "start": {"variant": "small"},
+        "teacher": {"variant": "big"},
+        "recipe.loss": "kd",
+    },
+    big={"model": "resnet20_w8"},
+)
+
+
+def teachers(found: Plan) -> dict[str, str]:
+    short = {run.name: f"{run.slug}-s{run.seed}" for v in rows(found) for run in v.runs}
+    return {short[run]: short[teacher] for run, teacher in found.teachers.items()}
+
+
+def test_a_run_is_taught_by_that_of_the_same_seed_or_by_one() -> None:
+    found = plan(TAUGHT)
+    assert teachers(found) == {
+        "small-s0": "big-s0",
+        "small-s1": "big-s1",
+        "one-s0": "big-s7",
+        "one-s1": "big-s7",
+        "again-s0": "big-s0",
+        "again-s1": "big-s1",
+    }
+    assert starts(found) == {"again-s0": "small-s0", "again-s1": "small-s1"}
+    assert [(v.label, [run.seed for run in v.runs]) for v in found.origins] == [("big", [7])]
+    names = [folder.name for _, folder, _ in found.runs()]
+    for edges in (found.edges, found.teachers):
+        assert all(names.index(parent) < names.index(run) for run, parent in edges.items())
+
+
+def test_a_teacher_that_changes_changes_all_that_it_teaches() -> None:
+    ids = {v.label: v.runs[0].run_id for v in plan(TAUGHT).variants}
+    changed = tree(**{**TAUGHT["variants"], "big": {"model": "resnet20_w8", "budget": 2.0}})
+    others = {v.label: v.runs[0].run_id for v in plan(changed).variants}
+    assert all(ids[label] != others[label] for label in ids)
+
+
+def test_a_taught_run_waits_for_its_teacher_and_its_start_or_is_blocked_by_either() -> None:
+    found = plan(TAUGHT, seeds=1, only="again")
+    assert found.ancestors(of(found, "again").folder.name) == [
+        of(found, name).folder.name for name in ("small", "big")
+    ]
+    store.write_plan(found)
+    assert store.read_plan(found.name) == found
+    assert states(found) == {"again-s0": "waiting", "small-s0": "waiting", "big-s0": "pending"}
+    disk.write_json(of(found, "big").folder / store.RESULT, DONE)
+    (of(found, "big").folder / store.CHECKPOINT).touch()
+    assert states(found) == {"again-s0": "waiting", "small-s0": "pending", "big-s0": "done"}
+    store.write_error(of(found, "small").folder, "it burnt")
+    assert states(found)["again-s0"] == "blocked"
+
+
+def test_only_pulls_teachers_in_and_says_so() -> None:
+    found = plan(TAUGHT, seeds=1, only="small")
+    told = announcement(jobs_of(found), [Slot((), 1)])
+    assert "also in the plan, since it teaches others: big, seed 0" in told
+    assert "| big (a teacher)" in preview(jobs_of(found), Slot((), 1))
+
+
+@pytest.mark.parametrize(
+    ("variants", "reason"),
+    [
+        (
+            {"a": {"teacher": {"variant": "b"}, "recipe.loss": "kd"}},
+            "variants.a: teacher.variant: no variant is called 'b'",
+        ),
+        (
+            {
+                "a": {"teacher": {"variant": "b"}, "recipe.loss": "kd"},
+                "b": {"start": {"variant": "a"}},
+            },
+            "go round in a circle",
+        ),
+    ],
+    ids=str,
+)
+def test_teachers_that_cannot_be_are_refused(variants: dict[str, Any], reason: str) -> None:
+    assert reason in refusal(tree(**variants))
+
+
+@pytest.mark.process
+def test_a_launcher_trains_teachers_before_their_students_and_blocks_these_with_them() -> None:
+    found = plan(TAUGHT, seeds=1, budget=0.02, only="again")
+    store.write_plan(found)
+    broken = of(found, "big").folder / store.CHECKPOINT
+    broken.write_bytes(b"no checkpoint")
+    failed = launch.launch(jobs_of(found), [Slot((), 1)], found.options)
+    assert {job.variant.label for job in failed} == {"again", "small", "big"}
+    assert states(found) == {"big-s0": "crashed", "small-s0": "blocked", "again-s0": "blocked"}
+    assert any("it is taught by big-s0" in reason for reason in failed.values())
+    broken.unlink()
+    assert launch.launch(jobs_of(found), [Slot((), 1)], found.options) == {}
+    assert set(states(found).values()) == {"done"}
+
+
 # ---- what becomes of them -----------------------------------------------------------------------
 
 

@@ -40,6 +40,11 @@ def test_a_head_alone_is_one_pass_per_training_example() -> None:
     assert work(whole, COST) - work(head, COST) == COST * 2 * 640 * 128
 
 
+def test_a_teacher_is_one_pass_more_per_training_example() -> None:
+    short = run(budget=0.01)
+    assert work(short, COST, 5 * COST) - work(short, COST) == 5 * COST * 640 * 128
+
+
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 def test_more_work_takes_longer(device: str) -> None:
     whole, half = run(budget=1), run(budget=0.5)

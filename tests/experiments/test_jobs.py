@@ -32,3 +32,24 @@ def test_what_is_done_of_a_run_is_read_while_it_is_trained() -> None:
     assert job.fraction() == 0.99 / 2
     disk.write_json(job.folder / store.RESULT, DONE)
     assert job.fraction() == 1 and job.pending
+
+
+def test_a_teachers_work_is_a_part_of_its_students() -> None:
+    """A variant's by its plan, a published net's by its name, ResNet-56 125,485,696 multiply-adds
+    (tests/config/complexities.json)."""
+    recipe = {"name": "he2015_cifar", "normalization": "channel"}
+    taught = {"recipe.loss": "kd"}
+    found = plan(
+        {
+            "base": {"model": "resnet20", "data": "cifar10", "recipe": recipe},
+            "variants": {
+                "big": {"model": "resnet32"},
+                "by big": {**taught, "teacher": {"variant": "big"}},
+                "by name": {**taught, "teacher": "akamaster:resnet56"},
+            },
+            "seeds": 1,
+        }
+    )
+    big = found.variants[0].multiply_adds
+    costs = {job.variant.label: job.teachers_multiply_adds for job in jobs_of(found)}
+    assert costs == {"big": 0, "by big": big, "by name": 125_485_696}

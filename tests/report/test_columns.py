@@ -81,6 +81,24 @@ def test_starts_and_trainable_parameters_stand_in_the_table_and_its_csv(lab: Lab
     assert [record["trainable"] for record in read] == ["853018", "650", "853018"]
 
 
+def test_a_teacher_stands_in_the_table_as_a_start_does_and_without_one_there_is_no_column(
+    lab: Lab,
+) -> None:
+    [teacher] = lab.variant("ResNet-56", {"model": "resnet56"})
+    lab.done(teacher, 0.5, 7.0)
+    assert "teacher" not in row(lab, "ResNet-56")
+    recipe = {"name": "he2015_cifar", "normalization": "channel", "loss": "kd"}
+    taught = {"model": "resnet20", "recipe": recipe}
+    lab.variant("KD", {**taught, "teacher": {"run": teacher.name[-10:]}})
+    lab.variant("by akamaster's", {**taught, "teacher": "akamaster:resnet56"})
+    labels = ("ResNet-56", "KD", "by akamaster's")
+    assert [row(lab, label)["teacher"] for label in labels] == [
+        "–", "ResNet-56", "akamaster:resnet56",
+    ]  # fmt: skip
+    assert [r["teacher"] for r in records(lab)] == ["", "ResNet-56", "akamaster:resnet56"]
+    assert "starts from" not in row(lab, "KD")
+
+
 def test_trainable_parameters_that_no_run_has_told_are_left_open(lab: Lab) -> None:
     lab.variant("head", {"model": "resnet20", "trains": "head"})
     assert row(lab, "head")["trainable"] == "–"

@@ -341,6 +341,48 @@ def test_a_fine_tuned_run_that_is_killed_goes_on_bit_for_bit(
     assert store.read_metrics(whole.parent) == store.read_metrics(killed.parent)
 
 
+LOSSES: dict[str, dict[str, Any]] = {
+    "kd": {"recipe.loss": "kd"},
+    "fitnet": {"recipe.loss": {"name": "fitnet", "hint_weight": 1.0}},
+    "at": {"recipe.loss": {"name": "at", "attention_weight": 100.0}},
+    "rkd": {"recipe.loss": "rkd"},
+    "dkd": {"recipe.loss": {"name": "dkd", "warmup": 0.5}},
+    "dist": {"recipe.loss": "dist"},
+}
+
+
+def with_a_teacher(make_run: MakeRun, machine: Machine, fields: dict[str, Any]) -> list[Path]:
+    """Two equal runs, which are taught by a third that is trained already."""
+    teacher = make_run("teacher", {"recipe.steps": 31, "seed": 1})
+    machine.run(machine.train, teacher)
+    fields = {**fields, "teacher": str(teacher.parent)}
+    return [make_run(name, fields) for name in ("whole", "other")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", [name for name in LOSSES if name not in ("rkd", "dist")])
+def test_two_processes_are_taught_as_one_is(machine: Machine, make_run: MakeRun, loss: str) -> None:
+    """In float64, and in micro-batches; rkd and dist are refused (tests/config/test_losses.py)."""
+    whole, shared = with_a_teacher(make_run, machine, {**EXACT, **LOSSES[loss]})
+    machine.run(machine.train, whole)
+    machine.run(machine.train, shared, "--devices=2", "--micro-batch=9")
+    assert distance(weights(whole), weights(shared)) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_taught_run_that_is_killed_goes_on_bit_for_bit(
+    machine: Machine, make_run: MakeRun, loss: str
+) -> None:
+    steps = {"recipe.steps": 900, "recipe.schedule.milestones": [300, 600]}
+    slow = {"recipe.optimizer.lr": 0.01}
+    whole, killed = with_a_teacher(make_run, machine, {**steps, **slow, **LOSSES[loss]})
+    machine.run(machine.train, whole)
+    kill_and_go_on(machine, killed)
+    assert distance(weights(whole), weights(killed)) == 0
+    assert store.read_metrics(whole.parent) == store.read_metrics(killed.parent)
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_other_micro_batches(
     machine: Machine, make_run: MakeRun

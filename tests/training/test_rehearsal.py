@@ -126,3 +126,29 @@ def test_what_is_no_word_on_the_weights_is_left_to_the_run(
 
     monkeypatch.setattr("reslab.training.rehearsal.rehearse", fails)
     assert answer(row("a", {"start": str(net)})) is None
+
+
+# ---- teachers -----------------------------------------------------------------------------------
+
+TAUGHT = {"recipe.loss": "at", "teacher": {"run": "0123456789"}}
+
+
+def test_a_teacher_that_has_not_trained_is_tried_by_its_description(row: Row) -> None:
+    assert answer(row("a", TAUGHT, teacher=row("big", {"model": "resnet20_w8"}))) is None
+
+
+@pytest.mark.parametrize(
+    ("teacher", "reason"),
+    [
+        ({"data": {"name": "digits", "classes": 5}}, "it has 5 classes, the run has 10"),
+        ({"recipe": {"normalization": "pixel_mean"}}, "pixel_mean, is no scale and shift"),
+        ({"model.units": [1, 1], "model.widths": [8, 16], "model.strides": [1, 2]}, "has 3, its"),
+    ],
+    ids=["classes", "normalization", "stages"],
+)
+def test_one_that_cannot_teach_is_told_before_it_trains(
+    row: Row, teacher: dict[str, Any], reason: str
+) -> None:
+    told = answer(row("a", TAUGHT, teacher=row("big", teacher)))
+    assert told
+    assert reason in told

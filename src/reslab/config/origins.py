@@ -216,6 +216,16 @@ def weights_of(net: str) -> str:
     return f"torchvision:{enum}.{tag or newest}"
 
 
+def net_of(name: str) -> str:
+    """The net that published weights are of: a name of the zoo, or of their library."""
+    library, _, known = name.partition(":")
+    if library == "torchvision":
+        enum = known.partition(".")[0]
+        nets = (net for net, (found, _) in _enums_by_net().items() if found == enum)
+        return f"torchvision:{next(nets)}"
+    return name.partition(".")[0] if library == "timm" else known
+
+
 def _own(net: str) -> str:
     if f"akamaster:{net}" in TABLE:
         return f"; there are akamaster:{net}, of CIFAR-10"

@@ -18,6 +18,7 @@ from reslab.config.description import (
     PositiveFloat,
     PositiveFraction,
 )
+from reslab.config.losses import Loss
 from reslab.config.objectives import Objective
 
 MOST_STEPS = 10**9
@@ -281,6 +282,8 @@ class Recipe(Description):
     label_smoothing: Fraction = 0.0
     """The part of a target's probability that is shared equally among all classes in the training
     loss (Szegedy 2016, arXiv 1512.00567); test losses are of the plain targets."""
+    loss: Loss = Loss()
+    """What is trained for; all but cross-entropy read a run's `teacher`."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

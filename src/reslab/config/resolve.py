@@ -85,10 +85,13 @@ def resolve(tree: Tree, where: str | PlaceOf) -> RunConfig:
         tree, model = _pruned(tree, model)
     with located(place("start")):
         start = {"start": whole_start(tree["start"], data)} if "start" in tree else {}
-    return validate({**tree, **start, "model": model, "data": data, "recipe": recipe}, place)
+    with located(place("teacher")):
+        teacher = {"teacher": _whole_origin(tree["teacher"])} if "teacher" in tree else {}
+    origins = {**start, **teacher}
+    return validate({**tree, **origins, "model": model, "data": data, "recipe": recipe}, place)
 
 
-TAKEN_AWAY = ("start", "adapter")
+TAKEN_AWAY = ("start", "teacher", "adapter")
 """Fields that none takes away, which the base has said."""
 
 
@@ -309,9 +312,14 @@ def _described(data: Tree) -> Data | None:
         return None
 
 
-def whole_start(start: Any, data: Tree) -> Any:
+def whole_start(start: Any, data: Tree) -> Tree:
     """An origin's tree with a file's digest, and with how the head begins where that follows from
     the run's data; `UserError` for what is no origin, and for one that is not there."""
+    return _with_head(_whole_origin(start), data)
+
+
+def _whole_origin(start: Any) -> Tree:
+    """An origin's tree with a file's digest."""
     start = {"name": start} if isinstance(start, str) else start
     if not isinstance(start, dict):
         raise UserError(f"got {spelled(start)}; expected a name, a path, or a mapping")
@@ -322,9 +330,7 @@ def whole_start(start: Any, data: Tree) -> Any:
         start = {key: value for key, value in start.items() if key != "name"} | {"file": name}
     elif isinstance(name, str):
         published(name)
-    if isinstance(start.get("file"), str):
-        start = _looked_at(start, start["file"])
-    return _with_head(start, data)
+    return _looked_at(start, start["file"]) if isinstance(start.get("file"), str) else {**start}
 
 
 def _looked_at(start: Tree, word: str) -> Tree:

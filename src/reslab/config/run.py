@@ -16,6 +16,7 @@ from reslab.config.adapters import Adapter, does_not_adapt, parameters
 from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
+from reslab.config.losses import cannot_be_read
 from reslab.config.nets import Described, Net, Opaque, ResNet
 from reslab.config.recipe import MOST_STEPS, Moments, Normalized, Recipe
 from reslab.config.start import Start
@@ -50,6 +51,9 @@ class RunConfig(Description):
     """Measure the net while it trains, into `diagnostics.jsonl`: gradient norms of about 20 steps,
     and in the end the responses of its layers to 1,000 test images. No number of the run moves, and
     so it is no part of its id; it takes as long as about six steps."""
+    teacher: Start | None = None
+    """Whose outputs `recipe.loss` reads beside the net's own: a whole net, of the same classes, in
+    evaluation mode. It sees the same crops, normalised as its own images were."""
 
     @model_validator(mode="after")
     def _trains_something(self) -> Self:
@@ -91,6 +95,15 @@ class RunConfig(Description):
     def _learns_without_labels(self) -> Self:
         if reason := needs_labels(self):
             raise ValueError(f"recipe.objective: {self.recipe.objective.name} {reason}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_taught(self) -> Self:
+        recipe, loss = self.recipe, self.recipe.loss
+        if reason := cannot_teach(self):
+            raise ValueError(reason)
+        if reason := cannot_be_read(loss, self.model, recipe.batch_size, recipe.augmentation.mixes):
+            raise ValueError(f"recipe.loss.{reason}")
         return self
 
     @model_validator(mode="after")
@@ -244,6 +257,8 @@ def needs_labels(config: RunConfig) -> str | None:
         return "reads what a net's last layer reads, which is known of our nets alone (make models)"
     if config.trains != ALL:
         return f"trains all but the head; trains: {', '.join(config.trains)} is for a run after it"
+    if config.teacher is not None:
+        return "reads no teacher; leave it out, and recipe.loss"
     if config.adapter is not None:
         return f"trains plain nets; adapter.name: {config.adapter.name} is for a run after it"
     if config.data.selected_on != "none":
@@ -254,11 +269,42 @@ def needs_labels(config: RunConfig) -> str | None:
 UNDECIDING: dict[str, bool | dict[str, bool]] = {
     "data": {"folder": True, "file": True},
     "start": {"file": True, "url": True},
+    "teacher": {"file": True, "url": True},
     "model": {"file": True},
     "diagnostics": True,
 }
 """Fields that decide nothing of the result: where something lies whose content is described beside
 them, and what is only looked at."""
+
+
+NOT_AFFINE = ("pixel_mean", "pixel_mean_global_std", "gcn_zca")
+"""Normalisations that are no scale and no shift of each channel."""
+
+
+def cannot_teach(config: RunConfig) -> str | None:
+    """Why a run has no such teacher, or none at all; None if it has."""
+    teacher, loss, normalization = config.teacher, config.recipe.loss, config.recipe.normalization
+    if teacher is None and loss.is_taught:
+        return (
+            f"teacher: is missing beside recipe.loss: {loss.name}, which holds a net against it; "
+            "say which, as start says it, or write recipe.loss: cross_entropy"
+        )
+    if teacher is None:
+        return None
+    if not loss.is_taught:
+        return (
+            "teacher: is not read with recipe.loss: cross_entropy, but with kd, fitnet, at, rkd, "
+            "dkd or dist; leave it out, or say recipe.loss"
+        )
+    if teacher.loads != "all" or teacher.head != "new":
+        field = "loads" if teacher.loads != "all" else "head"
+        return f"teacher.{field}: is not read: a teacher is a whole net; leave it out"
+    if normalization in NOT_AFFINE:
+        return (
+            f"recipe.normalization: {normalization} is no scale and shift of each channel, so that "
+            "a teacher's images would not follow from the net's; take channel, or another"
+        )
+    return None
 
 
 def nothing_decays_to_start(config: RunConfig) -> str | None:

@@ -40,7 +40,7 @@ class Part(Tree):
     """What dotted paths say of a mapping that is a value: laid over it, it leaves the rest."""
 
 
-VALUES = frozenset({"start", "teacher", "adapter", "normalization"})
+VALUES = frozenset({"start", "teacher", "adapter", "normalization", "loss"})
 """Keys whose mappings are always values, and whose words take a mapping's place: parts of another
 origin beside those of the first would be none. A dotted path changes a part of one."""
 

@@ -47,6 +47,7 @@ class Stream(IntEnum):
     COLOR_JITTER = 17
     TRIVIAL_AUGMENT = 18
     ERASING = 19
+    LOSS = 20
     OBJECTIVE = 21
     RESIZED_CROP = 22
     GRAYSCALE = 23
@@ -78,6 +79,11 @@ def init_seed(seed: int) -> int:
 def adapter_seed(seed: int) -> int:
     """A seed in [0, 2**64) for what an adapter draws."""
     return _state(Stream.ADAPTER, seed)
+
+
+def loss_seed(seed: int) -> int:
+    """A seed in [0, 2**64) for what a loss with parameters draws."""
+    return _state(Stream.LOSS, seed)
 
 
 def objective_seed(seed: int) -> int:

@@ -26,8 +26,9 @@ LAYER = {"cpu": 8e-4, "gpu": 1.2e-4}
 """Seconds per weighted layer and training step, whatever its size."""
 
 
-def work(config: RunConfig, multiply_adds: int) -> float:
-    """Multiply-adds of a run: three passes per training example and step, one per evaluated one.
+def work(config: RunConfig, multiply_adds: int, teachers: int = 0) -> float:
+    """Multiply-adds of a run: three passes per training example and step, one per evaluated one;
+    and one of its teacher, which has so many of its own, per training example.
 
     Where the head alone trains no more than one goes through the net. Of the test split's
     evaluations there are at most 40, and at most a tenth of three passes
@@ -43,14 +44,16 @@ def work(config: RunConfig, multiply_adds: int) -> float:
     if recipe.objective.sees_twice:  # and is evaluated at the end alone
         return multiply_adds * (2 * 3 * read + facts.train + facts.test)
     passes = 1 if config.trains == ("head",) else 3
-    return multiply_adds * (passes * read + evaluated)
+    return multiply_adds * (passes * read + evaluated) + teachers * read
 
 
-def seconds(config: RunConfig, multiply_adds: int, device: str, threads: int) -> float:
+def seconds(
+    config: RunConfig, multiply_adds: int, device: str, threads: int, teachers: int = 0
+) -> float:
     """The model's seconds for one run in a slot of `threads` CPU threads, or on a GPU."""
     rate = RATE[device] * (max(1, threads * 0.8) if device == "cpu" else 1)
     layers = config.model.layers * config.scaled_recipe.steps * LAYER[device]
-    return STARTUP + layers + work(config, multiply_adds) / rate
+    return STARTUP + layers + work(config, multiply_adds, teachers) / rate
 
 
 def correction(device: str) -> float:
@@ -62,13 +65,14 @@ def correction(device: str) -> float:
 
 
 def _ratio(folder: Path, device: str) -> float | None:
-    """None for a run that says nothing: not done at one go, on other devices, of another code."""
+    """None for a run that says nothing: not done at one go, on other devices, of another code, or
+    with a teacher, whose work it does not tell."""
     try:
         result, starts = store.read_result(folder), store.read_starts(folder)
         config = read_run(folder / store.CONFIG)
     except UserError:  # a damaged file, or a field that this version does not know
         return None
-    if result is None or result["status"] != "done" or len(starts) != 1:
+    if result is None or result["status"] != "done" or len(starts) != 1 or config.teacher:
         return None
     found, took, cost = starts[0].get("device"), result.get("seconds"), result.get("multiply_adds")
     if not found or not took or not cost or starts[0].get("devices") != 1:

@@ -1,5 +1,5 @@
-"""Weights that runs start from and that are not there: told in a dry run, else fetched before
-anything starts. What cannot be had is named at once."""
+"""Weights that runs start from, or are taught by, and that are not there: told in a dry run, else
+fetched before anything starts. What cannot be had is named at once."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,22 @@ Needed = dict[Start, list[Job]]
 
 
 def missing(jobs: Sequence[Job]) -> Needed:
-    """The origins that runs which have not begun yet will read and that are not there, and whose
-    they are; a run of the plan is no such origin."""
+    """The origins that runs will read and that are not there, and whose they are; a run of the plan
+    is no such origin. A start is read once, a teacher whenever a run goes on."""
     found: Needed = {}
     for job in jobs:
-        start, begun = job.config.start, (job.folder / store.CHECKPOINT).exists()
-        if job.pending and start and start.run is None and not begun and not there(start):
-            found.setdefault(_file(start), []).append(job)
+        begun = (job.folder / store.CHECKPOINT).exists()
+        read = (None if begun else job.config.start), job.config.teacher
+        for origin in read if job.pending else ():
+            if origin and origin.run is None and not there(origin):
+                found.setdefault(_file(origin), []).append(job)
     return found
+
+
+def _field(origin: Start, job: Job) -> str:
+    """Where a run says an origin."""
+    teacher = job.config.teacher
+    return "teacher" if teacher and _file(teacher) == origin else "start"
 
 
 def _file(start: Start) -> Start:
@@ -39,7 +47,7 @@ def fetch(jobs: Sequence[Job], only: str | None = None) -> None:
         try:
             bring(start)
         except UserError as error:
-            problems.append(f"{labels(whose)}: start: {start.origin}: {error}")
+            problems.append(f"{labels(whose)}: {_field(start, whose[0])}: {start.origin}: {error}")
             failed += whose
     if problems:
         raise UserError(
@@ -48,12 +56,12 @@ def fetch(jobs: Sequence[Job], only: str | None = None) -> None:
 
 
 def without(jobs: Sequence[Job], failed: Sequence[Job], only: str | None) -> Iterator[str]:
-    """The `only` that also leaves out the variants that lack something, and those that start from
+    """The `only` that also leaves out the variants that lack something, and those that rest on
     them; nothing where none would be left."""
     lacking = dict.fromkeys(job.variant.label for job in failed)
     label_of = {job.folder: job.variant.label for job in jobs}
-    for job in jobs:  # none comes before the one that it starts from
-        if job.start and label_of.get(job.start) in lacking:
+    for job in jobs:  # none comes before those that it rests on
+        if any(label_of.get(parent) in lacking for parent in job.parents):
             lacking[job.variant.label] = None
     if {job.variant.label for job in jobs if not job.is_origin} - {*lacking}:
         parts = ",".join((*([only] if only else []), *(f"!{label}" for label in lacking)))
@@ -70,7 +78,8 @@ def to_fetch(jobs: Sequence[Job]) -> Iterator[str]:
     for start, whose in missing(jobs).items():
         known = published_file(start)
         if known is None:
-            yield f"{labels(whose)}: start: there is no {start.file}, and it cannot be fetched"
+            field = _field(start, whose[0])
+            yield f"{labels(whose)}: {field}: there is no {start.file}, and it cannot be fetched"
             continue
         expected = known.size or 4 * whose[0].variant.params
         about = "" if known.size else "about "

@@ -167,7 +167,7 @@ def _next(pending: deque[Job]) -> Job | None:
 
 
 def _can_start(job: Job) -> bool:
-    return job.start is None or store.state(job.start) == "done"
+    return all(store.state(parent) == "done" for parent in job.parents)
 
 
 def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failures:
@@ -175,7 +175,8 @@ def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failu
     lost = {job.folder for job in failed}
     found = Failures()
     for job in list(pending):
-        if job.start is not None and (reason := _why_blocked(job.start, lost)):
+        reasons = (_why_blocked(*parent, lost) for parent in job.parents.items())
+        if reason := next(filter(None, reasons), None):
             pending.remove(job)
             lost.add(job.folder)
             found[job] = reason
@@ -183,12 +184,12 @@ def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failu
     return found
 
 
-def _why_blocked(start: Path, lost: Collection[Path]) -> str | None:
-    """Why nothing can start from a run; None where something can, or may yet."""
-    if start in lost:
-        return f"it starts from {start.name}, which has failed"
-    reason = store.no_start(start, store.state(start))
-    return reason and f"it starts from {reason}"
+def _why_blocked(parent: Path, words: str, lost: Collection[Path]) -> str | None:
+    """Why nothing can rest on a run; None where something can, or may yet."""
+    if parent in lost:
+        return f"{words} {parent.name}, which has failed"
+    reason = store.no_start(parent, store.state(parent))
+    return reason and f"{words} {reason}"
 
 
 def _close(run: Running, pending: deque[Job], overview: Overview) -> Failures:

@@ -13,13 +13,14 @@ from typing import Any
 
 from reslab import store
 from reslab.config.costs import Impossible, costs
+from reslab.config.losses import refuse_parts
 from reslab.config.nets import Net
 from reslab.config.resolve import PlaceOf, resolve
 from reslab.config.run import RunConfig, input_size
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, flatten, merge, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
-from reslab.experiments.edges import Family, Parent, divided
+from reslab.experiments.edges import FIELDS, UNKNOWN, Family, Parents, divided
 from reslab.experiments.file import (
     Experiment,
     Override,
@@ -53,7 +54,10 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     )
     variants = _with_costs((*rows, *_origins(family, rows, overrides)), where)
     names = {(v.label, run.seed): run.name for v in variants for run in v.runs}
-    edges = {names[run]: names[start] for run, start in family.edges.items()}
+    edges, teachers = (
+        {names[run]: names[parent] for run, parent in family.edges[field].items()}
+        for field in FIELDS
+    )
     title = experiment.title or name
     shown, others = variants[: len(rows)], variants[len(rows) :]
     pairs = experiment.questions
@@ -65,6 +69,7 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
         shown,
         others,
         edges,
+        teachers,
         margin=experiment.margin,
         baseline=experiment.baseline,
         questions=None if pairs is None else tuple((one, other) for one, other in pairs),
@@ -87,7 +92,7 @@ def _refuse_nameless(
 def _origins(
     family: Family, rows: Sequence[Variant], overrides: Mapping[str, Override]
 ) -> Iterator[Variant]:
-    """Variants with the runs that are no row's, which others start from."""
+    """Variants with the runs that are no row's, which others rest on."""
     shown = ((variant.label, run.seed) for variant in rows for run in variant.runs)
     for label, configs in family.origins(shown).items():
         slug, difference = store.slug(label), flatten(overrides[label].difference)
@@ -157,18 +162,20 @@ def _variant(
 
 
 def _net(tree: Tree, place: PlaceOf) -> Net:
-    return resolve({key: value for key, value in tree.items() if key != "start"}, place).model
+    """The net alone; what the run rests on is unknown here."""
+    origins = {f: {"run": UNKNOWN} for f in FIELDS if isinstance(tree.get(f), Mapping)}
+    return resolve({**tree, **origins}, place).model
 
 
 def _resolved(
     overrides: Mapping[str, Override], base: Tree, options: Options, where: str, label: str
-) -> tuple[RunConfig, Parent | None]:
-    """What the runs of a variant have in common, and what they start from."""
+) -> tuple[RunConfig, Parents]:
+    """What the runs of a variant have in common, and what they rest on."""
     override = overrides[label]
     place = places(override, base, options.set, where)
     tree = merge(changed(base, options.set), override.difference)
-    tree, parent = divided(tree, overrides, place)
-    return _config(tree, options, place), parent
+    tree, parents = divided(tree, overrides, place)
+    return _config(tree, options, place), parents
 
 
 def _with_costs(variants: Sequence[Variant], where: str) -> tuple[Variant, ...]:
@@ -196,6 +203,7 @@ def _config(tree: Tree, options: Options, place: PlaceOf) -> RunConfig:
     with located(place("")):
         config = config if options.epochs is None else config.lasting(options.epochs)
         refuse_single_values(config, options, options.devices)
+        refuse_parts(config.recipe.loss, config.recipe.batch_size, options, options.devices)
     return config
 
 

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,17 @@ def preview(jobs: list[Job], slot: Slot) -> str:
     for job in jobs:
         of_variant.setdefault((job.variant.slug, job.is_origin), []).append(job)
     factor = correction(slot.device)
-    rows = [_row(mine, mine[0].seconds(slot) * factor) for mine in of_variant.values()]
+    teachers = {job.teacher for job in jobs}
+    rows = [_row(mine, mine[0].seconds(slot) * factor, teachers) for mine in of_variant.values()]
     leave = ["multiply-adds", "params", "epochs"]
     return fitted_table(head, rows, numeric=range(2, 6), leave=leave)
 
 
-def _row(jobs: list[Job], each: float) -> list[str]:
+def _row(jobs: list[Job], each: float, teachers: Collection[Path | None]) -> list[str]:
     variant, config, states = jobs[0].variant, jobs[0].config, Counter(job.state for job in jobs)
+    role = " (a teacher)" if jobs[0].folder in teachers else " (a start)"
     return [
-        f"{variant.label} (a start)" if jobs[0].is_origin else variant.label,
+        f"{variant.label}{role if jobs[0].is_origin else ''}",
         ", ".join(f"{key}: {_written(key, value)}" for key, value in variant.difference.items()),
         f"{variant.params:,}" + (" + adapter" if config.added_params is None else ""),
         f"{variant.multiply_adds:,}",
@@ -78,14 +80,17 @@ def announcement(jobs: list[Job], slots: list[Slot]) -> str:
 
 
 def _origins(jobs: list[Job]) -> Iterator[str]:
-    """A line for each variant of which runs are only trained because others start from them."""
-    of_variant: dict[str, list[str]] = {}
+    """A line for each variant of which runs are only trained because others rest on them."""
+    teachers = {job.teacher for job in jobs}
+    of_variant: dict[tuple[str, bool], list[str]] = {}
     for job in jobs:
         if job.is_origin:
-            of_variant.setdefault(job.variant.label, []).append(str(job.config.seed))
-    for label, seeds in of_variant.items():
+            key = job.variant.label, job.folder in teachers
+            of_variant.setdefault(key, []).append(str(job.config.seed))
+    for (label, teaches), seeds in of_variant.items():
         which = f"seed{'s' * (len(seeds) > 1)} {listed(seeds, CLASSES)}"
-        yield f"also in the plan, since others start from it: {printable(label)}, {which}"
+        why = "it teaches others" if teaches else "others start from it"
+        yield f"also in the plan, since {why}: {printable(label)}, {which}"
 
 
 def _classes(jobs: list[Job]) -> Iterator[str]:

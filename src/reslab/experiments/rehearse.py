@@ -44,7 +44,8 @@ def to_rehearse(jobs: Sequence[Job]) -> list[Job]:
 
 def _is_open(job: Job) -> bool:
     config = job.config
-    return config.start is not None or (isinstance(config.model, Opaque) and config.is_adapted)
+    rests = config.start is not None or config.teacher is not None
+    return rests or (isinstance(config.model, Opaque) and config.is_adapted)
 
 
 def _reasons(asked: Sequence[Job], jobs: Sequence[Job]) -> list[str | None]:
@@ -53,9 +54,10 @@ def _reasons(asked: Sequence[Job], jobs: Sequence[Job]) -> list[str | None]:
     of_folder = {job.folder: job for job in jobs}
     rows = []
     for job in asked:
-        parent = of_folder.get(job.start) if job.start else None
-        waits = parent is not None and parent.state != "done"
-        rows.append({**_row(job), **({"parent": _row(parent)} if parent and waits else {})})
+        rests = {"parent": job.start, "teacher": job.teacher}
+        parents = {word: of_folder[path] for word, path in rests.items() if path in of_folder}
+        waits = {word: _row(parent) for word, parent in parents.items() if parent.state != "done"}
+        rows.append({**_row(job), **waits})
     try:
         return answers("reslab.training.rehearsal", rows)
     except NoAnswer as error:

@@ -24,7 +24,8 @@ JUDGED = ("difference_low", "difference_high", "p", "seeds", "seeds_needed", "re
 """Of a verdict: the interval of the difference, p after Holm's correction, the seeds that it stands
 on and about how many it needs, and why where it has none."""
 FIELDS = (
-    "experiment", "variant", "difference", "params", "multiply_adds", "starts_from", "trainable",
+    "experiment", "variant", "difference", "params", "multiply_adds", "starts_from", "teacher",
+    "trainable",
     *(f"runs_{word}" for word in ("planned", "done", "diverged", "running", "crashed", "missing")),
     *(f"train_top1_error_{statistic}" for statistic in STATISTICS),
     *(f"test_top1_error_{statistic}" for statistic in STATISTICS),
@@ -43,16 +44,17 @@ FIELDS = (
 LEAVE = (
     "multiply_adds", "params", "test_top1_error_median", "test_top1_error_best", "trainable",
     "runs_done", "train_top1_error_mean", "difference_to_published_top5", "published_top5_value",
-    "views_top5_error_mean", "starts_from",
+    "views_top5_error_mean", "starts_from", "teacher",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first first."""
-AT_TIMES = {"experiment", "starts_from", "trainable"}
+AT_TIMES = {"experiment", "starts_from", "teacher", "trainable"}
 """Fields that are there only where people have a column of them."""
 
 
 def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
     """What people read, in their order: a column, and what of a row stands in it."""
     several, test_error = other_views(rows), _tested_on(rows)
+    adapted = any(row.is_adapted for row in rows)
     named: Columns = [_column("experiment", "experiment", "text", lambda row: row.plan)]
     return [
         *(named if names_plans else []),
@@ -62,7 +64,9 @@ def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
         _column(
             "multiply_adds", "mult-adds", "count", lambda row: row.outcome.variant.multiply_adds
         ),
-        *(ADAPTATION if any(row.is_adapted for row in rows) else []),
+        *(STARTS if adapted else []),
+        *(TEACHERS if any(row.teacher for row in rows) else []),
+        *(TRAINABLE if adapted else []),
         _column("runs_done", "runs", "count", cells.runs),
         _column(
             "train_top1_error_mean",
@@ -97,11 +101,11 @@ def _column_of_views(views: Any) -> tuple[Column, CellOf]:
     )
 
 
-ADAPTATION: Columns = [
-    _column("starts_from", "starts from", "text", lambda row: row.starts_from),
-    _column("trainable", "trainable", "count", lambda row: row.trainable),
-]
+STARTS: Columns = [_column("starts_from", "starts from", "text", lambda row: row.starts_from)]
+TRAINABLE: Columns = [_column("trainable", "trainable", "count", lambda row: row.trainable)]
 """Where weights come from and how many train, if that is not from nowhere and all in each row."""
+TEACHERS: Columns = [_column("teacher", "teacher", "text", lambda row: row.teacher)]
+"""Whom each row is taught by, if any is."""
 
 COMPARED: Columns = [
     _column(

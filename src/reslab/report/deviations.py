@@ -33,7 +33,7 @@ def deviations(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
     measured: list[Message] = []
     for outcome in outcomes:
         training = training_of(plan, outcome)
-        lines = [*_own_choices(outcome), *_seeds(outcome), *_fields(outcome, training)]
+        lines = [*_own_choices(outcome), *_seeds(outcome), *_fields(plan, outcome, training)]
         chosen += [(line, outcome.label) for line in lines]
         measured += [(line, outcome.label) for line in _normalization(outcome, training)]
     final = [o.label for o in outcomes if any(run.is_final for run in o.runs)]
@@ -146,8 +146,9 @@ def _normalization(outcome: Outcome, training: Training | None) -> Iterator[str]
         yield f"examples per BatchNorm normalisation: {batch}; {whose}: {expected}"
 
 
-def _fields(outcome: Outcome, training: Training | None) -> Iterator[str]:
-    """Fields that differ, and those not at their default that the protocol does not mention."""
+def _fields(plan: Plan, outcome: Outcome, training: Training | None) -> Iterator[str]:
+    """Fields that differ, and those not at their default that the protocol does not mention. A run
+    that this one rests on is called as its variant."""
     config = outcome.config
     if config is None:
         return
@@ -156,18 +157,23 @@ def _fields(outcome: Outcome, training: Training | None) -> Iterator[str]:
             yield f"all of it: how {outcome.published.citation} trained is not recorded here"
         return
     ours = _leaves(config)
+
+    def named(field: str) -> str:
+        value = _ours(field, config)
+        return plan.labels.get(value, value)
+
     skipped = OF_THE_RUN | config.unread | (DETAILS - ours.keys())
     for field, theirs in training.fields.items():
         if (
             field not in skipped - {"data.holdout", "data.selected_on"}
             and ours.get(field) != theirs
         ):
-            yield f"{field}: {_ours(field, config)}; {training.cite}: {number(theirs)}"
+            yield f"{field}: {named(field)}; {training.cite}: {number(theirs)}"
     chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
     mentioned = training.fields.keys() | training.silent_on | skipped
     for field in sorted(chosen.keys() - mentioned):
         if not field.startswith("model."):
-            yield f"{field}: {_ours(field, config)}; {training.cite} does not mention it"
+            yield f"{field}: {named(field)}; {training.cite} does not mention it"
 
 
 def _ours(field: str, config: RunConfig) -> str:

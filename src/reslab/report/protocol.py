@@ -170,6 +170,8 @@ def _others(run: RunConfig) -> str:
         "label smoothing": run.recipe.label_smoothing,
         "precision": run.precision if run.precision != "32-true" else "",
         "starts from": _begins(run.start) if run.start else "",
+        "taught by": run.teacher.origin if run.teacher else "",
+        "loss": _told(run.recipe.loss, "recipe.loss", run) if run.teacher else "",
         "adapter": _told(run.adapter, "adapter", run) if run.adapter else "",
         "trains": listed(run.trains) if run.is_adapted else "",
     }

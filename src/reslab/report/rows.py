@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reslab.config.start import Start
 from reslab.config.trains import ALL
 from reslab.papers.published import Published, top5
 from reslab.papers.schema import Views
@@ -31,6 +32,8 @@ class Row:
     published_five: Published | None
     comparison_five: Comparison | None
     starts_from: str | None
+    teacher: str | None
+    """Whom its runs are taught by; another variant by its label."""
     trainable: int | None
     """Parameters that train; None where no run has told it yet."""
     obstacle: str
@@ -58,8 +61,7 @@ class Row:
 
 def rows_of(plan: Plan, outcomes: Iterable[Outcome]) -> list[Row]:
     """The rows of a plan's variants."""
-    every = (*plan.variants, *plan.origins)
-    labels = {run.run_id: variant.label for variant in every for run in variant.runs}
+    labels = plan.labels
     return [_row(plan, outcome, labels) for outcome in outcomes]
 
 
@@ -91,7 +93,8 @@ def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
         five=five,
         published_five=published_five,
         comparison_five=_like(five, published_five, obstacle),
-        starts_from=_starts_from(outcome, labels),
+        starts_from=_origin(outcome, "start", labels),
+        teacher=_origin(outcome, "teacher", labels),
         trainable=trainable(outcome),
         obstacle=obstacle if published else "",
     )
@@ -113,10 +116,10 @@ def _like(ours: Summary | None, published: Published | None, obstacle: str) -> C
     return None if ours is None or published is None or obstacle else compare(ours, published)
 
 
-def _starts_from(outcome: Outcome, labels: Mapping[str, str]) -> str | None:
-    """The origin of the weights that a variant starts from; another variant by its label."""
-    start = outcome.config.start if outcome.config else None
-    return None if start is None else labels.get(start.run or "", start.origin)
+def _origin(outcome: Outcome, field: str, labels: Mapping[str, str]) -> str | None:
+    """What the origin in a field of a variant's runs is called; another variant by its label."""
+    origin: Start | None = getattr(outcome.config, field, None)
+    return None if origin is None else labels.get(origin.run or "", origin.origin)
 
 
 def trainable(outcome: Outcome) -> int | None:

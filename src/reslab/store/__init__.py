@@ -14,6 +14,7 @@ from reslab.store.folder import LOG as LOG
 from reslab.store.folder import METRICS as METRICS
 from reslab.store.folder import RESULT as RESULT
 from reslab.store.folder import START as START
+from reslab.store.folder import TEACHER as TEACHER
 from reslab.store.folder import TRACKING as TRACKING
 from reslab.store.folder import Busy as Busy
 from reslab.store.folder import Row as Row
@@ -38,6 +39,7 @@ from reslab.store.folder import read_error as read_error
 from reslab.store.folder import read_metrics as read_metrics
 from reslab.store.folder import read_result as read_result
 from reslab.store.folder import read_starts as read_starts
+from reslab.store.folder import read_teacher as read_teacher
 from reslab.store.folder import read_tracking as read_tracking
 from reslab.store.folder import runs_root as runs_root
 from reslab.store.folder import slug as slug

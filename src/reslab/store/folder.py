@@ -5,16 +5,13 @@
     runs/<experiment>/<variant>-s<seed>-<run_id>/       one run
 
 A run folder holds `config.yaml` and `tracking.json` from the start; training adds `env.json` (a
-list, one entry per start), `start.json` (what it began with, if not from scratch), `metrics.jsonl`,
-`last.ckpt`, `lock`, `error.json`, `diagnostics.jsonl` (where a run measures its net), `wrong.bin`
-(which test images are wrong, a bit each) and, last of all, `result.json`, which is never rewritten;
-the launcher adds `log.txt`. Evaluations with other
-views of the test images add files of their own, `eval-ten_crop.json`. A net of one's own has its
+list, one entry per start), `start.json` (what it began with, if not from scratch), `teacher.json`
+(whom it learns from, if from anybody), `metrics.jsonl`, `last.ckpt`, `lock`, `error.json`,
+`diagnostics.jsonl` (where a run measures its net), `wrong.bin` (which test images are wrong, a bit
+each) and, last of all, `result.json`, which is never rewritten; the launcher adds `log.txt`.
+Evaluations with other views of the test images, and of the net in int8, add files of their own,
+`eval-ten_crop.json`, `eval-int8.json`, and times are in `latency.json`. A net of one's own has its
 Python file there.
-`last.ckpt`, `lock`, `error.json`, `wrong.bin` (which test images are wrong, a bit each) and, last
-of all, `result.json`, which is never rewritten; the launcher adds `log.txt`. Evaluations with other
-views of the test images, and of the net in int8, add files of their own, `eval-ten_crop.json`,
-`eval-int8.json`, and times are in `latency.json`. A net of one's own has its Python file there.
 """
 
 import contextlib
@@ -58,7 +55,7 @@ State = Literal[
     "blocked",
     "damaged",
 ]
-"""waiting: the run that it starts from is not done; blocked: that one cannot be started from."""
+"""waiting: a run that it rests on is not done; blocked: one of these will not be."""
 FINAL: frozenset[State] = frozenset({"done", "diverged"})
 
 TRACKING = "tracking.json"
@@ -68,6 +65,7 @@ LOG = "log.txt"
 LOCK = "lock"
 ERROR = "error.json"
 START = "start.json"
+TEACHER = "teacher.json"
 WRONG = "wrong.bin"
 DIAGNOSTICS = "diagnostics.jsonl"
 LATENCY = "latency.json"
@@ -206,6 +204,12 @@ def read_begun(folder: Path) -> dict[str, Any] | None:
     """What a run that starts from other weights began with; None where it has not begun, or starts
     from scratch."""
     begun: dict[str, Any] | None = read_json(folder / START, records.BEGUN)
+    return begun
+
+
+def read_teacher(folder: Path) -> dict[str, Any] | None:
+    """Whom a run learns from; None where it has not begun, or learns from nobody."""
+    begun: dict[str, Any] | None = read_json(folder / TEACHER, records.BEGUN)
     return begun
 
 

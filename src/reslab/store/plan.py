@@ -146,9 +146,11 @@ class Plan:
     options: Options
     variants: tuple[Variant, ...]
     origins: tuple[Variant, ...] = ()
-    """Runs that are no row's (of variants left out, of other seeds): others start from them."""
+    """Runs that are no row's (of variants left out, of other seeds): others rest on them."""
     edges: dict[str, str] = field(default_factory=dict)
     """A run's name and that of the run which it starts from."""
+    teachers: dict[str, str] = field(default_factory=dict)
+    """A run's name and that of the run which it is taught by."""
     margin: PositiveFloat | None = None
     """Points, within which a difference is none that matters."""
     baseline: str | None = None
@@ -195,14 +197,20 @@ class Plan:
         own = self.folder / PLANS / self.words if self.words else self.folder
         return self.at or own
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The variants' labels by their runs' ids."""
+        every = (*self.variants, *self.origins)
+        return {run.run_id: variant.label for variant in every for run in variant.runs}
+
     def folders(self) -> list[Path]:
-        """The runs' folders, variant by variant, then those that others start from."""
+        """The runs' folders, variant by variant, then those that others rest on."""
         every = (*self.variants, *self.origins)
         return [self.folder / run.name for variant in every for run in variant.runs]
 
     def runs(self) -> Iterator[tuple[Variant, Path, RunConfig]]:
-        """What is to be run, and where: no run before the one that it starts from, and the first
-        seed of every variant before the second of any.
+        """What is to be run, and where: no run before those that it rests on, and the first seed
+        of every variant before the second of any.
 
         Nothing in a plan that was read.
         """
@@ -213,28 +221,40 @@ class Plan:
         rows = chain.from_iterable(filter(None, row) for row in zip_longest(*per_variant))
         yield from sorted(rows, key=lambda row: len(self.ancestors(row[1].name)))
 
+    def parents(self, name: str) -> list[str]:
+        """The runs that a run starts from, and is taught by."""
+        return [edges[name] for edges in (self.edges, self.teachers) if name in edges]
+
     def ancestors(self, name: str) -> list[str]:
-        """The runs that a run rests on: the one that it starts from, that one's, and so on."""
-        found = list[str]()
-        while (name := self.edges.get(name, "")) and name not in found:
-            found.append(name)
-        return found
+        """The runs that a run rests on: its parents, theirs, and so on."""
+        found, new = list[str](), self.parents(name)
+        while new:
+            found += new
+            further = (parent for one in new for parent in self.parents(one))
+            new = [one for one in dict.fromkeys(further) if one not in found]
+        return list(dict.fromkeys(found))
 
     def start_of(self, name: str) -> Path | None:
         """The folder of the run that a run starts from."""
         return self.folder / self.edges[name] if name in self.edges else None
 
+    def teacher_of(self, name: str) -> Path | None:
+        """The folder of the run that a run is taught by."""
+        return self.folder / self.teachers[name] if name in self.teachers else None
+
     def state(self, name: str) -> State:
         """What has become of a run; of one that has not begun, whether it can."""
         own = state(self.folder / name)
-        if name not in self.edges or own in (*FINAL, "running", "damaged"):
+        if own in (*FINAL, "running", "damaged"):
             return own
-        return _after(self.folder / self.edges[name], self.state(self.edges[name])) or own
+        found = [_after(self.folder / one, self.state(one)) for one in self.parents(name)]
+        kept: tuple[State, ...] = ("blocked", "waiting")
+        return next((state for state in kept if state in found), own)
 
 
-def _after(start: Path, became: State) -> State | None:
-    """What a run is that starts from another; None where nothing keeps it from beginning."""
-    if no_start(start, became) or became in ("crashed", "blocked"):
+def _after(parent: Path, became: State) -> State | None:
+    """What a run is that rests on another; None where nothing keeps it from beginning."""
+    if no_start(parent, became) or became in ("crashed", "blocked"):
         return "blocked"
     return None if became == "done" else "waiting"
 

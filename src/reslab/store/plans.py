@@ -50,7 +50,8 @@ def write_plan(plan: Plan) -> None:
 def _told(plan: Plan) -> dict[str, Any]:
     """As plans of before were, where nothing else is to be said."""
     told = SHAPE.dump_python(plan, mode="json")
-    without = {"origins", "edges"} if not plan.edges else set()
+    without = {"origins", "edges"} if not (plan.edges or plan.teachers) else set()
+    without |= set() if plan.teachers else {"teachers"}
     without |= {key for key in ("margin", "baseline", "questions") if told[key] is None}
     for word in ("epochs", "plan"):
         if told["options"][word] is None:

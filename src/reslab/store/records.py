@@ -103,7 +103,7 @@ class Normalization(Record):
 
 
 class Begun(Record):
-    """`start.json`."""
+    """`start.json`, and `teacher.json`."""
 
     origin: str
     digest: str

@@ -20,6 +20,7 @@ from reslab.methods.trains import rest
 from reslab.models.layers import draw_depths
 from reslab.training.decay import starts_of
 from reslab.training.group import in_order
+from reslab.training.lesson import Lesson
 from reslab.training.optimizers import build_optimizer, learning_rate
 
 
@@ -28,6 +29,8 @@ class Classifier(LightningModule):
 
     beside: nn.Module | None
     """What trains with the net and is no part of it."""
+    lesson: Lesson | None = None
+    """What it learns from another net, which is no part of this module."""
 
     def __init__(self, net: nn.Module, config: RunConfig) -> None:
         super().__init__()
@@ -45,6 +48,10 @@ class Classifier(LightningModule):
         self.tested: list[Tensor] = []
         self.train()
 
+    def attend(self, lesson: Lesson) -> None:
+        """Learn from another net; what that learns itself trains, and is kept in checkpoints."""
+        self.lesson, self.beside = lesson, lesson.regressor
+
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation; norms that do not train are in evaluation mode in both."""
         super().train(mode)
@@ -61,17 +68,32 @@ class Classifier(LightningModule):
         draw_depths(self.net, (depths_seed(seed, step),))
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
-        """Mean cross-entropy of a batch with its smoothed or mixed targets.
+        """Mean cross-entropy of a batch with its smoothed or mixed targets, and what is learned
+        from a teacher.
 
         An example of a mixed batch counts as wrong against the target of the image that it is λ of,
         even where λ is below a half: the training error of a mixed batch is no error of the net.
         """
         images, targets = batch[:2]
-        logits = self.net(images)
-        # A mixed batch ends with probabilities, any other with its targets.
-        loss = cross_entropy(logits, batch[-1], label_smoothing=self.recipe.label_smoothing)
+        if self.lesson is None:
+            logits = self.net(images)
+            loss = self._cross_entropy(logits, batch)
+        else:
+            student, done = self.lesson.seen(self.net, images), self.global_step / self.recipe.steps
+            logits, own = student.logits, self._cross_entropy(student.logits, batch)
+            loss = self.lesson.taught(own, student, images, targets, done)
         self.train_tally.update(logits, targets, loss)
         return loss
+
+    def _cross_entropy(self, logits: Tensor, batch: TrainingBatch) -> Tensor:
+        # A mixed batch ends with probabilities, any other with its targets.
+        return cross_entropy(logits, batch[-1], label_smoothing=self.recipe.label_smoothing)
+
+    def on_fit_start(self) -> None:
+        """Bring the teacher, which is no part of this module, to where the images are."""
+        if self.lesson is not None:
+            normalization = self.trainer.datamodule.normalization  # type: ignore[attr-defined]
+            self.lesson.begin(normalization, next(self.net.parameters()))
 
     def share_buffers(self) -> None:
         """Let processes evaluate one net: with the running statistics of rank 0."""

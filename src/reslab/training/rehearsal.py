@@ -3,14 +3,16 @@ hours of other runs. No net is computed, and of ours none takes memory (torch's 
 
     python -m reslab.training.rehearsal < runs.json
 
-reads a list of {"config": {…}, "folder": "…"}, of a run that starts from one that is not done also
-"parent" with that one's; prints for each null, or the words in which the run itself would fail;
-experiments/rehearse.py asks it.
+reads a list of {"config": {…}, "folder": "…"}; where a run starts from one that is not done, also
+"parent" with that one's, and where such a run teaches it, "teacher"; prints for each null, or the
+words in which the run itself would fail; experiments/rehearse.py asks it.
 """
 
 import contextlib
 import json
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +29,42 @@ from reslab.methods.adapters import is_adapter_parameter
 from reslab.methods.materialise import materialise
 from reslab.methods.merging import merge
 from reslab.training.beginning import Beginning, begin, begin_with
+from reslab.training.lesson import lesson_with
 from reslab.weights.about import About
 from reslab.weights.files import Weights
-from reslab.weights.sources import Origin
+from reslab.weights.sources import Origin, read_origin
 
 Parent = tuple[RunConfig, Path]
-"""The run that a run starts from, which is not done, and its folder."""
+"""The run that a run rests on, which is not done, and its folder."""
 
 
-def rehearse(config: RunConfig, folder: Path, parent: Parent | None = None) -> None:
+def rehearse(
+    config: RunConfig, folder: Path, parent: Parent | None = None, teacher: Parent | None = None
+) -> None:
     """Begin a run, but for the numbers. `UserError` where it would."""
     begun = begin(config, folder, None) if parent is None else after(config, *parent)
-    with torch.device("cpu" if isinstance(config.model, Opaque) else "meta"):
-        materialise(config, begun.load)
+    taught = teaching(config, folder, teacher)
+    with (
+        warnings.catch_warnings(),
+        torch.device("cpu" if isinstance(config.model, Opaque) else "meta"),
+    ):
+        warnings.filterwarnings("ignore", ".*copying from a non-meta parameter", UserWarning)
+        net = materialise(config, begun.load)
+        if taught is not None:
+            lesson_with(config, *taught, net)
+
+
+def teaching(
+    config: RunConfig, folder: Path, teacher: Parent | None
+) -> tuple[Origin, Weights] | None:
+    """The weights of a run's teacher, which may not have trained yet; None for a run without."""
+    if config.teacher is None:
+        return None
+    if teacher is None:
+        return read_origin(config.teacher, folder, "teacher")
+    parent, path = teacher[0], teacher[1] / store.CHECKPOINT
+    with located(f"teacher: {path}"):
+        return Origin(config.teacher.origin, path, ""), untrained(parent)
 
 
 def after(config: RunConfig, parent: RunConfig, folder: Path) -> Beginning:
@@ -47,15 +72,23 @@ def after(config: RunConfig, parent: RunConfig, folder: Path) -> Beginning:
     assert config.start is not None
     origin, path = config.start.origin, folder / store.CHECKPOINT
     with located(f"start: {path}"):
-        tensors = left_by(parent).state_dict()
-    known = normalization_of(parent)
-    plain = parent.model_copy(update={"adapter": None, "trains": ("all",)})
-    names = tuple(map(str, range(parent.model.classes)))
-    about = None if known is None else About(plain, known, names)
-    if about is None and config.recipe.normalization == "start":
+        weights = untrained(parent)
+    if normalization_of(parent) is None:
+        weights = replace(weights, about=None)
+    if weights.about is None and config.recipe.normalization == "start":
         recipe = config.recipe.model_copy(update={"normalization": "none"})
         config = config.model_copy(update={"recipe": recipe})
-    return begin_with(config, Origin(origin, path, ""), Weights(tensors, about))
+    return begin_with(config, Origin(origin, path, ""), weights)
+
+
+def untrained(parent: RunConfig) -> Weights:
+    """What a run will leave, by names and shapes; its normalisation is another's where it is not
+    known yet."""
+    plain = parent.model_copy(update={"adapter": None, "trains": ("all",)})
+    channels = parent.model.in_channels
+    known = normalization_of(parent) or Normalization.given([0.0] * channels, [1.0] * channels)
+    names = tuple(map(str, range(parent.model.classes)))
+    return Weights(left_by(parent).state_dict(), About(plain, known, names))
 
 
 def left_by(parent: RunConfig) -> nn.Module:
@@ -84,9 +117,9 @@ def normalization_of(parent: RunConfig) -> Normalization | None:
 
 def answer(row: dict[str, Any]) -> str | None:
     """Why a run cannot begin; None where it can, or where only the run itself will show it."""
-    parent = row.get("parent")
+    rests = (row.get(word) for word in ("parent", "teacher"))
     try:
-        rehearse(*_read(row), _read(parent) if parent else None)
+        rehearse(*_read(row), *(_read(parent) if parent else None for parent in rests))
     except UserError as error:
         return str(error)
     except Exception:  # memory, a library's own: no word on the weights

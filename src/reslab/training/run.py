@@ -44,6 +44,7 @@ from reslab.training.group import (
     refuse_fused_norms,
     strategy,
 )
+from reslab.training.lesson import lesson_of
 from reslab.training.optimizers import evaluation_interval
 from reslab.training.precision import precision_plugin
 from reslab.training.progress import Progress
@@ -80,12 +81,15 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     costs = vars(complexity_of(net, config.model, input_size(config)))
     if config.is_adapted:
         costs["trainable"] = trainable(net)
+    lesson = lesson_of(config, folder, net)
     trainer = make_trainer(config, folder, execution, costs)
     normalized = normalization_batch(net, config, execution)
     if trainer.is_global_zero:
         if resumed is None:
             store.drop_metrics_after(folder, 0)
             begun.record(folder, net)
+            if lesson is not None:
+                lesson.record(folder)
         if config.adapter:
             print(adaptation(net, config.adapter), flush=True)
         if config.trains != ALL:
@@ -97,6 +101,8 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         with in_our_words(trainer, net, config, execution):
             data = data_module(config, begun.normalization)
             module = MODULES[config.recipe.objective.name](net, config)
+            if lesson is not None:
+                module.attend(lesson)
             outcome = fit_and_test(trainer, module, data, resumed)
     except Interrupted:
         if trainer.is_global_zero:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reslab import disk, store
+from reslab.config.losses import refuse_parts
 from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig
 from reslab.config.sides import refuse_single_values
@@ -37,7 +38,9 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     config, folder = read_run(config_file), config_file.resolve().parent
     _refuse_another_run(config, folder, config_file)
     here = place()
-    refuse_single_values(config, execution, max(here.ranks, execution.devices))
+    ranks = max(here.ranks, execution.devices)
+    refuse_single_values(config, execution, ranks)
+    refuse_parts(config.recipe.loss, config.recipe.batch_size, execution, ranks)
 
     def train() -> int:
         return _recorded(folder, lambda: _run(store.keep_net(folder, config), folder, execution))

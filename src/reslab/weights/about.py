@@ -44,10 +44,10 @@ class About:
         is told, not where they lie.
         """
         config = self.config.model_dump(mode="json")
-        data, model, start = config["data"], config["model"], config.get("start")
-        for part, field in ((data, "folder"), (data, "file"), (model, "file"), (start, "file")):
-            if part and part.get(field):
-                part[field] = Path(part[field]).name
+        fields = ("data", "folder"), *((part, "file") for part in WITH_FILES)
+        for part, field in fields:
+            if (said := config.get(part)) and said.get(field):
+                said[field] = Path(said[field]).name
         return json.dumps(
             {
                 "config": config,
@@ -159,6 +159,8 @@ def _about(part: _Part) -> About:
     return about
 
 
+WITH_FILES = ("data", "model", "start", "teacher")
+"""Parts of a run that say where a file lies."""
 MOST_PIXELS = 4096
 """A side of images that takes no absurd memory."""
 WHOSE = "the run that the weights are of"

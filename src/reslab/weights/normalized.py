@@ -47,10 +47,18 @@ def known_normalization(
     config: RunConfig, origin: Origin, weights: Weights
 ) -> Normalization | None:
     """What is known of it, for images of as many channels as the weights were trained on."""
+    assert config.start is not None
+    return normalization_of_weights(config.start, config.model, origin, weights)
+
+
+def normalization_of_weights(
+    start: Start, net: Described, origin: Origin, weights: Weights
+) -> Normalization | None:
+    """What the images were normalised with on which these weights of such a net were trained, as
+    far as that is known."""
     if weights.about:
         return weights.about.normalization
-    assert config.start is not None
-    found = _of_name(config.start) or of_digest(origin.digest) or of_architecture(config.model)
+    found = _of_name(start) or of_digest(origin.digest) or of_architecture(net)
     return Normalization.given(*found) if found else None
 
 

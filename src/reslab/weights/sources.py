@@ -25,7 +25,7 @@ class Origin:
     """SHA-256 of its content."""
 
 
-def find(start: Start, folder: Path) -> Origin:
+def find(start: Start, folder: Path, field: str = "start") -> Origin:
     """The file of an origin, for the run in `folder`; one that is missing is downloaded.
 
     `UserError` where it cannot be had, or is not what the run's description says.
@@ -35,11 +35,16 @@ def find(start: Start, folder: Path) -> Origin:
     known = published_file(start)
     expected = known.digest if known else start.sha256 or ""
     if not digest.startswith(expected):
+        told = f"{expected}{'…' if len(expected) < 64 else ''}"
         raise UserError(
-            f"{path} is not what the run starts from: its SHA-256 is {digest}, expected {expected}"
-            f"{'…' if len(expected) < 64 else ''}; bring that file back, or begin a new run"
+            f"{path} is not what the run {READS[field]}: its SHA-256 is {digest}, expected {told}; "
+            "bring that file back, or begin a new run"
         )
     return Origin(start.origin, path, digest)
+
+
+READS = {"start": "starts from", "teacher": "is taught by"}
+"""By the field of a run that says an origin."""
 
 
 def parent_checkpoint(run_id: str, folder: Path) -> Path:
@@ -59,8 +64,8 @@ def parent_checkpoint(run_id: str, folder: Path) -> Path:
     )
 
 
-def read_origin(start: Start, folder: Path) -> tuple[Origin, Weights]:
-    """What an origin holds, under our names."""
-    origin = find(start, folder)
-    with located("start"):
+def read_origin(start: Start, folder: Path, field: str = "start") -> tuple[Origin, Weights]:
+    """What an origin holds, under our names; `field` is where a run says it."""
+    origin = find(start, folder, field)
+    with located(field):
         return origin, read_weights(origin.path, start.key)
