@@ -75,11 +75,12 @@ def smallest(name: str) -> list[Variant]:
 
 def is_at_hand(config: RunConfig) -> bool:
     """Whether all that a run reads is: weights of others are not."""
-    return config.data.name in AT_HAND and (config.start is None or config.start.run is not None)
+    origins = [origin for origin in (config.start, config.teacher) if origin is not None]
+    return config.data.name in AT_HAND and all(origin.run is not None for origin in origins)
 
 
 def with_starts(name: str, variants: list[Variant]) -> tuple[Variant, ...]:
-    """Small variants after those that they start from, whose runs have other ids when shortened."""
+    """Small variants after those that they rest on, whose runs have other ids when shortened."""
     label_of = {run.run_id: v.label for v in shipped.plan(name).variants for run in v.runs}
     whole = {variant.label: variant for variant in plan(name).variants}
     found: dict[str, Variant] = {}
@@ -87,11 +88,12 @@ def with_starts(name: str, variants: list[Variant]) -> tuple[Variant, ...]:
     def find(variant: Variant) -> Variant:
         if variant.label not in found:
             config = variant.configs[0]
-            if config.start is not None:
-                assert config.start.run is not None
-                origin = find(whole[label_of[config.start.run]]).configs[0]
-                start = config.start.model_copy(update={"run": origin.run_id})
-                config = config.model_copy(update={"start": start})
+            for field in ("start", "teacher"):
+                if (said := getattr(config, field)) is not None:
+                    assert said.run is not None
+                    parent = find(whole[label_of[said.run]]).configs[0]
+                    origin = said.model_copy(update={"run": parent.run_id})
+                    config = config.model_copy(update={field: origin})
             found[variant.label] = small(with_config(variant, config))
         return found[variant.label]
 

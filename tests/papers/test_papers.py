@@ -58,6 +58,7 @@ TABLES = {
     "plain_net_replication": {"table": "plain_replication"},
     "solo_learn": {"cifar": "solo_cifar"},
     "rebuffi2018": {"readme": "residual_adapters_cifar100"},
+    "tian2020": {"table1": "crd_t1"},
     "torchvision": {"v1": "torchvision_imagenet"},
     "xie2017": {
         "table3": "xie2017_t3",
@@ -77,6 +78,7 @@ TABLES = {
         "table8": "wrn_t8",
         "table9": "wrn_t9",
     },
+    "zagoruyko2017": {"table1": "at_t1"},
     "zhang2019": {"table1": "fixup_t1", "table2": "fixup_t2", "readme": "fixup_readme"},
 }
 NOT_COLLECTED = {"mnist_article"}
