@@ -53,8 +53,8 @@
 #|   DIAGNOSTICS     1: measure nets in training, for about six steps: gradient norms, responses of
 #|             layers, which make figure draws; no number of a run moves
 #|   DRY       1: the plan only
-#|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences,
-#|             gradients, responses
+#|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences, confusion,
+#|             class_errors, gradients, responses, and mistakes, which reads images
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE

@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 
 from reslab import store
 from reslab.errors import UserError
@@ -114,9 +115,7 @@ def read(
     elif command == "status":
         print(status.render(plan))
     elif command == "figure":
-        from reslab.report.figures.draw import draw, named  # matplotlib: a second
-
-        print(*draw(plan, named(figure)), sep="\n")
+        print(*_drawn(plan, figure), sep="\n")
     else:
         from reslab.report.paper import how_to_set, write
 
@@ -134,6 +133,19 @@ def light(name: str, options: Options = NO_WORDS) -> int:
     print(side_by_side(plan).as_text(), f"{plan.home / 'light'}.md, .json", sep="\n\n")
     _say_which({name: plan}, options)
     return 0
+
+
+def _drawn(plan: Plan, figure: str | None) -> list[Path]:
+    """The figures of a plan, those with images first: they complete what others are drawn from."""
+    from reslab.report.figures.draw import MISTAKES, draw, named  # matplotlib: a second
+
+    asked, paths = named(figure), list[Path]()
+    if MISTAKES in asked:
+        from reslab.inference.mistakes import draw_mistakes  # torch: seconds
+
+        paths = draw_mistakes(plan)
+    others = [name for name in asked if name != MISTAKES]
+    return paths + (draw(plan, others) if others or not asked else [])
 
 
 def _say_which(found: Mapping[str, Plan], options: Options) -> None:

@@ -22,6 +22,7 @@ pytestmark = DECODING
 FILES = (
     "plan.json", "config.yaml", "tracking.json", "env.json", "metrics.jsonl", "result.json",
     "error.json", "eval-ten_crop.json", "last.ckpt", "lock",
+    "answers.npz",
 )  # fmt: skip
 
 
@@ -41,7 +42,8 @@ def doors(script: Main) -> dict[str, Callable[[Path], Callable[[], int]]]:
         "status": lambda _: script("experiment", "status", "tiny"),
         "table": lambda _: script("experiment", "table", "tiny"),
         "compare": lambda _: script("experiment", "compare", "tiny"),
-        "figure": lambda _: script("experiment", "figure", "tiny"),
+        "curves": lambda _: script("experiment", "figure", "tiny", "--figure=curves"),
+        "classes": lambda _: script("experiment", "figure", "tiny", "--figure=class_errors"),
         "plan": lambda _: script("experiment", "run", "tiny", "--dry"),
         "sync": lambda _: script("sync", "tiny", "--dry"),
         "resume": lambda run: script("train", run / "config.yaml"),
@@ -74,6 +76,8 @@ def test_damage_is_named_and_costs_no_more_than_it_must(
             case ".ckpt":
                 held = torch.load(io.BytesIO(whole), weights_only=True)
                 return damaged(whole) | trees(held, (*LEAVES, *TENSORS)).map(saved)
+            case ".npz":
+                return damaged(whole)
             case ".json":
                 return texts([whole.decode()]) | trees(json.loads(whole)).map(as_json)
             case ".jsonl":

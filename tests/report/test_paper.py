@@ -64,6 +64,15 @@ def test_the_folder_has_all_that_main_reads(lab: Lab) -> None:
     assert paths[0].read_bytes().startswith(b"%PDF")
 
 
+def test_a_figure_that_needs_images_is_there_where_it_was_drawn(lab: Lab) -> None:
+    plan = filled(lab).plan()
+    (plan.home / "figures").mkdir(parents=True)
+    (plan.home / "figures" / "mistakes.pdf").write_bytes(b"%PDF drawn")
+    paths = {path.name: path for path in write(plan)}
+    assert paths["mistakes.pdf"].read_bytes() == b"%PDF drawn"
+    assert "{mistakes.pdf}" in paths["main.tex"].read_text(encoding="utf-8")
+
+
 def test_every_citation_has_its_entry(lab: Lab) -> None:
     folder = write(filled(lab).plan())[-1].parent
     cited = {

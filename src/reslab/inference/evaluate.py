@@ -214,7 +214,7 @@ def evaluation(net: Function, data: ImageData, views: str) -> Evaluation:
         lines = _assumed(data, data.test, views)
         answers = _answers_to_views(net, data, data.test, views)
     else:
-        lines, answers = [], _answers(net, data)
+        lines, answers = [], log_answers(net, data)
     score, confusion = tallied(answers, len(data.class_names))
     return Evaluation(
         data.data.name,
@@ -228,8 +228,8 @@ def evaluation(net: Function, data: ImageData, views: str) -> Evaluation:
     )
 
 
-def _answers(net: Function, data: ImageData) -> Answers:
-    """To images as they are, in batches."""
+def log_answers(net: Function, data: ImageData) -> Answers:
+    """To the test images as they are, of photographs to one crop of each, in batches."""
     for images, targets in tqdm(data.val_dataloader(), unit="batch", disable=None):
         yield log_softmax(net(images.to(default_device())), 1).cpu(), targets
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reslab import disk
 from reslab.report.bibliography import references
-from reslab.report.figures.draw import draw
+from reslab.report.figures.draw import FIGURES, FOLDER, draw
 from reslab.report.latex import table_tex
 from reslab.report.latex_text import escaped
 from reslab.report.protocol import Paragraph, protocol, verdicts
@@ -51,7 +51,7 @@ def write(plan: Plan) -> list[Path]:
     folder = plan.home / "paper"
     folder.mkdir(parents=True, exist_ok=True)
     table, outcomes = tabulate([plan]), outcomes_of(plan)
-    figures = draw(plan, folder=folder, kinds=["pdf"])
+    figures = [*draw(plan, folder=folder, kinds=["pdf"]), *_drawn_before(plan, folder)]
     works = works_of(table)
     written = {
         "table.tex": table_tex(table),
@@ -63,6 +63,16 @@ def write(plan: Plan) -> list[Path]:
     for name, text in written.items():
         disk.write_text(folder / name, text)
     return [*figures, *(folder / name for name in written)]
+
+
+def _drawn_before(plan: Plan, folder: Path) -> Iterator[Path]:
+    """Copies of figures that need more than files of runs, where somebody has drawn them."""
+    for name in (name for name in CAPTIONS if name not in FIGURES):
+        found, copied = plan.home / FOLDER / f"{name}.pdf", folder / f"{name}.pdf"
+        if found.exists():
+            with disk.replacing(copied) as temporary:
+                temporary.write_bytes(found.read_bytes())
+            yield copied
 
 
 def how_to_set(main: Path) -> str:
@@ -130,6 +140,12 @@ CAPTIONS = {
     "parameters": f"Test error in per cent against the number of parameters. {OF_COSTS}",
     "multiply_adds": f"Test error in per cent against the multiply-adds of one image. {OF_COSTS}",
     "trainable": f"Test error in per cent against the number of parameters that train. {OF_COSTS}",
+    "confusion": "Of 100 test images of a row's class how many are taken for a column's, the mean "
+    "over seeds; colours are of errors alone, and what is right is grey.",
+    "class_errors": "Test error of each class in per cent, the mean over seeds and the range from "
+    "the worst to the best.",
+    "mistakes": "Test images that most of the nets get wrong: their class and what they are mostly "
+    "taken for, the mean softmax of the wrong answers, and how many of the nets are wrong.",
     "differences": "Differences of error in points, with plain 95 % intervals (Student's t) and "
     "verdicts; below zero the errors are fewer. Small dots are the seeds of a pair, a grey band "
     "is the margin, and an open square has no interval.",

@@ -50,7 +50,7 @@ class Run:
         """All rows of metrics, errors in per cent."""
         rows, damaged = store.checked_metrics(self.folder)
         for line in damaged:
-            _warn(f"{line}; it is left out")
+            warn(f"{line}; it is left out")
         return rows
 
     @cached_property
@@ -141,9 +141,10 @@ def _unless_damaged(read: Callable[[], T], otherwise: T) -> T:
     try:
         return read()
     except UserError as error:
-        _warn(str(error))
+        warn(str(error))
         return otherwise
 
 
-def _warn(line: str) -> None:
+def warn(line: str) -> None:
+    """Say on standard error what is left out."""
     print(f"warning: {line}", file=sys.stderr)

@@ -8,10 +8,10 @@ A run folder holds `config.yaml` and `tracking.json` from the start; training ad
 list, one entry per start), `start.json` (what it began with, if not from scratch), `teacher.json`
 (whom it learns from, if from anybody), `metrics.jsonl`, `last.ckpt`, `lock`, `error.json`,
 `diagnostics.jsonl` (where a run measures its net), `wrong.bin` (which test images are wrong, a bit
-each) and, last of all, `result.json`, which is never rewritten; the launcher adds `log.txt`.
-Evaluations with other views of the test images, and of the net in int8, add files of their own,
-`eval-ten_crop.json`, `eval-int8.json`, and times are in `latency.json`. A net of one's own has its
-Python file there.
+each), `answers.npz` (what each was taken for) and, last of all, `result.json`, which is never
+rewritten; the launcher adds `log.txt`. Evaluations with other views of the test images, and of the
+net in int8, add files of their own, `eval-ten_crop.json`, `eval-int8.json`, and times are in
+`latency.json`. A net of one's own has its Python file there.
 """
 
 import contextlib
@@ -67,6 +67,7 @@ ERROR = "error.json"
 START = "start.json"
 TEACHER = "teacher.json"
 WRONG = "wrong.bin"
+ANSWERS = "answers.npz"
 DIAGNOSTICS = "diagnostics.jsonl"
 LATENCY = "latency.json"
 RESULT = "result.json"

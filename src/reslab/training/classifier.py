@@ -45,7 +45,7 @@ class Classifier(LightningModule):
         self.final_train_tally = Tally(top5)
         self.test_tally = Tally(top5)
         self.held_out_tally = Tally()
-        self.tested: list[Tensor] = []
+        self.tested: list[tuple[Tensor, Tensor, Tensor]] = []
         self.train()
 
     def attend(self, lesson: Lesson) -> None:
@@ -128,15 +128,17 @@ class Classifier(LightningModule):
         """Count a batch of the final evaluation: loader 0 is the training split, 1 the test's."""
         logits = _count(self.net, batch, (self.final_train_tally, self.test_tally)[dataloader_idx])
         if dataloader_idx == 1:
-            self.tested.append((logits.argmax(1) != batch[1]).to(torch.uint8))
+            self.tested.append(answered(logits, batch[1]))
 
     def on_test_epoch_end(self) -> None:
         """Read both tallies while they are where processes can add them up: Lightning moves them to
-        the CPU before `Trainer.test` returns. So with which test images are wrong."""
+        the CPU before `Trainer.test` returns. So with what each test image is taken for."""
         self.final = {"train": self.final_train_tally.score(), "test": self.test_tally.score()}
-        none = torch.zeros(0, dtype=torch.uint8, device=self.device)  # of fewer images than ranks
-        mine = torch.cat([none, *self.tested])
-        self.wrong = in_order(mine, self.final["test"].examples).cpu()
+        kinds = (torch.int, torch.int, torch.float)
+        none = (torch.zeros(0, dtype=kind, device=self.device) for kind in kinds)
+        mine = map(torch.cat, zip(none, *self.tested, strict=True))  # none: fewer images than ranks
+        images = self.final["test"].examples
+        self.targets, self.predicted, self.confidence = (in_order(m, images).cpu() for m in mine)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """torch's optimiser and the recipe's schedule, per step."""
@@ -161,6 +163,14 @@ def reseed(seed: int, device: torch.device) -> None:
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
+
+
+def answered(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The classes of images, int32 (N,), what logits (N, classes) take them for, int32 (N,), and
+    the softmax of that, float32 (N,)."""
+    predicted = logits.argmax(1)
+    confidence = logits.float().softmax(1).gather(1, predicted[:, None])[:, 0]
+    return targets.int(), predicted.int(), confidence
 
 
 def _count(net: nn.Module, batch: Batch, tally: Tally) -> Tensor:

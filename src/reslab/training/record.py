@@ -13,6 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
 from reslab.inference.metrics import Score, Tally, ViewsScore
+from reslab.store.answers import Answers, write_answers
 from reslab.store.wrong import write_wrong
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import learning_rate, log_interval
@@ -53,19 +54,30 @@ class Record(Callback):
         self.write_evaluation(trainer, "test", _read(classifier(trainer).test_tally))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep which test images are wrong; let the final evaluation be the last row of its kind,
-        if it is not there already."""
+        """Keep what test images are taken for; let the final evaluation be the last row of its
+        kind, if it is not there already."""
         module, step = classifier(trainer), trainer.global_step
         for score in module.final.values():
             refuse_infinite_loss(score, module, step)
         if trainer.is_global_zero:
-            write_wrong(self.folder, module.wrong.numpy())
+            self._keep_answers(trainer, module)
         if module.config.data.selected_on == "holdout":
             return  # of other weights than this step's
         score = module.final["test"]
         rows = store.read_metrics(self.folder)
         if not any(row["step"] == step and "test_loss" in row for row in rows):
             self.write_evaluation(trainer, "test", score)
+
+    def _keep_answers(self, trainer: Trainer, module: Classifier) -> None:
+        classes = trainer.datamodule.class_names  # type: ignore[attr-defined]
+        answers = Answers(
+            module.targets.numpy().astype("uint16"),
+            module.predicted.numpy().astype("uint16"),
+            module.confidence.numpy().astype("float16"),
+            tuple(classes),
+        )
+        write_answers(self.folder, answers)
+        write_wrong(self.folder, answers.wrong)
 
     def write_evaluation(self, trainer: Trainer, split: str, score: Score) -> None:
         """Write the row of a split, test or holdout; `Diverged` if the loss is not finite."""

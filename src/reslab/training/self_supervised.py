@@ -16,7 +16,7 @@ from reslab.data.order import objective_seed
 from reslab.inference.metrics import Tally, ViewsTally
 from reslab.methods.neighbors import Bank
 from reslab.methods.simsiam import SimSiam, features_of, views_loss
-from reslab.training.classifier import Classifier
+from reslab.training.classifier import Classifier, answered
 from reslab.training.group import in_order
 from reslab.weights.head import head_of
 
@@ -61,7 +61,7 @@ class SelfSupervised(Classifier):
         _count(self.final_train_tally, bank.logits(own, k, temperature, mine), targets)
         logits = bank.logits(tested, k, temperature)
         _count(self.test_tally, logits, answers)
-        self.tested = [(logits.argmax(1) != answers).to(torch.uint8)]
+        self.tested = [answered(logits, answers)]
         super().on_test_epoch_end()
 
 

@@ -4,12 +4,12 @@ import pytest
 from tests.report.conftest import Lab
 
 from reslab.errors import UserError
-from reslab.report.figures.draw import FIGURES, draw, named
+from reslab.report.figures.draw import FIGURES, MISTAKES, draw, named
 from reslab.report.paper import CAPTIONS
 
 
 def test_every_figure_has_a_caption() -> None:
-    assert set(FIGURES) <= set(CAPTIONS)
+    assert {*FIGURES, MISTAKES} <= set(CAPTIONS)
 
 
 def test_what_has_nothing_to_say_is_not_drawn(lab: Lab) -> None:

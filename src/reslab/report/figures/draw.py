@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reslab.errors import UserError
+from reslab.report.figures.classes import class_errors, confusion
 from reslab.report.figures.costs import depth, multiply_adds, parameters, trainable
 from reslab.report.figures.curves import curves
 from reslab.report.figures.differences import differences
@@ -13,6 +14,7 @@ from reslab.report.figures.layers import gradients, responses
 from reslab.report.figures.style import KINDS, NothingToDraw, in_style, keep
 from reslab.report.runs import Outcome, outcomes_of
 from reslab.store.plan import Plan
+from reslab.text import quoted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,10 +29,15 @@ FIGURES: dict[str, Callable[[Plan, Sequence[Outcome]], "Figure"]] = {
     "multiply_adds": multiply_adds,
     "trainable": trainable,
     "differences": differences,
+    "confusion": confusion,
+    "class_errors": class_errors,
     "gradients": gradients,
     "responses": responses,
 }
 """Each makes its figure of a plan, or raises `NothingToDraw`."""
+
+MISTAKES = "mistakes"
+"""Drawn by `inference.mistakes`, and only when it is asked for: it reads images."""
 
 
 def draw(
@@ -58,9 +65,11 @@ def draw(
 
 
 def named(text: str | None) -> list[str]:
-    """The figures in `curves depth` or `curves,depth`; `UserError` for a name that is none."""
+    """The figures in `curves depth` or `curves,depth`, or `MISTAKES`; `UserError` for a name that
+    is none."""
     names = re.split(r"[,\s]+", text.strip(", \t\n")) if text is not None else []
     for name in names:
-        if name not in FIGURES:
-            raise UserError(f"FIGURE={name!r}: expected one of {', '.join(FIGURES)}")
+        if name not in (*FIGURES, MISTAKES):
+            known = ", ".join((*FIGURES, MISTAKES))
+            raise UserError(f"FIGURE={quoted(name)}: expected one of {known}")
     return names
