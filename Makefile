@@ -1,10 +1,34 @@
-# The front door: `make` alone says what there is. Every target works from a fresh clone.
+# The front door: `make` alone says what there is, on one screen (24 × 80), `make help-all` the rest.
+# Every target works from a fresh clone.
 # GNU make 3.81 or later (macOS has 3.81).
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help experiment status table figure paper light page serve compare sync dashboard train finetune models bench
+.PHONY: help help-all experiment status table figure paper light page serve compare sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
+
+#: Residual nets, the protocols of their papers, and the tables they print.
+#:
+#:   make experiment NAME=quickstart   train, then the table beside the paper's
+#:                   … DRY=1           the plan: what it would take; writes nothing
+#:                   … BUDGET=0.02     a pilot, beside the result: 2 % of the steps
+#:                   … SEEDS=5         more seeds, for verdicts
+#:   make status                       what has run or runs; NAME=… its runs
+#:   make table NAME=quickstart        the table again, also half-finished
+#:   make figure NAME=quickstart       error curves
+#:   make page NAME=quickstart         one HTML file: table, verdicts, curves
+#:   make paper NAME=quickstart        table, figures, references for LaTeX
+#:   make compare NAME=quickstart,mnist            one table over several
+#:   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
+#:   make finetune FOLDER=~/photos MODEL=resnet50  on your own photographs
+#:   make models                       nets that have a name, and their costs
+#:
+#: Stop with Ctrl-C: the same command goes on where it stopped. Finished runs are
+#: not repeated. Results go to runs/NAME. Trained nets: python scripts/evaluate.py,
+#: predict.py, export.py RUN (each with --help), in Python reslab.load("RUN").
+#:
+#: make experiment without NAME lists what ships; make help-all has all targets and
+#: words (W&B, GPUs, subsets, settings, tests).
 
 #| Experiments                                        results go to runs/NAME
 #|
@@ -110,7 +134,7 @@ reads.test-slow  := ARGS
 reads.test-lowest := ARGS
 reads.check      := ARGS
 reads.soak       := SECONDS ARGS
-$(foreach target,setup lint format clean help,$(eval reads.$(target) :=))
+$(foreach target,setup lint format clean help help-all,$(eval reads.$(target) :=))
 
 # make would expand a value wherever it is referred to or handed on, and so run a $(shell …) in it:
 # each becomes the text that stands there, before anything else. Recipes have it from the
@@ -140,7 +164,7 @@ GOALS := $(foreach goal,$(or $(MAKECMDGOALS),help),$(if $(filter file,$(origin r
 READ := $(filter $(foreach goal,$(GOALS),$(reads.$(goal))),$(WORDS))
 UNREAD := $(filter-out $(READ),$(filter $(WORDS),$(GIVEN)))
 ifneq ($(and $(GOALS),$(UNREAD)),)
-  $(error make $(GOALS) does not read $(addsuffix =,$(UNREAD)); it reads $(or $(READ),no words); see make help)
+  $(error make $(GOALS) does not read $(addsuffix =,$(UNREAD)); it reads $(or $(READ),no words); see make help-all)
 endif
 
 # The checkout's own code comes first, wherever an environment has another one.
@@ -253,6 +277,9 @@ clean:
 	@find src scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 help:
+	@sed -n 's/^#: \{0,1\}//p' Makefile
+
+help-all:
 	@sed -n 's/^#| \{0,1\}//p' Makefile
 	@printf '\nExperiments in configs/experiments\n\n'; $(LIST)
 
@@ -267,16 +294,19 @@ _name:
 	@[ -n "$$NAME" ] || { printf 'Which experiment? Say NAME=…, for example:\n\n'; \
 		printf '  make $(firstword $(GOALS)) NAME=quickstart\n\n'; $(LIST); exit 2; } >&2
 
+# Those of some words that are not said.
+unsaid = $(strip $(foreach word,$(1),$(if $(value $(word)),,$(word)=…)))
+
 _model:
-	@[ -n "$$MODEL" ] && [ -n "$$DATA" ] && [ -n "$$RECIPE" ] || { printf '%s\n' \
-		'Which net, data set and recipe? For example:' '' \
+	@[ -z '$(call unsaid,MODEL DATA RECIPE)' ] || { printf '%s\n' \
+		'make train needs $(call unsaid,MODEL DATA RECIPE), for example:' '' \
 		'  make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01' '' \
 		'Nets: make models. Data sets: digits, mnist, cifar10, cifar100, imagenette_mini and others, a folder of photographs (./photos), or a file of arrays (my.npz). Recipes: configs/recipes.'; \
 		exit 2; } >&2
 
 _folder:
-	@[ -n "$$FOLDER" ] && [ -n "$$MODEL" ] || { printf '%s\n' \
-		'Which photographs, and which net? For example:' '' \
+	@[ -z '$(call unsaid,FOLDER MODEL)' ] || { printf '%s\n' \
+		'make finetune needs $(call unsaid,FOLDER MODEL), for example:' '' \
 		'  make finetune FOLDER=~/photos MODEL=resnet50' '' \
 		'In the folder every class is a folder: ~/photos/cat/1.jpg, ~/photos/dog/1.jpg. Nets with published weights: resnet18, resnet50, torchvision:…, timm:…'; \
 		exit 2; } >&2

@@ -39,7 +39,7 @@ READS = {
     **{target: ["NAME", *OF_PLANS] for target in ("page", "compare", "dashboard")},
     **{target: ["ARGS"] for target in ("bench", "check")},
     **{target: ["ARGS"] for target in ("test", "test-fast", "test-slow", "test-lowest")},
-    **{target: [] for target in ("setup", "lint", "format", "clean", "help")},
+    **{target: [] for target in ("setup", "lint", "format", "clean", "help", "help-all")},
 }
 """What each target reads."""
 WORDS = list(dict.fromkeys(word for words in READS.values() for word in words))
@@ -105,9 +105,17 @@ def heard(make: Make) -> Heard:
 
 
 def test_help_names_every_target_and_every_experiment(make: Make) -> None:
-    text = make().stdout
-    assert {t for t in READS if not re.search(rf"make {t}\b(?!-)", text)} == {"help"}
+    text = make("help-all").stdout
+    assert {t for t in READS if not re.search(rf"make {t}\b(?!-)", text)} == {"help", "help-all"}
     assert {name for name in EXPERIMENTS if f"  {name} " not in text} == set()
+
+
+def test_help_is_one_screen_with_the_rest_behind_it(make: Make) -> None:
+    text = make().stdout
+    lines = text.splitlines()
+    assert len(lines) <= 23 and max(map(len, lines)) <= 80
+    assert "make help-all" in text and text == make("help").stdout
+    assert set(re.findall(r"^  make ([\w-]+)", text, re.M)) <= set(READS)
 
 
 def test_every_target_says_which_words_it_reads() -> None:
@@ -163,11 +171,22 @@ def test_fine_tuning_needs_a_folder_and_a_net_alone(heard: Heard, recorder: str)
     assert heard(*given, *more, recorder)["argv"][1:] == [*words, *said]
 
 
-@pytest.mark.parametrize("given", [[], ["FOLDER=x"], ["MODEL=resnet50"]])
-def test_fine_tuning_says_what_it_needs(make: Make, given: list[str]) -> None:
-    answer = make("finetune", *given)
+@pytest.mark.parametrize(
+    ("given", "needs"),
+    [
+        (["finetune"], "FOLDER=… MODEL=…"),
+        (["finetune", "FOLDER=x"], "MODEL=…"),
+        (["finetune", "MODEL=resnet50"], "FOLDER=…"),
+        (["train", "MODEL=resnet20", "DATA=mnist"], "RECIPE=…"),
+    ],
+)
+def test_a_target_says_what_it_needs_and_is_not_told(
+    make: Make, given: list[str], needs: str
+) -> None:
+    answer = make(*given)
     assert answer.returncode == 2
-    assert "make finetune FOLDER=~/photos MODEL=resnet50" in answer.stderr
+    assert answer.stderr.startswith(f"make {given[0]} needs {needs}, for example:\n")
+    assert "\n  make " in answer.stderr
 
 
 HOSTILE = [

@@ -34,15 +34,16 @@ def run(arguments: Namespace) -> int:
     plan = plan_of(arguments)
     jobs = jobs_of(plan)
     slots = make_slots(sum(job.pending for job in jobs), plan.options, arguments.slots_per_gpu)
+    only = plan.options.only
     if arguments.dry:
-        print(preview(jobs, slots[0]), announcement(jobs, slots), sep="\n", flush=True)
-        refuse_unfit(jobs, plan.options.only)
+        print(preview(jobs, slots[0]), announcement(jobs, slots, only), sep="\n", flush=True)
+        refuse_unfit(jobs, only)
         return 0
     refuse_unready(jobs, len(slots))
-    fetch(jobs, plan.options.only)
-    refuse_unfit(jobs, plan.options.only)
+    fetch(jobs, only)
+    refuse_unfit(jobs, only)
     store.write_plan(plan)
-    announce(jobs, slots)
+    announce(jobs, slots, only)
     _say_unmeasured(plan, jobs)
     failed = launch(jobs, slots, plan.options)
     print()

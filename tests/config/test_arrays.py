@@ -154,7 +154,7 @@ def test_what_was_found_is_written_and_not_looked_for_again(tmp_path: Path) -> N
 
 
 def test_a_file_is_looked_for_where_it_is_said_then_under_the_data_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -164,7 +164,10 @@ def test_a_file_is_looked_for_where_it_is_said_then_under_the_data_folder(
     config = run("my.npz", test_fraction=0.25)
     assert config.data.file == str(file)
     file.rename(data / "my.npz")
+    assert capsys.readouterr().err == ""
     assert len(read_splits(config.data)[0][1]) == 12
+    told = f"there is no {file}; taken is {data / 'my.npz'} (RESLAB_DATA)\n"
+    assert capsys.readouterr().err == told, "a mistyped path would else be another file"
     assert run("my.npz", test_fraction=0.25) == config.model_copy(
         update={"data": config.data.model_copy(update={"file": str(data / "my.npz")})}
     )
@@ -180,6 +183,8 @@ def test_a_file_that_has_changed_is_told_by_both_digests(tmp_path: Path) -> None
     assert data.contents is not None
     now = contents_of(file).sha256
     with pytest.raises(UserError, match=f"SHA-256 is {now}, the run's is {data.contents.sha256}"):
+        read_splits(data)
+    with pytest.raises(UserError, match=f"tested on another file with --data {file}$"):
         read_splits(data)
 
 

@@ -129,3 +129,16 @@ def test_a_run_that_has_begun_or_is_final_needs_no_origin(server: Loopback, tmp_
 def test_a_run_of_the_plan_is_nothing_to_fetch(tmp_path: Path) -> None:
     assert not missing([planned(tmp_path, "a", {"run": "0123456789"})])
     assert Start(run="0123456789").origin == "run 0123456789"
+
+
+def test_an_only_that_is_one_glob_with_a_comma_in_it_is_not_divided(
+    server: Loopback, tmp_path: Path
+) -> None:
+    lacking = {"url": f"{server.url}/c.pth", "sha256": "0" * 64}
+    labels = ["head", "head, then all", "head, then norms"]
+    jobs = [planned(tmp_path, labels[1], lacking), planned(tmp_path, labels[2], "none")]
+    with pytest.raises(UserError) as caught:
+        fetch(jobs, "head, *")
+    _, printed = str(caught.value).split("without these: ")
+    [word] = shlex.split(printed)
+    assert pick(labels, word.removeprefix("ONLY=")) == ["head, then norms"]

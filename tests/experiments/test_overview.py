@@ -29,3 +29,24 @@ def test_the_time_left_is_weighed_by_time_not_by_multiply_adds(
     overview.say("small: done")
     left = 100 * large.seconds(SLOT) / small.seconds(SLOT)
     assert f"[1/2, about {duration(left)} left] small: done" in capsys.readouterr().out
+
+
+def test_without_a_terminal_a_line_comes_at_least_every_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    runs = [job(tmp_path, "resnet8_w8", seed, data="digits", recipe="digits") for seed in (0, 1)]
+    overview = Overview(runs, SLOT)
+    running = runs[0]
+    running.folder.mkdir()
+    disk.write_text(running.folder / store.METRICS, '{"step": 100, "train_loss": 1.0}\n')
+    steps = running.config.scaled_recipe.steps
+    for _ in range(12):
+        now += 10
+        overview.show([running], waiting=False)
+    lines = capsys.readouterr().out.splitlines()
+    done = 100 / steps
+    left = duration(60 * (2 - done) / done)
+    assert lines[0] == f"[0/2, about {left} left] running: {running.folder.name} {done:.0%}"
+    assert len(lines) == 2, "at 60 s and 120 s"

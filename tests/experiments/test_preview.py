@@ -25,6 +25,19 @@ def test_advice_for_what_takes_long_names_the_plans_own_labels(tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize(
+    ("only", "others"),
+    [
+        ("*resnet*", "'*resnet*,!the resnet110'"),
+        ("the*,resnet20,resnet110", "'the resnet20,the resnet56'"),  # which may be one glob
+    ],
+)
+def test_advice_goes_on_from_what_only_has_picked(tmp_path: Path, only: str, others: str) -> None:
+    runs = [job(tmp_path, model) for model in ("resnet20", "resnet56", "resnet110")]
+    advice = announcement(runs, [SLOT], only).splitlines()[1]
+    assert advice.endswith(f"ONLY='the resnet20' one variant, ONLY={others} all but the longest")
+
+
 def test_advice_for_a_single_run_is_a_smaller_budget(tmp_path: Path) -> None:
     advice = announcement([job(tmp_path, "resnet110")], [SLOT]).splitlines()[1]
     assert advice == "that is long: BUDGET=0.1 would take about half a day"

@@ -40,8 +40,7 @@ def test_how_to_send_offline_runs_is_said_where_there_are_any(
     log = wandb_log(experiment / "plain-8-s0", "offline-run-20260101_000000-abc")
     unsent.say_how_to_send(experiment)
     said = capsys.readouterr().out
-    assert "has not got 1 log; to send what is missing: make sync NAME=quickstart" in said
-    assert f"wandb sync --include-online {experiment}/*/wandb/*run-*" in said
+    assert said == "W&B has not got 1 log; to send: make sync NAME=quickstart\n"
     log.with_name(f"{log.name}.synced").touch()
     unsent.say_how_to_send(experiment)
     assert capsys.readouterr().out == ""

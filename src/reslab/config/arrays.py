@@ -7,6 +7,7 @@ header.
 
 import hashlib
 import math
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -60,12 +61,14 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
 
 
 def find(file: str) -> Path:
-    """A file of arrays: as it is said, else of this name under RESLAB_DATA; `UserError` if it is in
-    neither place."""
+    """A file of arrays: as it is said, else of this name under RESLAB_DATA, which is then told;
+    `UserError` if it is in neither place."""
     said = Path(file)
     places = [said.absolute(), (data_root() / said.name).absolute()]
     for path in places:
         if path.is_file():
+            if path != places[0]:
+                _tell(places[0], path)
             return path
         if path.is_dir():
             raise UserError(
@@ -77,6 +80,12 @@ def find(file: str) -> Path:
         "these places or, if it has moved, say where to, in the experiment or in the run's "
         "config.yaml"
     )
+
+
+@cache
+def _tell(said: Path, found: Path) -> None:
+    """Once in a process: a mistyped path would else be another file."""
+    print(f"there is no {said}; taken is {found} (RESLAB_DATA)", file=sys.stderr, flush=True)
 
 
 def contents_of(path: Path) -> Contents:
@@ -130,7 +139,8 @@ def read_splits(data: Data) -> list[tuple[Array, Array]]:
                 raise UserError(
                     f"the file is not that of the run: its SHA-256 is {found}, the run's is "
                     f"{expected} (data.contents in its config.yaml); bring the file back, or begin "
-                    "a new run"
+                    "a new run; trained weights are tested on another file with "
+                    f"--data {path}"
                 )
             return [(file.images(split), split.labels) for split in file.splits()]
 

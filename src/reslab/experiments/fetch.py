@@ -8,6 +8,7 @@ from reslab import store
 from reslab.config.origins import bring, published_file, there, weights_root
 from reslab.config.start import Start
 from reslab.errors import NEXT, UserError, listed
+from reslab.experiments.file import excluding
 from reslab.experiments.jobs import Job
 from reslab.text import printable, size
 
@@ -63,9 +64,9 @@ def without(jobs: Sequence[Job], failed: Sequence[Job], only: str | None) -> Ite
     for job in jobs:  # none comes before those that it rests on
         if any(label_of.get(parent) in lacking for parent in job.parents):
             lacking[job.variant.label] = None
-    if {job.variant.label for job in jobs if not job.is_origin} - {*lacking}:
-        parts = ",".join((*([only] if only else []), *(f"!{label}" for label in lacking)))
-        yield f"without these: ONLY={shlex.quote(printable(parts))}"
+    asked = dict.fromkeys(job.variant.label for job in jobs if not job.is_origin)
+    if kept := [label for label in asked if label not in lacking]:
+        yield f"without these: ONLY={shlex.quote(printable(excluding(only, [*lacking], kept)))}"
 
 
 def labels(jobs: Sequence[Job]) -> str:

@@ -254,6 +254,16 @@ def pick(labels: Sequence[str], only: str) -> list[str]:
     return picked
 
 
+def excluding(only: str | None, unwanted: Sequence[str], kept: Sequence[str]) -> str:
+    """The `ONLY` that also leaves out some of the labels that `only` picks; `kept` are the others.
+
+    These are listed where what is said has commas: it may be one glob, which nothing joins.
+    """
+    if only and "," in only:
+        return ",".join(kept)
+    return ",".join((*([only] if only else []), *(f"!{label}" for label in unwanted)))
+
+
 def _parts(only: str, labels: Sequence[str]) -> Iterator[str]:
     """What stands between commas; as many pieces together as are a label, behind a `!` or not."""
     pieces, known = only.split(","), {sign + label for label in labels for sign in ("", "!")}

@@ -13,6 +13,7 @@ from reslab.config.photographs import root_of
 from reslab.errors import enumerated, listed
 from reslab.experiments.estimate import correction
 from reslab.experiments.fetch import to_fetch
+from reslab.experiments.file import excluding
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
 from reslab.folders import class_names
@@ -59,9 +60,9 @@ def _written(key: str, value: Any) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def announce(jobs: list[Job], slots: list[Slot]) -> None:
+def announce(jobs: list[Job], slots: list[Slot], only: str | None = None) -> None:
     """Print what is about to happen, and which final runs another version of the code made."""
-    print(announcement(jobs, slots), flush=True)
+    print(announcement(jobs, slots, only), flush=True)
     made = [store.read_result(job.folder) for job in jobs if not job.pending]
     others = sum(r is not None and r.get("code") != store.code_version() for r in made)
     if others:
@@ -72,11 +73,12 @@ def announce(jobs: list[Job], slots: list[Slot]) -> None:
         )
 
 
-def announcement(jobs: list[Job], slots: list[Slot]) -> str:
+def announcement(jobs: list[Job], slots: list[Slot], only: str | None = None) -> str:
     """Classes of folders and files of one's own; what runs start from, and what of it would be
-    fetched; runs, slots, time; advice where that is over a day, or over thousands of epochs."""
+    fetched; runs, slots, time; advice where that is over a day, or over thousands of epochs, for
+    those who have said this `ONLY`."""
     before = (*_classes(jobs), *_arrays(jobs), *_beginnings(jobs), *_origins(jobs), *to_fetch(jobs))
-    return "\n".join([*before, *_announced(jobs, slots), *_many_epochs(jobs)])
+    return "\n".join([*before, *_announced(jobs, slots, only), *_many_epochs(jobs)])
 
 
 def _origins(jobs: list[Job]) -> Iterator[str]:
@@ -158,7 +160,7 @@ def _many_epochs(jobs: list[Job]) -> Iterator[str]:
         )
 
 
-def _announced(jobs: list[Job], slots: list[Slot]) -> Iterator[str]:
+def _announced(jobs: list[Job], slots: list[Slot], only: str | None) -> Iterator[str]:
     pending = [job for job in jobs if job.pending]
     if not pending:
         final = "the run is" if len(jobs) == 1 else f"all {len(jobs)} runs are"
@@ -173,7 +175,7 @@ def _announced(jobs: list[Job], slots: list[Slot]) -> Iterator[str]:
     what = f"{len(pending)} of {counted(len(jobs), 'run')} to do"
     yield f"{what}, {where}; estimated {duration(estimated)}"
     if estimated > DAY:
-        yield _advice(pending, estimated, slots[0])
+        yield _advice(pending, estimated, slots[0], only)
 
 
 def _total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
@@ -195,7 +197,7 @@ def _shared(slots: list[Slot]) -> str:
     return f", {runs} runs on each" if runs > 1 else ""
 
 
-def _advice(pending: list[Job], estimated: float, slot: Slot) -> str:
+def _advice(pending: list[Job], estimated: float, slot: Slot, only: str | None) -> str:
     budget = max(job.config.budget for job in pending) * DAY / 2 / estimated
     advice = [f"BUDGET={budget:.1g} would take about half a day"]
     if len({job.config.seed for job in pending}) > 1:
@@ -204,5 +206,7 @@ def _advice(pending: list[Job], estimated: float, slot: Slot) -> str:
     shortest, longest = labels[0], labels[-1]
     if longest != shortest:
         advice.append(f"ONLY={shlex.quote(printable(shortest))} one variant")
-        advice.append(f"ONLY={shlex.quote(printable(f'!{longest}'))} all but the longest")
+        kept = [label for label in dict.fromkeys(labels) if label != longest]
+        others = excluding(only, [longest], kept)
+        advice.append(f"ONLY={shlex.quote(printable(others))} all but the longest")
     return f"that is long: {', '.join(advice)}"

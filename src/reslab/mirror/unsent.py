@@ -27,11 +27,7 @@ def mark_of_unsent(log: Path) -> Path:
 
 
 def say_how_to_send(folder: Path) -> None:
-    """Print the commands that send what W&B has not got of an experiment, if there is anything."""
+    """Print the command that sends what W&B has not got of an experiment, if there is anything."""
     logs = [log for run in folder.glob("*") for log in unsent_logs(run)]
     if logs:
-        print(
-            f"W&B has not got {counted(len(logs), 'log')}; to send what is missing: "
-            f"make sync NAME={folder.name}\n"
-            f"or, where no run was killed: wandb sync --include-online {folder}/*/wandb/*run-*"
-        )
+        print(f"W&B has not got {counted(len(logs), 'log')}; to send: make sync NAME={folder.name}")
