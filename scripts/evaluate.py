@@ -2,12 +2,17 @@
 """Test error of trained weights: runs' folders, a checkpoint, or somebody else's state dict.
 
   evaluate.py runs/quickstart/residual-20-s0-…
+  evaluate.py quickstart                           all finished runs of a plan, in one table
+  evaluate.py quickstart runs/mine/wide-s0 --save errors.csv
   evaluate.py runs/imagenet_plain_vs_residual/* --views ten_crop
   evaluate.py resnet20.th --model resnet20 --data cifar10 --normalization imagenet
   evaluate.py cats.pth --model resnet18 --folder my_photos --normalization mean=0.5,std=0.25
 
   evaluate.py runs/quickstart/residual-20-s0-… --quantize int8
   evaluate.py runs/quickstart/residual-20-s0-… --latency
+
+Several are one table with their names; --save writes what was found, per class and per confusion
+in JSON.
 
 With --views, of photographs, the softmax is averaged over an image's views; for a run the result is
 also written beside its own, where the experiment's table finds it.
@@ -38,7 +43,9 @@ def parser() -> Parser:
         epilog="views:\n" + explained(HELP),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="runs' folders, or files")
+    top.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUN", help="runs' folders, files, or a plan's name"
+    )
     top.add_argument("--weights", type=Path, help="the same as RUN")
     top.add_argument(
         "--views", type=views_from, metavar="WORD", help="of photographs: one of those below"
@@ -48,6 +55,7 @@ def parser() -> Parser:
         "--latency", action="store_true", help="time of a batch, eager, compiled, fp32, bf16, int8"
     )
     top.add_argument("--confusion", type=Path, metavar="CSV", help="write the confusion matrix")
+    top.add_argument("--save", type=Path, metavar="FILE", help="write them all: .csv or .json")
     top.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_options(top)
     return top

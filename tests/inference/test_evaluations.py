@@ -1,6 +1,7 @@
 """scripts/evaluate.py on small inputs of the kinds that people have; examples of the whole way."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 from tests.conftest import DECODING
+from tests.report.conftest import Lab
 from tests.small_runs import Script
 from torch import Tensor
 
 from reslab.config.zoo import describe
+from reslab.errors import UserError
 from reslab.inference.evaluate import evaluate_file
+from reslab.inference.evaluations import runs_of
 from reslab.models.nets import build
 from reslab.weights.given import Given
 
@@ -155,7 +159,7 @@ def test_one_that_cannot_be_read_does_not_end_the_others(
     pointer.write_text("version https://git-lfs.github.com/spec/v1\n")
     code, printed, told = script("evaluate.py", pointer, file, *SAID)
     assert code == 2
-    assert "of 360 wrong" in printed
+    assert re.search(r"\n\| net.pth \| digits test \|\s+\d+ \| 360 \|", printed)
     assert told == (
         f"error: {pointer} cannot be read as weights: it is a Git LFS pointer: git lfs pull brings "
         "the file itself\n"
@@ -168,9 +172,48 @@ def test_one_that_cannot_be_read_does_not_end_the_others(
         ((), "which weights? Say a run's folder or a file"),
         (("a", "b", "--confusion=c.csv"), "--confusion is for one run or file"),
         (("a", "--confusion=nowhere/c.csv"), "--confusion: there is no folder nowhere"),
+        (("a", "--save=c.txt"), "--save c.txt: expected a file that ends with .csv or .json"),
+        (
+            ("a", "--save=c.csv", "--latency"),
+            "--save is of a net as it was trained; leave it out beside --quantize, --latency",
+        ),
     ],
 )
 def test_words_that_make_no_sense_are_refused(
     script: Script, words: tuple[str, ...], message: str
 ) -> None:
     assert script("evaluate.py", *words) == (2, "", f"error: {message}\n")
+
+
+def test_several_are_one_table_with_their_names(
+    tmp_path: Path, net: dict[str, Tensor], script: Script
+) -> None:
+    files = [tmp_path / "one.pth", tmp_path / "other.pth"]
+    for file in files:
+        torch.save(net, file)
+    code, printed, told = script("evaluate.py", *files, *SAID, "--save", tmp_path / "all.csv")
+    assert (code, told) == (0, "")
+    assert [line.split("|")[1].strip() for line in printed.splitlines()[2:]] == [
+        "one.pth",
+        "other.pth",
+    ]
+    _, rows = (tmp_path / "all.csv").read_text(encoding="utf-8").split("\n", 1)
+    assert [row.partition(",")[0] for row in rows.splitlines()] == ["one.pth", "other.pth"]
+    _, lines, _ = script("evaluate.py", *files, *SAID, "--json")
+    assert [json.loads(line)["run"] for line in lines.splitlines()] == list(map(str, files))
+
+
+def test_a_plans_name_stands_for_its_runs_that_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESLAB_RUNS", str(tmp_path))
+    lab = Lab("mine")
+    done, _ = lab.variant("plain", {"model": "plain20"}, seeds=2)
+    with pytest.raises(UserError, match="no run of mine is done; to see them: make status NAME=mi"):
+        runs_of(Path("mine"))
+    lab.done(done, 1.0, 9.0)
+    assert runs_of(Path("mine")) == [done]
+    assert "1 of 2 runs of mine are not done and left out" in capsys.readouterr().err
+    assert runs_of(done) == [done]
+    for path in map(Path, ("yours", "net.pth", "no/such")):
+        assert runs_of(path) == [path]

@@ -1,0 +1,93 @@
+"""Several evaluations side by side: a table with the names of what was evaluated, CSV, JSON.
+
+No torch here: what a command line asks for is refused before it is imported.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reslab import disk, store
+from reslab.errors import UserError
+from reslab.report.text import NOTHING, percent
+from reslab.terminal import fitted_table
+from reslab.text import printable
+
+if TYPE_CHECKING:
+    from reslab.inference.evaluate import Evaluation
+
+FIELDS = (
+    "run", "data", "split", "views", "examples", "wrong", "top1_error", "wrong5", "top5_error",
+    "loss", "undecodable",
+)  # fmt: skip
+"""Columns of the CSV; the JSON has every field of an evaluation."""
+
+Evaluations = Mapping[Path, "Evaluation"]
+
+
+def names(found: Evaluations) -> list[str]:
+    """Of run folders and files, without their folders where that tells them apart."""
+    whole = [path.parent if path.name == store.CHECKPOINT else path for path in found]
+    short = [path.name for path in whole]
+    return short if len({*short}) == len(short) else [str(path) for path in whole]
+
+
+def as_table(found: Evaluations) -> str:
+    """Markdown, a row for each; on a terminal no wider than that."""
+    top5 = any(each.score.top5_error is not None for each in found.values())
+    head = ["run", "data", "wrong", "of", "top-1 error", *(["top-5 error"] * top5), "loss"]
+    rows = [_row(name, each, top5) for name, each in zip(names(found), found.values(), strict=True)]
+    return fitted_table(head, rows, numeric=range(2, len(head)), leave=["loss", "data", "of"])
+
+
+def _row(name: str, found: "Evaluation", top5: bool) -> list[str]:
+    score = found.score
+    views = "" if found.views == "center" else f", {found.views}"
+    five = NOTHING if score.top5_error is None else percent(score.top5_error)
+    return [
+        name,
+        f"{found.data} {found.split}{views}",
+        f"{score.wrong:,}",
+        f"{score.examples:,}",
+        percent(score.top1_error),
+        *([five] * top5),
+        f"{score.loss:.4f}",
+    ]
+
+
+def as_csv(found: Evaluations) -> str:
+    """A row for each, with the columns of `FIELDS`; what was not counted is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for name, each in zip(names(found), found.values(), strict=True):
+        numbers = {"run": printable(name), **each.as_dict()}
+        writer.writerow([numbers.get(field) for field in FIELDS])
+    return text.getvalue()
+
+
+def as_json(found: Evaluations) -> str:
+    """A list of objects, each with its `run`, with errors by class and what was taken for what."""
+    each = [
+        {"run": n, **one.as_dict()} for n, one in zip(names(found), found.values(), strict=True)
+    ]
+    return disk.to_json(each, indent=1) + "\n"
+
+
+FORMS = {".csv": as_csv, ".json": as_json}
+"""By the end of a file's name."""
+
+
+def refuse_no_file(path: Path) -> None:
+    """`UserError` for a file that could not be written in the end."""
+    if path.suffix not in FORMS:
+        raise UserError(f"--save {path}: expected a file that ends with {' or '.join(FORMS)}")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--save: there is no folder {path.parent}")
+
+
+def save(found: Evaluations, path: Path) -> None:
+    """Write CSV or JSON, as the file's name ends."""
+    disk.write_text(path, FORMS[path.suffix](found))
