@@ -29,13 +29,13 @@ def test_advice_for_what_takes_long_names_the_plans_own_labels(tmp_path: Path) -
     ("only", "others"),
     [
         ("*resnet*", "'*resnet*,!the resnet110'"),
-        ("the*,resnet20,resnet110", "'the resnet20,the resnet56'"),  # which may be one glob
+        ("the*,resnet20,resnet110", "'the resnet8_w8,the resnet20'"),  # which may be one glob
     ],
 )
 def test_advice_goes_on_from_what_only_has_picked(tmp_path: Path, only: str, others: str) -> None:
-    runs = [job(tmp_path, model) for model in ("resnet20", "resnet56", "resnet110")]
+    runs = [job(tmp_path, model) for model in ("resnet20", "resnet110", "resnet8_w8")]
     advice = announcement(runs, [SLOT], only).splitlines()[1]
-    assert advice.endswith(f"ONLY='the resnet20' one variant, ONLY={others} all but the longest")
+    assert advice.endswith(f"ONLY='the resnet8_w8' one variant, ONLY={others} all but the longest")
 
 
 def test_advice_for_a_single_run_is_a_smaller_budget(tmp_path: Path) -> None:
