@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.report.conftest import TABLE6, Lab
 
+from reslab import store
 from reslab.report.figures.draw import draw
 
 THIRD = "plain_net_replication/table"
@@ -116,3 +117,15 @@ def test_a_label_is_no_formula(lab: Lab) -> None:
     """matplotlib would set what stands between two dollars, or fail."""
     lab.all_done(lab.variant("20 $\\frac{$", {"model": "resnet20"}), 6.0, [12.0])
     assert ">20 $\\frac{$  12.0<" in svg(lab)
+
+
+def test_a_run_without_training_errors_has_its_last_test_error(lab: Lab) -> None:
+    """As one that was trained without labels."""
+    folders = lab.variant("views", {"model": "resnet20", "recipe.objective": "simsiam"})
+    lab.all_done(folders, 30.0, [40.0])
+    for folder in folders:
+        (folder / store.METRICS).write_text(
+            '{"step": 9, "train_loss": -0.5, "train_spread": 0.02}\n'
+            '{"step": 10, "test_loss": 1.5, "test_top1_error": 40.0}\n'
+        )
+    assert svg(lab).count(">views  40.0<") == 1

@@ -143,7 +143,7 @@ def _curve(runs: Sequence[Run], key: str) -> Curve:
     """One curve of several runs; long ones are averaged over equal stretches of steps."""
     series = [{row["step"]: row[key] for row in run.metrics if key in row} for run in runs]
     steps = sorted(set.intersection(*map(set, series)))
-    size = -(-len(steps) // BINS) if key == "train_top1_error" else 1
+    size = max(1, -(-len(steps) // BINS)) if key == "train_top1_error" else 1
     parts = [steps[i : i + size] for i in range(0, len(steps), size)]
     errors = [[sum(s[step] for step in part) / len(part) for s in series] for part in parts]
     return Curve(
