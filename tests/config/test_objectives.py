@@ -37,6 +37,7 @@ def test_a_word_is_short_for_an_objective_that_says_no_more() -> None:
     ("change", "said"),
     [
         ({"recipe__label_smoothing": 0.1}, "label_smoothing: 0.1 is not read: simsiam"),
+        ({"recipe__loss": "kd", "teacher": "akamaster:resnet56"}, "loss: kd is not read: simsiam"),
         ({"recipe__augmentation__mixup": 0.2}, "mixup and cutmix mix targets"),
         ({"model": "timm:resnet18"}, "simsiam reads what a net's last layer reads"),
         ({"trains": "norms"}, "trains: norms is for a run after it"),

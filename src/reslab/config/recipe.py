@@ -347,6 +347,8 @@ def reads_targets(recipe: Recipe) -> str | None:
     name = recipe.objective.name
     if recipe.objective.is_of_classes:
         return None
+    if recipe.loss != Loss():
+        return f"loss: {recipe.loss.name} is not read: {name} has a loss of its own; leave it out"
     if recipe.label_smoothing:
         return f"label_smoothing: {recipe.label_smoothing:g} is not read: {name} has no labels"
     if recipe.augmentation.mixes:
