@@ -122,6 +122,19 @@ def test_more_seeds_take_what_the_runs_that_are_lacking_take() -> None:
 
 
 @pytest.mark.usefixtures("one_core")
+def test_more_seeds_of_a_student_take_its_teachers_work_too() -> None:
+    recipe = {"name": "he2015_cifar", "normalization": "channel"}
+    taught = {"recipe.loss": "kd", "teacher": {"variant": "big"}}
+    variants = {"big": {"model": "resnet32"}, "small": taught}
+    base = {"model": "resnet20", "data": "cifar10", "recipe": recipe}
+    made = plan({"base": base, "variants": variants}, seeds=1)
+    big, small = ((v.configs[0], v.multiply_adds) for v in made.variants)
+    alone = seconds(*big, "cpu", 1), seconds(*small, "cpu", 1, teachers=big[1])
+    assert alone[1] > seconds(*small, "cpu", 1)
+    assert seconds_more(made, 2) == pytest.approx(sum(alone))
+
+
+@pytest.mark.usefixtures("one_core")
 def test_of_a_plan_that_is_read_what_its_runs_are_stands_in_their_folders() -> None:
     made = plan(seeds=2)
     store.write_plan(made)

@@ -9,9 +9,13 @@ import statistics
 from pathlib import Path
 
 from reslab import store
+from reslab.config.costs import cost
 from reslab.config.data import facts_of
+from reslab.config.nets import Opaque
+from reslab.config.origins import net_of
 from reslab.config.resolve import read_run
-from reslab.config.run import RunConfig
+from reslab.config.run import RunConfig, input_size
+from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.experiments.slots import make_slots
 from reslab.store.plan import Plan, Variant
@@ -56,6 +60,19 @@ def seconds(
     return STARTUP + layers + work(config, multiply_adds, teachers) / rate
 
 
+def teachers_multiply_adds(plan: Plan, config: RunConfig) -> int:
+    """Of a run's teacher, for one image; 0 without one, and where only its weights tell its net."""
+    if config.teacher is None:
+        return 0
+    for variant in (*plan.variants, *plan.origins):
+        if any(run.run_id == config.teacher.run for run in variant.runs):
+            return variant.multiply_adds
+    net = describe(net_of(config.teacher.name)) if config.teacher.name else None
+    if net is None or isinstance(net, Opaque):
+        return 0
+    return cost(net, input_size(config)).multiply_adds
+
+
 def correction(device: str) -> float:
     """Median of actual over modelled seconds of finished runs on such a device, 1 without any."""
     results = store.runs_root().glob(f"*/*/{store.RESULT}")
@@ -74,12 +91,12 @@ def _ratio(folder: Path, device: str) -> float | None:
         return None
     if result is None or result["status"] != "done" or len(starts) != 1 or config.teacher:
         return None
-    found, took, cost = starts[0].get("device"), result.get("seconds"), result.get("multiply_adds")
-    if not found or not took or not cost or starts[0].get("devices") != 1:
+    found, took, macs = starts[0].get("device"), result.get("seconds"), result.get("multiply_adds")
+    if not found or not took or not macs or starts[0].get("devices") != 1:
         return None
     if found.startswith("cpu") != (device == "cpu"):
         return None
-    return float(took) / seconds(config, cost, device, starts[0].get("threads") or 1)
+    return float(took) / seconds(config, macs, device, starts[0].get("threads") or 1)
 
 
 def seconds_more(plan: Plan, seeds: int) -> float | None:
@@ -92,9 +109,10 @@ def seconds_more(plan: Plan, seeds: int) -> float | None:
         slots = make_slots(sum(count for _, count in lacking), plan.options)
         device, cores = slots[0].device, slots[0].cores
         runs = [
-            seconds(_config(plan, variant), variant.multiply_adds, device, cores)
+            each
             for variant, count in lacking
-            for _ in range(count)
+            if count > 0
+            for each in [_seconds(plan, variant, device, cores)] * count
         ]
     except (UserError, OSError):
         return None
@@ -106,6 +124,9 @@ def _planned(variant: Variant, seeds: int) -> int:
     return sum(run.seed < seeds for run in variant.runs)
 
 
-def _config(plan: Plan, variant: Variant) -> RunConfig:
+def _seconds(plan: Plan, variant: Variant, device: str, cores: int) -> float:
+    """Of one run of a variant."""
     run = variant.runs[0]
-    return run.config or read_run(plan.folder / run.name / store.CONFIG)
+    config = run.config or read_run(plan.folder / run.name / store.CONFIG)
+    teachers = teachers_multiply_adds(plan, config)
+    return seconds(config, variant.multiply_adds, device, cores, teachers)

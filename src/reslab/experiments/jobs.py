@@ -4,12 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reslab import store
-from reslab.config.costs import cost
-from reslab.config.nets import Opaque
-from reslab.config.origins import net_of
-from reslab.config.run import RunConfig, input_size
-from reslab.config.zoo import describe
-from reslab.experiments.estimate import seconds
+from reslab.config.run import RunConfig
+from reslab.experiments.estimate import seconds, teachers_multiply_adds
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Plan, Variant
 
@@ -71,16 +67,3 @@ def jobs_of(plan: Plan) -> list[Job]:
         )
         for variant, folder, config in plan.runs()
     ]
-
-
-def teachers_multiply_adds(plan: Plan, config: RunConfig) -> int:
-    """Of a run's teacher, for one image; 0 without one, and where only its weights tell its net."""
-    if config.teacher is None:
-        return 0
-    for variant in (*plan.variants, *plan.origins):
-        if any(run.run_id == config.teacher.run for run in variant.runs):
-            return variant.multiply_adds
-    net = describe(net_of(config.teacher.name)) if config.teacher.name else None
-    if net is None or isinstance(net, Opaque):
-        return 0
-    return cost(net, input_size(config)).multiply_adds

@@ -124,7 +124,7 @@ def _runs(plan: Plan) -> Iterator[Progress]:
             step = store.last_step(folder)
             left: float | None = 0.0
             if state in TO_DO:
-                whole = took if took is not None else _modelled(config, variant, devices)
+                whole = took if took is not None else _modelled(plan, config, variant, devices)
                 left = _seconds_left(folder, config, step, whole)
             yield Progress(run.name, state, step, steps, left)
 
@@ -151,7 +151,7 @@ def _seconds_left(
 
 
 def _modelled(
-    config: RunConfig | None, variant: Variant, starts: Sequence[dict[str, Any]]
+    plan: Plan, config: RunConfig | None, variant: Variant, starts: Sequence[dict[str, Any]]
 ) -> float | None:
     """What it takes on the device of the plan's last start; None before there is one."""
     told = [start for start in starts if start.get("device")]
@@ -159,7 +159,8 @@ def _modelled(
         return None
     device = "cpu" if told[-1]["device"].startswith("cpu") else "gpu"
     threads = told[-1].get("threads") or 1
-    modelled = estimate.seconds(config, variant.multiply_adds, device, threads)
+    teachers = estimate.teachers_multiply_adds(plan, config)
+    modelled = estimate.seconds(config, variant.multiply_adds, device, threads, teachers)
     return modelled * _correction(device)
 
 
