@@ -73,9 +73,9 @@ def parser() -> Parser:
         reader = commands.add_parser(word, help=f"{told} over several plans")
         reader.add_argument("names", nargs="+", metavar="NAME", help=PLAN)
         add_words(reader)
-    reader.add_argument(
-        "--port", type=whole("PORT", 0, 65535), default=8000, help="8000; 0: any that is free"
-    )
+        if word == "serve":
+            port = whole("PORT", 0, 65535)
+            reader.add_argument("--port", type=port, default=8000, help="8000; 0: any that is free")
     return top
 
 

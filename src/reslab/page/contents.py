@@ -19,6 +19,7 @@ from reslab.config.strict_yaml import flatten
 from reslab.experiments.file import question
 from reslab.page.curves import QUANTITIES, Curves, points_each
 from reslab.papers.schema import read_paper
+from reslab.report import status
 from reslab.report.figures.draw import FOLDER
 from reslab.report.figures.published import height
 from reslab.report.notes import given
@@ -137,15 +138,11 @@ def contents_of(plans: Sequence[Plan], page: Path) -> Contents:
 def _part(plan: Plan, outcomes: Sequence[Outcome], page: Path) -> Part:
     table = tabulated([(plan, outcomes)])
     runs = [run for outcome in outcomes for run in outcome.runs]
-    states = {
-        state: sum(run.state == state for run in runs) for run in runs for state in [run.state]
-    }
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
     return Part(
         plan,
         question(plan.experiment) or "",
         given(plan.options),
-        f"{counted(len(outcomes), 'variant')}, {counted(len(runs), 'run')}: {counts or 'none'}",
+        f"{counted(len(outcomes), 'variant')}, {status.counts(runs)}",
         table,
         tuple(protocol(table, outcomes)),
         tuple(_line(result, page) for result in results_of(plan, outcomes)),

@@ -19,9 +19,14 @@ def render(plan: Plan) -> str:
     head = ["run", "state", "step", "of", "test error", "time"]
     lines = [_line(run) for run in runs]
     grid = fitted_table(head, lines, numeric=range(2, 6), leave=["of", "time"])
+    return f"{printable(plan.title)}\n\n{grid}\n\n{counts(runs)}\n"
+
+
+def counts(runs: Sequence[Run]) -> str:
+    """`4 runs: 3 done, 1 running`."""
     states = Counter(run.state for run in runs)
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    return f"{printable(plan.title)}\n\n{grid}\n\n{counted(len(runs), 'run')}: {counts or 'none'}\n"
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    return f"{counted(len(runs), 'run')}: {told or 'none'}"
 
 
 def _line(run: Run) -> list[str]:

@@ -57,6 +57,14 @@ def test_responses_are_means_over_seeds_as_they_come_and_sorted(nets: Lab) -> No
     assert lines(below) == {"plain": pytest.approx([4, 2, 1])}
 
 
+def test_a_response_that_is_no_number_is_left_out_where_they_are_sorted(lab: Lab) -> None:
+    [begun] = lab.variant("plain", {"model": "plain20"})
+    stds: list[float | None] = [1.0, None, 2.0]
+    append_diagnostics(begun, {"step": 9, "responses": dict(zip("abc", stds, strict=True))})
+    _, below = responses(lab.plan(), outcomes_of(lab.plan())).axes
+    assert lines(below) == {"plain": pytest.approx([2, 1])}
+
+
 def test_a_line_is_dashed_for_a_plain_net_and_has_its_variants_colour(nets: Lab) -> None:
     first, later = gradients(nets.plan(), outcomes_of(nets.plan())).axes
     plain, residual = first.get_lines()

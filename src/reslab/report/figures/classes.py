@@ -17,7 +17,9 @@ from reslab.report.figures.style import (
     NothingToDraw,
     colours,
     entitle,
+    legend,
     new_figure,
+    rule,
 )
 from reslab.report.runs import Outcome, warn
 from reslab.store.answers import Answers, read_answers
@@ -86,9 +88,7 @@ def class_errors(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     if len(names) > CLASSES:
         axes.set_title(f"the {CLASSES} of {len(names):,} classes with the most errors")
     entitle(figure, plan.title)
-    legend = figure.legend(loc="outside lower left", ncols=2, frameon=False)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    legend(figure, axes.get_lines())
     return figure
 
 
@@ -232,8 +232,7 @@ def _class_axis(axes: "Axes", names: Sequence[str], cut: bool = True) -> None:
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="0.92", linewidth=0.6)
-    axes.set_axisbelow(True)
+    rule(axes, "x")
 
 
 def _errors(

@@ -20,12 +20,15 @@ from reslab.report import rows
 from reslab.report.figures import published
 from reslab.report.figures.style import (
     COLUMN,
+    DASHED,
     MARKERS,
     TEXT,
     NothingToDraw,
     colours,
     entitle,
+    legend,
     new_figure,
+    rule,
 )
 from reslab.report.runs import Outcome
 from reslab.report.text import si
@@ -119,10 +122,7 @@ def _refuse_one_place(places: Sequence[int], name: str) -> None:
 def series(at: Sequence[tuple[int, Outcome]]) -> list[Series]:
     """Nets that differ in the number of their units are joined; of the others, those that differ
     in their widths."""
-    found = list[Series]()
-    for members in _alike(at, UNITS):
-        parts = [members] if len(members) > 1 else []
-        found += [_series(part) for part in parts]
+    found = [_series(members) for members in _alike(at, UNITS) if len(members) > 1]
     joined = {id(outcome) for each in found for _, outcome in each.at}
     rest = [(x, outcome) for x, outcome in at if id(outcome) not in joined]
     found += [_series(members) for members in _alike(rest, WIDTHS)]
@@ -173,8 +173,7 @@ def _shared(words: Sequence[Sequence[str]]) -> list[str]:
 def _axes(axes: "Axes", name: str, places: Sequence[int], outcomes: Sequence[Outcome]) -> None:
     axes.set_xlabel(name)
     axes.set_ylabel("error, %")
-    axes.grid(axis="y", color="0.92", linewidth=0.6)
-    axes.set_axisbelow(True)
+    rule(axes)
     if max(places) > DECADES * min(places):
         axes.set_xscale("log")
     if _is_wide(outcomes):
@@ -215,7 +214,8 @@ def _draw(axes: "Axes", each: Series, colour: str, marker: str, trains: bool) ->
     """A line through the means; a variant of which a run diverged has none."""
     for split, style in _splits(trains).items():
         means = [(x, statistics.fmean(o.errors(split).values())) for x, o in _whole(each)]
-        axes.plot(*zip(*means, strict=True), marker, color=colour, **style) if means else None
+        if means:
+            axes.plot(*zip(*means, strict=True), marker, color=colour, **style)
     for x, outcome in each.at:
         errors = [*outcome.errors("test").values()]
         axes.plot([x] * len(errors), errors, ".", color=colour, markersize=2.5, alpha=0.6)
@@ -233,7 +233,7 @@ def _whole(each: Series) -> list[tuple[int, Outcome]]:
 def _splits(trains: bool) -> dict[str, Any]:
     """How the means of a split are drawn."""
     test = {"test": {"markersize": 4, "linestyle": "-", "linewidth": 1.2}}
-    dashed = {"linestyle": (0, (4, 2)), "linewidth": 0.8, "fillstyle": "none", "markersize": 4}
+    dashed = {"linestyle": DASHED, "linewidth": 0.8, "fillstyle": "none", "markersize": 4}
     return test | ({"train": dashed} if trains else {})
 
 
@@ -261,7 +261,4 @@ def _legend(
     if any(o.count("diverged") for o in outcomes):
         handles.append(Line2D([], [], color="0.3", marker="x", linestyle="", label="a run diverged",
                               markersize=4))  # fmt: skip
-    where: Any = {"loc": "outside right upper" if beside else "outside lower left"}
-    legend = figure.legend(handles=handles, ncols=1 if beside else 2, frameon=False, **where)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    legend(figure, handles, beside)

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from reslab.config.recipe import Augmentation
 from reslab.report.figures import published
-from reslab.report.figures.style import COLUMN, TEXT, colours, entitle, new_figure, spread
+from reslab.report.figures.style import (
+    COLUMN,
+    DASHED,
+    TEXT,
+    colours,
+    entitle,
+    is_plain,
+    legend,
+    new_figure,
+    rule,
+    spread,
+)
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import percent
 from reslab.store.plan import Plan
@@ -28,7 +39,7 @@ if TYPE_CHECKING:
 BANDS = {"train_top1_error": 0.06, "test_top1_error": 0.18}
 """How dense they are: those of training batches lie under the others."""
 LINES: dict[str, Any] = {
-    "train_top1_error": {"linewidth": 0.7, "linestyle": (0, (4, 2))},
+    "train_top1_error": {"linewidth": 0.7, "linestyle": DASHED},
     "test_top1_error": {"linewidth": 1.4},
 }
 BINS = 30
@@ -82,9 +93,8 @@ def curves(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
 
 def _panels(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     """Plain and residual nets apart if there are both, else all in one panel without a title."""
-    nets = [(o, o.config.model if o.config is not None else None) for o in outcomes]
-    plain = [o for o, net in nets if getattr(net, "shortcut", None) == "none"]
-    residual = [o for o in outcomes if o not in plain]
+    plain = [o for o in outcomes if is_plain(o)]
+    residual = [o for o in outcomes if not is_plain(o)]
     if not plain or not residual:
         return {"": list(outcomes)}
     return {"plain nets": plain, "residual nets": residual}
@@ -95,8 +105,7 @@ def _panel(axes: "Axes", title: str, outcomes: Sequence[Outcome]) -> None:
     axes.set_title(title)
     axes.set_xlabel("step")
     axes.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
-    axes.grid(axis="y", color="0.92", linewidth=0.6)
-    axes.set_axisbelow(True)
+    rule(axes)
     for outcome, colour in zip(outcomes, colours(len(outcomes)), strict=True):
         _draw_variant(axes, outcome, colour)
     axes.set_xlim(0, _last_step(outcomes))
@@ -214,8 +223,7 @@ def _legend(figure: "Figure", outcomes: Sequence[Outcome]) -> None:
     handles += published.handles(outcomes)
     if any(o.count("diverged") for o in outcomes):
         handles.append(Line2D([], [], marker="x", linestyle="", label="diverged", **grey))
-    columns = 2 if figure.get_figwidth() < TEXT else 4
-    figure.legend(handles=handles, loc="outside lower left", ncols=columns, frameon=False)
+    legend(figure, handles)
 
 
 def _augments(outcome: Outcome) -> bool:

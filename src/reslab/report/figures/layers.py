@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from reslab.report.figures.style import (
     COLUMN,
+    DASHED,
     TEXT,
     NothingToDraw,
     colours,
     entitle,
+    is_plain,
+    legend,
     new_figure,
+    rule,
 )
 from reslab.report.runs import Outcome
 from reslab.store.diagnostics import Row, read_diagnostics
@@ -36,7 +40,7 @@ LINE: Any = {"linewidth": 0.9}
 DOTS: Any = {"marker": ".", "markersize": 3}
 FEW = 40
 """Layers that have dots."""
-PLAIN: Any = {"linestyle": (0, (4, 2))}
+PLAIN: Any = {"linestyle": DASHED}
 """Of nets without shortcuts, as He 2015 draws them beside the others."""
 
 
@@ -63,7 +67,7 @@ def responses(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     figure = new_figure(COLUMN, 4.0)
     panels = figure.subplots(2, 1, sharey=True)
     _lines(panels[0], found, outcomes)
-    falling = {label: tuple(sorted(stds, reverse=True)) for label, stds in found.items()}
+    falling = {label: _descending(stds) for label, stds in found.items()}
     _lines(panels[1], falling, outcomes)
     panels[0].set_xlabel("3×3 layer")
     panels[1].set_xlabel("3×3 layer, sorted by its response")
@@ -109,6 +113,11 @@ def _mean(values: Iterable[float]) -> float:
     return statistics.fmean(listed) if listed else math.nan
 
 
+def _descending(values: Numbers) -> Numbers:
+    """Without those that are none."""
+    return tuple(sorted(filter(math.isfinite, values), reverse=True))
+
+
 def _geometric(values: Iterable[float]) -> float:
     """Of norms, which span decades; a gradient that is 0 has no logarithm and is left out."""
     return math.exp(_mean(math.log(value) for value in values if value > 0))
@@ -121,27 +130,17 @@ def _lines(axes: "Axes", found: dict[str, Numbers], outcomes: Sequence[Outcome])
     every = colours(len(outcomes))
     for outcome, colour in zip(outcomes, every, strict=True):
         numbers = found.get(outcome.label, ())
-        net = outcome.config.model if outcome.config is not None else None
-        style = LINE | (PLAIN if getattr(net, "shortcut", None) == "none" else {})
+        style = LINE | (PLAIN if is_plain(outcome) else {})
         style |= DOTS if len(numbers) <= FEW else {}
         if numbers:
             label = printable(outcome.label)
             axes.plot(range(1, len(numbers) + 1), numbers, color=colour, label=label, **style)
-    axes.grid(axis="y", color="0.92", linewidth=0.6)
-    axes.set_axisbelow(True)
+    rule(axes)
     axes.locator_params(axis="x", integer=True)
 
 
 def _finished(figure: "Figure", plan: Plan, axes: "Axes") -> "Figure":
     """With its title, and what the lines are."""
     entitle(figure, plan.title)
-    columns = 4 if figure.get_figwidth() == TEXT else 2
-    legend = figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="outside lower left",
-        ncols=columns,
-        frameon=False,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    legend(figure, axes.get_lines())
     return figure

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reslab import disk
+from reslab.report.runs import Outcome
 from reslab.text import printable_lines
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMN, TEXT = 3.25, 6.75
@@ -28,6 +31,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 MARKERS = ("o", "^", "v", "P", "X", "h", "p")
 """Of means; squares and diamonds are those of published numbers."""
+
+DASHED: Any = (0, (4, 2))
 
 STYLE: Any = {
     "font.size": 8,
@@ -82,6 +87,27 @@ def entitle(figure: "Figure", title: str) -> None:
     letters = int(figure.get_figwidth() * 17)
     wrapped = printable_lines(textwrap.fill(title, letters))
     figure.suptitle(wrapped, x=0.01, ha="left", fontsize=9, parse_math=False)
+
+
+def rule(axes: "Axes", axis: Any = "y") -> None:
+    """Faint lines at the ticks of an axis, behind everything."""
+    axes.grid(axis=axis, color="0.92", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def legend(figure: "Figure", handles: "Sequence[Artist]", beside: bool = False) -> None:
+    """What lines and marks mean, below or beside the axes; whatever stands in it is text."""
+    columns = 1 if beside else 2 if figure.get_figwidth() < TEXT else 4
+    place = "outside right upper" if beside else "outside lower left"
+    made = figure.legend(handles=[*handles], loc=place, ncols=columns, frameon=False)
+    for text in made.get_texts():
+        text.set_parse_math(False)
+
+
+def is_plain(outcome: Outcome) -> bool:
+    """Whether its net has no shortcuts; such nets stand apart, or are dashed."""
+    net = outcome.config.model if outcome.config is not None else None
+    return getattr(net, "shortcut", None) == "none"
 
 
 def keep(figure: "Figure", stem: Path, kinds: Sequence[str] = KINDS) -> list[Path]:
