@@ -98,7 +98,7 @@ def rule(axes: "Axes", axis: Any = "y") -> None:
 def legend(figure: "Figure", handles: "Sequence[Artist]", beside: bool = False) -> None:
     """What lines and marks mean, below or beside the axes; whatever stands in it is text."""
     columns = 1 if beside else 2 if figure.get_figwidth() < TEXT else 4
-    place = "outside right upper" if beside else "outside lower left"
+    place: Any = "outside right upper" if beside else "outside lower left"
     made = figure.legend(handles=[*handles], loc=place, ncols=columns, frameon=False)
     for text in made.get_texts():
         text.set_parse_math(False)
