@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from reslab.config.losses import Loss
 from reslab.config.objectives import Objective
 from reslab.config.recipe import Augmentation, Moments, Optimizer, Recipe, Schedule
 from reslab.config.resolve import resolve
@@ -118,6 +119,7 @@ def test_a_recipe_knows_what_it_does_not_read() -> None:
     never = {
         "augmentation.color_jitter.probability",
         *(f"objective.{field}" for field in Objective.model_fields if field != "name"),
+        *(f"loss.{field}" for field in Loss.model_fields if field != "name"),
     }
     assert run().recipe.unread == never | {
         "optimizer.betas",

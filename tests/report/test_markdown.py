@@ -55,8 +55,8 @@ def test_on_a_terminal_the_table_and_its_notes_fit_and_the_file_is_named(
 
 
 def test_every_column_that_is_left_out_is_one_of_the_table(lab: Lab) -> None:
-    """Of adapted variants and ten-crop numbers alone there are others."""
+    """Of adapted variants, of taught ones and of ten-crop numbers alone there are others."""
     lab.variant("plain", {"model": "plain20"})
     there = {column.key for column in tabulate([lab.plan()]).columns}
-    of_some = {"starts_from", "trainable", *(key for key in LEAVE if "top5" in key)}
+    of_some = {"starts_from", "teacher", "trainable", *(key for key in LEAVE if "top5" in key)}
     assert set(LEAVE) - of_some <= there

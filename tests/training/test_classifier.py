@@ -137,10 +137,10 @@ def test_mixed_targets_train_in_every_precision(make_run: MakeRun, precision: st
     assert store.state(run.parent) == "done"
 
 
-def test_a_process_without_a_test_image_has_its_part_in_which_are_wrong(
+def test_a_process_without_a_test_image_has_its_part_in_the_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As of two test images the third of three processes."""
+    """As of two test images the third of three processes: class, answer and confidence of none."""
     gathered: list[tuple[list[int], int]] = []
 
     def in_order(mine: Tensor, count: int) -> Tensor:
@@ -152,4 +152,4 @@ def test_a_process_without_a_test_image_has_its_part_in_which_are_wrong(
     for tally in (module.test_tally, module.final_train_tally):
         tally.update(*given_logits(), torch.tensor(0.0))
     module.on_test_epoch_end()
-    assert gathered == [([], 16)]
+    assert gathered == [([], 16)] * 3

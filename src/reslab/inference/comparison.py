@@ -35,11 +35,13 @@ def names(found: Evaluations) -> list[str]:
 
 
 def as_table(found: Evaluations) -> str:
-    """Markdown, a row for each; on a terminal no wider than that."""
+    """Markdown, a row for each, on a terminal no wider than that; below it what was assumed."""
     top5 = any(each.score.top5_error is not None for each in found.values())
     head = ["run", "data", "wrong", "of", "top-1 error", *(["top-5 error"] * top5), "loss"]
     rows = [_row(name, each, top5) for name, each in zip(names(found), found.values(), strict=True)]
-    return fitted_table(head, rows, numeric=range(2, len(head)), leave=["loss", "data", "of"])
+    table = fitted_table(head, rows, numeric=range(2, len(head)), leave=["loss", "data", "of"])
+    assumed = dict.fromkeys(line for each in found.values() for line in each.assumed)
+    return "\n".join([table, *(f"assumed: {line}" for line in assumed)])
 
 
 def _row(name: str, found: "Evaluation", top5: bool) -> list[str]:
