@@ -100,13 +100,13 @@ def test_all_that_does_not_fit_is_named_at_once_with_the_only_that_does_without(
     jobs = [planned(weights, label, FILE) for label in ("deep", "deep, too", "fine", "scratch")]
     on = {"start": {"run": "0123456789"}}
     child = planned(weights, "on deep", on, state="waiting", start=jobs[0].folder)
-    asked["reasons"] = ["it does\n  not fit", "it does\n  not fit", None, None, None]
     labels = [one.variant.label for one in (*jobs, child)]
     picked = "deep*,fine,on deep"
     for only, planned_jobs, left in (
         (None, jobs, ["fine", "scratch"]),
         (picked, jobs[:3], ["fine"]),
     ):
+        asked["reasons"] = [*["it does\n  not fit"] * 2, *[None] * (len(planned_jobs) - 1)]
         with pytest.raises(UserError) as caught:
             refuse_unfit([*planned_jobs, child], only)
         told = str(caught.value)
