@@ -65,6 +65,7 @@ def test_a_mapping_takes_the_place_of_another_losss() -> None:
         ({"loss": {"name": "at", "temperature": 2.0}}, "temperature: 2.0 is not read with name"),
         ({"teacher": {"name": "akamaster:resnet56", "head": "kept"}}, "teacher.head: is not read"),
         ({"teacher": {"name": "akamaster:resnet56", "loads": "trunk"}}, "teacher.loads: is not re"),
+        ({"loss": "at", "trains": "head"}, "at compares what the net computes before its head"),
         ({"teacher": "akamaster:resnet57"}, "teacher: no published weights are called"),
         ({"normalization": "pixel_mean"}, "recipe.normalization: pixel_mean is no scale and shift"),
         ({"normalization": "gcn_zca"}, "recipe.normalization: gcn_zca is no scale and shift"),
@@ -84,7 +85,7 @@ def test_a_mapping_takes_the_place_of_another_losss() -> None:
     ids=str,
 )
 def test_what_cannot_be_taught_is_refused(fields: dict[str, Any], reason: str) -> None:
-    said = {key: fields[key] for key in fields if key in ("teacher", "model")}
+    said = {key: fields[key] for key in fields if key in ("teacher", "model", "trains")}
     recipe = {key: fields[key] for key in fields if key not in said}
     whole = {"name": "finetune_cifar", "normalization": "channel", "loss": "kd", **recipe}
     with pytest.raises(UserError, match=reason):

@@ -105,3 +105,17 @@ def test_two_values_other_norms_and_larger_images_are_not(
 def test_synchronised_norms_see_the_examples_of_all_processes() -> None:
     config = resolve(TREE, "here")
     refuse_single_values(config, Execution(devices=8, sync_batchnorm=True), 8)
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_norms_beside_a_net_see_more_than_one_example(norm: str) -> None:
+    """Those of SimSiam's layers have no pixels to normalise over."""
+    recipe = {"name": "simsiam_cifar", "objective": {"name": "simsiam", "norm": norm}}
+    config = resolve({"model": "resnet20", "data": "cifar10", "recipe": recipe}, "a test")
+    refuse_single_values(config, Execution(micro_batch=2), 1)
+    refused = ""
+    try:
+        refuse_single_values(config, Execution(micro_batch=1), 1)
+    except UserError as error:
+        refused = str(error)
+    assert refused.startswith("recipe.objective: the norms of simsiam") == (norm == "batch")

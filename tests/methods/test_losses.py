@@ -117,6 +117,16 @@ def test_every_loss_has_gradients_and_in_float32_too(name: str) -> None:
     assert all(t.grad.isfinite().all() for t in reached)
 
 
+def test_products_of_features_are_not_taken_in_16_bits() -> None:
+    """A distance is a small difference of large squares: here of 32 bits and of autocast's 16."""
+    loss = Loss(name="rkd")
+    far = [net._replace(features=net.features.float() + 30) for net in (student(), teacher())]
+    plain = taught(loss, torch.tensor(0.0), *far, TARGETS)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = taught(loss, torch.tensor(0.0), *far, TARGETS)
+    assert float(mixed) == float(plain)
+
+
 def test_of_kd_the_rest_is_cross_entropys_and_of_all_others_the_whole() -> None:
     own = torch.tensor(7.0, dtype=torch.float64)
     for name in LOSSES:

@@ -63,6 +63,12 @@ def test_the_mlps_have_the_papers_layers(layers: int) -> None:
     assert [m.bias is not None for m in linear] == [False] * (layers + 1) + [True]
 
 
+def test_what_is_compared_is_not_rounded_to_16_bits() -> None:
+    made = SimSiam(8, Objective(name="simsiam", width=4, bottleneck=2))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert {found.dtype for found in made(torch.randn(6, 8))} == {torch.float32}
+
+
 def test_without_norms_every_layer_has_a_bias() -> None:
     made = SimSiam(8, Objective(name="simsiam", width=4, norm="none"))
     linear = [m for m in made.modules() if isinstance(m, torch.nn.Linear)]

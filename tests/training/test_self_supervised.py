@@ -14,7 +14,10 @@ from tests.small_runs import MakeRun, same, stopped_at, weights
 from reslab import load, store
 from reslab.errors import UserError
 from reslab.inference.evaluate import evaluate_file
+from reslab.inference.looks import Options, draw
+from reslab.inference.sensitivity import write_sensitivity
 from reslab.training.start import start
+from reslab.weights.given import NOTHING
 
 VIEWS: dict[str, Any] = {
     "recipe": {
@@ -96,6 +99,21 @@ def test_neither_projector_nor_an_answer_is_read_from_its_weights(make_run: Make
     assert {name for name in drawn if name.startswith("net.")} == {"net.fc.weight", "net.fc.bias"}
     with pytest.raises(UserError, match=r"trained without labels.*start: and trains: head"):
         evaluate_file(config.parent)
+    for reads in (
+        lambda: draw("landscape", config.parent, None, Options()),
+        lambda: write_sensitivity(config.parent, NOTHING, (0.5,)),
+        lambda: start(make_run("kd", {"teacher": str(config.parent), "recipe.loss": "kd"})),
+    ):
+        with pytest.raises(UserError, match="trained without labels"):
+            reads()
+
+
+@pytest.mark.process
+def test_features_that_saw_no_label_teach(make_run: MakeRun) -> None:
+    parent = make_run("views", VIEWS)
+    assert start(parent) == 0
+    taught = {"teacher": str(parent.parent), "recipe.loss": "rkd", "recipe.steps": 4}
+    assert start(make_run("rkd", {**taught, "recipe.schedule.milestones": [2, 3]})) == 0
 
 
 EXACT = {

@@ -16,7 +16,7 @@ from reslab.config.adapters import Adapter, does_not_adapt, parameters
 from reslab.config.costs import convolutions
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
-from reslab.config.losses import cannot_be_read
+from reslab.config.losses import STAGED, cannot_be_read
 from reslab.config.nets import Described, Net, Opaque, ResNet
 from reslab.config.recipe import MOST_STEPS, Moments, Normalized, Recipe
 from reslab.config.start import Start
@@ -259,6 +259,8 @@ def needs_labels(config: RunConfig) -> str | None:
         return f"trains all but the head; trains: {', '.join(config.trains)} is for a run after it"
     if config.teacher is not None:
         return "reads no teacher; leave it out, and recipe.loss"
+    if config.recipe.loss.is_taught:
+        return f"has a loss of its own; leave recipe.loss: {config.recipe.loss.name} out"
     if config.adapter is not None:
         return f"trains plain nets; adapter.name: {config.adapter.name} is for a run after it"
     if config.data.selected_on != "none":
@@ -295,6 +297,11 @@ def cannot_teach(config: RunConfig) -> str | None:
         return (
             "teacher: is not read with recipe.loss: cross_entropy, but with kd, fitnet, at, rkd, "
             "dkd or dist; leave it out, or say recipe.loss"
+        )
+    if loss.name in STAGED and config.trains == ("head",):
+        return (
+            f"recipe.loss: {loss.name} compares what the net computes before its head, which "
+            "trains: head leaves as it is; take kd, dkd or dist"
         )
     if teacher.loads != "all" or teacher.head != "new":
         field = "loads" if teacher.loads != "all" else "head"

@@ -13,9 +13,15 @@ from reslab.text import counted
 
 def refuse_single_values(config: RunConfig, execution: Execution, ranks: int) -> None:
     """`UserError` for a net of ours with a BatchNorm, in training mode, that sees one example of
-    1 × 1 pixels."""
-    net, size = config.model, input_size(config)
+    1 × 1 pixels, and for what trains beside a net where it sees one."""
+    net, size, objective = config.model, input_size(config), config.recipe.objective
     together = execution.normalized_together(config.recipe.batch_size, ranks)
+    if together == 1 and not objective.is_of_classes and objective.norm == "batch":
+        raise UserError(
+            f"recipe.objective: the norms of {objective.name}'s layers would see one example at a "
+            "time, which cannot be normalised in training; take a larger batch_size or "
+            "micro_batch, fewer devices, or norm: none"
+        )
     if (
         together > 1
         or getattr(net, "norm", None) != "batch"

@@ -41,10 +41,10 @@ from reslab.data.photographs.views import (
 from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.inference.metrics import Score, Tally
-from reslab.inference.trained import net_with, refuse_untrained_head
+from reslab.inference.trained import net_with
 from reslab.models.precision import autocast, default_device, set_precision
 from reslab.text import printable
-from reslab.weights.about import About
+from reslab.weights.about import About, refuse_untrained_head
 from reslab.weights.files import read_weights
 from reslab.weights.given import NOTHING, Given
 from reslab.weights.meaning import normalizer

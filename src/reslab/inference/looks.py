@@ -27,7 +27,7 @@ from reslab.report.figures.landscape import landscape
 from reslab.report.figures.style import COLUMN, TEXT, in_style, keep, new_figure
 from reslab.store.wrong import read_wrong
 from reslab.text import counted, printable
-from reslab.weights.about import About
+from reslab.weights.about import About, refuse_untrained_head
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +98,7 @@ class Finished:
 def draw_landscape(run: Finished, into: Path, options: Options) -> "Figure":
     """A slice of the loss on training images (`inference.landscape`), whose numbers go to
     landscape.json; drawn from that."""
+    refuse_untrained_head(run.folder, run.about)
     batches = _training_batches(run, options.images)
     found = loss_slice(run.net, batches, spaced(options.points, options.reach), options.seed)
     seen = sum(len(targets) for _, targets in batches)
@@ -156,6 +157,7 @@ def _first_convolution(run: Finished) -> nn.Conv2d:
 def draw_gradcam(run: Finished, into: Path, options: Options) -> "Figure":
     """A sheet: test images that are right and some that are wrong, and of each stage the Grad-CAM
     of the class that the net says. `UserError` for a net without known stages."""
+    refuse_untrained_head(run.folder, run.about)
     test = run.data.test
     shown = _shown(read_wrong(run.folder))
     images = torch.cat([test.evaluation_images(range(i, i + 1)) for i in shown])

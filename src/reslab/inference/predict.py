@@ -28,9 +28,10 @@ from reslab.errors import UserError
 from reslab.folders import is_looked_at
 from reslab.inference.explain import beside, grad_cam
 from reslab.inference.loaded import as_input
-from reslab.inference.trained import refuse_untrained_head, trained
+from reslab.inference.trained import trained
 from reslab.models.precision import default_device
 from reslab.text import markdown_table, printable
+from reslab.weights.about import refuse_untrained_head
 from reslab.weights.given import NOTHING, Given
 
 AT_ONCE = 32

@@ -26,6 +26,7 @@ from reslab.models.nets import build
 from reslab.models.precision import default_device, set_precision
 from reslab.report.csv_text import to_csv
 from reslab.report.figures.sensitivity import Point, draw
+from reslab.weights.about import refuse_untrained_head
 from reslab.weights.given import Given
 from reslab.weights.starting import put
 
@@ -51,6 +52,7 @@ def write_sensitivity(
 def sensitivity(path: Path, given: Given, parts: Sequence[float]) -> list[Point]:
     """The whole net's point (of no stage), and one for each stage and part that is gone."""
     net, about = merged(path, *trained(path, given))
+    refuse_untrained_head(path, about)
     use = about.use
     if use.data is None:
         raise UserError(f"{path} does not say its data; add --data")

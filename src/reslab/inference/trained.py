@@ -7,7 +7,6 @@ from pathlib import Path
 from torch import nn
 
 from reslab.config.nets import PythonNet
-from reslab.config.run import RunConfig
 from reslab.config.use import Use
 from reslab.errors import UserError, located
 from reslab.inference.loaded import LoadedNet, with_meaning
@@ -68,16 +67,6 @@ def trained(path: Path, given: Given = NOTHING) -> tuple[nn.Module, About]:
     weights = read_weights(path, given.key)
     about = meaning(path, weights.about, given)
     return net_with(path, about.use, weights), about
-
-
-def refuse_untrained_head(path: Path, about: About | None) -> None:
-    """`UserError` for weights of a run that was trained without labels: its head says nothing."""
-    config = about.config if about else None
-    if isinstance(config, RunConfig) and not config.recipe.objective.is_of_classes:
-        raise UserError(
-            f"{path} was trained without labels (recipe.objective: {config.recipe.objective.name}):"
-            " its head is as it was drawn; train one on top, in a run with start: and trains: head"
-        )
 
 
 def net_with(path: Path, use: Use, weights: Weights) -> nn.Module:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, fx, nn
 
 from reslab.errors import UserError
@@ -49,6 +50,11 @@ def outputs(net: nn.Module, images: Tensor) -> Outputs:
     if shapeless:
         raise UserError(f"{_name(net)}: {shapeless[0]} puts out no images; {NO_STAGES}")
     return found
+
+
+def in_full(tensor: Tensor) -> Tensor:
+    """What layers computed in 16 bits, in 32: differences and exponentials need them."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 STAGE = re.compile(r"(?:layer|block)[1-9]\d*")

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from reslab.config.losses import STAGED, Loss
 from reslab.errors import UserError
-from reslab.methods.features import Outputs, outputs
+from reslab.methods.features import Outputs, in_full, outputs
 
 Compare = Callable[[Loss, Outputs, Outputs, Tensor], Tensor]
 """From what student and teacher put out, and targets (N,), to what is added to cross-entropy."""
@@ -30,7 +30,9 @@ def taught(
     """The whole loss; `progress` is the part of the run's steps that is done."""
     risen = min(progress / loss.warmup, 1.0) if loss.warmup else 1.0
     own = 1 - loss.soft if loss.name == "kd" else 1.0
-    added = LOSSES[loss.name](loss, _in_full(student), _in_full(teacher), targets)
+    # Products, too: autocast would take them in 16 bits.
+    with torch.autocast(cross_entropy.device.type, enabled=False):
+        added = LOSSES[loss.name](loss, _in_full(student), _in_full(teacher), targets)
     return own * cross_entropy + risen * added
 
 
@@ -43,13 +45,8 @@ def seen(loss: Loss, net: nn.Module, images: Tensor) -> Outputs:
 
 
 def _in_full(found: Outputs) -> Outputs:
-    """What layers computed in 16 bits, in 32: differences and exponentials need them."""
-
-    def full(tensor: Tensor) -> Tensor:
-        return tensor if tensor.dtype == torch.float64 else tensor.float()
-
-    stages = {stage: full(output) for stage, output in found.stages.items()}
-    return Outputs(stages, full(found.features), full(found.logits))
+    stages = {stage: in_full(output) for stage, output in found.stages.items()}
+    return Outputs(stages, in_full(found.features), in_full(found.logits))
 
 
 # ---- on logits ---------------------------------------------------------------------------------

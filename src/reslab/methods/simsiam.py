@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
 from reslab.config.objectives import Objective
-from reslab.methods.features import outputs
+from reslab.methods.features import in_full, outputs
 
 
 class SimSiam(nn.Module):
@@ -30,7 +30,7 @@ class SimSiam(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         compared = self.projector(features)
-        return compared, self.predictor(compared)
+        return in_full(compared), in_full(self.predictor(compared))
 
 
 def perceptron(sizes: list[int], normed: bool, closed: bool) -> nn.Sequential:

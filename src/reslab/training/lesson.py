@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from reslab import disk, store
-from reslab.config.losses import Loss
+from reslab.config.losses import STAGED, Loss
 from reslab.config.nets import Described, PythonNet
 from reslab.config.origins import TABLE, net_of
 from reslab.config.run import RunConfig, input_size
@@ -28,6 +28,7 @@ from reslab.methods.losses import refuse_unlike, regressed, regressor, seen, tau
 from reslab.methods.materialise import restore
 from reslab.methods.merging import merge
 from reslab.methods.teacher import Teacher
+from reslab.weights.about import refuse_untrained_head
 from reslab.weights.files import Weights
 from reslab.weights.normalized import normalization_of_weights
 from reslab.weights.sources import Origin, read_origin
@@ -97,6 +98,9 @@ def lesson_of(config: RunConfig, folder: Path, net: nn.Module) -> Lesson | None:
 def lesson_with(config: RunConfig, origin: Origin, weights: Weights, net: nn.Module) -> Lesson:
     """What a run learns from these weights, whose net is to stand beside `net`."""
     loss = config.recipe.loss
+    if loss.name not in STAGED:  # it reads what the head says
+        with located("teacher"):
+            refuse_untrained_head(origin.path, weights.about)
     with located(f"teacher: {origin.path}"):
         teacher = read_teacher(config, origin, weights)
     pair = [probed(loss, one, config) for one in (net, teacher.net)]

@@ -159,6 +159,16 @@ def _about(part: _Part) -> About:
     return about
 
 
+def refuse_untrained_head(path: Path, about: About | None) -> None:
+    """`UserError` for weights of a run that was trained without labels: its head says nothing."""
+    config = about.config if about else None
+    if isinstance(config, RunConfig) and not config.recipe.objective.is_of_classes:
+        raise UserError(
+            f"{path} was trained without labels (recipe.objective: {config.recipe.objective.name}):"
+            " its head is as it was drawn; train one on top, in a run with start: and trains: head"
+        )
+
+
 WITH_FILES = ("data", "model", "start", "teacher")
 """Parts of a run that say where a file lies."""
 MOST_PIXELS = 4096
