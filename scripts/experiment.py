@@ -117,13 +117,13 @@ def main() -> int:
 
     if arguments.command in ("run", "train", "finetune"):
         return commands.run(arguments)
-    if arguments.command == "compare":
-        return commands.compare(arguments.names, commands.options_of(arguments))
-    if arguments.command == "serve":
-        return commands.serve(arguments.names, arguments.port, commands.options_of(arguments))
-    if arguments.command == "page":
-        return commands.page(arguments.names, commands.options_of(arguments))
     options = commands.options_of(arguments)
+    if arguments.command == "compare":
+        return commands.compare(arguments.names, options)
+    if arguments.command == "page":
+        return commands.page(arguments.names, options)
+    if arguments.command == "serve":
+        return commands.serve(arguments.names, arguments.port, options)
     if arguments.command == "light":
         return commands.light(arguments.name, options)
     if arguments.command == "figure":

@@ -61,6 +61,7 @@ def test_then_texts_take_several_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", 5, [""]),
         ("ab cd ef", 5, ["ab cd", "ef"]),
         ("abcdefgh i", 5, ["abcde", "fgh i"]),
+        ("lr: 1, recipe.layer_decay: 1", 14, ["lr: 1,", "recipe.layer_", "decay: 1"]),
         ("残差网络", 5, ["残差", "网络"]),  # each letter takes two columns
     ],
 )

@@ -12,6 +12,8 @@ from reslab.text import aligned, as_cells, width
 
 LEAST = 12
 """Columns that a text keeps, however narrow the terminal is."""
+BREAKS = "._/=-"
+"""Where a word that is longer than a line is broken, if it has one of these."""
 HOW_TO_SEE_ALL = "add | less -S to the command"
 
 
@@ -109,8 +111,9 @@ def _pieces(text: str, most: int) -> Iterator[str]:
     for word in text.split():
         part = ""
         for letter in word:
-            if width(part + letter) > most:
-                yield part
-                part = ""
+            while part and width(part + letter) > most:
+                end = max(map(part.rfind, BREAKS)) + 1 or len(part)
+                yield part[:end]
+                part = part[end:]
             part += letter
         yield part

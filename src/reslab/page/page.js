@@ -117,9 +117,10 @@
   }
 
   function offerVerdicts() {
-    const words = [...new Set([...results().tBodies[0].rows].map((row) => row.dataset.verdict))]
+    const rows = [...results().tBodies[0].rows];
+    const words = [...new Set([chosen.verdict, ...rows.map((row) => row.dataset.verdict)])]
       .filter(Boolean).sort();
-    byId("verdict-choice").hidden = words.length < 2;
+    byId("verdict-choice").hidden = words.length < 2 && !chosen.verdict;
     const options = words.map((word) => html("option", { value: word }, word));
     byId("filter-verdict").replaceChildren(html("option", { value: "" }, "any"), ...options);
     byId("filter-verdict").value = chosen.verdict;
