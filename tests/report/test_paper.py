@@ -55,7 +55,7 @@ def test_the_folder_has_all_that_main_reads(lab: Lab) -> None:
     plan = filled(lab).plan()
     paths = write(plan)
     assert [path.name for path in paths] == [
-        "curves.pdf", "differences.pdf", "table.tex",
+        "curves.pdf", "depth.pdf", "differences.pdf", "table.tex",
         "verdicts.tex", "protocol.tex", "references.bib", "main.tex",
     ]  # fmt: skip
     main = paths[-1].read_text(encoding="utf-8")

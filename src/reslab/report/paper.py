@@ -11,7 +11,7 @@ from reslab.report.latex import table_tex
 from reslab.report.latex_text import escaped
 from reslab.report.protocol import Paragraph, protocol, verdicts
 from reslab.report.runs import outcomes_of
-from reslab.report.table import tabulate
+from reslab.report.table import tabulated
 from reslab.report.values import Table
 from reslab.store.plan import Plan
 
@@ -50,7 +50,8 @@ def write(plan: Plan) -> list[Path]:
     """
     folder = plan.home / "paper"
     folder.mkdir(parents=True, exist_ok=True)
-    table, outcomes = tabulate([plan]), outcomes_of(plan)
+    outcomes = outcomes_of(plan)
+    table = tabulated([(plan, outcomes)])
     figures = [*draw(plan, folder=folder, kinds=["pdf"]), *_drawn_before(plan, folder)]
     works = works_of(table)
     written = {

@@ -105,6 +105,14 @@ def test_a_variant_of_which_a_run_diverged_has_no_mean_and_a_cross(lab: Lab) -> 
     assert (110, 6.0) in found["None."]
 
 
+def test_a_variant_of_which_every_run_diverged_has_a_cross_alone(lab: Lab) -> None:
+    add(lab, "ResNet 20", "resnet20", [8.0, 9.0])
+    lab.diverged(lab.variant("ResNet 110", {"model": "resnet110"})[0])
+    found = lines(lab)
+    assert [x for x, _ in found["Nonex"]] == [110]
+    assert {x for x, _ in found["None."]} == {20}
+
+
 def test_a_published_number_stands_beside_its_net(lab: Lab) -> None:
     for n in (20, 32):
         of = (TABLE6, f"ResNet {n}")

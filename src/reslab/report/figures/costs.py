@@ -94,8 +94,9 @@ def _depth(outcome: Outcome) -> int | None:
 def _figure(
     plan: Plan, outcomes: Sequence[Outcome], name: str, quantity: Quantity, trains: bool = False
 ) -> "Figure":
-    at = [(x, o) for o in outcomes if (x := quantity(o)) and o.errors("test")]
-    _refuse_one_place([x for x, _ in at], name)
+    ended = [o for o in outcomes if o.errors("test") or o.count("diverged")]
+    at = [(x, o) for o in ended if (x := quantity(o))]
+    _refuse_one_place(at, name)
     found = series(at)
     beside = len(found) > BESIDE or max(len(each.name) for each in found) > 2 * len(name)
     height = max(2.6, 0.6 + 0.17 * len(found)) if beside else 2.6
@@ -109,9 +110,10 @@ def _figure(
     return figure
 
 
-def _refuse_one_place(places: Sequence[int], name: str) -> None:
-    if not places:
+def _refuse_one_place(at: Sequence[tuple[int, Outcome]], name: str) -> None:
+    if not any(outcome.errors("test") for _, outcome in at):
         raise NothingToDraw("no run is done of which this is known")
+    places = [x for x, _ in at]
     if max(places) < APART * min(places):
         raise NothingToDraw(f"all nets have about as many {name}")
 
