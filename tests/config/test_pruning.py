@@ -35,6 +35,7 @@ def test_of_a_bottleneck_the_reduction_is_pruned() -> None:
         (True, "got true; expected the part"),
         ("half", "got 'half'; expected the part"),
         ([0.5, 0.5], r"got \[0.5, 0.5\]; expected .* for each of the 3 stages"),
+        (1, "1 leaves every filter where it is; write loads: all"),
         (0.01, "0.01 leaves a unit without filters"),
     ],
 )

@@ -2,9 +2,8 @@
 
 import pytest
 
-from reslab.config.nets import DenseNet, Order, ResNet
-from reslab.config.spelling import depth, word
-from reslab.config.zoo import describe
+from reslab.config.nets import Order, ResNet
+from reslab.config.spelling import word
 
 
 def net(order: str = "original", **fields: object) -> ResNet:
@@ -51,23 +50,3 @@ def test_between_any_two_convolutions_stand_a_norm_and_an_activation() -> None:
     assert str(word(net("original"), 1)) == "c n + a"
     assert str(word(net("original"), 3)) == "c n a c n a c n + a"
     assert str(word(net("full_preactivation"), 3)) == "n a c n a c n a c +"
-
-
-@pytest.mark.parametrize(
-    ("name", "layers"),
-    [
-        ("resnet20", 20),  # He 2015, Sec. 4.2: 6n + 2
-        ("plain110", 110),
-        ("resnet50", 50),  # He 2015, Table 1
-        ("resnet164", 164),  # He 2016, Sec. 4: 9n + 2
-        ("densenet121", 121),  # Huang 2017, Table 1
-        (
-            "wrn_28_10",
-            26,
-        ),  # Zagoruyko 2016 count the shortcuts' projections and the net's depth, 28
-    ],
-)
-def test_the_depth_is_the_number_in_a_nets_name_but_for_shortcuts(name: str, layers: int) -> None:
-    described = describe(name)
-    assert isinstance(described, ResNet | DenseNet)
-    assert depth(described) == layers

@@ -112,4 +112,5 @@ def test_a_gradient_norm_is_that_of_the_weight_of_a_layer_that_trains() -> None:
     images = torch.tensor([[1.0, 2.0], [2.0, 2.0]])
     hidden = net[0](images)
     net(images).sum().backward()
+    assert gradient_norms(net[1:]) and gradient_norms(net[:1]) == {}
     assert gradient_norms(net) == {"1": pytest.approx(abs(float(hidden.detach().sum())), rel=1e-6)}

@@ -15,6 +15,7 @@ from reslab import load, store
 from reslab.errors import UserError
 from reslab.inference.evaluate import evaluate_file
 from reslab.inference.looks import Options, draw
+from reslab.inference.mistakes import images_of_test
 from reslab.inference.sensitivity import write_sensitivity
 from reslab.training.start import start
 from reslab.weights.given import NOTHING
@@ -99,6 +100,7 @@ def test_neither_projector_nor_an_answer_is_read_from_its_weights(make_run: Make
     assert {name for name in drawn if name.startswith("net.")} == {"net.fc.weight", "net.fc.bias"}
     with pytest.raises(UserError, match=r"trained without labels.*start: and trains: head"):
         evaluate_file(config.parent)
+    assert len(images_of_test(config.parent)) == 360  # its mistakes are those of its neighbours
     for reads in (
         lambda: draw("landscape", config.parent, None, Options()),
         lambda: write_sensitivity(config.parent, NOTHING, (0.5,)),

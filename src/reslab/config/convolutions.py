@@ -72,7 +72,7 @@ def bottleneck_branch(
     """
     first, middle = {"first": (stride, 1), "middle": (1, stride)}[net.stride_on]
     width, reduced = net.widths[unit[0]], net.inner_width(*unit)
-    inner = width * net.base_width // 64 * net.groups
+    inner = net.whole_width(unit[0])
     return [
         (Convolution(inputs, reduced, 1, first),),
         (Convolution(reduced, inner, 3, middle, net.groups),),

@@ -43,6 +43,8 @@ def kept_by_stage(net: ResNet, keep: Any) -> Widths:
             f"got {spelled(keep)}; expected the part of the filters that stay, such as 0.7, or a "
             f"list of one for each of the {stages} stages"
         )
+    if all(part == 1 for part in parts):
+        raise UserError(f"{spelled(keep)} leaves every filter where it is; write loads: all")
     widths = kept_widths(net, parts)
     if not all(map(all, widths)):
         raise UserError(f"{spelled(keep)} leaves a unit without filters")

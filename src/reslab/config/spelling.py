@@ -6,8 +6,7 @@ words.py, what stands for a letter c in convolutions.py. He et al. 2016 (arXiv 1
 
 from typing import NamedTuple
 
-from reslab.config.convolutions import BRANCHES, Layer, dense_layer, exits
-from reslab.config.convolutions import stem as stem_layers
+from reslab.config.convolutions import BRANCHES, Layer, exits
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.words import ORDERS, SHORTCUTS
 
@@ -106,17 +105,6 @@ def closing(net: ResNet) -> tuple[str, list[Layer]]:
 def dense(net: DenseNet, convolutions: int) -> str:
     """The word of a dense layer or of a transition (Huang 2017, Sec. 3)."""
     return " ".join(["n a c d" if net.dropout else "n a c"] * convolutions)
-
-
-def depth(net: ResNet | DenseNet) -> int:
-    """Layers with weights from the image to the logits, shortcuts apart: letters c and the linear
-    layer (He 2015, Sec. 4.2: 6n + 2; Huang 2017, Table 1)."""
-    if isinstance(net, DenseNet):
-        layers = sum(net.units) * len(dense_layer(net, 1)) + len(net.units) - 1
-    else:
-        places = ((stage, at) for stage, units in enumerate(net.units) for at in range(units))
-        layers = sum(len(unit(net, *place).layers) for place in places) + len(exits(net))
-    return len(stem_layers(net)) + layers + 1
 
 
 def _rewritten(net: ResNet, word: str) -> str:

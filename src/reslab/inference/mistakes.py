@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reslab import store
 from reslab.config.resolve import read_run
-from reslab.data.modules import ImageData
+from reslab.data.modules import ImageData, data_module
 from reslab.data.readers import Images
 from reslab.errors import UserError
 from reslab.inference.evaluate import Function, as_trained, log_answers, opened
@@ -27,6 +27,7 @@ from reslab.store.folder import WRONG
 from reslab.store.plan import Plan
 from reslab.store.wrong import read_wrong
 from reslab.text import printable, shortened
+from reslab.weights.files import read_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,9 +162,9 @@ def _refuse_other_answers(folder: Path, answers: Answers) -> None:
 
 def images_of_test(folder: Path) -> Images:
     """The images that a run was tested on, as the net has seen them but for normalisation."""
-    _, use, normalize = opened(folder)
-    assert use.data is not None
-    data = ImageData(use.data, use.photographs, normalize, use.precision)
+    about = read_weights(folder).about
+    assert about is not None  # of a run
+    data = data_module(read_run(folder / store.CONFIG), about.normalization)
     data.prepare_data()
     data.setup()
     return data.test

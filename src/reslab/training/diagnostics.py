@@ -70,6 +70,8 @@ def gradient_norms(net: nn.Module) -> dict[str, float]:
         for name, parameter in net.named_parameters()
         if parameter.grad is not None and is_weight(net, name)
     }
+    if not gradients:  # norms, biases or an adapter alone train
+        return {}
     norms = torch.stack([gradient.norm() for gradient in gradients.values()])
     return dict(zip(gradients, norms.tolist(), strict=True))
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any
 
-from reslab.config import spelling
 from reslab.config.nets import Opaque
 from reslab.config.run import RunConfig
 from reslab.report import rows
@@ -88,7 +87,7 @@ def trainable(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
 
 def _depth(outcome: Outcome) -> int | None:
     net = outcome.config.model if outcome.config is not None else None
-    return None if net is None or isinstance(net, Opaque) else spelling.depth(net)
+    return None if net is None or isinstance(net, Opaque) else net.layers
 
 
 def _figure(
