@@ -82,6 +82,11 @@ def test_words_that_lead_elsewhere_are_refused(name: str) -> None:
         names.parted(name)
 
 
+def test_a_word_that_no_plan_has_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="'seed' is none of its words; did you mean seeds"):
+        names.parted("quickstart@budget=0.02+seed=5")
+
+
 def test_the_command_that_makes_a_plan() -> None:
     options = Options(budget=0.02, seeds=1, only="a b", set=("x=1", "y=2"), plan="pilot")
     told = "make experiment NAME=q BUDGET=0.02 SEEDS=1 ONLY='a b' SET='x=1 y=2' PLAN=pilot"
@@ -89,4 +94,5 @@ def test_the_command_that_makes_a_plan() -> None:
     assert names.command("q", Options()) == "make experiment NAME=q"
     told = "make experiment NAME=q BUDGET=0.02 SEEDS=1 ONLY=…"
     assert names.command_of("q", "budget=0.02+seeds=1+only=4dc530") == told
+    assert names.command_of("q", "words=4dc530") == "make experiment NAME=q …"
     assert names.command_of("q", "pilot") == "make experiment NAME=q PLAN=pilot"

@@ -7,11 +7,11 @@ SET) stands in it as a hash. PLAN=pilot is a name of one's own: `quickstart@pilo
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from reslab.config.strict_yaml import parse_assignment
-from reslab.errors import UserError
+from reslab.errors import UserError, nearest
 from reslab.text import quoted
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ WORDS = ("budget", "epochs", "seeds", "only", "set")
 """The options that name a plan, in the order in which they stand in its name."""
 
 HASHED = ("only", "set")
+WHOLE = "words"
+"""Stands in a name, with a hash of all of them, where they would be too long."""
 LONGEST = 80
 """Letters of a name that is made of words."""
 
@@ -56,7 +58,7 @@ def words_of(experiment: str, options: "Options") -> str:
         return options.plan
     parts = canonical(options).items()
     name = "+".join(f"{word}={_hash(text) if word in HASHED else text}" for word, text in parts)
-    return f"words={_hash(name)}" if len(f"{experiment}@{name}") > LONGEST and name else name
+    return f"{WHOLE}={_hash(name)}" if len(f"{experiment}@{name}") > LONGEST and name else name
 
 
 def _hash(text: str) -> str:
@@ -77,7 +79,18 @@ def parted(name: str) -> tuple[str, str]:
             f"{quoted(name)} is no plan's name: expected an experiment's and behind an @ words of "
             "letters, digits and '._=+-', such as quickstart@budget=0.02+seeds=1"
         )
+    said = [word for word, is_word, _ in _parts(words) if is_word]
+    if unknown := [word for word in said if word not in (*WORDS, WHOLE)]:
+        raise UserError(
+            f"{quoted(name)} is no plan's name: {quoted(unknown[0])} is none of its words"
+            f"{nearest(unknown[0], WORDS)}"
+        )
     return experiment, words
+
+
+def _parts(words: str) -> Iterator[tuple[str, str, str]]:
+    """Each word, `=` and its value; of a name of one's own the word alone."""
+    return (part.partition("=") for part in words.split("+"))
 
 
 def has_words(options: "Options") -> bool:
@@ -113,7 +126,7 @@ def command_of(experiment: str, words: str) -> str:
     if "=" not in words:
         said = {"PLAN": words} if words else {}
     else:
-        parts = (part.partition("=") for part in words.split("+"))
+        parts = _parts(words)
         said = {word.upper(): "…" if word in HASHED else text for word, _, text in parts}
-    told = " ".join(f"{word}={text}" for word, text in said.items())
+    told = "…" if WHOLE.upper() in said else " ".join(f"{w}={text}" for w, text in said.items())
     return f"make experiment NAME={experiment} {told}".rstrip()
