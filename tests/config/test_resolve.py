@@ -136,6 +136,12 @@ def test_a_part_that_is_missing_is_named_once(part: str) -> None:
     assert refusal(tree) == f"file.yaml: {part}: is missing; expected a name or a mapping"
 
 
+def test_a_name_that_is_near_none_is_answered_with_how_they_are_listed() -> None:
+    """`make help-all` ends with the experiments (tests/test_repository_make.py)."""
+    with pytest.raises(UserError, match=r"to list them: make help-all$"):
+        config_file("experiments", "zzz")
+
+
 def test_a_field_that_is_missing_is_named() -> None:
     recipe = load_yaml(config_file("recipes", "digits"))
     del recipe["optimizer"]["lr"]
