@@ -21,6 +21,12 @@ def test_the_papers_own_protocol_deviates_in_nothing(lab: Lab) -> None:
     assert deviations_of(lab) == []
 
 
+def test_a_net_that_is_measured_deviates_in_nothing(lab: Lab) -> None:
+    measured = {"model": "resnet20", "diagnostics": True}
+    lab.variant("ResNet 20", measured, published=(TABLE6, "ResNet 20"))
+    assert deviations_of(lab) == []
+
+
 def test_a_budget_is_one_deviation_that_spells_out_the_steps(lab: Lab) -> None:
     lab.options["budget"] = 0.02
     lab.variant("ResNet 20", {"model": "resnet20"}, published=(TABLE6, "ResNet 20"))
@@ -253,3 +259,16 @@ def test_training_a_part_of_the_net_and_rates_by_depth_are_named(lab: Lab) -> No
         "recipe.optimizer.layer_decay: 0.7; He 2015 does not mention it",
         "trains: [layer3, norms]; He 2015 does not mention it",
     ]
+
+
+def test_weights_that_are_no_runs_stand_in_the_place_of_the_papers_run(lab: Lab) -> None:
+    lab.variant(
+        "A",
+        {
+            "model": "resnet56_pruned_a",
+            "start": {"name": "akamaster:resnet56", "loads": "l1", "head": "kept"},
+        },
+        published=("li2017/table1", "ResNet-56-pruned-A"),
+    )
+    lines = [line for line in deviations_of(lab) if line.startswith("start.")]
+    assert lines == ["start.run: akamaster:resnet56; Li 2017: the unpruned net"]

@@ -20,11 +20,14 @@ Message = tuple[str, str]
 """A sentence and the label of the variant that it is about."""
 
 OF_THE_RUN = {
-    "seed", "budget", "data.holdout", "data.folder", "data.files", "data.counts.classes",
-    "data.counts.train", "data.counts.test", "data.file", "model.in_channels", "model.classes",
+    "seed", "budget", "diagnostics", "data.holdout", "data.folder", "data.files",
+    "data.counts.classes", "data.counts.train", "data.counts.test", "data.file",
+    "model.in_channels", "model.classes",
     *(f"data.contents.{field}" for field in Contents.model_fields),
 }  # fmt: skip
-"""Fields that have a sentence of their own or that follow from others."""
+"""Fields that have a sentence of their own, that follow from others, or that change nothing."""
+ORIGIN = ("name", "file", "sha256", "url")
+"""What stands in the place of `run` where weights are no run's."""
 
 
 def deviations(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
@@ -147,8 +150,8 @@ def _normalization(outcome: Outcome, training: Training | None) -> Iterator[str]
 
 
 def _fields(plan: Plan, outcome: Outcome, training: Training | None) -> Iterator[str]:
-    """Fields that differ, and those not at their default that the protocol does not mention. A run
-    that this one rests on is called as its variant."""
+    """Fields that differ, and those not at their default that the protocol does not mention. What
+    ours rests on, where it says that of a run, is called as its variant, or as what else it is."""
     config = outcome.config
     if config is None:
         return
@@ -158,11 +161,15 @@ def _fields(plan: Plan, outcome: Outcome, training: Training | None) -> Iterator
         return
     ours = _leaves(config)
 
-    def named(field: str) -> str:
-        value = _ours(field, config)
-        return plan.labels.get(value, value)
+    origins = {"start.run": config.start, "teacher.run": config.teacher}
 
-    skipped = OF_THE_RUN | config.unread | (DETAILS - ours.keys())
+    def named(field: str) -> str:
+        if origin := origins.get(field):
+            return plan.labels.get(origin.run or "", origin.origin)
+        return _ours(field, config)
+
+    told = {f.replace("run", word) for f in origins.keys() & training.fields for word in ORIGIN}
+    skipped = OF_THE_RUN | config.unread | (DETAILS - ours.keys()) | told
     for field, theirs in training.fields.items():
         if (
             field not in skipped - {"data.holdout", "data.selected_on"}
