@@ -104,6 +104,9 @@ def test_neither_projector_nor_an_answer_is_read_from_its_weights(make_run: Make
     for reads in (
         lambda: draw("landscape", config.parent, None, Options()),
         lambda: write_sensitivity(config.parent, NOTHING, (0.5,)),
+        lambda: start(
+            make_run("kept", {"start": {"file": str(config.parent), "head": "kept"}}),
+        ),
         lambda: start(make_run("kd", {"teacher": str(config.parent), "recipe.loss": "kd"})),
     ):
         with pytest.raises(UserError, match="trained without labels"):

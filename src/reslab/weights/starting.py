@@ -18,6 +18,7 @@ from reslab.config.start import Start
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError, listed, located
 from reslab.text import counted
+from reslab.weights.about import refuse_untrained_head
 from reslab.weights.files import Weights
 from reslab.weights.head import head_of
 from reslab.weights.names import misfits, refuse_infinite, under_names
@@ -76,6 +77,9 @@ def load_start(net: nn.Module, config: RunConfig, origin: Origin, weights: Weigh
     `UserError` lists what does not fit, and says what does.
     """
     assert config.start is not None
+    if config.start.head == "kept":
+        with located("start.head: kept"):
+            refuse_untrained_head(origin.path, weights.about)
     with located(f"start: {origin.path}"):
         loaded = put(net, config.model, weights.tensors, config.start)
     known = known_normalization(config, origin, weights)
