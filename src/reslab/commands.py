@@ -131,7 +131,8 @@ def light(name: str, options: Options = NO_WORDS) -> int:
     from reslab.inference.side_by_side import side_by_side  # torch and lightning: seconds
 
     plan = store.read_plan(name, options)
-    print(side_by_side(plan).as_text(), f"{plan.home / 'light'}.md, .json", sep="\n\n")
+    stem = plan.home / "light"
+    print(side_by_side(plan).as_text(f"{stem}.md"), f"{stem}.md, {stem}.json", sep="\n\n")
     _say_which({name: plan}, options)
     return 0
 

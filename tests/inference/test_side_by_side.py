@@ -72,6 +72,10 @@ def test_where_nothing_compiles_there_is_no_int8_and_that_is_told(
     assert found.as_dict()["fp32 is"] == "fp32"
     assert [list(net.times) for net in found.nets] == [["fp32"], ["fp32"]]
     assert "int8 beside" not in found.as_text()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "All columns: light.md" in found.as_text("light.md")
+    assert "All columns" not in found.as_text(), "as it is kept"
     if obstacle_to_int8() is None:
         assert found.left_out["int8"] == "there is no C++ compiler"
 

@@ -18,6 +18,7 @@ from reslab.inference.quantize import Quantized, bytes_of, obstacle_to_int8, qua
 from reslab.report.runs import Outcome, Run, outcomes_of
 from reslab.report.text import NOTHING, percent, si
 from reslab.store.plan import Plan
+from reslab.terminal import fitted_table
 from reslab.text import markdown_table, size
 
 FORMS = ("fp32", "int8")
@@ -70,11 +71,13 @@ class SideBySide:
             "compared": list(self._compared()),
         }
 
-    def as_text(self) -> str:
-        """A table, what may be said of it, and what is not in it."""
+    def as_text(self, how: str = "") -> str:
+        """A table, what may be said of it, and what is not in it; with `how` to see all columns it
+        is no wider than a terminal."""
         head = [name for name, _ in COLUMNS]
         rows = [[of(net) for _, of in COLUMNS] for net in self.nets]
-        table = markdown_table(head, rows, numeric=range(1, len(head)))
+        cells = head, rows, range(1, len(head))
+        table = fitted_table(*cells, LEAVE, how) if how else markdown_table(*cells)
         times = [each for net in self.nets for of in net.times.values() for each in of.values()]
         left = [f"left out: {what}: {why}" for what, why in self.left_out.items()]
         top = [*latency.told(times), f"fp32: {self.way}; errors in per cent, of one run each"]
@@ -117,6 +120,8 @@ COLUMNS: list[tuple[str, Callable[[Measured], str]]] = [
     *((f"size, {form}", _size(form)) for form in FORMS),
     *((f"batch {n}, {form}", _time(form, n)) for n in latency.BATCHES for form in FORMS),
 ]
+LEAVE = [name for name, _ in COLUMNS if not name.startswith(("variant", "error"))]
+"""Columns that a narrow terminal goes without, the first first: times are the last of these."""
 
 
 def side_by_side(plan: Plan) -> SideBySide:
