@@ -98,13 +98,9 @@ def _caption(plan: Plan, tested: int) -> str:
         margin = "Without a margin nothing agrees, and better or worse means not equal."
     else:
         margin = f"Margin: ± {plan.margin:g} points."
-    holm = (
-        f" Better and worse also need p < {ALPHA:g} after Holm's correction for all {tested} that "
-        "have a p."
-    )
-    return (
-        f"Intervals of differences are plain 95 % (Student's t).{holm if tested else ''} {margin}"
-    )
+    corrected = f" after Holm's correction for all {tested} that have a p" if tested > 1 else ""
+    asked = f" Better and worse also need p < {ALPHA:g}{corrected}." if tested else ""
+    return f"Intervals of differences are plain 95 % (Student's t).{asked} {margin}"
 
 
 def _told(verdict: Verdict) -> str:
