@@ -259,8 +259,9 @@ test-lowest: $(READY) .venv-lowest/.ready
 soak: $(READY)
 	@$(RUN_ARGS) -m tests.soak $${SECONDS:+"--seconds=$$SECONDS"}
 
+# Two at once: many tests train in processes of their own, and some of these in pairs.
 check: lint
-	@$(RUN_ARGS) -m pytest --durations=20
+	@$(RUN_ARGS) -m pytest --durations=20 --numprocesses=auto --maxprocesses=2
 
 lint: $(READY)
 	@$(RUN) -m ruff check
