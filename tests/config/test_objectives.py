@@ -44,7 +44,7 @@ def test_a_word_is_short_for_an_objective_that_says_no_more() -> None:
         ({"adapter": "parallel"}, "adapter.name: parallel is for a run after it"),
         ({"data__holdout": 5000, "data__tested_on": "test", "data__selected_on": "holdout"},
          "has no held-out error; data.selected_on"),
-        ({"recipe__loss": "kd"}, "has a loss of its own; leave recipe.loss: kd out"),
+        ({"recipe__loss": "kd"}, "kd is not read: simsiam has a loss of its own; leave it out"),
         ({"recipe__objective": "classes"}, "is not read with name: 'classes'"),
         ({"recipe__objective": "simclr"}, "expected 'classes' or 'simsiam'"),
     ],

@@ -86,7 +86,7 @@ def test_what_is_resolved_is_read_back_equal(file: Path, tmp_path: Path) -> None
         ({"name": "akamaster:resnet20", "keep": 0.5}, "start.keep: is the part .* loads: l1 leav"),
         (
             {"name": "akamaster:resnet20", "loads": "l1", "keep": 1},
-            "model.inner_widths: are those of the whole net",
+            "start.keep: 1 leaves every filter where it is; write loads: all",
         ),
         ({"name": "akamaster:resnet20", "loads": "l1", "keep": 2}, "start.keep: got 2; expected"),
     ],
