@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from reslab import store
+from reslab.store.folder import ANSWERS
 from reslab.store.plan import PLANS
 
 OWN = re.compile(
-    r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|wrong\.bin|result\.json|log\.txt|wandb"
+    r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|wrong\.bin|answers\.npz|result\.json|log\.txt|wandb"
 )
 """What a run folder holds when its run is done."""
 
@@ -28,6 +29,8 @@ def differences(one: list[Path], other: list[Path]) -> Iterator[str]:
             yield f"{b.name}: result.json: {_result(a)} and {_result(b)}"
         if store.read_metrics(a) != store.read_metrics(b) or store.damaged_metrics(b):
             yield f"{b.name}: metrics.jsonl"
+        if (a / ANSWERS).read_bytes() != (b / ANSWERS).read_bytes():
+            yield f"{b.name}: {ANSWERS}"
         yield from (f"{b.name}: last.ckpt: {path}" for path in _unequal(_held(a), _held(b)))
 
 
