@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.small_runs import MakeRun
+from tests.small_runs import weights as weights_of
 
 import reslab
 from reslab.config.zoo import describe
@@ -80,3 +81,15 @@ def test_a_runs_folder_is_an_origin(make_run: MakeRun) -> None:
     start(config)
     net, theirs = reslab.build("resnet8_w8", weights=config.parent), reslab.load(config.parent)
     assert all(torch.equal(net.state_dict()[k], v) for k, v in theirs.state_dict().items())
+
+
+@pytest.mark.process
+def test_a_head_that_was_never_trained_is_not_kept(make_run: MakeRun) -> None:
+    objective = {"name": "simsiam", "width": 16, "bottleneck": 8, "neighbors": 20}
+    schedule = {"name": "cosine", "milestones": []}
+    config = make_run("a", {"recipe": {"objective": objective, "steps": 2, "schedule": schedule}})
+    start(config)
+    with pytest.raises(UserError, match=r"^weights: .* was trained without labels"):
+        reslab.build("resnet8_w8", weights=config.parent)
+    net = reslab.build("resnet8_w8", classes=10, weights=config.parent)
+    assert torch.equal(net.state_dict()["conv1.weight"], weights_of(config)["net.conv1.weight"])

@@ -17,6 +17,7 @@ from reslab.errors import UserError, located
 from reslab.methods.materialise import restore
 from reslab.methods.merging import merge
 from reslab.models.nets import build
+from reslab.weights.about import refuse_untrained_head
 from reslab.weights.files import Weights
 from reslab.weights.sources import Origin, read_origin
 from reslab.weights.starting import put
@@ -81,6 +82,8 @@ def _load(net: nn.Module, described: Described, said: Any, head: str) -> None:
         if tree.get("loads") != "trunk":
             tree = {"head": head, **tree}
         origin, found = read_origin(_start(tree), Path())
+        if _start(tree).head == "kept":
+            refuse_untrained_head(origin.path, found.about)
         found = without_adapter(described, origin, found)
     with located(f"weights: {origin.path}"):
         put(net, described, found.tensors, _start(tree))
