@@ -4,12 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from reslab.machine import available_cores, ending, processor_name, visible_gpus
+from reslab.machine import (
+    AUTOGROUP,
+    available_cores,
+    ending,
+    hand_on_niceness,
+    processor_name,
+    visible_gpus,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +78,58 @@ def test_there_is_a_core() -> None:
 )
 def test_a_signal_is_named_with_its_likely_cause(code: int, words: str) -> None:
     assert words in ending(code)
+
+
+# ---- a session of its own is as nice as whoever starts it ---------------------------------------
+
+
+@pytest.fixture
+def sleeper() -> Iterator[int]:
+    """A process in a session of its own."""
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.process
+@pytest.mark.skipif(
+    not Path(AUTOGROUP.format("self")).exists(), reason="this system has no autogroups"
+)
+@pytest.mark.parametrize("niceness", [0, 7])
+def test_a_session_takes_over_niceness(
+    sleeper: int, monkeypatch: pytest.MonkeyPatch, niceness: int
+) -> None:
+    monkeypatch.setattr(os, "getpriority", lambda *_: niceness)
+    hand_on_niceness(sleeper)
+    assert Path(AUTOGROUP.format(sleeper)).read_text().split()[-2:] == ["nice", str(niceness)]
+
+
+def test_the_kernel_takes_few_changes_a_second_and_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([BlockingIOError(), BlockingIOError(), None])
+    written = list[str]()
+
+    def write_text(path: Path, text: str) -> None:
+        written.append(f"{path.parent.name} {text}")
+        if error := next(answers):
+            raise error
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(os, "getpriority", lambda *_: 19)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hand_on_niceness(12)
+    assert written == ["12 19"] * 3
+
+
+def test_where_there_are_no_such_sessions_nothing_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reslab.machine.AUTOGROUP", f"{tmp_path}/{{}}/autogroup")
+    monkeypatch.setattr(os, "getpriority", lambda *_: 19)
+    hand_on_niceness(12)
+    assert list(tmp_path.iterdir()) == []
 
 
 BEGIN = "import subprocess, sys, time; from reslab import machine;"

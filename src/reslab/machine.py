@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,29 @@ def _at_end_of_input(kill: Callable[[], None]) -> None:
         kill()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+AUTOGROUP = "/proc/{}/autogroup"
+"""Linux: how nice the session of a process is to others."""
+
+
+def hand_on_niceness(process: int) -> None:
+    """Make the session of a process that was started in one of its own as nice as this process.
+
+    Where Linux shares the CPU among sessions (sched(7), autogroup), a process's niceness counts
+    within its session alone. Elsewhere there is no such file, and nothing to do. The kernel takes
+    ten changes a second from all who are not root (EAGAIN), so some tries may be needed.
+    """
+    niceness, tries = os.getpriority(os.PRIO_PROCESS, 0), 5
+    while niceness > 0 and tries:
+        tries -= 1
+        try:
+            Path(AUTOGROUP.format(process)).write_text(f"{niceness}")
+            return
+        except BlockingIOError:
+            time.sleep(0.11)
+        except OSError:
+            return
 
 
 class NoAnswer(Exception):

@@ -11,7 +11,14 @@ from reslab import disk, store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import dump_yaml, merge
-from reslab.experiments.estimate import correction, seconds, seconds_more, work
+from reslab.experiments.estimate import (
+    correction,
+    done,
+    longest_chain,
+    seconds,
+    seconds_more,
+    work,
+)
 
 COST = 40_551_040
 """ResNet-20's multiply-adds at 32²."""
@@ -43,6 +50,15 @@ def test_a_head_alone_is_one_pass_per_training_example() -> None:
 def test_a_teacher_is_one_pass_more_per_training_example() -> None:
     short = run(budget=0.01)
     assert work(short, COST, 5 * COST) - work(short, COST) == 5 * COST * 640 * 128
+
+
+def test_the_last_evaluation_is_still_to_come_at_the_last_step() -> None:
+    """Of both splits; 640 steps of 128 images take 3.3 passes each, evaluations included."""
+    short, last = run(budget=0.01), 60_000 / (3.3 * 640 * 128 + 60_000)
+    assert done(short, 640, COST) == pytest.approx(1 - last) == pytest.approx(0.818, abs=1e-3)
+    assert done(short, 320, COST) == pytest.approx((1 - last) / 2)
+    assert done(short, 640, COST) < done(short, 640, COST, teachers=COST) < 1
+    assert done(short, 640, 0) == done(short, 640, COST), "of a net whose costs nobody knows"
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
@@ -132,6 +148,26 @@ def test_more_seeds_of_a_student_take_its_teachers_work_too() -> None:
     alone = seconds(*big, "cpu", 1), seconds(*small, "cpu", 1, teachers=big[1])
     assert alone[1] > seconds(*small, "cpu", 1)
     assert seconds_more(made, 2) == pytest.approx(sum(alone))
+
+
+def test_a_chain_of_runs_takes_as_long_as_all_of_them_and_others_beside_it_no_time() -> None:
+    seconds_of = {"teacher": 5.0, "assistant": 3.0, "student": 2.0, "alone": 9.0}
+    parents = {"student": ["assistant"], "assistant": ["teacher", "done long ago"]}
+    assert longest_chain(seconds_of, parents) == 10
+    assert longest_chain(seconds_of, {}) == 9
+    assert longest_chain({}, parents) == 0
+
+
+def test_more_seeds_of_a_student_wait_for_their_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a slot for each run the plan is as long as one teacher and then its student."""
+    monkeypatch.setattr("reslab.experiments.slots.available_cores", lambda: 64)
+    monkeypatch.setattr("reslab.experiments.slots.gpus_for", lambda devices: [])
+    monkeypatch.setattr("reslab.experiments.estimate._seconds", lambda *_: 100.0)
+    recipe = {"name": "he2015_cifar", "normalization": "channel"}
+    base = {"model": "resnet20", "data": "cifar10", "recipe": recipe}
+    variants = {"big": {}, "small": {"recipe.loss": "kd", "teacher": {"variant": "big"}}}
+    made = plan({"base": base, "variants": variants}, seeds=1)
+    assert seconds_more(made, 3) == 200
 
 
 @pytest.mark.usefixtures("one_core")

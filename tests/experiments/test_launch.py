@@ -198,6 +198,18 @@ def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
     assert (tmp_path / store.LOG).read_text().split() == [threads, "False"]
 
 
+def test_a_run_is_as_nice_as_its_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a session of its own, and Linux shares the CPU among these."""
+    nice, script = list[int](), tmp_path / "train.py"
+    script.write_text("")
+    monkeypatch.setattr(launch, "TRAIN", script)
+    monkeypatch.setattr(launch, "hand_on_niceness", nice.append)
+    run = launch.start(digits(tmp_path), Slot((), 1), Execution())
+    run.process.wait(60)
+    run.close()
+    assert nice == [run.process.pid]
+
+
 def test_a_process_gets_its_slots_gpus_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     gpu, cpu = (launch._environment(slot, None) for slot in (Slot(("2", "3"), 4), Slot((), 2)))

@@ -41,12 +41,11 @@ def test_without_a_terminal_a_line_comes_at_least_every_minute(
     running = runs[0]
     running.folder.mkdir()
     disk.write_text(running.folder / store.METRICS, '{"step": 100, "train_loss": 1.0}\n')
-    steps = running.config.scaled_recipe.steps
     for _ in range(12):
         now += 10
         overview.show([running], waiting=False)
     lines = capsys.readouterr().out.splitlines()
-    done = 100 / steps
+    done = running.fraction()
     left = duration(60 * (2 - done) / done)
     assert lines[0] == f"[0/2, about {left} left] running: {running.folder.name} {done:.0%}"
     assert len(lines) == 2, "at 60 s and 120 s"

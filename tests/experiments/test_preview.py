@@ -14,6 +14,7 @@ from reslab.experiments.plan import expand
 from reslab.experiments.preview import announce, announcement, preview
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Options
+from reslab.text import duration
 
 
 def test_advice_for_what_takes_long_names_the_plans_own_labels(tmp_path: Path) -> None:
@@ -57,6 +58,16 @@ def test_slots_are_announced_with_their_devices_and_processes(
 ) -> None:
     small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
     assert f"1 of 1 run to do, {where}" in announcement([small], slots)
+
+
+def test_a_student_waits_for_its_teacher_and_the_plan_says_so(tmp_path: Path) -> None:
+    """With a slot for each, one after the other."""
+    teacher = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
+    student = replace(teacher, folder=tmp_path / "student", teacher=teacher.folder)
+    beside = replace(student, teacher=None)
+    one, two = (announcement([teacher, each], [SLOT] * 2) for each in (beside, student))
+    assert one.endswith(f"estimated {duration(teacher.seconds(SLOT))}")
+    assert two.endswith(f"estimated {duration(2 * teacher.seconds(SLOT))}")
 
 
 def test_variants_that_are_one_and_the_same_run_are_counted_apart() -> None:

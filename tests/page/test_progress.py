@@ -71,7 +71,8 @@ def test_what_is_done_is_whole_and_what_runs_never_is(lab: Lab) -> None:
     folders = lab.variant("a", {"model": "resnet20"}, 2)
     lab.done(folders[0], 0.5, 8.0)
     lab.start(folders[1])
-    assert progress([lab.plan()])["done"] == pytest.approx(0.995)
+    done = progress([lab.plan()])["done"]
+    assert 0.99 < done < 1, "the last evaluation is still to come"
     lab.done(folders[1], 0.5, 8.0)
     assert progress([lab.plan()])["done"] == 1
 

@@ -6,7 +6,9 @@ order of magnitude; where `runs/` has finished runs, their median ratio to the m
 """
 
 import statistics
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from reslab import store
 from reslab.config.costs import cost
@@ -49,6 +51,13 @@ def work(config: RunConfig, multiply_adds: int, teachers: int = 0) -> float:
         return multiply_adds * (2 * 3 * read + facts.train + facts.test)
     passes = 1 if config.trains == ("head",) else 3
     return multiply_adds * (passes * read + evaluated) + teachers * read
+
+
+def done(config: RunConfig, step: int, multiply_adds: int, teachers: int = 0) -> float:
+    """Which part of a run's work is done at a step: at the last all but its last evaluation."""
+    facts, cost = facts_of(config.data), max(1, multiply_adds)
+    last = cost * (facts.train + facts.test) / work(config, cost, teachers)
+    return step / config.scaled_recipe.steps * (1 - last)
 
 
 def seconds(
@@ -104,19 +113,38 @@ def seconds_more(plan: Plan, seeds: int) -> float | None:
 
     None where that cannot be told: its folders are not there, or the devices that it is for.
     """
-    lacking = [(v, seeds - _planned(v, seeds)) for v in (*plan.variants, *plan.origins)]
+    variants = (*plan.variants, *plan.origins)
+    lacking = {v.runs[0].name: max(0, seeds - _planned(v, seeds)) for v in variants}
     try:
-        slots = make_slots(sum(count for _, count in lacking), plan.options)
+        slots = make_slots(sum(lacking.values()), plan.options)
         device, cores = slots[0].device, slots[0].cores
-        runs = [
-            each
-            for variant, count in lacking
-            if count > 0
-            for each in [_seconds(plan, variant, device, cores)] * count
-        ]
+        each = {
+            v.runs[0].name: _seconds(plan, v, device, cores) if lacking[v.runs[0].name] else 0.0
+            for v in variants
+        }
     except (UserError, OSError):
         return None
-    return correction(device) * max(sum(runs) / len(slots), *runs, 0.0)
+    of = {run.name: v.runs[0].name for v in variants for run in v.runs}
+    parents = {name: [of[parent] for parent in plan.parents(name)] for name in each}
+    every = sum(lacking[name] * each[name] for name in each)
+    return correction(device) * max(every / len(slots), longest_chain(each, parents))
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+def longest_chain(seconds: Mapping[K, float], parents: Mapping[K, Iterable[K]]) -> float:
+    """Seconds of the runs that can but follow each other, since each rests on the one before; no
+    number of slots makes a plan shorter. Parents that are none of these have nothing to do."""
+    ends = dict[K, float]()
+
+    def end(run: K) -> float:
+        if run not in ends:
+            before = [end(parent) for parent in parents.get(run, ()) if parent in seconds]
+            ends[run] = seconds[run] + max(before, default=0.0)
+        return ends[run]
+
+    return max(map(end, seconds), default=0.0)
 
 
 def _planned(variant: Variant, seeds: int) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reslab import store
 from reslab.config.run import RunConfig
-from reslab.experiments.estimate import seconds, teachers_multiply_adds
+from reslab.experiments.estimate import done, seconds, teachers_multiply_adds
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Plan, Variant
 
@@ -48,8 +48,8 @@ class Job:
         """How much of the run is done by now, from its files."""
         if store.state(self.folder) in store.FINAL:
             return 1.0
-        step = store.last_step(self.folder)
-        return 0.99 * step / self.config.scaled_recipe.steps
+        own, teachers = self.variant.multiply_adds, self.teachers_multiply_adds
+        return done(self.config, store.last_step(self.folder), own, teachers)
 
 
 def jobs_of(plan: Plan) -> list[Job]:

@@ -23,7 +23,7 @@ from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
 from reslab.experiments.space import lacking
-from reslab.machine import ending
+from reslab.machine import ending, hand_on_niceness
 from reslab.text import counted, printable_lines
 
 TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"
@@ -113,6 +113,7 @@ def start(job: Job, slot: Slot, execution: Execution) -> Running:
             )
         finally:
             os.close(reading)
+        hand_on_niceness(process.pid)
         return Running(job, slot, process, opened.pop_all())
 
 

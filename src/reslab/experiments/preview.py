@@ -11,7 +11,7 @@ from reslab import store
 from reslab.config.data import NULLS, Data, facts_of, known_classes
 from reslab.config.photographs import root_of
 from reslab.errors import enumerated, listed
-from reslab.experiments.estimate import correction
+from reslab.experiments.estimate import correction, longest_chain
 from reslab.experiments.fetch import to_fetch
 from reslab.experiments.file import excluding
 from reslab.experiments.jobs import Job
@@ -179,11 +179,11 @@ def _announced(jobs: list[Job], slots: list[Slot], only: str | None) -> Iterator
 
 
 def _total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
-    """Estimated time for what is left of `jobs`: shared among the slots, or that of the longest."""
-    slot = slots[0]
-    factor = correction(slot.device)
-    left = [factor * job.seconds(slot) * (1 - job.fraction()) for job in jobs]
-    return max(sum(left) / len(slots), *left)
+    """Estimated time for what is left of `jobs`: shared among the slots, or that of the longest
+    chain of runs of which each rests on the one before."""
+    left = {job.folder: job.seconds(slots[0]) * (1 - job.fraction()) for job in jobs}
+    chain = longest_chain(left, {job.folder: job.parents for job in jobs})
+    return correction(slots[0].device) * max(sum(left.values()) / len(slots), chain)
 
 
 def _processes(slot: Slot) -> str:

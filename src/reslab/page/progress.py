@@ -33,15 +33,10 @@ class Progress:
     state: store.State
     step: int
     steps: int | None
+    fraction: float
+    """How much of it is done."""
     left: float | None
     """Seconds, once somebody has it run."""
-
-    @property
-    def fraction(self) -> float:
-        """How much of it is done."""
-        if self.state in store.FINAL:
-            return 1.0
-        return min(0.99, self.step / self.steps) if self.steps else 0.0
 
     @property
     def told(self) -> str:
@@ -122,11 +117,19 @@ def _runs(plan: Plan) -> Iterator[Progress]:
             config = _config(folder)
             steps = config.scaled_recipe.steps if config else None
             step = store.last_step(folder)
-            left: float | None = 0.0
-            if state in TO_DO:
+            part, left = 1.0 if state in store.FINAL else 0.0, None if state in TO_DO else 0.0
+            if config is not None and state not in store.FINAL:
+                part = _part(plan, config, variant, step)
+            if config is not None and state in TO_DO:
                 whole = took if took is not None else _modelled(plan, config, variant, devices)
-                left = _seconds_left(folder, config, step, whole)
-            yield Progress(run.name, state, step, steps, left)
+                left = _seconds_left(folder, part, whole)
+            yield Progress(run.name, state, step, steps, part, left)
+
+
+def _part(plan: Plan, config: RunConfig, variant: Variant, step: int) -> float:
+    """What of a run's work is done at a step."""
+    teachers = estimate.teachers_multiply_adds(plan, config)
+    return estimate.done(config, step, variant.multiply_adds, teachers)
 
 
 def _took(plan: Plan, variant: Variant) -> float | None:
@@ -136,13 +139,8 @@ def _took(plan: Plan, variant: Variant) -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
-def _seconds_left(
-    folder: Path, config: RunConfig | None, step: int, whole: float | None
-) -> float | None:
-    """By the run's own pace, else as a part of what the whole takes."""
-    if config is None:
-        return None
-    part = step / config.scaled_recipe.steps
+def _seconds_left(folder: Path, part: float, whole: float | None) -> float | None:
+    """By the run's own pace, where a part of it is done, else as a part of what the whole takes."""
     starts = _starts(folder)
     if part > TOLD and len(starts) == 1 and starts[0].get("time") and store.is_locked(folder):
         began = datetime.fromisoformat(starts[0]["time"])
@@ -151,11 +149,11 @@ def _seconds_left(
 
 
 def _modelled(
-    plan: Plan, config: RunConfig | None, variant: Variant, starts: Sequence[dict[str, Any]]
+    plan: Plan, config: RunConfig, variant: Variant, starts: Sequence[dict[str, Any]]
 ) -> float | None:
     """What it takes on the device of the plan's last start; None before there is one."""
     told = [start for start in starts if start.get("device")]
-    if config is None or not told:
+    if not told:
         return None
     device = "cpu" if told[-1]["device"].startswith("cpu") else "gpu"
     threads = told[-1].get("threads") or 1
