@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help help-all experiment status table figure paper light page serve compare sync dashboard train finetune models bench
+.PHONY: help help-all experiment status table figure paper light page serve compare results sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
 
 #: Residual nets, the protocols of their papers, and the tables they print.
@@ -47,6 +47,7 @@
 #|   make page NAME=quickstart                        one HTML file: table, curves, verdicts, runs
 #|   make serve NAME=quickstart                       the same on 127.0.0.1 while runs go on; PORT=8000
 #|   make compare NAME=quickstart,mnist               one table over several plans; page takes several, too
+#|   make results NAME=quickstart                     keep what came of it in results/, which docs/results.md is of
 #|   make sync NAME=quickstart                        send to W&B what it has not got
 #|   make dashboard NAME=quickstart                   a W&B workspace and report of a plan
 #|   make train MODEL=resnet20 DATA=cifar10 RECIPE=he2015_cifar BUDGET=0.01
@@ -82,7 +83,7 @@
 #|
 #|   experiment reads NAME and those below it, train MODEL, DATA, RECIPE and those, finetune FOLDER,
 #|   MODEL, WEIGHTS (a file, a run, a published name, URL#sha256=…), TRAINS (all, head, …), RECIPE
-#|   and those; status, table, figure, paper, light, page, serve, compare, sync and dashboard NAME and those down to PLAN,
+#|   and those; status, table, figure, paper, light, page, serve, compare, results, sync and dashboard NAME and those down to PLAN,
 #|   with which they read what experiment has made with them. NAME=quickstart@seeds=1 is short for these.
 #|   A word that a target does not read is refused.
 #|
@@ -124,6 +125,7 @@ reads.light      := NAME $(OF_PLANS)
 reads.page       := NAME $(OF_PLANS)
 reads.serve      := NAME $(OF_PLANS) PORT
 reads.compare    := NAME $(OF_PLANS)
+reads.results    := NAME $(OF_PLANS)
 reads.dashboard  := NAME $(OF_PLANS)
 reads.sync       := NAME $(OF_PLANS) DRY
 reads.models     := MODEL
@@ -205,8 +207,8 @@ OPTIONS = $(THE_PLAN) \
 experiment: _name $(READY)
 	@$(RUN) scripts/experiment.py run $(OPTIONS) -- "$$NAME"
 
-status: $(READY)
-	@$(RUN) scripts/experiment.py status $(THE_PLAN) $${NAME:+-- "$$NAME"}
+status results: $(READY)
+	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) $${NAME:+-- "$$NAME"}
 
 table paper light: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) -- "$$NAME"

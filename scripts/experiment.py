@@ -14,6 +14,7 @@
   experiment.py light NAME                             error, size and time of its nets, measured
   experiment.py page NAME …                            one HTML file of one plan or several
   experiment.py serve NAME …                           the same on 127.0.0.1 while runs go on
+  experiment.py results NAME                           keep what came of a plan in results/
 
 Experiments are files in configs/experiments; runs, tables and figures go to runs/NAME. What
 --budget, --epochs, --seeds, --only and --set make is a plan of its own, with its own table; --plan
@@ -62,9 +63,10 @@ def parser() -> Parser:
     finetune.add_argument("--recipe", help="a file of configs/recipes; else finetune")
     for command in (run, train, finetune):
         add_options(command)
-    for word in ("status", "table", "figure", "paper", "light"):
+    for word in ("status", "table", "figure", "paper", "light", "results"):
         reader = commands.add_parser(word, help=f"{word} of a plan")
-        reader.add_argument("name", nargs="?" if word == "status" else None, help=PLAN)
+        alone = word in ("status", "results")  # of all
+        reader.add_argument("name", nargs="?" if alone else None, help=PLAN)
         add_words(reader)
         if word == "figure":
             reader.add_argument("--figure", metavar="WORDS", help="some alone: 'curves depth'")
@@ -126,6 +128,8 @@ def main() -> int:
         return commands.serve(arguments.names, arguments.port, options)
     if arguments.command == "light":
         return commands.light(arguments.name, options)
+    if arguments.command == "results":
+        return commands.results(arguments.name, options)
     if arguments.command == "figure":
         return commands.read("figure", arguments.name, options, arguments.figure)
     return commands.read(arguments.command, arguments.name, options)

@@ -205,3 +205,21 @@ def test_a_plans_dashboard_lies_beside_it(printed: Printed) -> None:
     assert not (whole.home / DASHBOARD).exists()
     printed(commands.dashboard, "tiny")
     assert disk.read_json(whole.home / DASHBOARD)["workspace"]["displayName"] == "tiny"
+
+
+def test_results_are_kept_by_the_name_of_their_plan_and_the_page_is_written(
+    printed: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(done=True, seeds=1)
+    for run in plan.folders():
+        disk.write_text(run / store.METRICS, '{"step": 4, "test_top1_error": 2.0}\n')
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    told = printed(commands.results, "tiny", Options(seeds=1)).splitlines()
+    assert told[0] == "results/tiny@seeds=1" and "docs/results.md" in told
+    page = Path("docs/results.md").read_text("utf-8")
+    assert "make experiment NAME=tiny SEEDS=1\n" in page
+    assert printed(commands.results, None) == "docs/results.md\n"
+    assert Path("docs/results.md").read_text("utf-8") == page
+    with pytest.raises(UserError, match="SEEDS=1 is of an experiment; say NAME="):
+        commands.results(None, Options(seeds=1))

@@ -36,7 +36,7 @@ READS = {
     "soak": ["SECONDS", "ARGS"],
     **{target: ["NAME", *OF_PLANS] for target in ("status", "table", "paper", "light")},
     "figure": ["NAME", *OF_PLANS, "FIGURE"],
-    **{target: ["NAME", *OF_PLANS] for target in ("page", "compare", "dashboard")},
+    **{target: ["NAME", *OF_PLANS] for target in ("page", "compare", "results", "dashboard")},
     **{target: ["ARGS"] for target in ("bench", "check")},
     **{target: ["ARGS"] for target in ("test", "test-fast", "test-slow", "test-lowest")},
     **{target: [] for target in ("setup", "lint", "format", "clean", "help", "help-all")},

@@ -137,6 +137,21 @@ def light(name: str, options: Options = NO_WORDS) -> int:
     return 0
 
 
+def results(name: str | None, options: Options = NO_WORDS) -> int:
+    """Keep what came of a plan with the code, if one is said, and write the page of all results."""
+    from reslab.report import archive, archived  # matplotlib: a second
+
+    if name is not None:
+        plan = store.read_plan(name, options)
+        folder = archive.archive(plan)
+        print(f"{folder}\nto be written by hand: {folder / archive.REMARKS}")
+        _say_which({name: plan}, options)
+    elif words := names.given(options):
+        raise UserError(f"{names.as_given(words)} is of an experiment; say NAME=…, too")
+    print(archived.write())
+    return 0
+
+
 def _drawn(plan: Plan, figure: str | None) -> list[Path]:
     """The figures of a plan, those with images first: they complete what others are drawn from."""
     from reslab.report.figures.draw import MISTAKES, draw, named  # matplotlib: a second
