@@ -59,7 +59,8 @@
 #|   make finetune FOLDER=~/photos MODEL=timm:tf_efficientnet_lite0 WEIGHTS=lite0.safetensors TRAINS=head
 #|   make models                                      nets that have a name, and their costs
 #|   make models MODEL='resnet*'                      some of them
-#|   make bench                                       how fast photographs are read; ARGS='--size 224'
+#|   make bench                                       training beside the bare step and the usual loop;
+#|                                                    ARGS='--net resnet20', ARGS='photographs --size 224'
 #|
 #|   Stop with Ctrl-C: the same command goes on where it stopped. Finished runs are not repeated.
 #|
@@ -239,7 +240,7 @@ models: $(READY)
 	@$(RUN) scripts/models.py $${MODEL:+-- "$$MODEL"}
 
 bench: $(READY)
-	@$(RUN_ARGS) -m benchmarks.photographs
+	@$(RUN_ARGS) -m benchmarks
 
 # --- development -----------------------------------------------------------------------------------
 

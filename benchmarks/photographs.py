@@ -2,8 +2,8 @@
 ImageFolder on the same files and beside the training step of ResNet-18; and a ResNeXt block in the
 three forms of Xie 2017, Fig. 3.
 
-  make bench                                    imagenette_mini at 128 pixels
-  make bench ARGS='imagefolder --folder ~/photos --size 224 --shorter-side 256'
+  make bench ARGS=photographs                   imagenette_mini at 128 pixels
+  make bench ARGS='photographs imagefolder --folder ~/photos --size 224 --shorter-side 256'
 
 RESLAB_WORKERS says how many worker processes; by default they fit the cores. All readers give the
 same batches in kind: random crops of the same files (torchvision's RandomResizedCrop), flipped at
@@ -13,7 +13,7 @@ random, normalised, float32, on the training device, with the same number of wor
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -250,9 +250,9 @@ def parser() -> Parser:
     return top
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Parse the arguments, measure, and print the tables."""
-    arguments = parser().parse_args()
+    arguments = parser().parse_args(words)
     if (arguments.data == "imagefolder") != (arguments.folder is not None):
         raise UserError("--folder belongs to imagefolder, which needs it")
     data = {"name": arguments.data}

@@ -1,0 +1,23 @@
+"""What `make bench` measures: by the first word of ARGS, training where there is none."""
+
+import sys
+from collections.abc import Sequence
+
+from reslab.errors import exit_code
+
+WHAT = "training", "photographs"
+"""The modules with a main."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Hand the other words on."""
+    what, others = (words[0], words[1:]) if words[:1] and words[0] in WHAT else (WHAT[0], words)
+    if what == "photographs":
+        from benchmarks import photographs as chosen
+    else:
+        from benchmarks import training as chosen
+    return chosen.main(others)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))
