@@ -27,7 +27,7 @@ def main() -> int:
         epilog="formats:\n" + explained({word: row.text for word, row in FORMATS.items()}),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("weights", type=Path, help="a run's folder, or a file of weights")
+    parser.add_argument("weights", type=Path, help="a run's folder, a file, or a name")
     parser.add_argument("--to", required=True, choices=FORMATS, help="the format")
     parser.add_argument("file", type=Path, help="what to write; an old file is replaced")
     parser.add_argument(

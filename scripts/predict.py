@@ -25,7 +25,10 @@ def parser() -> Parser:
     top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("images", nargs="+", metavar="IMAGE", help="files, folders, globs")
     top.add_argument(
-        "--weights", required=True, type=Path, help="a run's folder, or a file of weights"
+        "--weights",
+        required=True,
+        type=Path,
+        help="a run's folder, a file of weights, or a name",
     )
     top.add_argument(
         "--top", type=whole("--top"), default=5, metavar="N", help="classes per image (5)"

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reslab import disk, web
+from reslab.config import shipped
 from reslab.config.libraries import LIBRARIES, library_names, sources
 from reslab.config.recipe import IMAGENET, MeanAndStd
 from reslab.config.start import CHECKPOINT, Start
@@ -43,6 +44,8 @@ class PublishedWeights:
     normalization: MeanAndStd | None = None
     """Where it is written here; timm's is asked of timm."""
     licence: str = ""
+    path: Path | None = None
+    """Where it lies, of those that come with the package."""
 
 
 def _akamaster(depth: int, digest: str, size: int | None = None) -> PublishedWeights:
@@ -79,7 +82,7 @@ def published(name: str) -> PublishedWeights:
         own = nearest(name, TABLE)
         raise UserError(
             f"no published weights are called {quoted(name)}{own}; expected "
-            "torchvision:<Net>_Weights.<TAG>, timm:<net>.<tag>, or a file"
+            "torchvision:<Net>_Weights.<TAG>, timm:<net>.<tag>, reslab:<net>.<data>, or a file"
         )
     return PUBLISHERS[library](name)
 
@@ -192,9 +195,25 @@ def _told_by_timm(name: str, call: ast.Call) -> PublishedWeights:
     return PublishedWeights(f"timm:{name}", url, f"{name}.safetensors", licence=told)
 
 
+# ---- ours ----------------------------------------------------------------------------------------
+
+
+def _of_ours(name: str) -> PublishedWeights:
+    """One of those that come with the package."""
+    path = shipped.shipped_file(name)
+    if path is None:
+        near = nearest(name, shipped.shipped())
+        raise UserError(f"no net that comes with reslab is called {quoted(name)}{near}")
+    row = shipped.shipped()[name]
+    return PublishedWeights(
+        name, "", path.name, row["sha256"], row["size"], licence=row["licence"], path=path
+    )
+
+
 PUBLISHERS: dict[str, Callable[[str], PublishedWeights]] = {
     "torchvision": _of_torchvision_named,
     "timm": _of_timm,
+    shipped.LIBRARY: _of_ours,
 }
 
 
@@ -223,6 +242,8 @@ def net_of(name: str) -> str:
         enum = known.partition(".")[0]
         nets = (net for net, (found, _) in _enums_by_net().items() if found == enum)
         return f"torchvision:{next(nets)}"
+    if library == shipped.LIBRARY:
+        return known.partition(".")[0]
     return name.partition(".")[0] if library == "timm" else known
 
 
@@ -322,7 +343,7 @@ def places(start: Start) -> list[Path]:
         path = Path(start.file).expanduser()
         return [path, weights_root() / path.name]
     found = published_file(start)
-    return [weights_root() / found.file] if found else []
+    return [found.path or weights_root() / found.file] if found else []
 
 
 def there(start: Start) -> Path | None:
@@ -343,6 +364,8 @@ def bring(start: Start) -> Path:
             f"there is no {' and no '.join(map(str, looked))}; bring the file back, to one "
             f"of these places (its SHA-256 is {start.sha256})"
         )
+    if known.path:
+        raise UserError(f"{known.path} is missing, which comes with reslab; install it again")
     try:
         download_weights(known, looked[0])
     except UserError as error:

@@ -25,6 +25,7 @@ from reslab.config.origins import published, run_of, sha256_of, weights_root
 from reslab.config.pruning import kept_by_stage
 from reslab.config.recipe import UNNAMED, Recipe
 from reslab.config.run import RunConfig
+from reslab.config.shipped import shipped_file
 from reslab.config.start import CHECKPOINT, is_path, same_classes
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
@@ -351,9 +352,10 @@ def _looked_at(start: Tree, word: str) -> Tree:
 
 def _with_head(start: Tree, data: Tree) -> Tree:
     """`head: kept` where nothing is said and the file's run had the same classes."""
-    if "head" in start or start.get("loads") == "trunk" or not isinstance(start.get("file"), str):
+    path = start.get("file") or shipped_file(str(start.get("name")))
+    if "head" in start or start.get("loads") == "trunk" or not isinstance(path, str | Path):
         return start
-    ours, theirs = _described(data), _classes_of(Path(start["file"]))
+    ours, theirs = _described(data), _classes_of(Path(path))
     return {**start, "head": "kept"} if ours and theirs and same_classes(ours, theirs) else start
 
 

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reslab import store
+from reslab.config.shipped import shipped, shipped_file
 from reslab.errors import UserError
 from reslab.text import printable, quoted, shortened
 from reslab.weights.about import About
@@ -38,15 +39,19 @@ class Weights:
 
 
 def read_weights(path: Path, key: str | None = None) -> Weights:
-    """The weights in a run folder, a checkpoint, a safetensors file or a state dict.
+    """The weights in a run folder, a checkpoint, a safetensors file or a state dict, or those that
+    come with the package, by their name.
 
     `key` is the dotted path to a state dict in a file that has several. Tensors and plain values
     are read and nothing is unpickled; the code of a net of one's own is the file beside them.
     `UserError`, a short one, for anything else.
     """
-    path = path / store.CHECKPOINT if path.is_dir() else path
+    path = shipped_file(str(path)) or (path / store.CHECKPOINT if path.is_dir() else path)
     if not path.exists():
-        raise UserError(f"there is no {path}; expected a run's folder or a file of weights")
+        ours = " or ".join(shipped())
+        raise UserError(
+            f"there is no {path}; expected a run's folder or a file of weights, or {ours}"
+        )
     if not path.is_file():
         raise UserError(f"{path} is no file")
     with _in_one_line(path):
