@@ -75,10 +75,11 @@
 #|   DEVICES   processes (GPUs) per run
 #|   MICRO_BATCH     examples that a process takes at once, where memory is short
 #|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
-#|   SLOTS_PER_GPU   runs at once on the same GPUs
+#|   SLOTS_PER_GPU   runs at once on the same GPUs; auto: as many as raise what these do in all
 #|   DIAGNOSTICS     1: measure nets in training, for about six steps: gradient norms, responses of
 #|             layers, which make figure draws; no number of a run moves
 #|   DRY       1: the plan only
+#|   CARD      with DRY=1: the plan for a machine with such a GPU: h100, a100, rtx4090, …
 #|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences, confusion,
 #|             class_errors, gradients, responses, and mistakes, which reads images
 #|
@@ -112,7 +113,7 @@
 # What the user may say, and what each target reads of it. Only make's command line counts and not
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
-OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DIAGNOSTICS DRY
+OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DIAGNOSTICS DRY CARD
 WORDS := NAME $(OF_RUNS) FIGURE MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS PORT ARGS
 
 reads.experiment := NAME $(OF_RUNS)
@@ -201,7 +202,7 @@ THE_PLAN = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SE
 	$${SET:+"--settings=$$SET"} $${PLAN:+"--plan=$$PLAN"}
 OPTIONS = $(THE_PLAN) \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
-	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} \
+	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} $${CARD:+"--card=$$CARD"} \
 	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) \
 	$(if $(filter-out 0 no false,$(DIAGNOSTICS)),--diagnostics) $(if $(filter-out 0 no false,$(DRY)),--dry)
 

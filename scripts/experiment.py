@@ -4,6 +4,7 @@
   experiment.py run quickstart                         train what is not final yet, print the table
   experiment.py run plain_vs_residual --budget 0.02 --seeds 1 --only '*20*'
   experiment.py run plain_vs_residual --dry            the plan; nothing is written
+  experiment.py run plain_vs_residual --dry --card h100 --slots-per-gpu auto
   experiment.py train --model resnet20 --data cifar10 --recipe he2015_cifar
   experiment.py finetune --folder ~/photos --model resnet50
   experiment.py status                                 what has run or runs
@@ -24,7 +25,7 @@ names it.
 import argparse
 import sys
 
-from reslab.arguments import Parser, whole
+from reslab.arguments import Parser, whole, whole_or
 from reslab.config.datasets import DATASETS
 from reslab.errors import exit_code
 from reslab.make import add_words
@@ -41,9 +42,17 @@ def parser() -> Parser:
     """The command line."""
     top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="train an experiment's runs and print its table")
+    run = commands.add_parser(
+        "run",
+        help="train an experiment's runs and print its table",
+        usage="%(prog)s [-h] [OPTION …] name",
+    )
     run.add_argument("name", help="a file of configs/experiments, without .yaml")
-    train = commands.add_parser("train", help="train one net: an experiment of one variant")
+    train = commands.add_parser(
+        "train",
+        help="train one net: an experiment of one variant",
+        usage="%(prog)s [-h] --model NET --data DATA --recipe RECIPE [OPTION …]",
+    )
     train.add_argument(
         "--model",
         required=True,
@@ -51,7 +60,11 @@ def parser() -> Parser:
     )
     train.add_argument("--data", required=True, help=DATA)
     train.add_argument("--recipe", required=True, help="a file of configs/recipes, without .yaml")
-    finetune = commands.add_parser("finetune", help="train a net on from published weights")
+    finetune = commands.add_parser(
+        "finetune",
+        help="train a net on from published weights",
+        usage="%(prog)s [-h] --folder FOLDER --model NET [OPTION …]",
+    )
     finetune.add_argument(
         "--folder", required=True, help="photographs, a folder for each class; or a file, my.npz"
     )
@@ -98,10 +111,10 @@ def add_options(command: Parser) -> None:
     )
     command.add_argument(
         "--slots-per-gpu",
-        type=whole("SLOTS_PER_GPU"),
+        type=whole_or("SLOTS_PER_GPU", "auto"),
         default=1,
         metavar="N",
-        help="runs at once on the same GPUs",
+        help="runs at once on the same GPUs; auto: as many as raise what these do in all",
     )
     command.add_argument(
         "--diagnostics",
@@ -110,6 +123,9 @@ def add_options(command: Parser) -> None:
         "responses; no number of a run moves",
     )
     command.add_argument("--dry", action="store_true", help="show the plan; write nothing")
+    command.add_argument(
+        "--card", metavar="NAME", help="with --dry: what it would take on a machine with an h100, …"
+    )
 
 
 def main() -> int:

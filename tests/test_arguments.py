@@ -2,7 +2,7 @@
 
 import pytest
 
-from reslab.arguments import Parser, explained, from_environment, number, whole
+from reslab.arguments import Parser, explained, from_environment, number, whole, whole_or
 from reslab.errors import UserError
 
 PARSER = Parser()
@@ -35,6 +35,13 @@ def test_a_word_that_is_none_is_a_users_mistake_and_no_usage(words: str, message
     with pytest.raises(UserError) as caught:
         PARSER.parse_args([words])
     assert str(caught.value) == message
+
+
+def test_a_word_in_place_of_a_number_says_that_it_is_to_be_chosen() -> None:
+    read = whole_or("SLOTS_PER_GPU", "auto")
+    assert (read("auto"), read("3")) == (None, 3)
+    with pytest.raises(UserError, match="SLOTS_PER_GPU=0: expected .* above 0, or auto"):
+        read("0")
 
 
 def test_numbers_of_the_environment_are_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:

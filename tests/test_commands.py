@@ -33,6 +33,7 @@ def arguments(command: str = "run", **given: Any) -> Namespace:
         "micro_batch": None,
         "sync_batchnorm": False,
         "slots_per_gpu": 1,
+        "card": None,
     }
     return Namespace(command=command, **{**nothing, **given})
 
@@ -88,6 +89,18 @@ def test_a_dry_run_says_the_same_of_a_run_and_of_all_where_there_is_one(
     monkeypatch.setattr("reslab.experiments.preview.correction", lambda _: 30.0)
     text = dry(capsys, only="plain-20", seeds=1)
     assert text.splitlines()[-1].endswith(f"estimated {cells(text, 'plain-20')[-1]}")
+
+
+def test_a_plan_for_another_machine_is_dry_and_says_what_it_assumes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = dry(capsys, "plain_vs_residual", only="*20", card="H100", slots_per_gpu=None)
+    assumed, chosen, announced = text.splitlines()[-3:]
+    assert assumed.startswith("CARD=h100: planned for a machine with such a card")
+    assert chosen.startswith("SLOTS_PER_GPU=auto: 2 runs on a GPU")
+    assert "2 at once on 1 GPU each, 2 runs on each" in announced
+    with pytest.raises(UserError, match=r"CARD='h100' plans for a machine .*: say DRY=1, too"):
+        commands.run(arguments(name="quickstart", card="h100"))
 
 
 def test_a_dry_run_counts_states_per_variant(capsys: pytest.CaptureFixture[str]) -> None:
@@ -389,7 +402,7 @@ def test_a_mistake_ends_with_2_and_a_few_lines(
         ("budget=abc", "BUDGET=abc: expected a number above 0, for example 0.02"),
         ("devices=two", "DEVICES=two: expected a whole number above 0"),
         ("micro-batch=", "MICRO_BATCH=: expected a whole number above 0"),
-        ("slots-per-gpu=x", "SLOTS_PER_GPU=x: expected a whole number above 0"),
+        ("slots-per-gpu=x", "SLOTS_PER_GPU=x: expected a whole number above 0, or auto"),
     ],
 )
 def test_what_is_no_number_is_told_by_the_word_of_make(

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +13,12 @@ import pytest
 
 from reslab.machine import (
     AUTOGROUP,
+    Gpu,
     available_cores,
     ending,
+    gpu,
     hand_on_niceness,
+    is_shared_by_mps,
     processor_name,
     visible_gpus,
 )
@@ -59,6 +62,55 @@ def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert visible_gpus() == []
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """`programs(name, script)`: the only ones on the PATH, but for the shell's own."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def write(name: str, script: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return write
+
+
+SMI = """
+case "$*" in
+  "--query-gpu=index --format=csv,noheader") echo 0; echo 1;;
+  "--id=1 --query-gpu=name,memory.free --format=csv,noheader,nounits") echo "NVIDIA A10, 22000";;
+  *) echo "No devices were found"; exit 6;;
+esac"""
+
+
+@pytest.mark.process
+def test_a_driver_tells_a_gpus_name_and_free_memory(
+    programs: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpu("1") is None, "without a driver"
+    programs("nvidia-smi", SMI)
+    assert visible_gpus() == ["0", "1"]
+    assert gpu("1") == Gpu("NVIDIA A10", 22_000 * 2**20)
+    assert gpu("MIG-3") is None
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("script", "runs"),
+    [
+        ("read question; [ $question = get_default_active_thread_percentage ] && echo 100.0", True),
+        ("echo Cannot find MPS control daemon process; exit 1", False),
+        ("echo Cannot find MPS control daemon process", False),
+    ],
+)
+def test_mps_runs_where_its_daemon_answers(
+    programs: Callable[[str, str], None], script: str, runs: bool
+) -> None:
+    assert not is_shared_by_mps(), "without the program"
+    programs("nvidia-cuda-mps-control", script)
+    assert is_shared_by_mps() == runs
 
 
 def test_there_is_a_core() -> None:

@@ -23,6 +23,7 @@ OF_PLANS = {
 """Words of make that name a plan, and the options of the scripts that they become."""
 OF_RUNS = OF_PLANS | {
     "DEVICES": "devices", "MICRO_BATCH": "micro-batch", "SLOTS_PER_GPU": "slots-per-gpu",
+    "CARD": "card",
 }  # fmt: skip
 """Those of whoever trains."""
 SWITCHES = ["SYNC_BATCHNORM", "DIAGNOSTICS", "DRY"]
@@ -133,11 +134,11 @@ def test_what_the_user_says_arrives_as_it_was_said(heard: Heard, recorder: str) 
     assert argv(
         "experiment", "NAME=a b", "ONLY=*2 0*", "SET=model=x recipe.lr=*", "BUDGET=.1",
         "SEEDS=2", "DEVICES=2", "MICRO_BATCH=8", "SYNC_BATCHNORM=1", "SLOTS_PER_GPU=3",
-        "DIAGNOSTICS=1", "DRY=1",
+        "DIAGNOSTICS=1", "DRY=1", "CARD=h100",
     ) == [
         "scripts/experiment.py", "run", "--budget=.1", "--seeds=2", "--only=*2 0*",
         "--settings=model=x recipe.lr=*", "--devices=2", "--micro-batch=8", "--slots-per-gpu=3",
-        "--sync-batchnorm", "--diagnostics", "--dry", "--", "a b",
+        "--card=h100", "--sync-batchnorm", "--diagnostics", "--dry", "--", "a b",
     ]  # fmt: skip
     assert argv("experiment", "NAME=x", "DRY=0") == ["scripts/experiment.py", "run", "--", "x"]
     assert argv("models", "MODEL=resnet*")[-1] == "resnet*"

@@ -66,6 +66,20 @@ def whole(word: str, least: int = 1, most: int = MOST) -> Callable[[str], int]:
     return read
 
 
+def whole_or(word: str, other: str) -> Callable[[str], int | None]:
+    """The same, or another word in place of a number: None, which says that it is to be chosen."""
+
+    def read(text: str) -> int | None:
+        if text == other:
+            return None
+        try:
+            return whole(word)(text)
+        except UserError as error:
+            raise UserError(f"{error}, or {other}") from None
+
+    return read
+
+
 def number(word: str, example: float, most: float = MOST) -> Callable[[str], float]:
     """The same for a number with a point."""
 

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from reslab import store
 from reslab.errors import UserError
+from reslab.experiments.cards import Card, card_named
 from reslab.experiments.estimate import seconds_more
 from reslab.experiments.fetch import fetch
 from reslab.experiments.file import question
 from reslab.experiments.jobs import Job, jobs_of
 from reslab.experiments.launch import failures, launch
+from reslab.experiments.packing import pack
 from reslab.experiments.plan import expand, read_plan_file
 from reslab.experiments.preview import announce, announcement, preview
 from reslab.experiments.rehearse import refuse_unfit
 from reslab.experiments.single import finetune_experiment, train_experiment
-from reslab.experiments.slots import make_slots
 from reslab.experiments.space import refuse_unready
 from reslab.mirror.unsent import say_how_to_send
 from reslab.report import status, table
@@ -26,24 +27,26 @@ from reslab.report.markdown import fitted, markdown
 from reslab.store import names
 from reslab.store.plan import Options, Plan
 from reslab.store.plans import NO_WORDS
-from reslab.text import counted
+from reslab.text import counted, quoted
 
 
 def run(arguments: Namespace) -> int:
     """Train what is not final and print the table; 1 if a run failed."""
+    card = _card(arguments)
     plan = plan_of(arguments)
     jobs = jobs_of(plan)
-    slots = make_slots(sum(job.pending for job in jobs), plan.options, arguments.slots_per_gpu)
-    only = plan.options.only
+    packing = pack(jobs, plan.options, arguments.slots_per_gpu, card)
+    slots, only = packing.slots, plan.options.only
     if arguments.dry:
-        print(preview(jobs, slots[0]), announcement(jobs, slots, only), sep="\n", flush=True)
+        told = preview(jobs, slots[0]), announcement(jobs, slots, only, packing.told)
+        print(*told, sep="\n", flush=True)
         refuse_unfit(jobs, only)
         return 0
     refuse_unready(jobs, len(slots))
     fetch(jobs, only)
     refuse_unfit(jobs, only)
     store.write_plan(plan)
-    announce(jobs, slots, only)
+    announce(jobs, slots, only, packing.told)
     _say_unmeasured(plan, jobs)
     failed = launch(jobs, slots, plan.options)
     print()
@@ -52,6 +55,18 @@ def run(arguments: Namespace) -> int:
     if failed:
         print(f"\n{failures(failed)}\nthe same command tries them again", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _card(arguments: Namespace) -> Card | None:
+    """The card that is planned for, if it is another machine's."""
+    if arguments.card is None:
+        return None
+    if not arguments.dry:
+        raise UserError(
+            f"CARD={quoted(arguments.card)} plans for a machine that is not this one, and trains "
+            "nothing: say DRY=1, too"
+        )
+    return card_named(arguments.card)
 
 
 def plan_of(arguments: Namespace) -> Plan:

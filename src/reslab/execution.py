@@ -83,6 +83,9 @@ def _divisors(number: int) -> str:
     return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
 
 
+RUNS_PER_GPU = "RESLAB_RUNS_PER_GPU"
+"""Set by the launcher: runs that share the GPUs of one, which is recorded (`env.json`)."""
+
 TORCHRUN = "TORCHELASTIC_RUN_ID"
 """Set for processes that torchrun has started."""
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,43 @@ def visible_gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     return listed.stdout.split() if listed.returncode == 0 else []
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as its driver tells of it."""
+
+    name: str
+    free: float
+    """Bytes of its memory that nobody uses."""
+
+
+def gpu(which: str) -> Gpu | None:
+    """One of `visible_gpus`; None where the driver does not tell of it."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    fields = "--query-gpu=name,memory.free"
+    command = ["nvidia-smi", f"--id={which}", fields, "--format=csv,noheader,nounits"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.fullmatch(r"(.+), *(\d+)", told.stdout.strip())
+    if told.returncode or found is None:
+        return None
+    return Gpu(found[1], int(found[2]) * 2**20)
+
+
+def is_shared_by_mps() -> bool:
+    """Whether NVIDIA's Multi-Process Service runs, which every process that uses a GPU joins by
+    itself: its daemon answers a question."""
+    command, question = "nvidia-cuda-mps-control", "get_default_active_thread_percentage\n"
+    if shutil.which(command) is None:
+        return False
+    try:
+        told = subprocess.run(
+            [command], input=question, capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return told.returncode == 0 and re.fullmatch(r"[\d.]+", told.stdout.strip()) is not None
 
 
 CAUSES = {

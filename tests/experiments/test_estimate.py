@@ -1,6 +1,8 @@
 """How long runs will take: in proportion to the work, corrected by what runs took here."""
 
+import os
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,11 @@ from reslab import disk, store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import dump_yaml, merge
+from reslab.experiments.cards import CARDS, rate
 from reslab.experiments.estimate import (
+    STARTUP,
+    alone,
+    busy,
     correction,
     done,
     longest_chain,
@@ -19,6 +25,7 @@ from reslab.experiments.estimate import (
     seconds_more,
     work,
 )
+from reslab.experiments.slots import Slot, slot_of
 
 COST = 40_551_040
 """ResNet-20's multiply-adds at 32²."""
@@ -61,17 +68,44 @@ def test_the_last_evaluation_is_still_to_come_at_the_last_step() -> None:
     assert done(short, 640, 0) == done(short, 640, COST), "of a net whose costs nobody knows"
 
 
-@pytest.mark.parametrize("device", ["cpu", "gpu"])
-def test_more_work_takes_longer(device: str) -> None:
+CPU, GPU, H100 = Slot((), 1), Slot(("0",), 1), Slot(("0",), 1, name="NVIDIA H100 80GB HBM3")
+
+
+@pytest.mark.parametrize("slot", [CPU, GPU, H100])
+def test_more_work_takes_longer(slot: Slot) -> None:
     whole, half = run(budget=1), run(budget=0.5)
-    assert seconds(whole, COST, device, 1) > 1.9 * seconds(half, COST, device, 1)
-    assert seconds(whole, 2 * COST, device, 1) > seconds(whole, COST, device, 1)
+    assert seconds(whole, COST, slot) > 1.9 * seconds(half, COST, slot)
+    assert seconds(whole, 2 * COST, slot) > seconds(whole, COST, slot)
 
 
 def test_more_threads_take_less_time_and_a_gpu_less_still() -> None:
-    times = [seconds(run(), COST, "cpu", threads) for threads in (1, 2, 8)]
+    times = [seconds(run(), COST, Slot((), threads)) for threads in (1, 2, 8)]
     assert times == sorted(times, reverse=True)
-    assert seconds(run(), COST, "gpu", 1) < times[-1]
+    assert seconds(run(), COST, Slot((), 2, 4)) == times[-1]
+    assert seconds(run(), COST, H100) < seconds(run(), COST, GPU) < times[-1]
+
+
+def test_a_card_of_the_table_computes_at_its_rate_in_a_runs_precision() -> None:
+    """20 layers and 6,400 steps take 15.4 s to start; the rest is multiply-adds."""
+    for precision in ("32-true", "tf32"):
+        of = run(precision=precision)
+        computing = work(of, COST) / rate(CARDS["h100"], precision)
+        assert alone(of, COST, H100) == pytest.approx(20 * 6400 * 1.2e-4 + computing)
+
+
+def test_runs_take_as_long_as_alone_while_their_gpu_has_time_for_all() -> None:
+    """In tf32 a run keeps an H100 busy for less than a half of its time."""
+    of = run(precision="tf32")
+    assert 1 / 3 < busy(of, COST, H100) / alone(of, COST, H100) < 1 / 2
+    times = [seconds(of, COST, replace(H100, runs=runs)) for runs in (1, 2, 4, 8)]
+    assert times[0] == times[1] < times[2] < times[3]
+    assert times[3] - STARTUP == pytest.approx(2 * (times[2] - STARTUP)), "busy all the time"
+
+
+def test_with_mps_kernels_of_other_runs_find_room_beside_small_ones() -> None:
+    shared = replace(H100, mps=True)
+    assert busy(run(), COST, shared) < busy(run(), COST, H100)
+    assert alone(run(), COST, shared) == alone(run(), COST, H100)
 
 
 # ---- what runs took here ------------------------------------------------------------------------
@@ -79,32 +113,56 @@ def test_more_threads_take_less_time_and_a_gpu_less_still() -> None:
 
 def finished(name: str, ratio: float, config: dict[str, Any] | None = None, **start: Any) -> None:
     """A run that took `ratio` times what the model says."""
-    device = "gpu" if start.get("device", "cpu").startswith("cuda") else "cpu"
     folder = store.runs_root() / "experiment" / name
     store.make_folder(folder, run(), {})
     if config is not None:
         (folder / store.CONFIG).write_text(dump_yaml(config))
-    store.append_start(folder, {"device": "cpu (x86_64)", "devices": 1, "threads": 1, **start})
-    took = ratio * seconds(run(), COST, device, 1)
+    start = {"device": "cpu (x86_64)", "devices": 1, "threads": 1, **start}
+    store.append_start(folder, start)
+    took = ratio * seconds(run(), COST, slot_of(start))
     result = {**DONE, "multiply_adds": COST, "seconds": took}
     disk.write_json(folder / store.RESULT, result)
 
 
 def test_without_finished_runs_there_is_no_correction() -> None:
-    assert correction("cpu") == correction("gpu") == 1.0
+    assert correction(CPU) == correction(GPU) == 1.0
 
 
 def test_finished_runs_correct_the_model_by_their_median_ratio() -> None:
     for name, ratio in (("a", 1.5), ("b", 2.0), ("c", 40.0)):
         finished(name, ratio)
-    assert correction("cpu") == pytest.approx(2.0)
+    assert correction(CPU) == pytest.approx(2.0)
 
 
 def test_runs_on_another_device_say_nothing() -> None:
-    finished("a", 3.0, device="cuda (NVIDIA H100)")
-    finished("b", 2.0, devices=4)
-    assert correction("cpu") == 1.0
-    assert correction("gpu") == pytest.approx(3.0)
+    finished("a", 3.0, device="cuda (NVIDIA H100 80GB HBM3)")
+    finished("b", 5.0, device="cuda (NVIDIA A100-SXM4-40GB)")
+    finished("c", 2.0, devices=4)
+    finished("d", 4.0, processor="Another Processor")
+    assert correction(Slot((), 1, name="This Processor")) == 1.0
+    assert correction(H100) == correction(Slot(("0",), 1, name="H100")) == pytest.approx(3.0)
+    assert correction(Slot(("0",), 1, name="NVIDIA A100 80GB PCIe")) == pytest.approx(5.0)
+    assert correction(Slot(("0",), 1, name="NVIDIA GeForce GTX 1080")) == 1.0
+
+
+def test_runs_on_the_same_processor_say_something_and_those_that_did_not_name_theirs() -> None:
+    here = Slot((), 1, name="This Processor")
+    finished("a", 2.0)
+    assert correction(here) == pytest.approx(2.0)
+    finished("b", 4.0, processor="This Processor")
+    assert correction(here) == pytest.approx(3.0)
+
+
+def test_what_runs_took_beside_others_on_their_gpu_is_held_against_that() -> None:
+    finished("a", 1.5, device="cuda (NVIDIA H100 80GB HBM3)", runs_per_gpu=8)
+    assert correction(H100) == pytest.approx(1.5)
+
+
+def test_only_runs_count_whose_steps_had_the_form_of_the_newest() -> None:
+    for age, (name, ratio, form) in enumerate([("a", 1.0, "compiled"), ("b", 3.0, "eager")]):
+        finished(name, ratio, form=form)
+        os.utime(store.runs_root() / "experiment" / name / store.RESULT, (age, age))
+    assert correction(CPU) == pytest.approx(3.0)
 
 
 def test_resumed_diverged_and_unreadable_runs_say_nothing() -> None:
@@ -117,7 +175,7 @@ def test_resumed_diverged_and_unreadable_runs_say_nothing() -> None:
     finished("d", 2.0)
     finished("e", 5.0)
     (store.runs_root() / "experiment" / "e" / store.RESULT).write_text("{torn")
-    assert correction("cpu") == pytest.approx(2.0)
+    assert correction(CPU) == pytest.approx(2.0)
 
 
 # ---- more seeds ---------------------------------------------------------------------------------
@@ -132,7 +190,7 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("one_core")
 def test_more_seeds_take_what_the_runs_that_are_lacking_take() -> None:
     made = plan(seeds=2)
-    each = [seconds(v.configs[0], v.multiply_adds, "cpu", 1) for v in made.variants]
+    each = [seconds(v.configs[0], v.multiply_adds, CPU) for v in made.variants]
     assert seconds_more(made, 5) == pytest.approx(3 * sum(each))
     assert seconds_more(made, 2) == 0
 
@@ -145,8 +203,8 @@ def test_more_seeds_of_a_student_take_its_teachers_work_too() -> None:
     base = {"model": "resnet20", "data": "cifar10", "recipe": recipe}
     made = plan({"base": base, "variants": variants}, seeds=1)
     big, small = ((v.configs[0], v.multiply_adds) for v in made.variants)
-    alone = seconds(*big, "cpu", 1), seconds(*small, "cpu", 1, teachers=big[1])
-    assert alone[1] > seconds(*small, "cpu", 1)
+    alone = seconds(*big, CPU), seconds(*small, CPU, teachers=big[1])
+    assert alone[1] > seconds(*small, CPU)
     assert seconds_more(made, 2) == pytest.approx(sum(alone))
 
 

@@ -212,10 +212,11 @@ def test_a_run_is_as_nice_as_its_launcher(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_process_gets_its_slots_gpus_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    gpu, cpu = (launch._environment(slot, None) for slot in (Slot(("2", "3"), 4), Slot((), 2)))
-    assert gpu["CUDA_VISIBLE_DEVICES"] == "2,3"
+    shared = Slot(("2", "3"), 4, runs=3)
+    gpu, cpu = (launch._environment(slot, None) for slot in (shared, Slot((), 2)))
+    assert (gpu["CUDA_VISIBLE_DEVICES"], gpu["RESLAB_RUNS_PER_GPU"]) == ("2,3", "3")
     assert cpu["OMP_NUM_THREADS"] == "2"
-    assert "CUDA_VISIBLE_DEVICES" not in cpu
+    assert not {"CUDA_VISIBLE_DEVICES", "RESLAB_RUNS_PER_GPU"} & cpu.keys()
 
 
 def test_a_run_that_another_launcher_has_is_tried_again_and_no_failure(

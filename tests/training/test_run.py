@@ -12,6 +12,7 @@ from reslab.config.resolve import read_run
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.inference.evaluate import evaluate_file
+from reslab.machine import processor_name
 from reslab.store.wrong import read_wrong
 from reslab.training.start import start
 
@@ -37,6 +38,7 @@ def test_a_run_leaves_its_result_its_metrics_and_its_weights(make_run: MakeRun) 
     (entry,) = disk.read_json(folder / store.ENV)
     assert entry["code"] == result["code"] == store.code_version()
     assert (entry["devices"], entry["threads"], entry["resumed"]) == (1, 1, False)
+    assert (entry["processor"], entry["runs_per_gpu"]) == (processor_name(), None)
     assert entry["run_id"] == read_run(config).run_id
     assert entry["timm"] == version("timm")  # nets and optimisers may be its
 

@@ -1,8 +1,12 @@
 """How long runs will take: a rough model of a step's cost, corrected by runs that have finished.
 
 It is a sum of arithmetic (multiply-adds), layers (each call costs something however small it is)
-and start-up. The constants were measured on a two-core x86-64 machine and one data-centre GPU's
-order of magnitude; where `runs/` has finished runs, their median ratio to the model corrects it.
+and start-up. The constants were measured on a two-core x86-64 machine; of GPUs they are an order of
+magnitude, with rates from data sheets where these are at hand (`cards`). Where `runs/` has runs
+that were finished on the same device, their median ratio to the model corrects it.
+
+Runs that share a GPU take as long as alone while it has time for all of them; from there on it is
+what it does in all that counts.
 """
 
 import statistics
@@ -19,17 +23,24 @@ from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig, input_size
 from reslab.config.zoo import describe
 from reslab.errors import UserError
-from reslab.experiments.slots import make_slots
+from reslab.experiments.cards import card_called, same_card
+from reslab.experiments.cards import rate as cards_rate
+from reslab.experiments.slots import Slot, make_slots, slot_of
 from reslab.store.plan import Plan, Variant
 
 STARTUP = 11.0
 """Seconds for imports, data and the last evaluation's overhead."""
 
 RATE = {"cpu": 18e9, "gpu": 2e12}
-"""Multiply-adds per second and slot: one CPU thread, or one GPU, in float32."""
+"""Multiply-adds per second and slot: one CPU thread, or one GPU that is in no table of cards."""
 
 LAYER = {"cpu": 8e-4, "gpu": 1.2e-4}
-"""Seconds per weighted layer and training step, whatever its size."""
+"""Seconds per weighted layer and training step, whatever its size: on a GPU most of it is the
+processor's time, which starts about twenty kernels."""
+
+KERNELS = 3e-5
+"""Seconds of these in which such a layer's kernels keep a GPU busy, however little they do, unless
+other processes' kernels run beside them."""
 
 
 def work(config: RunConfig, multiply_adds: int, teachers: int = 0) -> float:
@@ -60,13 +71,31 @@ def done(config: RunConfig, step: int, multiply_adds: int, teachers: int = 0) ->
     return step / config.scaled_recipe.steps * (1 - last)
 
 
-def seconds(
-    config: RunConfig, multiply_adds: int, device: str, threads: int, teachers: int = 0
-) -> float:
-    """The model's seconds for one run in a slot of `threads` CPU threads, or on a GPU."""
-    rate = RATE[device] * (max(1, threads * 0.8) if device == "cpu" else 1)
-    layers = config.model.layers * config.scaled_recipe.steps * LAYER[device]
-    return STARTUP + layers + work(config, multiply_adds, teachers) / rate
+def seconds(config: RunConfig, multiply_adds: int, slot: Slot, teachers: int = 0) -> float:
+    """The model's seconds for one run in a slot, beside the others that share its GPUs."""
+    mine = alone(config, multiply_adds, slot, teachers)
+    together = slot.runs * busy(config, multiply_adds, slot, teachers)
+    return STARTUP + (max(mine, together) if slot.gpus else mine)
+
+
+def alone(config: RunConfig, multiply_adds: int, slot: Slot, teachers: int = 0) -> float:
+    """Of these without its start, on devices of its own."""
+    layers = config.model.layers * config.scaled_recipe.steps * LAYER[slot.device]
+    return layers + work(config, multiply_adds, teachers) / _rate(config, slot)
+
+
+def busy(config: RunConfig, multiply_adds: int, slot: Slot, teachers: int = 0) -> float:
+    """In how many of these a GPU computes, and has no time for another run."""
+    kernels = 0.0 if slot.mps else KERNELS * config.model.layers * config.scaled_recipe.steps
+    return kernels + work(config, multiply_adds, teachers) / _rate(config, slot)
+
+
+def _rate(config: RunConfig, slot: Slot) -> float:
+    """Multiply-adds per second."""
+    if not slot.gpus:
+        return RATE["cpu"] * max(1, slot.cores * 0.8)
+    card = card_called(slot.name)
+    return RATE["gpu"] if card is None else cards_rate(card, config.precision)
 
 
 def teachers_multiply_adds(plan: Plan, config: RunConfig) -> int:
@@ -82,17 +111,22 @@ def teachers_multiply_adds(plan: Plan, config: RunConfig) -> int:
     return cost(net, input_size(config)).multiply_adds
 
 
-def correction(device: str) -> float:
-    """Median of actual over modelled seconds of finished runs on such a device, 1 without any."""
+def correction(slot: Slot) -> float:
+    """Median of actual over modelled seconds of runs that have finished on the same device (a GPU,
+    a processor of that name), 1 without any.
+
+    Only those count whose steps had the form (eager, compiled) of the newest.
+    """
     results = store.runs_root().glob(f"*/*/{store.RESULT}")
     newest = sorted(results, key=lambda path: path.stat().st_mtime)[-100:]
-    ratios = [r for path in newest if (r := _ratio(path.parent, device)) is not None]
-    return statistics.median(ratios) if ratios else 1.0
+    told = [found for path in newest if (found := _ratio(path.parent, slot)) is not None]
+    return statistics.median(r for form, r in told if form == told[-1][0]) if told else 1.0
 
 
-def _ratio(folder: Path, device: str) -> float | None:
-    """None for a run that says nothing: not done at one go, on other devices, of another code, or
-    with a teacher, whose work it does not tell."""
+def _ratio(folder: Path, slot: Slot) -> tuple[str | None, float] | None:
+    """The form of a run's steps, if it is recorded, and its ratio; None for a run that says
+    nothing: not done at one go, on other devices, of another code, or with a teacher, whose work it
+    does not tell."""
     try:
         result, starts = store.read_result(folder), store.read_starts(folder)
         config = read_run(folder / store.CONFIG)
@@ -100,12 +134,19 @@ def _ratio(folder: Path, device: str) -> float | None:
         return None
     if result is None or result["status"] != "done" or len(starts) != 1 or config.teacher:
         return None
-    found, took, macs = starts[0].get("device"), result.get("seconds"), result.get("multiply_adds")
-    if not found or not took or not macs or starts[0].get("devices") != 1:
+    [start], took, macs = starts, result.get("seconds"), result.get("multiply_adds")
+    if not start.get("device") or not took or not macs or start.get("devices") != 1:
         return None
-    if found.startswith("cpu") != (device == "cpu"):
+    there = slot_of(start, slot.mps)
+    if not _same_device(there, slot):
         return None
-    return float(took) / seconds(config, macs, device, starts[0].get("threads") or 1)
+    return start.get("form"), float(took) / seconds(config, macs, there)
+
+
+def _same_device(one: Slot, other: Slot) -> bool:
+    """One without a name is taken for the same: of processors runs did not always record it."""
+    named = bool(one.name and other.name)
+    return one.device == other.device and (not named or same_card(one.name, other.name))
 
 
 def seconds_more(plan: Plan, seeds: int) -> float | None:
@@ -117,9 +158,8 @@ def seconds_more(plan: Plan, seeds: int) -> float | None:
     lacking = {v.runs[0].name: max(0, seeds - _planned(v, seeds)) for v in variants}
     try:
         slots = make_slots(sum(lacking.values()), plan.options)
-        device, cores = slots[0].device, slots[0].cores
         each = {
-            v.runs[0].name: _seconds(plan, v, device, cores) if lacking[v.runs[0].name] else 0.0
+            v.runs[0].name: _seconds(plan, v, slots[0]) if lacking[v.runs[0].name] else 0.0
             for v in variants
         }
     except (UserError, OSError):
@@ -127,7 +167,7 @@ def seconds_more(plan: Plan, seeds: int) -> float | None:
     of = {run.name: v.runs[0].name for v in variants for run in v.runs}
     parents = {name: [of[parent] for parent in plan.parents(name)] for name in each}
     every = sum(lacking[name] * each[name] for name in each)
-    return correction(device) * max(every / len(slots), longest_chain(each, parents))
+    return correction(slots[0]) * max(every / len(slots), longest_chain(each, parents))
 
 
 K = TypeVar("K", bound=Hashable)
@@ -152,9 +192,9 @@ def _planned(variant: Variant, seeds: int) -> int:
     return sum(run.seed < seeds for run in variant.runs)
 
 
-def _seconds(plan: Plan, variant: Variant, device: str, cores: int) -> float:
+def _seconds(plan: Plan, variant: Variant, slot: Slot) -> float:
     """Of one run of a variant."""
     run = variant.runs[0]
     config = run.config or read_run(plan.folder / run.name / store.CONFIG)
     teachers = teachers_multiply_adds(plan, config)
-    return seconds(config, variant.multiply_adds, device, cores, teachers)
+    return seconds(config, variant.multiply_adds, slot, teachers)

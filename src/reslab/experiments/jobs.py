@@ -42,7 +42,7 @@ class Job:
     def seconds(self, slot: Slot) -> float:
         """What the whole of it would take by the model, without `estimate.correction`."""
         own, teachers = self.variant.multiply_adds, self.teachers_multiply_adds
-        return seconds(self.config, own, slot.device, slot.cores, teachers)
+        return seconds(self.config, own, slot, teachers)
 
     def fraction(self) -> float:
         """How much of the run is done by now, from its files."""

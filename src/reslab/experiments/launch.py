@@ -18,7 +18,7 @@ from typing import Any
 
 from reslab import store
 from reslab.errors import UserError
-from reslab.execution import Execution
+from reslab.execution import RUNS_PER_GPU, Execution
 from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
@@ -123,7 +123,9 @@ def _environment(slot: Slot, threads: int | None) -> dict[str, str]:
     places = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     own = {word: value for word, value in os.environ.items() if word not in places}
     shared = {"OMP_NUM_THREADS": str(threads or slot.threads), "PYTHONUNBUFFERED": "1"}
-    return own | shared | ({"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot.gpus else {})
+    if slot.gpus:
+        shared |= {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus), RUNS_PER_GPU: str(slot.runs)}
+    return own | shared
 
 
 def _threads_before(folder: Path, devices: int) -> int | None:

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def preview(jobs: list[Job], slot: Slot) -> str:
     of_variant: dict[tuple[str, bool], list[Job]] = {}
     for job in jobs:
         of_variant.setdefault((job.variant.slug, job.is_origin), []).append(job)
-    factor = correction(slot.device)
+    factor = correction(slot)
     teachers = {job.teacher for job in jobs}
     rows = [_row(mine, mine[0].seconds(slot) * factor, teachers) for mine in of_variant.values()]
     leave = ["multiply-adds", "params", "epochs"]
@@ -60,9 +60,11 @@ def _written(key: str, value: Any) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def announce(jobs: list[Job], slots: list[Slot], only: str | None = None) -> None:
+def announce(
+    jobs: list[Job], slots: list[Slot], only: str | None = None, told: Sequence[str] = ()
+) -> None:
     """Print what is about to happen, and which final runs another version of the code made."""
-    print(announcement(jobs, slots, only), flush=True)
+    print(announcement(jobs, slots, only, told), flush=True)
     made = [store.read_result(job.folder) for job in jobs if not job.pending]
     others = sum(r is not None and r.get("code") != store.code_version() for r in made)
     if others:
@@ -73,12 +75,14 @@ def announce(jobs: list[Job], slots: list[Slot], only: str | None = None) -> Non
         )
 
 
-def announcement(jobs: list[Job], slots: list[Slot], only: str | None = None) -> str:
+def announcement(
+    jobs: list[Job], slots: list[Slot], only: str | None = None, told: Sequence[str] = ()
+) -> str:
     """Classes of folders and files of one's own; what runs start from, and what of it would be
-    fetched; runs, slots, time; advice where that is over a day, or over thousands of epochs, for
-    those who have said this `ONLY`."""
+    fetched; what is `told` of the slots; runs, slots, time; advice where that is over a day, or
+    over thousands of epochs, for those who have said this `ONLY`."""
     before = (*_classes(jobs), *_arrays(jobs), *_beginnings(jobs), *_origins(jobs), *to_fetch(jobs))
-    return "\n".join([*before, *_announced(jobs, slots, only), *_many_epochs(jobs)])
+    return "\n".join([*before, *told, *_announced(jobs, slots, only), *_many_epochs(jobs)])
 
 
 def _origins(jobs: list[Job]) -> Iterator[str]:
@@ -183,7 +187,7 @@ def _total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
     chain of runs of which each rests on the one before."""
     left = {job.folder: job.seconds(slots[0]) * (1 - job.fraction()) for job in jobs}
     chain = longest_chain(left, {job.folder: job.parents for job in jobs})
-    return correction(slots[0].device) * max(sum(left.values()) / len(slots), chain)
+    return correction(slots[0]) * max(sum(left.values()) / len(slots), chain)
 
 
 def _processes(slot: Slot) -> str:

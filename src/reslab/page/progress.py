@@ -14,6 +14,7 @@ from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig
 from reslab.errors import UserError
 from reslab.experiments import estimate
+from reslab.experiments.slots import Slot, slot_of
 from reslab.page.contents import figures_of
 from reslab.store.plan import Plan, Variant
 from reslab.text import counted, duration, printable
@@ -155,17 +156,15 @@ def _modelled(
     told = [start for start in starts if start.get("device")]
     if not told:
         return None
-    device = "cpu" if told[-1]["device"].startswith("cpu") else "gpu"
-    threads = told[-1].get("threads") or 1
+    slot = slot_of(told[-1])
     teachers = estimate.teachers_multiply_adds(plan, config)
-    modelled = estimate.seconds(config, variant.multiply_adds, device, threads, teachers)
-    return modelled * _correction(device)
+    return estimate.seconds(config, variant.multiply_adds, slot, teachers) * _correction(slot)
 
 
 @cache
-def _correction(device: str) -> float:
+def _correction(slot: Slot) -> float:
     """Once: it reads a hundred runs."""
-    return estimate.correction(device)
+    return estimate.correction(slot)
 
 
 def _config(folder: Path) -> RunConfig | None:

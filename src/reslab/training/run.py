@@ -17,13 +17,15 @@ from lightning import Trainer
 from torch import nn
 
 from reslab import disk, store
+from reslab.arguments import from_environment, whole
 from reslab.config.data import facts_of
 from reslab.config.nets import PythonNet
 from reslab.config.run import RunConfig, input_size
 from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module
 from reslab.errors import UserError
-from reslab.execution import Execution, place
+from reslab.execution import RUNS_PER_GPU, Execution, place
+from reslab.machine import processor_name
 from reslab.methods.adapters import adaptation
 from reslab.methods.materialise import materialise
 from reslab.methods.trains import trainable, what_trains
@@ -292,6 +294,8 @@ def environment(trainer: Trainer, execution: Execution) -> dict[str, Any]:
         "micro_batch": execution.micro_batch,
         "sync_batchnorm": execution.sync_batchnorm,
         "threads": torch.get_num_threads(),
+        "processor": processor_name(),
+        "runs_per_gpu": from_environment(RUNS_PER_GPU, whole),
         "pid": os.getpid(),
     }
 
