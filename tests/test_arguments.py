@@ -40,7 +40,7 @@ def test_a_word_that_is_none_is_a_users_mistake_and_no_usage(words: str, message
 def test_a_word_in_place_of_a_number_says_that_it_is_to_be_chosen() -> None:
     read = whole_or("SLOTS_PER_GPU", "auto")
     assert (read("auto"), read("3")) == (None, 3)
-    with pytest.raises(UserError, match="SLOTS_PER_GPU=0: expected .* above 0, or auto"):
+    with pytest.raises(UserError, match=r"SLOTS_PER_GPU=0: expected .* above 0, or auto"):
         read("0")
 
 
