@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help help-all experiment status table figure paper light page serve compare results sync dashboard train finetune models bench
-.PHONY: setup test-fast test test-slow test-lowest soak check lint format clean
+.PHONY: setup test-fast test test-slow test-lowest soak gpu-check check lint format clean
 
 #: Residual nets, the protocols of their papers, and the tables they print.
 #:
@@ -97,6 +97,8 @@
 #|   make test-slow    the slow ones, under forty minutes
 #|   make test-lowest  fast tests of nets, descriptions and training with the lowest versions allowed
 #|   make soak         runs of many kinds, killed and starved for SECONDS=120, end with equal bits
+#|   make gpu-check    what a GPU makes of all this, in SECONDS=600, without a network and with any
+#|                     PYTHON=python3; WHEELS=.gpu/whl has the packages that it lacks (docs/gpu.md)
 #|   make check        what CI runs: lint, then every test
 #|   make lint         ruff, mypy, and the floors that import-linter guards
 #|   make format       mend the style
@@ -114,7 +116,7 @@
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
 OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DIAGNOSTICS DRY CARD
-WORDS := NAME $(OF_RUNS) FIGURE MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS PORT ARGS
+WORDS := NAME $(OF_RUNS) FIGURE MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS WHEELS PORT ARGS
 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
@@ -138,6 +140,7 @@ reads.test-slow  := ARGS
 reads.test-lowest := ARGS
 reads.check      := ARGS
 reads.soak       := SECONDS ARGS
+reads.gpu-check  := SECONDS WHEELS ARGS
 $(foreach target,setup lint format clean help help-all,$(eval reads.$(target) :=))
 
 # make would expand a value wherever it is referred to or handed on, and so run a $(shell …) in it:
@@ -262,6 +265,11 @@ test-lowest: $(READY) .venv-lowest/.ready
 
 soak: $(READY)
 	@$(RUN_ARGS) -m tests.soak $${SECONDS:+"--seconds=$$SECONDS"}
+
+# PYTHON is taken as it is: WHEELS has what it lacks, and there is no network to make .venv with.
+gpu-check: INTERPRETER := $(or $(CHOSEN),$(PYTHON),.venv/bin/python)
+gpu-check: $(if $(CHOSEN)$(PYTHON),,$(READY))
+	@$(RUN_ARGS) -m tests.gpu_check $${SECONDS:+"--seconds=$$SECONDS"} $${WHEELS:+"--wheels=$$WHEELS"}
 
 # Two at once: many tests train in processes of their own, and some of these in pairs.
 check: lint

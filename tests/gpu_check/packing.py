@@ -1,0 +1,86 @@
+"""How many runs a GPU takes at once: steps a second of ResNet-20, alone and packed."""
+
+import json
+import time
+from pathlib import Path
+
+from tests.gpu_check.check import Check, Found, tail
+
+
+def packing(check: Check, until: float) -> Found:
+    """Steps a second of ResNet-20, alone and so many at once."""
+    first, *others = check.form.precisions
+    wanted = [(count, first) for count in check.form.packs] + [(1, other) for other in others]
+    rows: list[Found] = []
+    found: Found = {"state": "done", "steps": check.form.steps, "rows": rows}
+    check.found["parts"]["packing"] = found
+    for number, (count, precision) in enumerate(wanted):
+        left = until - time.monotonic()
+        if left < 10:
+            found["state"] = "stopped"
+            break
+        rows.append(packed(check, count, precision, until, number))
+        check.write()
+    if any(row["state"] not in ("done", "stopped") for row in rows):
+        found["state"] = "failed"
+    return found
+
+
+def packed(check: Check, count: int, precision: str, until: float, number: int) -> Found:
+    """The rate of all of them from when all have begun to step until the first is at its end."""
+    began, runs = time.monotonic(), check.scratch / f"packed-{number}"
+    recipe, whole = ("he2015_cifar", 64_000) if check.data == "cifar10" else ("digits", 400)
+    pace = Pace(runs, count, check.form.steps)
+    log = check.scratch / f"packed-{number}.log"
+    slots = [f"--slots-per-gpu={count}"] if check.gpu else []
+    state = check.run(
+        ["scripts/experiment.py", "train", "--model=resnet20", f"--data={check.data}",
+         f"--recipe={recipe}", f"--budget={check.form.steps / whole}", f"--seeds={count}",
+         f"--set=precision={precision}", *slots],
+        until, log, pace, RESLAB_RUNS=str(runs),
+    )  # fmt: skip
+    row = {"runs": count, "precision": precision, "state": state, "steps_per_second": pace.rate}
+    failed = {} if state in ("done", "stopped") else {"printed": tail(log)}
+    return {**row, "seconds": round(time.monotonic() - began, 1), **failed}
+
+
+class Pace:
+    """Looks at runs from outside: steps of their metrics, and when they were seen."""
+
+    def __init__(self, runs: Path, count: int, steps: int) -> None:
+        self.runs, self.count, self.steps = runs, count, steps
+        self.first: tuple[float, int] | None = None
+        self.last: tuple[float, int] | None = None
+
+    def __call__(self) -> bool:
+        """Look; whether one is at its end."""
+        at = [last_step(file) for file in self.runs.glob("*/*/metrics.jsonl")]
+        if len(at) < self.count or not min(at):
+            return False
+        seen = time.monotonic(), sum(at)
+        if self.last is None or self.last[1] < seen[1]:  # when it came there, not when it stays
+            self.first, self.last = self.first or seen, seen
+        return max(at) >= self.steps
+
+    @property
+    def rate(self) -> float | None:
+        """Steps a second of all together; None where they were not seen to go on together."""
+        if self.first is None or self.last is None or self.first == self.last:
+            return None
+        (began, before), (ended, after) = self.first, self.last
+        return round((after - before) / (ended - began), 2)
+
+
+def last_step(metrics: Path) -> int:
+    """Of the last whole row; 0 before there is one."""
+    with metrics.open("rb") as file:
+        file.seek(max(0, metrics.stat().st_size - 1000))
+        rows = file.read().split(b"\n")[:-1]
+    return int(json.loads(rows[-1])["step"]) if rows else 0
+
+
+def best(packed: Found) -> Found | None:
+    """The row with the highest rate in the protocol's precision."""
+    rows = [row for row in packed.get("rows", []) if row["steps_per_second"]]
+    first = [row for row in rows if row["precision"] == rows[0]["precision"]]
+    return max(first, key=lambda row: float(row["steps_per_second"]), default=None)
