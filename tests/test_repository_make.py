@@ -35,6 +35,7 @@ READS = {
     "serve": ["NAME", *OF_PLANS, "PORT"],
     "models": ["MODEL"],
     "soak": ["SECONDS", "ARGS"],
+    "gpu-check": ["SECONDS", "WHEELS", "ARGS"],
     **{target: ["NAME", *OF_PLANS] for target in ("status", "table", "paper", "light")},
     "figure": ["NAME", *OF_PLANS, "FIGURE"],
     **{target: ["NAME", *OF_PLANS] for target in ("page", "compare", "results", "dashboard")},
