@@ -1,5 +1,6 @@
 """The front door: it answers at once, writes nothing in a dry run, and explains mistakes."""
 
+import os
 import runpy
 import subprocess
 import sys
@@ -101,6 +102,25 @@ def test_a_plan_for_another_machine_is_dry_and_says_what_it_assumes(
     assert "2 at once on 1 GPU each, 2 runs on each" in announced
     with pytest.raises(UserError, match=r"CARD='h100' plans for a machine .*: say DRY=1, too"):
         commands.run(arguments(name="quickstart", card="h100"))
+
+
+@pytest.mark.process
+def test_a_plan_on_a_gpu_says_how_many_runs_share_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A driver that knows one card, with little memory left; no MPS."""
+    smi = tmp_path / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text('#!/bin/sh\ncase "$*" in *=index*) echo 0;; *) echo "NVIDIA L4, 2000";; esac\n')
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(smi.parent), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    text = dry(capsys, "plain_vs_residual", only="*20", slots_per_gpu=None)
+    chosen, announced = text.splitlines()[-2:]
+    assert chosen == (
+        "SLOTS_PER_GPU=auto: 1 run on a GPU, by turns (no MPS runs): 2 GB hold 1.2 GB for each"
+    )
+    assert "1 at once on 1 GPU each; estimated" in announced
 
 
 def test_a_dry_run_counts_states_per_variant(capsys: pytest.CaptureFixture[str]) -> None:

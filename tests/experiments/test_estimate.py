@@ -15,6 +15,7 @@ from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import dump_yaml, merge
 from reslab.experiments.cards import CARDS, rate
 from reslab.experiments.estimate import (
+    LEARNT_FROM,
     STARTUP,
     alone,
     busy,
@@ -156,6 +157,13 @@ def test_runs_on_the_same_processor_say_something_and_those_that_did_not_name_th
 def test_what_runs_took_beside_others_on_their_gpu_is_held_against_that() -> None:
     finished("a", 1.5, device="cuda (NVIDIA H100 80GB HBM3)", runs_per_gpu=8)
     assert correction(H100) == pytest.approx(1.5)
+
+
+def test_the_newest_thirty_are_enough() -> None:
+    for age in range(LEARNT_FROM + 9):
+        finished(f"run {age}", 2.0 if age > 9 else 9.0)
+        os.utime(store.runs_root() / "experiment" / f"run {age}" / store.RESULT, (age, age))
+    assert correction(CPU) == pytest.approx(2.0)
 
 
 def test_only_runs_count_whose_steps_had_the_form_of_the_newest() -> None:

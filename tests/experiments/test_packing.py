@@ -37,10 +37,10 @@ def seeds(folder: Path, model: str = "resnet20", count: int = 40) -> list[Job]:
 
 
 @pytest.mark.parametrize(
-    ("share", "runs"), [(1.0, 1), (0.9, 1), (0.79, 2), (0.5, 2), (0.42, 3), (0.1, 10)]
+    ("share", "runs"), [(1.0, 1), (0.9, 1), (0.79, 2), (0.5, 2), (0.42, 3), (0.1, 10), (0, 48)]
 )
 def test_one_run_more_must_add_a_quarter_of_what_one_does_alone(share: float, runs: int) -> None:
-    """At 0.9 a second would add a ninth, at 0.79 already 0.27."""
+    """At 0.9 a second would add a ninth, at 0.79 already 0.27. MPS takes 48 processes."""
     assert worth(share) == runs
 
 
@@ -82,6 +82,28 @@ def test_memory_and_cores_are_bounds(card, tmp_path: Path) -> None:  # type: ign
     packed = pack(seeds(tmp_path), Execution(), None)
     assert len(packed.slots) == 2
     assert packed.told[0].endswith("2 cores start their kernels")
+
+
+def test_of_several_gpus_the_fullest_counts(card, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    need = memory(job(tmp_path), Execution())
+    card()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    free = {"0": 80e9, "1": 1.5 * need}
+    monkeypatch.setattr("reslab.experiments.packing.gpu", lambda which: Gpu("H100", free[which]))
+    assert [slot.gpus for slot in pack(seeds(tmp_path), Execution(), None).slots] == [
+        ("0",),
+        ("1",),
+    ]
+
+
+def test_runs_that_read_photographs_share_no_gpu(card, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Each takes the cores that it is given for decoding."""
+    card(mps=True)
+    net = {"data": "imagenette_mini", "recipe": "imagenette"}
+    photographs = [job(tmp_path, "resnet20", seed, **net) for seed in range(4)]
+    packed = pack(photographs, Execution(), None)
+    assert len(packed.slots) == 1
+    assert packed.told[0].endswith("a run reads its photographs with all cores that it is given")
 
 
 def test_no_more_share_a_gpu_than_there_are_to_do(card, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

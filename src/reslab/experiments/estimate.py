@@ -11,6 +11,8 @@ what it does in all that counts.
 
 import statistics
 from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +39,9 @@ RATE = {"cpu": 18e9, "gpu": 2e12}
 LAYER = {"cpu": 8e-4, "gpu": 1.2e-4}
 """Seconds per weighted layer and training step, whatever its size: on a GPU most of it is the
 processor's time, which starts about twenty kernels."""
+
+LEARNT_FROM, LOOKED_AT = 30, 300
+"""Runs that correct the model, the newest, and how many are looked at to find as many."""
 
 KERNELS = 3e-5
 """Seconds of these in which such a layer's kernels keep a GPU busy, however little they do, unless
@@ -112,15 +117,16 @@ def teachers_multiply_adds(plan: Plan, config: RunConfig) -> int:
 
 
 def correction(slot: Slot) -> float:
-    """Median of actual over modelled seconds of runs that have finished on the same device (a GPU,
-    a processor of that name), 1 without any.
+    """Median of actual over modelled seconds of the newest runs that have finished on the same
+    device (a GPU, a processor of that name), 1 without any.
 
     Only those count whose steps had the form (eager, compiled) of the newest.
     """
     results = store.runs_root().glob(f"*/*/{store.RESULT}")
-    newest = sorted(results, key=lambda path: path.stat().st_mtime)[-100:]
-    told = [found for path in newest if (found := _ratio(path.parent, slot)) is not None]
-    return statistics.median(r for form, r in told if form == told[-1][0]) if told else 1.0
+    newest = sorted(results, key=lambda path: path.stat().st_mtime, reverse=True)[:LOOKED_AT]
+    found = (_ratio(path.parent, slot) for path in newest)
+    told = list(islice((each for each in found if each is not None), LEARNT_FROM))
+    return statistics.median(r for form, r in told if form == told[0][0]) if told else 1.0
 
 
 def _ratio(folder: Path, slot: Slot) -> tuple[str | None, float] | None:
@@ -129,10 +135,9 @@ def _ratio(folder: Path, slot: Slot) -> tuple[str | None, float] | None:
     does not tell."""
     try:
         result, starts = store.read_result(folder), store.read_starts(folder)
-        config = read_run(folder / store.CONFIG)
-    except UserError:  # a damaged file, or a field that this version does not know
+    except UserError:  # a damaged file
         return None
-    if result is None or result["status"] != "done" or len(starts) != 1 or config.teacher:
+    if result is None or result["status"] != "done" or len(starts) != 1:
         return None
     [start], took, macs = starts, result.get("seconds"), result.get("multiply_adds")
     if not start.get("device") or not took or not macs or start.get("devices") != 1:
@@ -140,7 +145,19 @@ def _ratio(folder: Path, slot: Slot) -> tuple[str | None, float] | None:
     there = slot_of(start, slot.mps)
     if not _same_device(there, slot):
         return None
-    return start.get("form"), float(took) / seconds(config, macs, there)
+    modelled = _modelled(folder / store.CONFIG, macs, there)
+    return None if modelled is None else (start.get("form"), float(took) / modelled)
+
+
+@cache
+def _modelled(config: Path, multiply_adds: int, slot: Slot) -> float | None:
+    """Seconds of a finished run by the model. Once: reading what a run is takes longest, and what
+    is final is not written anew."""
+    try:
+        run = read_run(config)
+    except UserError:  # damaged, or with a field that this version does not know
+        return None
+    return None if run.teacher else seconds(run, multiply_adds, slot)
 
 
 def _same_device(one: Slot, other: Slot) -> bool:

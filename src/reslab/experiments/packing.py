@@ -55,24 +55,25 @@ def pack(
     if per_gpu is None and not slots[0].gpus:
         told.append("SLOTS_PER_GPU=auto: there is no GPU, runs share the processor's cores")
     elif per_gpu is None and pending:
-        runs, why = _chosen(pending, execution, slots[0], card)
+        runs, why = _chosen(pending, execution, slots, card)
         slots = make_slots(len(pending), execution, runs, card)
         told.append(why)
     return Packing(slots, tuple(told))
 
 
 def _chosen(
-    jobs: Sequence[Job], execution: Execution, slot: Slot, card: Card | None
+    jobs: Sequence[Job], execution: Execution, slots: Sequence[Slot], card: Card | None
 ) -> tuple[int, str]:
     """How many runs share a GPU, and why."""
-    share = busy_share(jobs, slot)
+    slot, share = slots[0], busy_share(jobs, slots[0])
     bounds = {f"it is busy for {share:.0%} of the time that a run alone takes": worth(share)}
-    if (free := _free(slot, card)) is not None:
+    if (free := _free(slots, card)) is not None:
         most = max(memory(job, execution) for job in jobs)
         bounds[f"{free / 1e9:.0f} GB hold {most / 1e9:.1f} GB for each"] = int(FILLED * free / most)
     if card is None:
         bounds[f"{counted(available_cores(), 'core')} start their kernels"] = slot.threads
-    bounds["more than these share none"] = MOST
+        if any(facts_of(job.config.data).photographs for job in jobs):
+            bounds["a run reads its photographs with all cores that it is given"] = 1
     why, most_runs = min(bounds.items(), key=lambda bound: bound[1])
     beside = "side by side (MPS runs)" if slot.mps else "by turns (no MPS runs)"
     runs = max(1, most_runs)
@@ -87,7 +88,7 @@ def busy_share(jobs: Sequence[Job], slot: Slot) -> float:
 
 def worth(share: float) -> int:
     """How many runs that keep a GPU busy for such a share raise what it does in all."""
-    return max(1, int(1 / share + 1 - LEAST))
+    return min(MOST, max(1, int(1 / max(share, 1 / MOST) + 1 - LEAST)))
 
 
 def memory(job: Job, execution: Execution) -> float:
@@ -102,11 +103,12 @@ def memory(job: Job, execution: Execution) -> float:
     return CONTEXT + (facts.train + facts.test) * images + 4 * numbers
 
 
-def _free(slot: Slot, card: Card | None) -> float | None:
+def _free(slots: Sequence[Slot], card: Card | None) -> float | None:
     """Bytes of a GPU that nobody uses, of several what the least has; None where nobody knows."""
     if card is not None:
         return card.memory * 1e9
-    found = [told.free for which in slot.gpus if (told := gpu(which))]
+    gpus = dict.fromkeys(which for slot in slots for which in slot.gpus)
+    found = [told.free for which in gpus if (told := gpu(which))]
     return min(found, default=None)
 
 
