@@ -153,6 +153,7 @@ def test_a_session_takes_over_niceness(
     sleeper: int, monkeypatch: pytest.MonkeyPatch, niceness: int
 ) -> None:
     monkeypatch.setattr(os, "getpriority", lambda *_: niceness)
+    monkeypatch.setattr("reslab.machine._sessions_niceness", lambda: 0)
     hand_on_niceness(sleeper)
     assert Path(AUTOGROUP.format(sleeper)).read_text().split()[-2:] == ["nice", str(niceness)]
 
@@ -173,6 +174,19 @@ def test_the_kernel_takes_few_changes_a_second_and_is_asked_again(
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hand_on_niceness(12)
     assert written == ["12 19"] * 3
+
+
+@pytest.mark.parametrize(("own", "sessions", "niceness"), [(0, 5, "5"), (7, 5, "7"), (7, -3, "7")])
+def test_the_nicer_of_a_process_and_its_session_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: int, sessions: int, niceness: str
+) -> None:
+    for process, told in (("self", f"/autogroup-25 nice {sessions}\n"), ("12", "")):
+        (tmp_path / process).mkdir()
+        (tmp_path / process / "autogroup").write_text(told)
+    monkeypatch.setattr("reslab.machine.AUTOGROUP", f"{tmp_path}/{{}}/autogroup")
+    monkeypatch.setattr(os, "getpriority", lambda *_: own)
+    hand_on_niceness(12)
+    assert (tmp_path / "12" / "autogroup").read_text() == niceness
 
 
 def test_where_there_are_no_such_sessions_nothing_is_done(

@@ -151,13 +151,14 @@ AUTOGROUP = "/proc/{}/autogroup"
 
 
 def hand_on_niceness(process: int) -> None:
-    """Make the session of a process that was started in one of its own as nice as this process.
+    """Make the session of a process that was started in one of its own as nice as this process, or
+    as this one's session if that is nicer.
 
     Where Linux shares the CPU among sessions (sched(7), autogroup), a process's niceness counts
     within its session alone. Elsewhere there is no such file, and nothing to do. The kernel takes
     ten changes a second from all who are not root (EAGAIN), so some tries may be needed.
     """
-    niceness, tries = os.getpriority(os.PRIO_PROCESS, 0), 5
+    niceness, tries = max(os.getpriority(os.PRIO_PROCESS, 0), _sessions_niceness()), 5
     while niceness > 0 and tries:
         tries -= 1
         try:
@@ -167,6 +168,16 @@ def hand_on_niceness(process: int) -> None:
             time.sleep(0.11)
         except OSError:
             return
+
+
+def _sessions_niceness() -> int:
+    """Of this process's session, 0 where there is no such thing: `/autogroup-25 nice 0`."""
+    try:
+        told = Path(AUTOGROUP.format("self")).read_text()
+    except OSError:
+        return 0
+    found = re.search(r"nice (-?\d+)", told)
+    return int(found[1]) if found else 0
 
 
 class NoAnswer(Exception):

@@ -51,6 +51,11 @@ def test_advice_for_a_single_run_is_a_smaller_budget(tmp_path: Path) -> None:
         ([Slot((), 1, 2)] * 3, "3 at once on CPU, 2 processes for each run, 1 thread each;"),
         ([Slot(("0", "1"), 4, 2)], "1 at once on 2 GPUs each;"),
         ([Slot(("0",), 4)] * 2, "2 at once on 1 GPU each, 2 runs on each;"),
+        (
+            [Slot(("0",), 4, mps=True)] * 2,
+            "2 at once on 1 GPU each, 2 runs on each side by side (MPS runs);",
+        ),
+        ([Slot(("0",), 4, mps=True)], "1 at once on 1 GPU each;"),
     ],
 )
 def test_slots_are_announced_with_their_devices_and_processes(

@@ -54,7 +54,7 @@ def test_settings_are_laid_over_or_refused(cases: int, place: Path, script: Main
 LINES: dict[str, Sequence[Sequence[str]]] = {
     "experiment": [
         ["run", "quickstart", "--only=*8", "--budget=0.1", "--seeds=2", "--set=model.classes=10"],
-        ["run", "wide", "--devices=1", "--micro-batch=8", "--slots-per-gpu=1"],
+        ["run", "wide", "--devices=1", "--micro-batch=8", "--slots-per-gpu=1", "--card=h100"],
         ["train", "--model=resnet20", "--data=digits", "--recipe=digits", "--sync-batchnorm"],
         ["status", "quickstart"],
         ["table", "quickstart"],

@@ -196,9 +196,10 @@ def _processes(slot: Slot) -> str:
 
 
 def _shared(slots: list[Slot]) -> str:
-    """How many runs share a GPU, if more than one does."""
+    """How many runs share a GPU, if more than one does, and whether side by side."""
     runs = max(Counter(slot.gpus for slot in slots).values())
-    return f", {runs} runs on each" if runs > 1 else ""
+    beside = " side by side (MPS runs)" if slots[0].mps else ""
+    return f", {runs} runs on each{beside}" if runs > 1 else ""
 
 
 def _advice(pending: list[Job], estimated: float, slot: Slot, only: str | None) -> str:
