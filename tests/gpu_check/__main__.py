@@ -113,7 +113,7 @@ def prepared(arguments: Namespace) -> Iterator[Check]:
         card = re.sub(r"[^a-z0-9]+", "-", told.get("card", "cpu").lower()).strip("-")
         default = ROOT / "results" / "gpu" / card if gpu else ROOT / ".gpu" / card
         folder = Path(os.environ.get("RESLAB_DATA") or ROOT / "data")
-        data = "cifar10" if (folder / CIFAR10).exists() else "digits"
+        data = "cifar10" if gpu and (folder / CIFAR10).exists() else "digits"
         out = (arguments.out or default).resolve()
         for made_here in (out, arguments.runs, *filter(None, [arguments.archive])):
             made_here.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def main() -> int:
     arguments = parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with prepared(arguments) as check:
-        if check.data != "cifar10":
+        if check.gpu and check.data != "cifar10":
             print("there is no CIFAR-10 in the data folder: digits take its place")
         check.write()
         well = check_all(check, arguments.parts, arguments.seconds)
