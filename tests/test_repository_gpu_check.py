@@ -6,14 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.gpu_check import __main__ as gpu_check
-from tests.gpu_check.check import CPU, Check
+from tests.gpu_check.check import CPU, GPU, Check
 from tests.gpu_check.measured import outcomes_in
-from tests.gpu_check.packing import Pace, best
+from tests.gpu_check.packing import MPS, Pace, best, mps, to_measure
 from tests.gpu_check.protocol import pack, standing, unpack
 from tests.gpu_check.told import is_bad, machine, summary
 
@@ -167,6 +168,31 @@ def test_a_rate_is_of_all_runs_while_all_of_them_step(
     assert pace() and pace.rate == 25
 
 
+def test_packed_runs_share_a_gpu_with_and_without_mps_where_it_is_at_hand(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that writes down how it is called stands for NVIDIA's."""
+    assert [row["mps"] for row in to_measure(check)] == [False, False]
+    daemon = tmp_path / "bin" / MPS
+    daemon.parent.mkdir()
+    daemon.write_text(
+        '#!/bin/sh\necho "$1" >>"$CUDA_MPS_LOG_DIRECTORY/called"\n'
+        '[ "$1" ] || cat >>"$CUDA_MPS_LOG_DIRECTORY/called"\n'
+    )
+    daemon.chmod(0o755)
+    monkeypatch.setenv("PATH", str(daemon.parent), prepend=os.pathsep)
+    on_a_gpu = replace(check, form=GPU, gpu="0", environment={**os.environ})
+    rows = [(row["runs"], row["precision"], row["mps"]) for row in to_measure(on_a_gpu)]
+    assert rows[:3] == [(1, "tf32", False), (8, "tf32", False), (8, "tf32", True)]
+    assert rows[-2:] == [(1, "bf16-mixed", False), (1, "32-true", False)]
+    with mps(on_a_gpu, True) as environment:
+        called = Path(environment["CUDA_MPS_LOG_DIRECTORY"], "called")
+        assert called.read_text() == "-d\n"
+    assert called.read_text() == "-d\n\nquit\n"
+    with mps(on_a_gpu, False) as environment:
+        assert environment == {}
+
+
 def test_the_best_packing_is_the_fastest_in_the_first_precision() -> None:
     rows = [
         {"runs": runs, "precision": precision, "steps_per_second": rate}
@@ -217,7 +243,7 @@ def test_how_far_runs_are_is_read_of_their_files(tmp_path: Path) -> None:
 
 
 def test_the_last_table_says_what_failed_and_what_was_left_out() -> None:
-    rows = [{"runs": 4, "precision": "tf32", "steps_per_second": 812.5}]
+    rows = [{"runs": 4, "precision": "tf32", "mps": True, "steps_per_second": 812.5}]
     parts = {
         "tests": {"state": "exit code 1", "tests": {"t::a": "passed", "t::b": "failed"}},
         "training": {"state": "stopped", "file": "training.json"},
@@ -228,7 +254,7 @@ def test_the_last_table_says_what_failed_and_what_was_left_out() -> None:
         part["seconds"] = 61.0
     lines = summary({"parts": parts}).splitlines()
     assert "1 passed, 1 failed; t::b" in lines[2]
-    assert "training.json" in lines[3] and "4 × tf32: 812.5 steps/s" in lines[4]
+    assert "training.json" in lines[3] and "4 × tf32 with MPS: 812.5 steps/s" in lines[4]
     assert "left out" in lines[5] and "CIFAR-10 is not there" in lines[5]
     assert [is_bad(part) for part in parts.values()] == [True, False, False, False]
 

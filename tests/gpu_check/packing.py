@@ -1,7 +1,11 @@
 """How many runs a GPU takes at once: steps a second of ResNet-20, alone and packed."""
 
+import contextlib
 import json
+import shutil
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.gpu_check.check import Check, Found, tail
@@ -12,36 +16,72 @@ LEAST = 10.0
 
 def packing(check: Check, until: float) -> Found:
     """Steps a second of ResNet-20, alone and so many at once."""
-    first, *others = check.form.precisions
-    wanted = [(count, first) for count in check.form.packs] + [(1, other) for other in others]
     rows: list[Found] = []
     found: Found = {"state": "running", "steps": check.form.steps, "rows": rows}
     check.found["parts"]["packing"] = found
-    for number, (count, precision) in enumerate(wanted):
+    for wanted in to_measure(check):
         if until - time.monotonic() < LEAST:
             return found | {"state": "stopped"}
-        rows.append(packed(check, count, precision, until, number))
+        rows.append(packed(check, wanted, until, f"packed-{len(rows)}"))
         check.write()
-    failed = any(row["state"] not in ("done", "stopped") for row in rows)
+    failed = any(row["state"] not in ("done", "stopped") for row in rows if not row["mps"])
     return found | {"state": "failed" if failed else "done"}
 
 
-def packed(check: Check, count: int, precision: str, until: float, number: int) -> Found:
+def to_measure(check: Check) -> list[Found]:
+    """What tells most comes first; with MPS, where it is at hand, beside each without."""
+    first, *others = check.form.precisions
+    shared = [False, True] if check.gpu and shutil.which(MPS) else [False]
+    several = [
+        {"runs": runs, "precision": first, "mps": mps}
+        for runs in check.form.packs
+        for mps in (shared if runs > 1 else [False])
+    ]
+    return several + [{"runs": 1, "precision": other, "mps": False} for other in others]
+
+
+def packed(check: Check, wanted: Found, until: float, name: str) -> Found:
     """The rate of all of them from when all have begun to step until the first is at its end."""
-    began, runs = time.monotonic(), check.scratch / f"packed-{number}"
+    began, runs, count = time.monotonic(), check.scratch / name, wanted["runs"]
     recipe, whole = ("he2015_cifar", 64_000) if check.data == "cifar10" else ("digits", 400)
     pace = Pace(runs, count, check.form.steps)
-    log = check.scratch / f"packed-{number}.log"
+    log = runs.with_suffix(".log")
     slots = [f"--slots-per-gpu={count}"] if check.gpu else []
-    state = check.run(
-        ["scripts/experiment.py", "train", "--model=resnet20", f"--data={check.data}",
-         f"--recipe={recipe}", f"--budget={check.form.steps / whole}", f"--seeds={count}",
-         f"--set=precision={precision}", *slots],
-        until, log, pace, RESLAB_RUNS=str(runs),
-    )  # fmt: skip
-    row = {"runs": count, "precision": precision, "state": state, "steps_per_second": pace.rate}
+    with mps(check, wanted["mps"]) as environment:
+        state = check.run(
+            ["scripts/experiment.py", "train", "--model=resnet20", f"--data={check.data}",
+             f"--recipe={recipe}", f"--budget={check.form.steps / whole}", f"--seeds={count}",
+             f"--set=precision={wanted['precision']}", *slots],
+            until, log, pace, RESLAB_RUNS=str(runs), **environment,
+        )  # fmt: skip
     failed = {} if state in ("done", "stopped") else {"printed": tail(log)}
-    return {**row, "seconds": round(time.monotonic() - began, 1), **failed}
+    seconds = round(time.monotonic() - began, 1)
+    return {**wanted, "state": state, "steps_per_second": pace.rate, "seconds": seconds, **failed}
+
+
+MPS = "nvidia-cuda-mps-control"
+"""NVIDIA's Multi-Process Service: kernels of several processes side by side, not by turns."""
+
+
+@contextlib.contextmanager
+def mps(check: Check, wanted: bool) -> Iterator[dict[str, str]]:
+    """The environment of processes that share the GPU through a daemon of their own, which runs
+    meanwhile and is seen by them alone; an empty one where it is not wanted."""
+    if not wanted:
+        yield {}
+        return
+    own = {}
+    for word in ("PIPE", "LOG"):
+        folder = check.scratch / f"mps-{word.lower()}"
+        folder.mkdir(exist_ok=True)
+        own[f"CUDA_MPS_{word}_DIRECTORY"] = str(folder)
+    environment = check.environment | own
+    subprocess.run([MPS, "-d"], env=environment, capture_output=True, timeout=20)
+    try:
+        yield own
+    finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run([MPS], env=environment, input=b"quit\n", capture_output=True, timeout=20)
 
 
 class Pace:

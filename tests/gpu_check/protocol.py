@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from tests.gpu_check.check import Check, Found, tail
-from tests.gpu_check.packing import best, last_step
+from tests.gpu_check.packing import best, last_step, mps
 
 EXPERIMENT = "plain_vs_residual"
 
@@ -20,7 +20,7 @@ def protocol(check: Check, until: float) -> Found:
     if check.data != "cifar10" and check.gpu:
         return {"state": "left out", "why": "CIFAR-10 is not there"}
     unpack(check.runs)
-    chosen = best(check.found["parts"].get("packing", {})) or {"runs": 1}
+    chosen = best(check.found["parts"].get("packing", {})) or {"runs": 1, "mps": False}
     at_once = min(chosen["runs"], form.variants.count(",") + 1)
     words = [
         EXPERIMENT, f"--only={form.variants}", "--seeds=1", f"--set=precision={form.precisions[0]}",
@@ -29,13 +29,14 @@ def protocol(check: Check, until: float) -> Found:
     ]  # fmt: skip
     slots = [f"--slots-per-gpu={at_once}"] if check.gpu else []
     log = check.scratch / "protocol.log"
-    found: Found = {"state": "running", "at_once": at_once}
+    found: Found = {"state": "running", "at_once": at_once, "mps": chosen["mps"]}
     check.found["parts"]["protocol"] = found
-    state = check.run(
-        ["scripts/experiment.py", "run", *words, *slots],
-        until - (until - time.monotonic()) / 8, log, Keeping(check, found),
-        RESLAB_RUNS=str(check.runs),
-    )  # fmt: skip
+    with mps(check, chosen["mps"]) as environment:
+        state = check.run(
+            ["scripts/experiment.py", "run", *words, *slots],
+            until - (until - time.monotonic()) / 8, log, Keeping(check, found),
+            RESLAB_RUNS=str(check.runs), **environment,
+        )  # fmt: skip
     found |= {"state": state, "runs": standing(check.runs)}
     if state not in ("done", "stopped"):
         found["printed"] = tail(log)

@@ -39,7 +39,8 @@ def _told_of_tests(part: Found) -> str:
 
 def _told_of_packing(part: Found) -> str:
     return "; ".join(
-        f"{row['runs']} × {row['precision']}: {row['steps_per_second'] or '?'} steps/s"
+        f"{row['runs']} × {row['precision']}{' with MPS' * row['mps']}: "
+        f"{row['steps_per_second'] or '?'} steps/s"
         for row in sorted(part["rows"], key=lambda row: (row["precision"], row["runs"]))
     )
 
