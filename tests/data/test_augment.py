@@ -20,13 +20,14 @@ from reslab.data.augment import (
     Transform,
     affine,
     augmented,
+    columns_read,
     crop_flip,
     cutout,
     each_alone,
     mixed,
 )
 from reslab.data.normalize import FITS, Normalization
-from reslab.data.order import Draws
+from reslab.data.order import Draws, bounds
 
 
 def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -35,17 +36,22 @@ def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor,
     return dy, dx, torch.randint(0, 2, (count,), generator=generator)
 
 
-def all_draws(crops_and_flips: tuple[Tensor, Tensor, Tensor], seed: int = 0) -> Draws[Tensor]:
+def all_draws(crops_and_flips: tuple[Tensor, Tensor, Tensor], seed: int = 0) -> Draws:
     count = len(crops_and_flips[0])
     words = torch.randint(0, 2**32, (3, count), generator=torch.manual_seed(seed + 1))
     rest = dict(zip(("cut_y", "cut_x", "randaugment"), words, strict=True))
     given = dict(zip(("dy", "dx", "flip"), crops_and_flips, strict=True))
-    return no_draws(count)._replace(**given, **rest)
+    return no_draws(count) | given | rest
 
 
-def no_draws(count: int) -> Draws[Tensor]:
+def no_draws(count: int) -> Draws:
     """All of them 0: windows begin in the upper left corner, where the first pixel is padding."""
-    return Draws(*torch.zeros(len(Draws._fields), count, dtype=torch.int64))
+    return of_all(torch.zeros(count, dtype=torch.int64))
+
+
+def of_all(column: Tensor) -> Draws:
+    """The same draws in every column."""
+    return dict.fromkeys(bounds(0), column)
 
 
 def one_by_one(
@@ -164,6 +170,42 @@ def test_what_a_recipe_does_not_ask_for_is_not_done() -> None:
     assert torch.equal(flipped, one_by_one(plain(images), whole, whole, flip, 0))
 
 
+ASKED: dict[str, dict[str, Any]] = {
+    "crop": {"crop_padding": 2},
+    "crop, reflected": {"crop_padding": 2, "fill": "reflect", "flip": True},
+    "flip": {"flip": True},
+    "cutout": {"cutout": 4},
+    "turned": {"rotation": 10.0},
+    "sheared": {"shear": 10.0},
+    "zoomed": {"zoom": 0.1},
+    "randaugment": {"randaugment": 1},
+    "trivial_augment": {"trivial_augment": True},
+    "color_jitter": {"color_jitter": {"brightness": 0.4}},
+    "resized_crop": {"resized_crop": 0.2},
+    "grayscale": {"grayscale": 0.5},
+    "erasing": {"erasing": 0.7},
+    "mixed": {"mixup": 1.0},
+}
+
+
+@pytest.mark.parametrize("recipe", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("kind", ["channel", "pixel_mean"])
+def test_a_batch_is_augmented_by_the_columns_that_it_reads_and_no_others(
+    kind: Normalizing, recipe: dict[str, Any]
+) -> None:
+    images, augmentation = some_images(20, 3, 8, 8), Augmentation.model_validate(recipe)
+    normalization = Normalization.fit(kind, images)
+    drawn, read = words(1, 20) | offsets(20), columns_read(augmentation)
+    few = {name: drawn[name] for name in read}
+    whole = augmented(images, drawn, augmentation, normalization)
+    assert torch.equal(augmented(images, few, augmentation, normalization), whole)
+    for name in read:  # each of them changes something
+        other = few | {name: few[name].roll(1)}
+        moves = name not in ("shear", "zoom", "rotation") or recipe.get(name)
+        changed = not torch.equal(augmented(images, other, augmentation, normalization), whole)
+        assert changed == bool(moves)
+
+
 # Cutout
 
 
@@ -179,11 +221,13 @@ def test_cutouts_box_is_that_of_the_authors_code(
     """DeVries & Taylor 2017: rows clip(y - side // 2, 0, H) to clip(y + side // 2, 0, H)."""
     images, draws = some_images(*shape) + 1.0, all_draws(some_draws(shape[0], 0), seed)
     expected = images.clone()
-    for image, *centre in zip(expected, draws.cut_y.tolist(), draws.cut_x.tolist(), strict=True):
+    for image, *centre in zip(
+        expected, draws["cut_y"].tolist(), draws["cut_x"].tolist(), strict=True
+    ):
         middle = [draw * size >> 32 for draw, size in zip(centre, shape[2:], strict=True)]
         rows, columns = (slice(max(m - side // 2, 0), m + side // 2) for m in middle)
         image[:, rows, columns] = 0
-    assert torch.equal(cutout(images, draws.cut_y, draws.cut_x, side), expected)
+    assert torch.equal(cutout(images, draws["cut_y"], draws["cut_x"], side), expected)
 
 
 def test_cutout_cuts_to_the_mean_colour_at_places_anywhere() -> None:
@@ -207,10 +251,10 @@ def test_cutout_cuts_to_the_mean_colour_at_places_anywhere() -> None:
 # Rotation, shear and zoom
 
 
-def words(seed: int, count: int = 12) -> Draws[Tensor]:
+def words(seed: int, count: int = 12) -> Draws:
     """Draws of all columns, in [0, 2**32)."""
-    shape = (len(Draws._fields), count)
-    return Draws(*torch.randint(0, 2**32, shape, generator=torch.manual_seed(seed)))
+    generator = torch.manual_seed(seed)
+    return {name: torch.randint(0, 2**32, (count,), generator=generator) for name in bounds(0)}
 
 
 @settings(deadline=None, max_examples=30)
@@ -229,7 +273,7 @@ def test_affine_is_torchvisions_image_by_image(
     moved = affine(images, draws, Augmentation(rotation=rotation, shear=shear, zoom=zoom))
     assert moved.dtype == torch.uint8
     for image, done, *drawn in zip(
-        images, moved, draws.rotation, draws.shear, draws.zoom, strict=True
+        images, moved, draws["rotation"], draws["shear"], draws["zoom"], strict=True
     ):
         turn, lean, size = (2 * int(word) / 2**32 - 1 for word in drawn)
         expected = vision.affine(
@@ -246,7 +290,7 @@ def test_affine_is_torchvisions_image_by_image(
 @pytest.mark.parametrize("fill", ["zeros", "reflect", "edge"])
 def test_draws_of_the_middle_leave_images_as_they_are(fill: str) -> None:
     images = some_images(4, 3, 9, 7)
-    still = Draws(*torch.full((len(Draws._fields), 4), 2**31))
+    still = of_all(torch.full((4,), 2**31))
     recipe = {"rotation": 180.0, "shear": 80.0, "zoom": 0.5, "fill": fill}
     assert torch.equal(affine(images, still, Augmentation.model_validate(recipe)), images)
 
@@ -261,7 +305,7 @@ def test_beyond_the_image_is_black_or_its_edge_or_its_mirror_image() -> None:
     """At half the size, a row 0 … 7 is (0 + 1) / 2, (2 + 3) / 2 …, in the middle of a row twice as
     long; with evenly spaced values what is beyond follows from the fill alone."""
     images = (10 * torch.arange(8, dtype=torch.uint8)).expand(1, 1, 8, 8)
-    small = Draws(*torch.full((len(Draws._fields), 1), 2**31))._replace(zoom=torch.tensor([0]))
+    small = of_all(torch.tensor([2**31])) | {"zoom": torch.tensor([0])}
 
     def row(fill: str) -> list[int]:
         recipe = Augmentation.model_validate({"zoom": 0.5, "fill": fill})
@@ -337,11 +381,11 @@ def test_it_depends_on_an_images_own_seed_and_leaves_torchs_generator_alone(name
 
 @pytest.mark.parametrize("name", OF_PIXELS)
 def test_those_of_pixels_come_first_and_the_rest_is_as_without_them(name: str) -> None:
-    images, draws = some_images(12, 3, 8, 8), words(0)._replace(**offsets(12))
+    images, draws = some_images(12, 3, 8, 8), words(0) | offsets(12)
     normalization = Normalization.fit("pixel_mean", images)
     rest = {"crop_padding": 2, "flip": True, "cutout": 4, "rotation": 20.0, "erasing": 0.5}
     whole = Augmentation.model_validate({**rest, **SEEDED[name][0]})
-    changed = each_alone(images, getattr(draws, name), made(name))
+    changed = each_alone(images, draws[name], made(name))
     assert torch.equal(
         augmented(images, draws, whole, normalization),
         augmented(changed, draws, Augmentation.model_validate(rest), normalization),
@@ -349,12 +393,12 @@ def test_those_of_pixels_come_first_and_the_rest_is_as_without_them(name: str) -
 
 
 def test_erasing_comes_last_and_erases_to_the_mean_colour() -> None:
-    images, draws = some_images(12, 3, 8, 8), words(0)._replace(**offsets(12))
+    images, draws = some_images(12, 3, 8, 8), words(0) | offsets(12)
     normalization = Normalization.fit("channel", images)
     rest = Augmentation(crop_padding=2, flip=True, cutout=4)
     whole = augmented(images, draws, rest.model_copy(update={"erasing": 0.5}), normalization)
     before = augmented(images, draws, rest, normalization)
-    assert torch.equal(each_alone(before, draws.erasing, v2.RandomErasing(0.5)), whole)
+    assert torch.equal(each_alone(before, draws["erasing"], v2.RandomErasing(0.5)), whole)
     assert ((whole == before) | (whole == 0)).all() and not torch.equal(whole, before)
 
 

@@ -1,5 +1,6 @@
 """A batch is a function of the run and its step, whichever process makes it."""
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -82,6 +83,73 @@ def test_batches_of_earlier_versions_are_the_same() -> None:
         "2cdeb203ac4fd804",
         "a9bc1c7e69504b29",
     ]
+
+
+CROPS: list[dict[str, Any]] = [
+    {},
+    {"crop_padding": 2},
+    {"flip": True},
+    {"crop_padding": 2, "flip": True},
+    {"crop_padding": 2, "flip": True, "padding": "before_normalization"},
+    {"crop_padding": 2, "flip": True, "fill": "reflect"},
+    {"crop_padding": 2, "fill": "edge", "padding": "before_normalization"},
+    {"crop_padding": 2, "flip": True, "cutout": 3},
+]
+GOLDEN = {
+    "channel": [
+        "fa4b9a73c458469f",
+        "d400309f40a5048b",
+        "d7c63431017d0e95",
+        "5e08fd1800b116be",
+        "c4da77bb4c9883ac",
+        "d79d3c0fc97941f0",
+        "cc99120b67339b4e",
+        "15b9bb43bbe0e9a9",
+    ],
+    "pixel_mean": [
+        "e7b4670f6dbc6776",
+        "b3cbefef06d00067",
+        "db19795f82144d51",
+        "80691852d69395dc",
+        "ac90464191b33090",
+        "3772c8bc772eb70e",
+        "c272080c68b771de",
+        "0489dba0061d896a",
+    ],
+    "pixel_mean_global_std": [
+        "7369569380e63ae1",
+        "43fd05350d7002b8",
+        "6a2a95dd12f2cebd",
+        "b661001f7c052f30",
+        "237cb8100a488f65",
+        "9b03af3e7f6a1add",
+        "606cf2204422689a",
+        "3b73869b10adf8aa",
+    ],
+}
+"""Digests of the batches of commit 8ab48ce, by normalisation, in the order of `CROPS`."""
+
+
+@pytest.mark.parametrize("kind", GOLDEN)
+def test_batches_are_bit_for_bit_those_of_commit_8ab48ce(kind: str) -> None:
+    """Of a whole batch and of a rank's micro-batch, also where epochs meet: in step 22."""
+    for crop, expected in zip(CROPS, GOLDEN[kind], strict=True):
+        augmentation = {"crop_padding": 0, **crop}
+        recipe = {"name": "digits", "normalization": kind, "augmentation": augmentation}
+        whole, part = (at(digits(recipe=recipe), *place) for place in [(0, 1, 0, 1), (3, 4, 0, 2)])
+        batches = [whole.train_batch(step) for step in (0, 22, 23)]
+        batches += [part.train_batch(step, 1) for step in (0, 22, 23)]
+        assert digest(tuple(chain.from_iterable(batches)))[:16] == expected, crop
+
+
+def test_what_is_drawn_for_a_batch_is_left_as_it_was() -> None:
+    """The table's rows are handed out as they lie there."""
+    loader = at(digits(recipe={"name": "digits", "augmentation": EVERYTHING})).train_dataloader()
+    before = {name: column.clone() for name, column in loader.draws(0, 0).items()}
+    loader.batch(0)
+    after = loader.draws(0, 0)
+    assert list(before) == list(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 7, 32])

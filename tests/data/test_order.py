@@ -1,24 +1,25 @@
 """A batch is a function of (data size, seed, step)."""
 
-from random import Random
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reslab.data.order import (
     Draws,
-    Ints,
     Order,
     Stream,
+    Tables,
     bounds,
     depths_seed,
     init_seed,
+    joined,
     mix_seed,
     objective_seed,
     permutation,
-    second_table,
     step_seed,
     table,
 )
@@ -26,34 +27,56 @@ from reslab.errors import UserError
 
 sizes = st.integers(1, 60)
 seeds = st.integers(0, 2**40)
-orders = st.builds(Order, sizes, sizes, seeds, st.integers(0, 4))
+ALL = tuple(bounds(0))
 laws = settings(deadline=None, max_examples=60)
 
 
-def row(order: Order, steps: int) -> Draws[Ints]:
+def order_of(examples: int, batch_size: int, seed: int = 0, padding: int = 2) -> Order:
+    return Order(Tables(examples, seed, padding, ALL), batch_size)
+
+
+orders = st.builds(order_of, sizes, sizes, seeds, st.integers(0, 4))
+
+
+def row(order: Order, steps: int) -> Draws:
     """The first `steps` batches, one after another."""
-    batches = [order.batch(step) for step in range(steps)]
-    return Draws(*(np.concatenate(columns) for columns in zip(*batches, strict=True)))
+    return joined([order.batch(step) for step in range(steps)])
+
+
+def are_equal(one: Draws, other: Draws) -> bool:
+    return list(one) == list(other) and all(map(torch.equal, one.values(), other.values()))
+
+
+def of_all(examples: int, seed: int, epoch: int, *sight: int) -> Draws:
+    """An epoch's table with every column."""
+    return table(Tables(examples, seed, 4, ALL), epoch, *sight)
+
+
+def by_example(drawn: Draws) -> Draws:
+    """A table's rows in the order of their examples."""
+    return {name: column[drawn["examples"].argsort()] for name, column in drawn.items()}
 
 
 @laws
 @given(orders)
 def test_each_epoch_is_a_permutation(order: Order) -> None:
-    steps = -(-3 * order.examples // order.batch_size)
-    epochs = row(order, steps).examples[: 3 * order.examples].reshape(3, order.examples)
-    assert (np.sort(epochs, axis=1) == np.arange(order.examples)).all()
+    examples = order.tables.examples
+    steps = -(-3 * examples // order.batch_size)
+    epochs = row(order, steps)["examples"][: 3 * examples].reshape(3, examples)
+    assert (epochs.sort(1).values == torch.arange(examples)).all()
 
 
 @laws
 @given(orders, st.integers(0, 50))
 def test_every_batch_is_full_and_a_slice_of_the_endless_row(order: Order, step: int) -> None:
     batch = order.batch(step)
-    assert len(batch.examples) == order.batch_size
+    assert len(batch["examples"]) == order.batch_size
     for place in range(order.batch_size):
-        epoch, position = divmod(step * order.batch_size + place, order.examples)
-        drawn = table(order.examples, order.seed, epoch, order.crop_padding)
+        epoch, position = divmod(step * order.batch_size + place, order.tables.examples)
+        drawn = table(order.tables, epoch)
         # A batch that spans two epochs takes each part's own draws.
-        assert all(mine[place] == row[position] for mine, row in zip(batch, drawn, strict=True))
+        assert list(batch) == list(drawn)
+        assert all(batch[name][place] == drawn[name][position] for name in drawn)
 
 
 @laws
@@ -61,10 +84,9 @@ def test_every_batch_is_full_and_a_slice_of_the_endless_row(order: Order, step: 
 def test_the_ranks_slices_are_the_global_batch(
     examples: int, share: int, ranks: int, seed: int, step: int
 ) -> None:
-    order = Order(examples, share * ranks, seed, crop_padding=2)
+    order = order_of(examples, share * ranks, seed)
     parts = [order.batch(step, rank, ranks) for rank in range(ranks)]
-    joined = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    assert all((a == b).all() for a, b in zip(joined, order.batch(step), strict=True))
+    assert are_equal(joined(parts), order.batch(step))
 
 
 @laws
@@ -72,13 +94,13 @@ def test_the_ranks_slices_are_the_global_batch(
 def test_every_image_stands_after_its_partner_on_any_rank(
     examples: int, share: int, ranks: int, seed: int, step: int
 ) -> None:
-    order = Order(examples, share * ranks, seed, crop_padding=2)
+    order = order_of(examples, share * ranks, seed)
     whole = order.batch(step)
     for rank in range(ranks):
         rows, mine = order.with_partner(step, rank, ranks), order.batch(step, rank, ranks)
-        for column, own, all_rows in zip(rows, mine, whole, strict=True):
-            assert (column[1:] == own).all()
-            assert column[0] == all_rows[rank * share - 1]
+        for name, column in rows.items():
+            assert torch.equal(column[1:], mine[name])
+            assert column[0] == whole[name][rank * share - 1]
 
 
 @laws
@@ -86,30 +108,41 @@ def test_every_image_stands_after_its_partner_on_any_rank(
 def test_the_ranks_see_their_share_of_the_batch_twice_with_other_draws(
     examples: int, share: int, ranks: int, seed: int, step: int
 ) -> None:
-    order = Order(examples, share * ranks, seed, crop_padding=2)
-    second = order.rows(step, np.arange(share * ranks), second_table)
+    order = order_of(examples, share * ranks, seed)
+    second = order.batch(step, 0, 1, 1)
     for rank in range(ranks):
         twice, mine = order.seen_twice(step, rank, ranks), order.batch(step, rank, ranks)
         here = slice(rank * share, (rank + 1) * share)
-        for column, own, other in zip(twice, mine, second, strict=True):
-            assert (column[:share] == own).all()
-            assert (column[share:] == other[here]).all()
-        assert (twice.examples[:share] == twice.examples[share:]).all()
+        for name, column in twice.items():
+            assert torch.equal(column[:share], mine[name])
+            assert torch.equal(column[share:], second[name][here])
+        assert torch.equal(twice["examples"][:share], twice["examples"][share:])
 
 
 def test_what_an_image_draws_when_it_is_seen_again_is_of_its_own() -> None:
-    one, other = table(90_000, 0, 0, 4), second_table(90_000, 0, 0, 4)
+    one, other = of_all(90_000, 0, 0), of_all(90_000, 0, 0, 1)
     for name in bounds(4):
-        both = np.corrcoef(getattr(one, name), getattr(other, name))
+        both = np.corrcoef(one[name], other[name])
         assert abs(both[0, 1]) < 5 / np.sqrt(90_000), name
 
 
 @laws
-@given(orders, st.integers(0, 50), st.randoms())
-def test_rows_are_fetched_by_position_in_any_order(order: Order, step: int, random: Random) -> None:
-    positions = [random.randrange(order.batch_size) for _ in range(10)]
-    fetched, whole = order.rows(step, np.array(positions)), order.batch(step)
-    assert all((a == b[positions]).all() for a, b in zip(fetched, whole, strict=True))
+@given(orders, st.integers(0, 500), st.integers(1, 200))
+def test_rows_are_those_of_the_endless_row_wherever_they_begin(
+    order: Order, first: int, count: int
+) -> None:
+    whole = order.rows(0, first + count)
+    assert are_equal(order.rows(first, count), {n: c[first:] for n, c in whole.items()})
+
+
+@laws
+@given(orders, st.integers(0, 50), st.sets(st.sampled_from(ALL)))
+def test_a_column_is_the_same_whichever_others_are_drawn(
+    order: Order, step: int, columns: set[str]
+) -> None:
+    few = Order(replace(order.tables, columns=tuple(columns)), order.batch_size).batch(step)
+    whole = order.batch(step)
+    assert are_equal(few, {name: whole[name] for name in ("examples", *columns)})
 
 
 @laws
@@ -118,59 +151,61 @@ def test_a_restart_anywhere_gives_the_same_batch(order: Order, steps: list[int])
     first = [order.batch(step) for step in steps]
     table.cache_clear()
     for step, batch in zip(steps, first, strict=True):
-        assert all((a == b).all() for a, b in zip(order.batch(step), batch, strict=True))
+        assert are_equal(order.batch(step), batch)
 
 
 def test_an_examples_augmentation_does_not_depend_on_its_place() -> None:
-    whole, small = Order(50, 50, seed=3, crop_padding=4), Order(50, 10, seed=3, crop_padding=4)
-    drawn = {e: rest for e, *rest in zip(*whole.batch(0), strict=True)}
+    whole, small = order_of(50, 50, seed=3, padding=4), order_of(50, 10, seed=3, padding=4)
+    drawn = by_example(whole.batch(0))
     for step in range(5):
-        assert all(drawn[e] == rest for e, *rest in zip(*small.batch(step), strict=True))
+        batch = small.batch(step)
+        assert are_equal(batch, {n: column[batch["examples"]] for n, column in drawn.items()})
 
 
 def test_seeds_and_epochs_draw_different_tables() -> None:
-    tables = [table(1000, seed, epoch, 4) for seed in (0, 1, 2**32) for epoch in (0, 1)]
-    for field in table(1000, 0, 0, 4)._fields:
-        assert len({getattr(drawn, field).tobytes() for drawn in tables}) == len(tables)
+    tables = [of_all(1000, seed, epoch) for seed in (0, 1, 2**32) for epoch in (0, 1)]
+    for name in ("examples", *ALL):
+        assert len({drawn[name].numpy().tobytes() for drawn in tables}) == len(tables)
 
 
 def test_what_is_drawn_is_below_its_bound() -> None:
-    drawn, limits = table(10_000, 0, 0, 4), bounds(4)
-    assert list(limits) == list(drawn._fields[1:])
+    drawn, limits = of_all(10_000, 0, 0), bounds(4)
+    assert ["examples", *limits] == list(drawn)
     for name, (_, bound) in limits.items():
-        column = getattr(drawn, name)
-        assert column.min() >= 0 and 0.99 * (bound - 1) <= column.max() < bound
-        assert column.dtype == (np.int64 if bound > 2**32 else np.uint32)
+        column = drawn[name]
+        assert column.min() >= 0 and 0.99 * (bound - 1) <= int(column.max()) < bound
+        assert column.dtype == torch.int64
     assert len({stream for stream, _ in limits.values()}) == len(limits)
 
 
 def test_offsets_and_flips_are_uniform() -> None:
-    drawn = table(90_000, 0, 0, 4)
-    for offsets in (drawn.dy, drawn.dx):
+    drawn = of_all(90_000, 0, 0)
+    for offsets in (drawn["dy"], drawn["dx"]):
         counts = np.bincount(offsets, minlength=9)
         assert len(counts) == 9
         assert np.abs(counts - 10_000).max() < 5 * np.sqrt(10_000)  # five standard deviations
-    assert abs(int(drawn.flip.sum()) - 45_000) < 5 * np.sqrt(90_000) / 2
+    assert abs(int(drawn["flip"].sum()) - 45_000) < 5 * np.sqrt(90_000) / 2
     for name in (name for name, (_, bound) in bounds(4).items() if bound == 2**32):
-        words = getattr(drawn, name).astype(np.int64)
+        words = drawn[name].numpy()
         assert words.min() >= 0 and 2**32 - 2**20 < words.max() < 2**32
         assert np.abs(np.bincount(words * 9 >> 32) - 10_000).max() < 5 * np.sqrt(10_000)
-    together = np.corrcoef(drawn)
+    together = np.corrcoef(torch.stack(list(drawn.values())))
     assert np.abs(together - np.eye(len(drawn))).max() < 5 / np.sqrt(90_000)
 
 
 def test_a_batch_that_the_ranks_cannot_share_names_the_numbers_that_can() -> None:
     with pytest.raises(UserError, match=r"128.*3 processes.*use 1, 2, 4, 8, 16, 32, 64, 128 "):
-        Order(1000, 128, 0).batch(0, part=0, parts=3)
+        order_of(1000, 128).batch(0, part=0, parts=3)
 
 
-def test_two_tables_are_kept() -> None:
-    order = Order(10, 4, 0)
+def test_two_epochs_are_kept_for_each_sight_of_an_image() -> None:
+    order = order_of(10, 4)
     for step in range(100):
-        order.batch(step)
-    assert table.cache_info().currsize == 2
-    with pytest.raises(ValueError, match="read-only"):
-        table(10, 0, 0, 0).examples[0] = 1
+        order.seen_twice(step)
+    assert table.cache_info().currsize == 4
+    drawn = table.cache_info().misses
+    order.seen_twice(99)
+    assert table.cache_info().misses == drawn
 
 
 def test_seeds_for_torch_differ_in_the_32_bits_that_it_reads() -> None:
@@ -184,28 +219,22 @@ def test_seeds_for_torch_differ_in_the_32_bits_that_it_reads() -> None:
 
 def test_the_draws_are_part_of_every_result_and_never_change() -> None:
     """Golden values: if they change, no earlier run can be resumed or repeated."""
-    in_order = table(50_000, 0, 0, 4)
-    assert in_order.examples[:4].tolist() == GOLDEN["order"]
-    drawn = Draws(*(column[np.argsort(in_order.examples)] for column in in_order))  # by example
-    assert drawn.dy[:8].tolist() == GOLDEN["dy"]
-    assert drawn.dx[:8].tolist() == GOLDEN["dx"]
-    assert drawn.flip[:8].tolist() == GOLDEN["flip"]
+    in_order = of_all(50_000, 0, 0)
+    assert in_order["examples"][:4].tolist() == GOLDEN["order"]
+    drawn = by_example(in_order)
+    for name in ("dy", "dx", "flip"):
+        assert drawn[name][:8].tolist() == GOLDEN[name]
     assert permutation(10, Stream.HOLD_OUT, 0).tolist() == GOLDEN["held"]
     assert (init_seed(0), step_seed(0, 0)) == GOLDEN["seeds"]
-    assert drawn.cut_y[:2].tolist() == GOLDEN["cut_y"]
-    assert drawn.cut_x[:2].tolist() == GOLDEN["cut_x"]
-    assert drawn.randaugment[:2].tolist() == GOLDEN["randaugment"]
-    for name in ("rotation", "shear", "zoom", "trivial_augment", "color_jitter", "erasing"):
-        assert getattr(drawn, name)[:2].tolist() == GOLDEN[name]
-    for name in ("resized_crop", "grayscale"):
-        assert getattr(drawn, name)[:2].tolist() == GOLDEN[name]
+    for name in set(ALL) - {"view", "dy", "dx", "flip"}:
+        assert drawn[name][:2].tolist() == GOLDEN[name]
     assert (mix_seed(0, 0), depths_seed(0, 0)) == GOLDEN["of a step"]
     assert objective_seed(0) == GOLDEN["objective"]
-    again = second_table(50_000, 0, 0, 4)
-    assert (again.examples == in_order.examples).all()
-    drawn = Draws(*(column[np.argsort(again.examples)] for column in again))
-    assert drawn.dy[:8].tolist() == GOLDEN["dy, seen twice"]
-    assert drawn.color_jitter[:2].tolist() == GOLDEN["color_jitter, seen twice"]
+    again = of_all(50_000, 0, 0, 1)
+    assert torch.equal(again["examples"], in_order["examples"])
+    drawn = by_example(again)
+    assert drawn["dy"][:8].tolist() == GOLDEN["dy, seen twice"]
+    assert drawn["color_jitter"][:2].tolist() == GOLDEN["color_jitter, seen twice"]
 
 
 GOLDEN = {

@@ -9,7 +9,7 @@ from tests.data.photographs.reading import run
 from tests.data.ranks import digits
 
 from reslab.config.run import RunConfig
-from reslab.data.order import Draws, Order
+from reslab.data.order import Order, Tables
 from reslab.data.photographs.opened import PhotographSplits
 from reslab.data.readers import Images, Reader, open_images
 from reslab.data.sources import Source
@@ -34,10 +34,10 @@ def test_images_of_one_size_are_resident_and_photographs_are_decoded(photographs
 
 
 def test_a_batch_has_the_images_that_it_draws_as_uint8(reader: Reader[Images]) -> None:
-    draws = Order(len(reader.train), 6, seed=0).batch(1)
+    draws = Order(Tables(len(reader.train), seed=0, columns=("view",)), 6).batch(1)
     images = reader.train.training_images(draws)
     assert (images.dtype, len(images), images.ndim) == (torch.uint8, 6, 4)
-    third = Draws(*(column[2:3] for column in draws))
+    third = {name: column[2:3] for name, column in draws.items()}
     assert torch.equal(images[2:3], reader.train.training_images(third))
 
 

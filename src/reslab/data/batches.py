@@ -6,17 +6,17 @@ one thing that a resumed run needs, the step, is the trainer's own; evaluation b
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import count, starmap, tee
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from reslab.config.run import RunConfig
-from reslab.data.augment import augmented, mixed
+from reslab.data.augment import augmented, columns_read, mixed
 from reslab.data.normalize import Normalization
-from reslab.data.order import SEEDS, Draws, Ints, Order, mix_seed
+from reslab.data.order import CPU, Draws, Ints, Order, Tables, mix_seed
 from reslab.data.photographs.workers import chunks, in_workers, one_thread_beside
 from reslab.data.readers import Images
 
@@ -60,43 +60,61 @@ class TrainingBatches:
     workers: int
 
     def __iter__(self) -> Iterator[TrainingBatch]:
-        first = self.first_step()
-        steps = (step for step, _ in self.share.micro_batches_from(first))
-        draws, ahead = tee(starmap(self.draws, self.share.micro_batches_from(first)))
-        images = in_workers(self.images.training_images, ahead, self.workers, self.targets.is_cuda)
-        yield from map(self.augmented_batch, steps, draws, images)
+        places = self.share.micro_batches_from(self.first_step())
+        if not self.workers:
+            yield from starmap(self.batch, places)
+            return
+        now, ahead = tee(places)
+        numbers = (_in_numpy(self.draws(*place, CPU)) for place in ahead)
+        read = partial(_training_images, self.images)
+        images = in_workers(read, numbers, self.workers, self.targets.is_cuda)
+        yield from map(self.augmented_batch, now, images)
 
     def batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
         """A micro-batch of this process's share of a step; without workers."""
-        draws = self.draws(step, micro_batch)
-        return self.augmented_batch(step, draws, self.images.training_images(draws))
+        draws = self.draws(step, micro_batch, self.reads_at)
+        return self.augmented_batch((step, micro_batch), self.images.training_images(draws))
 
-    def draws(self, step: int, micro_batch: int) -> Draws[Ints]:
-        """Those of a micro-batch; where the run mixes images, after the first one's partner's, and
-        where it sees each twice, before those of its second sight."""
+    def draws(self, step: int, micro_batch: int, device: torch.device = CPU) -> Draws:
+        """Those of a micro-batch, on a device; where the run mixes images, after the first one's
+        partner's, and where it sees each twice, before those of its second sight."""
+        recipe, config = self.config.recipe, self.config
+        of = Tables(
+            len(self.images), config.seed, recipe.augmentation.crop_padding, self.columns, device
+        )
+        order = Order(of, recipe.batch_size)
+        rows = order.with_partner if recipe.augmentation.mixes else order.batch
+        rows = order.seen_twice if recipe.objective.sees_twice else rows
+        return rows(step, *self.share.part(micro_batch))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """What is drawn beside the examples, as far as the run reads it."""
         recipe = self.config.recipe
-        padding = recipe.augmentation.crop_padding
-        order = Order(len(self.images), recipe.batch_size, self.config.seed, padding)
-        of = order.with_partner if recipe.augmentation.mixes else order.batch
-        of = order.seen_twice if recipe.objective.sees_twice else of
-        return of(step, *self.share.part(micro_batch))
+        return (*(["view"] if recipe.photographs else []), *columns_read(recipe.augmentation))
 
-    def augmented_batch(self, step: int, draws: Draws[Ints], images: Tensor) -> TrainingBatch:
-        """The batch of what was drawn and the images of it, uint8 (b, C, H, W)."""
+    @property
+    def reads_at(self) -> torch.device:
+        """Where images are read: photographs by this process, others where they lie."""
+        return CPU if self.config.recipe.photographs else self.targets.device
+
+    def augmented_batch(self, place: tuple[int, int], images: Tensor) -> TrainingBatch:
+        """The batch of a step and a micro-batch, whose images, uint8 (b, C, H, W), were read."""
         config, augmentation = self.config, self.config.recipe.augmentation
+        device = self.targets.device
         with one_thread_beside(self.workers):
-            drawn = draws_on_device(draws, self.targets.device)
-            targets = self.targets.index_select(0, drawn.examples)
+            draws = self.draws(*place, device)
+            targets = self.targets.index_select(0, draws["examples"])
             images = augmented(
-                on_device(images, self.targets.device),
-                drawn,
+                on_device(images, device),
+                draws,
                 augmentation,
                 self.normalization,
                 dtype_of(config.precision),
             )
             if not augmentation.mixes:
                 return images, targets
-            seed = mix_seed(config.seed, step)
+            seed = mix_seed(config.seed, place[0])
             mix = mixed(images, targets, config.model.classes, seed, augmentation)
             return mix[0], targets[1:], mix[1]
 
@@ -132,11 +150,13 @@ class EvaluationBatches:
         return chunks(mine, self.images.evaluated_at_once[self.targets.device.type])
 
 
-def draws_on_device(draws: Draws[Ints], device: torch.device) -> Draws[Tensor]:
-    """A batch's draws, (b,), int64, on a device; seeds stay on the host, where they are read."""
-    host = torch.from_numpy(np.stack(draws))
-    columns = zip(Draws._fields, host, host.to(device, non_blocking=True), strict=True)
-    return Draws(*(here if name in SEEDS else there for name, here, there in columns))
+def _in_numpy(draws: Draws) -> dict[str, Ints]:
+    """Draws for another process: a tensor would be handed over with all that it is a part of."""
+    return {name: column.numpy() for name, column in draws.items()}
+
+
+def _training_images(images: Images, draws: dict[str, Ints]) -> Tensor:
+    return images.training_images({name: torch.from_numpy(c) for name, c in draws.items()})
 
 
 def on_device(images: Tensor, device: torch.device) -> Tensor:

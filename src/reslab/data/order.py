@@ -8,20 +8,20 @@ Philox's raw bits, which numpy promises to keep (NEP 19; it does not promise tha
 methods).
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from reslab.execution import share_of
 
 Ints = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint64]
-Numbers = npt.NDArray[np.int64 | np.uint32]
 
 
 class Stream(IntEnum):
@@ -96,39 +96,12 @@ def permutation(count: int, stream: Stream, seed: int, *keys: int) -> Ints:
     return np.argsort(_bits(count, stream, seed, *keys), kind="stable")
 
 
-Column = TypeVar("Column")
+Draws = dict[str, Tensor]
+"""Which `examples` are read, and what is drawn for each: columns of integers, int64 (b,), by name.
 
-
-class Draws(NamedTuple, Generic[Column]):
-    """Which examples are read, and what is drawn for each: columns of integers of one length.
-
-    An epoch's table has a row for each example, in the order in which they are read; a batch is
-    some of its rows. `bounds` says what each column but `examples` holds, from 0.
-    """
-
-    examples: Column
-    """Their indices."""
-    view: Column
-    """A seed for a photograph's crop and colours."""
-    dy: Column
-    """Where the crop of a padded image begins."""
-    dx: Column
-    flip: Column
-    cut_y: Column
-    """The centre of cutout's box in 2**-32 of the image's height, and of its width."""
-    cut_x: Column
-    rotation: Column
-    """This, shear and zoom: where between their two extremes, in 2**-32 of the way."""
-    shear: Column
-    zoom: Column
-    randaugment: Column
-    """This and all that follow: a seed."""
-    trivial_augment: Column
-    color_jitter: Column
-    erasing: Column
-    resized_crop: Column
-    grayscale: Column
-
+An epoch's table has a row for each example, in the order in which they are read; a batch is some of
+its rows. It has the columns that are asked for, the others are not drawn.
+"""
 
 SEEDS = (
     "view", "randaugment", "trivial_augment", "color_jitter", "erasing", "resized_crop",
@@ -138,7 +111,13 @@ SEEDS = (
 
 
 def bounds(crop_padding: int) -> dict[str, tuple[Stream, int]]:
-    """By column, the stream that draws it, and the number that its draws are below."""
+    """By column, the stream that draws it, and the number that its draws are below.
+
+    `view`: a seed for a photograph's crop and colours. `dy`, `dx`: where the crop of a padded image
+    begins. `cut_y`, `cut_x`: the centre of cutout's box in 2**-32 of the image's height, and of its
+    width. `rotation`, `shear`, `zoom`: where between their two extremes, in 2**-32 of the way. All
+    after them: a seed.
+    """
     offsets = 2 * crop_padding + 1
     return {
         "view": (Stream.VIEW, 2**63),
@@ -159,86 +138,93 @@ def bounds(crop_padding: int) -> dict[str, tuple[Stream, int]]:
     }
 
 
-@lru_cache(maxsize=2)  # a batch reads two epochs at most
-def table(examples: int, seed: int, epoch: int, crop_padding: int) -> Draws[Numbers]:
-    """An epoch's, with a row for each of so many examples; its arrays are not to be written to."""
-    return _drawn(examples, crop_padding, seed, epoch)
+CPU = torch.device("cpu")
 
 
-@lru_cache(maxsize=2)
-def second_table(examples: int, seed: int, epoch: int, crop_padding: int) -> Draws[Numbers]:
-    """The same order, and what each example draws when it is seen once more in the epoch."""
-    return _drawn(examples, crop_padding, seed, epoch, 1)
+@dataclass(frozen=True)
+class Tables:
+    """The epochs of a run on so many examples, with some columns of `bounds` beside `examples`.
+
+    They are on a device, but for `SEEDS`.
+    """
+
+    examples: int
+    seed: int
+    crop_padding: int = 0
+    columns: tuple[str, ...] = ()
+    device: torch.device = CPU
 
 
-def _drawn(examples: int, crop_padding: int, *keys: int) -> Draws[Numbers]:
-    """A table of these keys; its order is that of the first two, seed and epoch."""
-    order = permutation(examples, Stream.PERMUTATION, *keys[:2])
-    columns = {
-        name: _below(bound, _bits(examples, stream, *keys))[order]
-        for name, (stream, bound) in bounds(crop_padding).items()
-    }
-    drawn: Draws[Numbers] = Draws(examples=order, **columns)
-    for array in drawn:
-        array.setflags(write=False)
+@lru_cache(maxsize=4)  # a batch reads two epochs at most, each seen once more or on two devices
+def table(of: Tables, epoch: int, *sight: int) -> Draws:
+    """An epoch's, with a row for each example; its columns are not to be written to.
+
+    Of sight 1: the same order, and what each example draws when it is seen once more in the epoch.
+    """
+    order = permutation(of.examples, Stream.PERMUTATION, of.seed, epoch)
+    drawn = {"examples": torch.from_numpy(order).to(of.device)}
+    for name in of.columns:
+        stream, bound = bounds(of.crop_padding)[name]
+        numbers = _below(bound, _bits(of.examples, stream, of.seed, epoch, *sight))
+        column = torch.from_numpy(numbers[order])
+        drawn[name] = column if name in SEEDS else column.to(of.device)
     return drawn
 
 
-TableOf = Callable[[int, int, int, int], Draws[Numbers]]
-"""An epoch's table, of (examples, seed, epoch, crop_padding)."""
-
-
-def _below(bound: int, bits: Bits) -> Numbers:
+def _below(bound: int, bits: Bits) -> Ints:
     """Random bits as numbers below a bound, which is 2**63 or at most 2**32: then of 32 bits."""
     if bound == 2**63:
         return (bits >> np.uint64(1)).astype(np.int64)
-    return ((bits >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32)).astype(np.uint32)
+    return ((bits >> np.uint64(32)) * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Order:
-    """The batches of a run: `examples` training examples, `batch_size` of them at each step."""
+    """The batches of a run: `batch_size` rows of its tables at each step."""
 
-    examples: int
+    tables: Tables
     batch_size: int
-    seed: int
-    crop_padding: int = 0
 
-    def batch(self, step: int, part: int = 0, parts: int = 1) -> Draws[Ints]:
+    def batch(self, step: int, part: int = 0, parts: int = 1, *sight: int) -> Draws:
         """The rows of one of a step's `parts` contiguous parts, one after another the global batch.
 
         A part is a rank's share of the batch, or a micro-batch of it. `UserError` if the batch does
         not divide.
         """
         share = share_of(self.batch_size, parts)
-        return self.rows(step, np.arange(part * share, (part + 1) * share))
+        return self.rows(step * self.batch_size + part * share, share, *sight)
 
-    def with_partner(self, step: int, part: int = 0, parts: int = 1) -> Draws[Ints]:
+    def with_partner(self, step: int, part: int = 0, parts: int = 1) -> Draws:
         """The rows of `batch` after the one that precedes them in the global batch.
 
         So every image stands after its partner for mixing: position i's is i - 1, the first's the
         last (torchvision's pairing; the order is random already).
         """
-        share = share_of(self.batch_size, parts)
-        positions = np.arange(part * share - 1, (part + 1) * share)
-        return self.rows(step, positions % self.batch_size)
+        before = part * share_of(self.batch_size, parts) - 1
+        partner = self.rows(step * self.batch_size + before % self.batch_size, 1)
+        return joined([partner, self.batch(step, part, parts)])
 
-    def seen_twice(self, step: int, part: int = 0, parts: int = 1) -> Draws[Ints]:
+    def seen_twice(self, step: int, part: int = 0, parts: int = 1) -> Draws:
         """The rows of `batch`, and after them those of the same examples seen once more."""
-        share = share_of(self.batch_size, parts)
-        positions = np.arange(part * share, (part + 1) * share)
-        twice = (self.rows(step, positions, of) for of in (table, second_table))
-        return Draws(*(np.concatenate(columns) for columns in zip(*twice, strict=True)))
+        return joined([self.batch(step, part, parts), self.batch(step, part, parts, 1)])
 
-    def rows(self, step: int, positions: Ints, of: TableOf = table) -> Draws[Ints]:
-        """The rows at some positions of a step's global batch, each in [0, batch_size)."""
-        epochs, places = np.divmod(step * self.batch_size + positions, self.examples)
-        rows = np.empty((len(Draws._fields), len(positions)), np.int64)
-        for epoch in np.unique(epochs):
-            here = epochs == epoch
-            drawn = of(self.examples, self.seed, int(epoch), self.crop_padding)
-            rows[:, here] = [column[places[here]] for column in drawn]
-        return Draws(*rows)
+    def rows(self, first: int, count: int, *sight: int) -> Draws:
+        """So many rows of the endless row of epochs, from a position on."""
+        found = []
+        while count:
+            epoch, place = divmod(first, self.tables.examples)
+            here = min(count, self.tables.examples - place)
+            drawn = table(self.tables, epoch, *sight)
+            found.append({name: column.narrow(0, place, here) for name, column in drawn.items()})
+            first, count = first + here, count - here
+        return joined(found)
+
+
+def joined(draws: Sequence[Draws]) -> Draws:
+    """Rows after one another, of the same columns."""
+    if len(draws) == 1:
+        return draws[0]
+    return {name: torch.cat([rows[name] for rows in draws]) for name in draws[0]}
 
 
 def _sequence(stream: Stream, seed: int, *keys: int) -> np.random.SeedSequence:

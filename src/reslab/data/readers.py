@@ -12,7 +12,7 @@ from torch import Tensor
 from reslab.config.data import Data, Photographs
 from reslab.config.recipe import Normalizing
 from reslab.data.normalize import Normalization
-from reslab.data.order import Draws, Ints
+from reslab.data.order import Draws
 from reslab.data.sources import open_part
 
 
@@ -33,8 +33,11 @@ class Images(Protocol):
     def to(self, device: torch.device | str) -> Self:
         """This split for batches on a device."""
 
-    def training_images(self, draws: Draws[Ints]) -> Tensor:
-        """The images that a batch draws, as far as they are augmented one by one."""
+    def training_images(self, draws: Draws) -> Tensor:
+        """The images that a batch draws, as far as they are augmented one by one.
+
+        Draws are on the device of resident images; those of photographs on the CPU.
+        """
 
     def evaluation_images(self, examples: range) -> Tensor:
         """The images of some examples, not augmented."""

@@ -52,10 +52,9 @@ class Split:
         """This split on a device."""
         return Split(self.images.to(device), self.targets.to(device))
 
-    def training_images(self, draws: Draws[Ints]) -> Tensor:
+    def training_images(self, draws: Draws) -> Tensor:
         """See `readers.Images`."""
-        examples = torch.from_numpy(draws.examples).to(self.images.device, non_blocking=True)
-        return self.images.index_select(0, examples)
+        return self.images.index_select(0, draws["examples"])
 
     def evaluation_images(self, examples: range) -> Tensor:
         """See `readers.Images`."""

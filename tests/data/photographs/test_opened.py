@@ -63,7 +63,7 @@ def test_an_examples_crop_follows_from_seed_epoch_and_example_alone(photographs:
         return {
             int(example): image
             for row, images in zip(rows, batches, strict=True)
-            for example, image in zip(row.examples, images, strict=True)
+            for example, image in zip(row["examples"], images, strict=True)
         }
 
     by_6 = crops_of(run(photographs), range(3))

@@ -24,7 +24,7 @@ from reslab.config.datasets import cache_path
 from reslab.config.photographs import listing_of
 from reslab.config.recipe import Normalizing
 from reslab.data.normalize import FITS, Measured, Normalization, measured
-from reslab.data.order import Draws, Ints
+from reslab.data.order import Draws
 from reslab.data.photographs.crops import test_crop, train_crop
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.prepared import Prepared, open_prepared
@@ -80,9 +80,9 @@ class Pictures:
         """See `readers.Images`: they stay where they are decoded."""
         return self
 
-    def training_images(self, draws: Draws[Ints]) -> Tensor:
+    def training_images(self, draws: Draws) -> Tensor:
         """Random crops, uint8 (b, 3, size, size), channels last in memory."""
-        views = zip(draws.examples.tolist(), draws.view.tolist(), strict=True)
+        views = zip(draws["examples"].tolist(), draws["view"].tolist(), strict=True)
         crop = partial(train_crop, photographs=self.photographs)
         return _together([crop(self.image(index), seed=seed) for index, seed in views])
 
