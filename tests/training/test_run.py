@@ -10,10 +10,11 @@ from tests.small_runs import MakeRun, same, stopped_at, weights, wrong_again
 from reslab import disk, store
 from reslab.config.resolve import read_run
 from reslab.errors import UserError
-from reslab.execution import Execution
+from reslab.execution import RUNS_PER_GPU, Execution
 from reslab.inference.evaluate import evaluate_file
 from reslab.machine import processor_name
 from reslab.store.wrong import read_wrong
+from reslab.training.run import advice
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -106,6 +107,17 @@ def test_memory_that_runs_out_names_the_batch_and_a_smaller_one(
         "MICRO_BATCH=8 (--micro-batch 8) needs less",
         f"       {error}",
     ]
+
+
+def test_memory_that_is_short_since_others_share_the_gpu_is_told_so(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = read_run(make_run("a"))
+    alone = advice(config, Execution(), OUT_OF_MEMORY[0], evaluates=False)
+    assert "SLOTS_PER_GPU" not in alone
+    monkeypatch.setenv(RUNS_PER_GPU, "4")
+    shared = advice(config, Execution(), OUT_OF_MEMORY[0], evaluates=False)
+    assert "needs less; 4 runs share its GPU, fewer (SLOTS_PER_GPU) leave more\n" in shared
 
 
 @pytest.mark.parametrize("step", ["validation_step", "test_step"])

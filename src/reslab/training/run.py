@@ -238,11 +238,13 @@ def advice(config: RunConfig, execution: Execution, error: RuntimeError, evaluat
     at_once = execution.micro_batch or share
     smaller = max((n for n in range(1, at_once) if share % n == 0), default=None)
     hint = f"MICRO_BATCH={smaller} (--micro-batch {smaller})" if smaller else "a smaller net"
+    sharing = from_environment(RUNS_PER_GPU, whole) or 1
+    fewer = f"; {sharing} runs share its GPU, fewer (SLOTS_PER_GPU) leave more" * (sharing > 1)
     return (
         f"out of memory with {at_once} of the {config.recipe.batch_size} examples of a batch at "
         f"once in each of "
-        f"{counted(place().ranks, 'process', 'processes')}; {hint} needs less\n       "
-        f"{found}"
+        f"{counted(place().ranks, 'process', 'processes')}; {hint} needs less{fewer}\n"
+        f"       {found}"
     )
 
 
