@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.images import some_images
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import CutMix, MixUp, RandAugment
 from torchvision.transforms.v2 import functional as vision
@@ -204,6 +205,24 @@ def test_a_batch_is_augmented_by_the_columns_that_it_reads_and_no_others(
         moves = name not in ("shear", "zoom", "rotation") or recipe.get(name)
         changed = not torch.equal(augmented(images, other, augmentation, normalization), whole)
         assert changed == bool(moves)
+
+
+PLAIN = ("crop", "crop, reflected", "flip", "cutout", "turned", "sheared", "zoomed")
+
+
+@pytest.mark.parametrize("recipe", PLAIN)
+@pytest.mark.parametrize("kind", ["channel", "pixel_mean"])
+def test_plain_augmentation_reads_nothing_from_its_device(kind: Normalizing, recipe: str) -> None:
+    """Tensors of FakeTensorMode have shapes and no numbers: to read one fails."""
+    augmentation = Augmentation.model_validate(ASKED[recipe])
+    fitted = Normalization.fit(kind, some_images(20, 3, 8, 8))
+    with FakeTensorMode() as mode:
+        images = torch.zeros(20, 3, 8, 8, dtype=torch.uint8)
+        draws = dict.fromkeys(columns_read(augmentation), torch.zeros(20, dtype=torch.int64))
+        moments = map(mode.from_tensor, (fitted.mean, fitted.std))
+        batch = augmented(images, draws, augmentation, Normalization(kind, *moments))
+        assert (batch.shape, batch.dtype) == (images.shape, torch.float32)
+        assert batch.is_contiguous()
 
 
 # Cutout

@@ -268,8 +268,11 @@ def columns_read(augmentation: Augmentation) -> tuple[str, ...]:
 
 def is_asked(field: str, augmentation: Augmentation) -> bool:
     """Whether a field of the recipe is not off."""
-    found: bool = getattr(augmentation, field) != Augmentation.model_fields[field].default
+    found: bool = getattr(augmentation, field) != OFF[field]
     return found
+
+
+OFF = {name: field.default for name, field in Augmentation.model_fields.items()}
 
 
 def mixed(
