@@ -16,7 +16,7 @@ from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import merge
 from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization
-from reslab.training import checkpointing
+from reslab.training import checkpointing, chunks
 from reslab.weights.about import About
 from reslab.weights.files import write_safetensors
 
@@ -89,6 +89,12 @@ def digit_weights(tmp_path: Path) -> Path:
 @contextmanager
 def stopped_at(step: int) -> Iterator[None]:
     """Runs that come to this step save there and stop, as if they had got SIGTERM."""
+    due = chunks.next_due_of
+
+    def due_there_too(config: RunConfig, interval: int, examples: int, steps: int) -> int:
+        usual = due(config, interval, examples, steps)
+        return min(usual, step) if steps < step else usual
+
     saved = checkpointing.Checkpoint.on_train_batch_end
 
     def save_and_stop(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
@@ -98,6 +104,7 @@ def stopped_at(step: int) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(checkpointing.Checkpoint, "on_train_batch_end", save_and_stop)
+        patched.setattr(chunks, "next_due_of", due_there_too)
         yield
 
 

@@ -28,7 +28,7 @@ from reslab.config.recipe import Recipe
 from reslab.config.run import RunConfig
 from reslab.data import sources
 from reslab.data.sources import Source, open_source
-from reslab.models.layers import draw_depths
+from reslab.models.layers import Depths
 from reslab.models.nets import build
 from reslab.report.markdown import markdown
 from reslab.report.table import tabulate
@@ -224,7 +224,7 @@ def test_a_net_steps_at_reduced_width(config: RunConfig, net: Described) -> None
     module, side = build(net), 64 if config.data.name == "imagenet" else 32
     optimizer = build_optimizer(module, config.recipe.optimizer)
     before = [parameter.detach().clone() for parameter in module.parameters()]
-    draw_depths(module, (0,))
+    Depths(module).draw((0,))
     logits = module(torch.randn(4, net.in_channels, side, side))
     functional.cross_entropy(logits, torch.arange(4)).backward()
     optimizer.step()

@@ -22,13 +22,12 @@ def at(
     config: RunConfig, rank: int = 0, ranks: int = 1, step: int = 0, micro_batches: int = 1
 ) -> ImageData:
     """The data ready to be read by a rank, at a step."""
-    data = data_module(config)
+    data = data_module(config, micro_batches=micro_batches)
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
         global_rank=rank,
         world_size=ranks,
         num_devices=ranks,
         global_step=step,
-        accumulate_grad_batches=micro_batches,
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
     )
     data.prepare_data()

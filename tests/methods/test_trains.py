@@ -187,13 +187,13 @@ def test_frozen_norms_are_in_evaluation_mode_at_every_step(
     from reslab.training.classifier import Classifier
 
     seen: list[dict[str, bool]] = []
-    step = Classifier.training_step
+    loss = Classifier.loss
 
-    def watched(self: Classifier, *batch: object) -> Tensor:
+    def watched(self: Classifier, *batch: Tensor) -> tuple[Tensor, Tensor]:
         seen.append({n: m.training for n, m in self.net.named_modules() if is_norm(m)})
-        return step(self, *batch)  # type: ignore[arg-type]
+        return loss(self, *batch)
 
-    monkeypatch.setattr(Classifier, "training_step", watched)
+    monkeypatch.setattr(Classifier, "loss", watched)
     config = make_run("a", FROZEN)
     with stopped_at(9):
         assert start(config) == 1

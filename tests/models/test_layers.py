@@ -11,10 +11,10 @@ from reslab.config.zoo import describe
 from reslab.models.layers import (
     NORMS,
     Bias,
+    Depths,
     Scale,
     SqueezeExcitation,
     StochasticDepth,
-    draw_depths,
     group_norm,
 )
 from reslab.models.nets import build
@@ -48,9 +48,9 @@ def test_units_survive_by_the_linear_rule() -> None:
 
 def test_a_key_decides_which_units_are_kept() -> None:
     net = small(survival=0.5)
-    drawn = []
+    draws, drawn = Depths(net), []
     for key in ((0, 1), (0, 1), (0, 2), (1, 1), (2**40, 1)):
-        draw_depths(net, key)
+        draws.draw(key)
         drawn.append([layer.kept.item() for layer in depths(net)])
     assert drawn[0] == drawn[1]
     assert len({tuple(kept) for kept in drawn}) >= 3
@@ -59,9 +59,9 @@ def test_a_key_decides_which_units_are_kept() -> None:
 
 def test_units_are_kept_as_often_as_they_survive() -> None:
     net = small(survival=0.2)
-    total = torch.zeros(9)
+    draws, total = Depths(net), torch.zeros(9)
     for step in range(2000):
-        draw_depths(net, (7, step))
+        draws.draw((7, step))
         total += torch.stack([layer.kept for layer in depths(net)])
     survival = torch.tensor([layer.survival for layer in depths(net)])
     torch.testing.assert_close(total / 2000, survival, atol=0.04, rtol=0)  # 3.6 σ of a half
@@ -94,7 +94,7 @@ def test_drawing_leaves_nets_without_stochastic_depth_and_torchs_generator_alone
     nets = small(), small(survival=0.5)
     state = torch.get_rng_state()
     for net in nets:
-        draw_depths(net, (1, 2))
+        Depths(net).draw((1, 2))
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -13,7 +13,7 @@ from reslab.config.nets import Described
 from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError
-from reslab.models.layers import draw_depths
+from reslab.models.layers import Depths
 from reslab.models.nets import build
 from reslab.models.shortcuts import ScalarGated
 
@@ -131,9 +131,9 @@ def test_every_family_learns_a_handful_of_images(family: str) -> None:
     net = build(changed(name, **fields))
     images, targets = torch.randn(8, 3, 32, 32), torch.arange(8) % 4
     optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
-    losses = []
+    losses, drawn = [], Depths(net)
     for step in range(12):
-        draw_depths(net, (0, step))
+        drawn.draw((0, step))
         loss = functional.cross_entropy(net(images), targets)
         optimizer.zero_grad()
         loss.backward()

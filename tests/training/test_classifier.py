@@ -1,6 +1,5 @@
-"""The loss that a recipe asks for, what is counted, and what a step draws."""
+"""The loss that a recipe asks for, and what is counted."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +11,6 @@ from torch.nn.functional import cross_entropy, one_hot
 from reslab import store
 from reslab.config.resolve import resolve
 from reslab.config.strict_yaml import merge
-from reslab.models.layers import StochasticDepth
-from reslab.models.nets import build
 from reslab.training.classifier import Classifier
 from reslab.training.start import start
 
@@ -29,7 +26,7 @@ def given_logits() -> tuple[Tensor, Tensor]:
 
 def test_the_loss_is_torchs_cross_entropy() -> None:
     logits, targets = given_logits()
-    loss = classifier(nn.Identity()).training_step((logits, targets), 0)
+    loss, _ = classifier(nn.Identity()).loss(logits, targets)
     assert torch.equal(loss, cross_entropy(logits, targets))
 
 
@@ -37,7 +34,7 @@ def test_the_loss_is_torchs_cross_entropy() -> None:
 def test_label_smoothing_is_torchs_and_of_the_training_loss_alone(smoothing: float) -> None:
     logits, targets = given_logits()
     module = classifier(nn.Identity(), **{"recipe.label_smoothing": smoothing})
-    loss = module.training_step((logits, targets), 0)
+    loss, _ = module.loss(logits, targets)
     assert torch.equal(loss, cross_entropy(logits, targets, label_smoothing=smoothing))
     module.validation_step((logits, targets), 0)
     plain = float(cross_entropy(logits, targets))
@@ -50,7 +47,9 @@ def test_a_mixed_batchs_loss_is_of_its_probabilities_and_its_errors_of_its_targe
     others = logits.argmax(1)
     own, other = (one_hot(t, 10).float() for t in (targets, others))
     module = classifier(nn.Identity())
-    loss = module.training_step((logits, targets, 0.3 * own + 0.7 * other), 0)
+    batch = logits, targets, 0.3 * own + 0.7 * other
+    loss, seen = module.loss(*batch)
+    module.count(batch, loss, seen)
     expected = 0.3 * cross_entropy(logits, targets) + 0.7 * cross_entropy(logits, others)
     torch.testing.assert_close(loss, expected)
     assert module.train_tally.score().wrong == (others != targets).sum()
@@ -67,41 +66,6 @@ def test_top5_errors_are_counted_of_photographs_in_more_than_five_classes() -> N
     for tally in (module.test_tally, module.final_train_tally):
         assert tally.score().wrong5 is not None
     assert "wrong5" not in module.train_tally.names
-
-
-def depths(net: nn.Module) -> list[bool]:
-    return [bool(m.kept) for m in net.modules() if isinstance(m, StochasticDepth)]
-
-
-def drawn_at(
-    step: int, monkeypatch: pytest.MonkeyPatch, seed: int = 0, rank: int = 0, batch_idx: int = 0
-) -> tuple[list[bool], Tensor]:
-    """The depths of a step and the first numbers that dropout would draw."""
-    net = build("stochdepth_resnet110")
-    config = {"model": "stochdepth_resnet110", "data": "cifar10", "recipe": "he2015_cifar"}
-    module = Classifier(net, resolve({**config, "seed": seed}, "here"))
-    with monkeypatch.context() as at:
-        at.setattr(Classifier, "global_step", step)
-        at.setattr(Classifier, "global_rank", rank)
-        at.setattr(Classifier, "trainer", SimpleNamespace(accumulate_grad_batches=2))
-        module.on_train_batch_start((torch.empty(0), torch.empty(0)), batch_idx)
-    return depths(net), torch.rand(3)
-
-
-def test_depths_are_of_seed_and_step_and_dropout_is_also_of_rank_and_micro_batch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    kept, numbers = drawn_at(5, monkeypatch)
-    assert len(kept) == 54 and 0 < sum(kept) < 54
-    for place in ({"rank": 1}, {"batch_idx": 1}):
-        elsewhere, others = drawn_at(5, monkeypatch, **place)
-        assert elsewhere == kept
-        assert not torch.equal(others, numbers)
-    again, same = drawn_at(5, monkeypatch)
-    assert again == kept
-    assert torch.equal(same, numbers)
-    assert drawn_at(6, monkeypatch)[0] != kept
-    assert drawn_at(5, monkeypatch, seed=1)[0] != kept
 
 
 WITH_EVERYTHING = {

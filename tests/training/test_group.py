@@ -130,7 +130,7 @@ def processes(config: Path) -> list[int]:
 
 
 def in_rank_1(config: Path, does: str) -> Path:
-    """A script that trains a run in two processes; the second does that after its 51st step."""
+    """A script that trains a run in two processes; the second does that after its 51st chunk."""
     script = config.with_name("broken.py")
     script.write_text(
         "import itertools, os, pathlib, sys\n"

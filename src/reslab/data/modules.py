@@ -1,5 +1,8 @@
 """The DataModule of every run and evaluation, whatever reads its images."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from lightning.pytorch import LightningDataModule
 
 from reslab.config.data import Data, Photographs
@@ -39,6 +42,7 @@ class ImageData(LightningDataModule):
         normalizer: Normalizer,
         precision: str,
         config: RunConfig | None = None,
+        micro_batches: int = 1,
     ) -> None:
         super().__init__()
         self.data = data
@@ -47,6 +51,9 @@ class ImageData(LightningDataModule):
         self.precision = precision
         self.config = config
         """The run that trains on them; None: they are only evaluated on."""
+        self.micro_batches = micro_batches
+        self.steps: Callable[[], Iterable[Any]] | None = None
+        """What a training loader yields that yields no batches, because steps draw their own."""
 
     def prepare_data(self) -> None:
         """Download what is missing; decode every photograph once and fit the normalisation, where
@@ -79,8 +86,12 @@ class ImageData(LightningDataModule):
         self.normalization, self.train = fitted, train
         return opened
 
-    def train_dataloader(self) -> TrainingBatches:
-        """Training batches from the trainer's step on, without end."""
+    def train_dataloader(self) -> Iterable[Any]:
+        """Training batches from the trainer's step on, without end, or the `steps` of a run."""
+        return self.train_batches() if self.steps is None else self.steps()
+
+    def train_batches(self) -> TrainingBatches:
+        """Training batches by their step, or from the trainer's step on."""
         assert self.config is not None  # nothing else is trained on
         targets = self.train.targets.to(self.normalization.mean.device)
         return TrainingBatches(
@@ -99,7 +110,7 @@ class ImageData(LightningDataModule):
         Of a mixed batch, `targets` are those of the images before they were mixed, and a third
         tensor has the classes' probabilities (b, classes), in the images' dtype.
         """
-        return self.train_dataloader().batch(step, micro_batch)
+        return self.train_batches().batch(step, micro_batch)
 
     def evaluation(self, split: Images) -> EvaluationBatches:
         """This rank's part of a split, in batches, not augmented."""
@@ -124,8 +135,8 @@ class ImageData(LightningDataModule):
     def _share(self) -> Share:
         """Of the trainer's process; everything, without one."""
         if (trainer := self.trainer) is None:
-            return Share()
-        return Share(trainer.global_rank, trainer.world_size, trainer.accumulate_grad_batches)
+            return Share(micro_batches=self.micro_batches)
+        return Share(trainer.global_rank, trainer.world_size, self.micro_batches)
 
     def workers(self) -> int:
         """How many processes read images ahead."""
@@ -134,10 +145,12 @@ class ImageData(LightningDataModule):
         return default_workers(self.trainer.num_devices if self.trainer else 1)
 
 
-def data_module(config: RunConfig, told: Normalization | None = None) -> ImageData:
+def data_module(
+    config: RunConfig, told: Normalization | None = None, micro_batches: int = 1
+) -> ImageData:
     """The DataModule of a run; `told` is the normalisation of the weights that it starts from."""
-    normalizer = told or _normalizer(config.recipe)
-    return ImageData(config.data, config.recipe.photographs, normalizer, config.precision, config)
+    normalizer, photographs = told or _normalizer(config.recipe), config.recipe.photographs
+    return ImageData(config.data, photographs, normalizer, config.precision, config, micro_batches)
 
 
 def _normalizer(recipe: Recipe) -> Normalizer:

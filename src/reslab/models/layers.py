@@ -66,7 +66,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class StochasticDepth(nn.Module):
-    """In training F(x) or 0, decided from outside for the whole batch (`draw_depths`); in
+    """In training F(x) or 0, decided from outside for the whole batch (`Depths`); in
     evaluation p F(x), p the probability of F(x) (Huang 2016, Sec. 3).
 
     A dropped unit is computed and multiplied by 0, so that its parameters have gradients, all zero:
@@ -87,15 +87,28 @@ class StochasticDepth(nn.Module):
         return f"survival={self.survival:g}"
 
 
-def draw_depths(net: nn.Module, key: Sequence[int]) -> None:
-    """Decide for the next batch which units with stochastic depth are kept; other nets: no effect.
+class Depths:
+    """The units of a net with stochastic depth, where their net is and stays.
 
-    `key` (for instance a stream, the seed and the step) decides alone: the same on every rank.
+    What is kept is one tensor, of which each unit sees its own number: filled once for all.
     """
-    units = [layer for layer in net.modules() if isinstance(layer, StochasticDepth)]
-    bits = np.random.Philox(np.random.SeedSequence(key)).random_raw(len(units)) >> np.uint64(11)
-    for unit, draw in zip(units, bits * 2.0**-53, strict=True):
-        unit.kept.fill_(float(draw < unit.survival))
+
+    def __init__(self, net: nn.Module) -> None:
+        self.units = [layer for layer in net.modules() if isinstance(layer, StochasticDepth)]
+        self.survivals = np.array([unit.survival for unit in self.units])
+        like = self.units[0].kept if self.units else torch.ones(())
+        self.kept = like.new_ones(len(self.units))
+        for unit, kept in zip(self.units, self.kept, strict=True):
+            unit.kept = kept
+
+    def draw(self, key: Sequence[int]) -> None:
+        """Decide for the next batch which units are kept.
+
+        `key` (for instance a stream, the seed and the step) decides alone: the same on every rank.
+        """
+        bits = np.random.Philox(np.random.SeedSequence(key)).random_raw(len(self.units))
+        kept = (bits >> np.uint64(11)) * 2.0**-53 < self.survivals
+        self.kept.copy_(torch.from_numpy(kept), non_blocking=True)
 
 
 def group_norm(channels: int) -> nn.Module:

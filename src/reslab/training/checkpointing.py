@@ -2,17 +2,14 @@
 
 import signal
 import time
-from datetime import timedelta
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
-from reslab.training.ranks import timeout
-from reslab.training.record import in_mid_step
+from reslab.training.group import Talk
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written even though no evaluation is due."""
@@ -23,7 +20,7 @@ class Interrupted(Exception):
 
 
 class Request(IntEnum):
-    """What a process wants at the end of a step."""
+    """What a process wants at the end of a chunk."""
 
     NOTHING = 0
     SAVE = 1
@@ -33,23 +30,22 @@ class Request(IntEnum):
 class Checkpoint(Callback):
     """Writes `last.ckpt` after every evaluation, at the end, when told to stop, and in between.
 
-    Several processes do it at the same step: they tell one another, at every step, what they want.
+    Several processes do it at the same step: they tell one another, after every chunk of steps,
+    what they want.
     """
 
-    def __init__(self, folder: Path, evaluation_interval: int) -> None:
+    def __init__(self, folder: Path, evaluation_interval: int, talk: Talk) -> None:
         self.path = folder / store.CHECKPOINT
         self.evaluation_interval = evaluation_interval
         self.saved_step = -1
         self.saved_at = time.monotonic()
         self.stop_signal: int | None = None
         self.stopped_at = 0.0
-        self.talk: Any = None
+        self.talk = talk
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From now on a signal to stop waits for the end of the step."""
-        if trainer.world_size > 1:  # on CPU tensors, so that no GPU is waited for
-            wait = timedelta(seconds=timeout())
-            self.talk = torch.distributed.new_group(backend="gloo", timeout=wait)
+        """From now on a signal to stop waits for the end of the chunk."""
+        self.talk.open(trainer.world_size)
         self._catch_signals()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,7 +57,7 @@ class Checkpoint(Callback):
 
         Not where an evaluation is about to come: a run resumed from there would not make it.
         """
-        if in_mid_step(trainer) or trainer.global_step % self.evaluation_interval == 0:
+        if trainer.global_step % self.evaluation_interval == 0:
             return
         request = self._agreed(self._request())
         if request:
@@ -76,11 +72,7 @@ class Checkpoint(Callback):
 
     def _agreed(self, request: Request) -> Request:
         """The most that any process wants."""
-        if self.talk is None:
-            return request
-        words = torch.tensor(request)
-        torch.distributed.all_reduce(words, torch.distributed.ReduceOp.MAX, self.talk)
-        return Request(int(words))
+        return Request(int(self.talk.greatest(request)))
 
     def on_validation_batch_end(self, trainer: Trainer, *batch: Any, **_: Any) -> None:
         """Stop when told to; the evaluation is done again."""

@@ -1,27 +1,28 @@
 """The LightningModule: loss, metrics and optimiser around a plain net."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
 from lightning import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 from torch.nn.functional import cross_entropy
-from torch.optim.lr_scheduler import LambdaLR
+from torch.nn.parallel import DistributedDataParallel
 
 from reslab.config.data import facts_of
 from reslab.config.run import RunConfig
 from reslab.config.trains import ALL
-from reslab.data.batches import Batch, TrainingBatch
-from reslab.data.order import depths_seed, step_seed
+from reslab.data.batches import Batch, TrainingBatch, TrainingBatches
 from reslab.inference.metrics import Sums, Tally
 from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import rest
-from reslab.models.layers import draw_depths
+from reslab.training.chunks import Chunk, count_steps, restore_counts
 from reslab.training.decay import starts_of
+from reslab.training.draws import Draws
 from reslab.training.group import in_order
 from reslab.training.lesson import Lesson
 from reslab.training.optimizers import build_optimizer, learning_rate
+from reslab.training.step import FORMS, TrainingStep, batches_of, do_nothing
 
 
 class Classifier(LightningModule):
@@ -31,11 +32,19 @@ class Classifier(LightningModule):
     """What trains with the net and is no part of it."""
     lesson: Lesson | None = None
     """What it learns from another net, which is no part of this module."""
+    step: TrainingStep | None = None
+    """While it trains."""
+    before_update: Callable[[int], None]
+    """Sees the gradients of each step."""
+    peaks: list[float]
+    """The rate of each of the optimiser's groups where the recipe's is at its highest."""
 
     def __init__(self, net: nn.Module, config: RunConfig) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.net = net
         self.beside = None
+        self.before_update = do_nothing
         self.starts = starts_of(net, config)
         self.config = config
         self.recipe = config.scaled_recipe
@@ -59,35 +68,69 @@ class Classifier(LightningModule):
             rest(self.net)
         return self
 
-    def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
-        """What a net draws is a function of (seed, step), dropout also of the examples' place."""
-        seed, step = self.config.seed, self.global_step
-        micro_batch = batch_idx % self.trainer.accumulate_grad_batches
-        place = (self.global_rank, micro_batch) if micro_batch else (self.global_rank,)
-        reseed(step_seed(seed, step, *place), self.device)
-        draw_depths(self.net, (depths_seed(seed, step),))
+    def on_train_start(self) -> None:
+        """Make this start's step, where the net and the images are now."""
+        trainer, data = self.trainer, self.trainer.datamodule  # type: ignore[attr-defined]
+        batches: TrainingBatches = data.train_batches()
+        group, precision = trainer.strategy.model, trainer.precision_plugin
+        nets = [self.net, *filter(None, [self.beside])]
+        if self.lesson is not None:
+            nets.append(self.lesson.teacher.net)
+        self.draws = Draws(nets, self.config.seed, self.global_rank, self.device)
+        self.step = TrainingStep(
+            batches_of(batches),
+            FORMS["eager"](self.loss),
+            self.count,
+            trainer.optimizers[0],
+            self.set_rates,
+            self.draw,
+            batches.share.micro_batches,
+            precision.forward_context,
+            getattr(precision, "scaler", None),
+            group if isinstance(group, DistributedDataParallel) else None,
+            self.before_update,
+        )
 
-    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
-        """Mean cross-entropy of a batch with its smoothed or mixed targets, and what is learned
-        from a teacher.
+    def training_step(self, chunk: Chunk, batch_idx: int) -> None:
+        """The steps of a chunk."""
+        assert self.step is not None
+        for number in range(*chunk):
+            self.step(number)
+        count_steps(self.trainer, chunk.end - chunk.first)
+
+    def set_rates(self, number: int) -> None:
+        """Those of a step, of each group of parameters its own part of the recipe's."""
+        factor = learning_rate(self.recipe, number) / self.recipe.optimizer.lr
+        for group, peak in zip(self.trainer.optimizers[0].param_groups, self.peaks, strict=True):
+            group["lr"] = peak * factor
+
+    def draw(self, number: int, micro_batch: int) -> None:
+        """Decide what the net draws in a step, and tell the lesson how far it is."""
+        self.draws(number, micro_batch)
+        if self.lesson is not None:
+            self.lesson.progress = number / self.recipe.steps
+
+    def loss(
+        self, images: Tensor, targets: Tensor, probabilities: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The mean cross-entropy of a batch with its smoothed or mixed targets, and what is learned
+        from a teacher; and its logits (N, classes)."""
+        expected = targets if probabilities is None else probabilities
+        smoothing = self.recipe.label_smoothing
+        if self.lesson is None:
+            logits: Tensor = self.net(images)
+            return cross_entropy(logits, expected, label_smoothing=smoothing), logits
+        student = self.lesson.seen(self.net, images)
+        own = cross_entropy(student.logits, expected, label_smoothing=smoothing)
+        return self.lesson.taught(own, student, images, targets), student.logits
+
+    def count(self, batch: TrainingBatch, loss: Tensor, logits: Tensor) -> None:
+        """Count a batch that was trained on.
 
         An example of a mixed batch counts as wrong against the target of the image that it is λ of,
         even where λ is below a half: the training error of a mixed batch is no error of the net.
         """
-        images, targets = batch[:2]
-        if self.lesson is None:
-            logits = self.net(images)
-            loss = self._cross_entropy(logits, batch)
-        else:
-            student, done = self.lesson.seen(self.net, images), self.global_step / self.recipe.steps
-            logits, own = student.logits, self._cross_entropy(student.logits, batch)
-            loss = self.lesson.taught(own, student, images, targets, done)
-        self.train_tally.update(logits, targets, loss)
-        return loss
-
-    def _cross_entropy(self, logits: Tensor, batch: TrainingBatch) -> Tensor:
-        # A mixed batch ends with probabilities, any other with its targets.
-        return cross_entropy(logits, batch[-1], label_smoothing=self.recipe.label_smoothing)
+        self.train_tally.update(logits, batch[1], loss)
 
     def on_fit_start(self) -> None:
         """Bring the teacher, which is no part of this module, to where the images are."""
@@ -109,12 +152,9 @@ class Classifier(LightningModule):
             checkpoint["starts"] = self.starts
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let Lightning's counts of batches be those of this start's micro-batches."""
+        """Go on at the checkpoint's step, whatever has written it."""
         self.starts = checkpoint.get("starts", {})
-        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        batches = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
-        for counts in (progress["total"], progress["current"]):
-            counts.update(dict.fromkeys(counts, batches))
+        restore_counts(checkpoint)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of the test split."""
@@ -140,29 +180,14 @@ class Classifier(LightningModule):
         images = self.final["test"].examples
         self.targets, self.predicted, self.confidence = (in_order(m, images).cpu() for m in mine)
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """torch's optimiser and the recipe's schedule, per step."""
+    def configure_optimizers(self) -> optim.Optimizer:
+        """torch's optimiser; a step sets its rates."""
         described = self.recipe.optimizer
         layered = described.layer_decay != 1
         depths = depth_of_each(self.net, self.config.model) if layered else None
         optimizer = build_optimizer(self.net, described, depths, self.starts, self.beside)
-        peak = self.recipe.optimizer.lr
-        schedule = LambdaLR(optimizer, lambda step: learning_rate(self.recipe, step) / peak)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-
-def reseed(seed: int, device: torch.device) -> None:
-    """Seed the generators that a net on `device` draws from.
-
-    torch.manual_seed seeds every kind of device; for those that are absent it formats a stack trace
-    to be run later, which costs milliseconds in every step.
-    """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+        self.peaks = [group["lr"] for group in optimizer.param_groups]
+        return optimizer
 
 
 def answered(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -36,24 +36,15 @@ def starts_of(net: nn.Module, config: RunConfig) -> dict[str, Tensor]:
 
 
 def decay_to_start(optimizer: optim.Optimizer, starts: Mapping[Tensor, Tensor]) -> None:
-    """Let the groups of an optimiser that say so decay towards these tensors at every step.
-
-    Lightning computes the gradients in the step itself, by a closure, which is called here.
-    """
+    """Let the groups of an optimiser that say so decay towards these tensors at every step."""
     pull = pull_weights if isinstance(optimizer, optim.AdamW) else pull_gradients
     on_device = {parameter: start.to(parameter) for parameter, start in starts.items()}
 
-    def before_step(
-        optimizer: optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if closure := kwargs.get("closure"):
-            loss = closure()
-            kwargs = {**kwargs, "closure": lambda: loss}
+    def before_step(optimizer: optim.Optimizer, *_: Any) -> None:
         for group in optimizer.param_groups:
             if decay := group.get(TOWARDS_START):
                 trained: list[Tensor] = [p for p in group["params"] if p.grad is not None]
                 pull(trained, [on_device[p] for p in trained], decay, group["lr"])
-        return args, kwargs
 
     optimizer.register_step_pre_hook(before_step)
 

@@ -6,8 +6,8 @@ are equal bit for bit (the test of this file).
 
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -16,6 +16,7 @@ from torch import nn
 from reslab.data.batches import EvaluationBatches, Share
 from reslab.inference.responses import layer_responses
 from reslab.store.diagnostics import append_diagnostics, drop_diagnostics_after
+from reslab.training.classifier import Classifier
 from reslab.training.optimizers import is_weight
 from reslab.training.record import classifier
 from reslab.training.selection import evaluating
@@ -34,14 +35,15 @@ class Diagnostics(Callback):
         self.folder = folder
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop what is measured again."""
+        """Drop what is measured again, and look at every step."""
         if trainer.is_global_zero:
             drop_diagnostics_after(self.folder, trainer.global_step)
+            classifier(trainer).before_update = partial(self.before_update, classifier(trainer))
 
-    def on_before_optimizer_step(self, trainer: Trainer, *_: Any, **__: Any) -> None:
+    def before_update(self, module: Classifier, number: int) -> None:
         """The gradients of a step, of all processes together, before they change a weight."""
-        module, step = classifier(trainer), trainer.global_step + 1
-        if trainer.is_global_zero and is_due(step, module.recipe.steps):
+        step = number + 1
+        if is_due(step, module.recipe.steps):
             row = {"step": step, "gradients": gradient_norms(module.net)}
             append_diagnostics(self.folder, row)
 

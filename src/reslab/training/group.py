@@ -60,6 +60,27 @@ class SyncTrainingNorms(TorchSyncBatchNorm):
         return model
 
 
+class Talk:
+    """What a run's processes tell one another beside their gradients: on CPU tensors, so that no
+    GPU is waited for. A process alone talks to nobody."""
+
+    group: Any = None
+
+    def open(self, ranks: int) -> None:
+        """Join the others, once, as they do."""
+        if ranks > 1 and self.group is None:
+            wait = timedelta(seconds=timeout())
+            self.group = distributed.new_group(backend="gloo", timeout=wait)
+
+    def greatest(self, number: float) -> float:
+        """The greatest of all processes' numbers."""
+        if self.group is None:
+            return number
+        numbers = torch.tensor(float(number), dtype=torch.float64)
+        distributed.all_reduce(numbers, distributed.ReduceOp.MAX, self.group)
+        return numbers.item()
+
+
 def batch_norms(net: nn.Module) -> list[nn.Module]:
     """The net's BatchNorms that are in training mode: they normalise by the batch."""
     return [module for module in net.modules() if _normalises_by_batch(module)]

@@ -43,6 +43,8 @@ class Lesson:
     teacher: Teacher
     regressor: nn.Module | None
     origin: Origin
+    progress: float = 0.0
+    """The part of the run's steps that is done."""
 
     def begin(self, normalization: Normalization, images: Tensor) -> None:
         """Bring the teacher to where images are, which are normalised so."""
@@ -66,16 +68,11 @@ class Lesson:
         disk.write_json(folder / store.TEACHER, found)
 
     def taught(
-        self,
-        cross_entropy: Tensor,
-        student: Outputs,
-        images: Tensor,
-        targets: Tensor,
-        progress: float,
+        self, cross_entropy: Tensor, student: Outputs, images: Tensor, targets: Tensor
     ) -> Tensor:
         """The whole loss of a batch of which the student's outputs are `student`."""
         teacher = self.teacher.outputs(self.loss, images)
-        return taught(self.loss, cross_entropy, student, teacher, targets, progress)
+        return taught(self.loss, cross_entropy, student, teacher, targets, self.progress)
 
 
 def lesson_of(config: RunConfig, folder: Path, net: nn.Module) -> Lesson | None:

@@ -41,7 +41,7 @@ class Record(Callback):
         """Write a training row when one is due; `Diverged` if its loss is not finite."""
         module = classifier(trainer)
         step, recipe = trainer.global_step, module.recipe
-        if in_mid_step(trainer) or (step % log_interval(recipe) and step != recipe.steps):
+        if step % log_interval(recipe) and step != recipe.steps:
             return
         score = module.train_tally.score()
         module.train_tally.reset()
@@ -112,11 +112,6 @@ def refuse_infinite_loss(score: Score | ViewsScore, module: Classifier, step: in
     """`Diverged` for a loss that is not finite."""
     if not math.isfinite(score.loss):
         raise Diverged(step, learning_rate(module.recipe, step - 1), score.loss)
-
-
-def in_mid_step(trainer: Trainer) -> bool:
-    """Whether more micro-batches follow before the weights are changed."""
-    return (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches != 0
 
 
 def log(trainer: Trainer, numbers: dict[str, float], step: int) -> None:

@@ -36,9 +36,11 @@ from reslab.store.records import RECORDED
 from reslab.text import counted
 from reslab.training.beginning import begin
 from reslab.training.checkpointing import Checkpoint, Interrupted
+from reslab.training.chunks import Pace, chunks_of
 from reslab.training.classifier import Classifier
 from reslab.training.diagnostics import Diagnostics
 from reslab.training.group import (
+    Talk,
     batch_norms,
     leave,
     leave_together,
@@ -84,6 +86,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
     if config.is_adapted:
         costs["trainable"] = trainable(net)
     lesson = lesson_of(config, folder, net)
+    micro_batches = execution.micro_batches(config.recipe.batch_size, place().ranks)
     trainer = make_trainer(config, folder, execution, costs)
     normalized = normalization_batch(net, config, execution)
     if trainer.is_global_zero:
@@ -101,7 +104,7 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
         store.append_start(folder, {**start, **which})
     try:
         with in_our_words(trainer, net, config, execution):
-            data = data_module(config, begun.normalization)
+            data = data_module(config, begun.normalization, micro_batches)
             module = MODULES[config.recipe.objective.name](net, config)
             if lesson is not None:
                 module.attend(lesson)
@@ -136,7 +139,11 @@ def fit_and_test(
     trainer: Trainer, module: Classifier, data: ImageData, resumed: Path | None
 ) -> dict[str, Any]:
     """Fit to the last step, then evaluate the final, or the chosen, weights on both splits."""
-    trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+    data.steps = lambda: chunks_of(trainer, module.config, len(data.train))
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=resumed, weights_only=True)
+    finally:
+        module.step = None  # and the workers that read ahead for it
     selected = use_selected(trainer, module.net)
     trainer.test(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
@@ -156,8 +163,7 @@ def make_trainer(
 ) -> Trainer:
     """Lightning's Trainer with our records and checkpoints in place of its own."""
     recipe, here = config.scaled_recipe, place()
-    micro_batches = execution.micro_batches(recipe.batch_size, here.ranks)
-    data = config.data
+    data, talk = config.data, Talk()
     test_examples = data.holdout if data.split == "holdout" else facts_of(data).test
     interval = evaluation_interval(recipe, test_examples)
     record = Record(folder)
@@ -169,8 +175,7 @@ def make_trainer(
         devices=here.local_ranks,
         num_nodes=here.nodes,
         strategy=strategy(here.ranks),
-        accumulate_grad_batches=micro_batches,
-        val_check_interval=interval * micro_batches,
+        val_check_interval=interval,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
@@ -181,7 +186,8 @@ def make_trainer(
             Progress(record, recipe.batch_size),
             *([Diagnostics(folder)] if config.diagnostics else []),
             *([Selection(record)] if data.selected_on == "holdout" else []),
-            Checkpoint(folder, interval),
+            Pace(talk),
+            Checkpoint(folder, interval, talk),
         ],
         plugins=[
             precision_plugin(config.precision, device),
@@ -259,19 +265,17 @@ def single_value(config: RunConfig, execution: Execution) -> str:
 
 
 def quiet_lightning() -> None:
-    """Keep advertisements, two deprecations and three false alarms out of the run's log.
+    """Keep advertisements, two deprecations and two false alarms out of the run's log.
 
     One deprecation is inside Lightning 2.6; the other's successor is new in torch 2.14. Lightning
-    looks for SLURM's client although it was told its environment (`plugins`). A schedule goes on
-    where 16-mixed skips the first step, which torch takes for a wrong order of calls. Norms that do
-    not train are in evaluation mode.
+    looks for SLURM's client although it was told its environment (`plugins`). Norms that do not
+    train are in evaluation mode.
     """
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
     warnings.filterwarnings("ignore", "The `srun` command is available on your system")
-    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
     warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode at the start")
 
 

@@ -18,7 +18,7 @@ from reslab.data.modules import ImageData
 from reslab.inference.metrics import Score
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import ends_epoch
-from reslab.training.record import Record, classifier, in_mid_step
+from reslab.training.record import Record, classifier
 
 
 class Selection(Callback):
@@ -34,7 +34,7 @@ class Selection(Callback):
         """Evaluate at the end of an epoch; `Diverged` if the loss is not finite."""
         module, data = classifier(trainer), _data(trainer)
         step = trainer.global_step
-        if in_mid_step(trainer) or not ends_epoch(module.recipe, step, len(data.train)):
+        if not ends_epoch(module.recipe, step, len(data.train)):
             return
         score = _evaluated(trainer, module, data)
         self.record.write_evaluation(trainer, "holdout", score)

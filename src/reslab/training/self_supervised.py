@@ -34,12 +34,16 @@ class SelfSupervised(Classifier):
         self.features: list[list[Batch]] = [[], []]
         """Of the training split and of the test split: features and targets, batch by batch."""
 
-    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
-        """The mean loss of a batch of views; its targets are not read."""
+    def loss(
+        self, images: Tensor, targets: Tensor, probabilities: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The mean loss of a batch of views, and their spread; its targets are not read."""
         assert self.beside is not None
-        loss, spread = views_loss(self.beside, self.net, batch[0])
+        return views_loss(self.beside, self.net, images)
+
+    def count(self, batch: TrainingBatch, loss: Tensor, spread: Tensor) -> None:
+        """Count a batch of images, each of which was seen twice."""
         self.views_tally.update(len(batch[0]) // 2, loss, spread)
-        return loss
 
     def on_test_start(self) -> None:
         """Evaluate the statistics of rank 0: no validation has shared them."""
