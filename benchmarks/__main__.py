@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from reslab.errors import exit_code
 
-WHAT = "training", "photographs"
+WHAT = "training", "growth", "photographs"
 """The modules with a main."""
 
 
@@ -14,6 +14,8 @@ def main(words: Sequence[str]) -> int:
     what, others = (words[0], words[1:]) if words[:1] and words[0] in WHAT else (WHAT[0], words)
     if what == "photographs":
         from benchmarks import photographs as chosen
+    elif what == "growth":
+        from benchmarks import growth as chosen
     else:
         from benchmarks import training as chosen
     return chosen.main(others)

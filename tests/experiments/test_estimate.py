@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from reslab import disk, store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.config.strict_yaml import dump_yaml, merge
+from reslab.experiments import estimate
 from reslab.experiments.cards import CARDS, rate
 from reslab.experiments.estimate import (
     LEARNT_FROM,
@@ -241,6 +243,19 @@ def test_of_a_plan_that_is_read_what_its_runs_are_stands_in_their_folders() -> N
     made = plan(seeds=2)
     store.write_plan(made)
     assert seconds_more(store.read_plan("depth"), 5) == pytest.approx(seconds_more(made, 5))
+
+
+@pytest.mark.usefixtures("one_core")
+def test_what_a_run_is_is_read_once_however_many_seeds_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A table asks for each of its questions."""
+    store.write_plan(plan(seeds=2))
+    read, read_run = list[Path](), estimate.read_run
+    monkeypatch.setattr(estimate, "read_run", lambda path: (read.append(path), read_run(path))[1])
+    kept = store.read_plan("depth")
+    assert all(seconds_more(kept, seeds) for seeds in (3, 5, 8))
+    assert len(read) == len({*read}) == len(kept.variants)
 
 
 def test_of_runs_that_are_not_there_no_time_is_told() -> None:

@@ -53,6 +53,39 @@ def test_a_pilot_does_not_touch_the_plan_without_words() -> None:
     assert store.read_plan("mnist@budget=0.02+seeds=1") == pilot
 
 
+def test_a_plan_that_is_written_again_writes_no_config_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor anything else of a run that is as it was."""
+    whole = made()
+    [first, second] = whole.folders()
+    (second / store.CONFIG).write_text("of another version")
+    written = list[Path]()
+    write = disk.write_text
+    monkeypatch.setattr(
+        "reslab.store.folder.write_text",
+        lambda path, text: (written.append(path), write(path, text)),
+    )
+    before = (first / store.CONFIG).read_bytes()
+    made()
+    assert written == [second / store.CONFIG]
+    assert (first / store.CONFIG).read_bytes() == before
+
+
+def test_many_folders_are_made_at_once_and_the_first_that_fails_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No plan is written over folders that are not there."""
+
+    def full(folder: Path, *_: Any) -> None:
+        raise UserError(f"{folder.name}: the disk is full")
+
+    monkeypatch.setattr("reslab.store.plans.make_folder", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        made()
+    assert not (plan().home / store.PLAN).exists()
+
+
 def test_the_same_words_are_the_same_plan() -> None:
     made(budget=0.02, devices=2)
     made(budget=0.020, only="*")

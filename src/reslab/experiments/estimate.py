@@ -212,6 +212,12 @@ def _planned(variant: Variant, seeds: int) -> int:
 def _seconds(plan: Plan, variant: Variant, slot: Slot) -> float:
     """Of one run of a variant."""
     run = variant.runs[0]
-    config = run.config or read_run(plan.folder / run.name / store.CONFIG)
+    config = run.config or _run_in(plan.folder / run.name)
     teachers = teachers_multiply_adds(plan, config)
     return seconds(config, variant.multiply_adds, slot, teachers)
+
+
+@cache
+def _run_in(folder: Path) -> RunConfig:
+    """What a run is, read once however many seeds are asked for: a folder's name has its id."""
+    return read_run(folder / store.CONFIG)

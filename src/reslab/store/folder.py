@@ -136,8 +136,18 @@ def make_folder(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> No
     if not (folder / TRACKING).exists():
         tracking_of(folder, config.run_id, tracking)
     if not (folder / RESULT).exists():
-        write_text(folder / CONFIG, dump_yaml(config.model_dump(mode="json")))
+        text = dump_yaml(config.model_dump(mode="json"))
+        if not is_there(folder / CONFIG, text):
+            write_text(folder / CONFIG, text)
         keep_net(folder, config)
+
+
+def is_there(path: Path, text: str) -> bool:
+    """Whether a file holds this text: writing one anew waits for the disk."""
+    try:
+        return path.read_bytes() == text.encode("utf-8")
+    except OSError:
+        return False
 
 
 def keep_net(folder: Path, config: RunConfig) -> RunConfig:

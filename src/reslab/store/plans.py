@@ -7,6 +7,7 @@ plan without words in runs/<experiment>, every other in runs/<experiment>/plans/
 import contextlib
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ OF_A_PLAN = (
 
 NO_WORDS = Options()
 
+AT_ONCE = 32
+"""Run folders that are written at the same time; each has two or three files open."""
+
 
 # ---- written ------------------------------------------------------------------------------------
 
@@ -35,8 +39,7 @@ def write_plan(plan: Plan) -> None:
 
     What kills have left of attempts to write goes. `UserError` for a PLAN that has other words.
     """
-    for variant, folder, config in plan.runs():
-        make_folder(folder, config, _tracking(plan, variant, config))
+    _make_folders(plan)
     home = replace(plan, at=None).home
     home.mkdir(parents=True, exist_ok=True)
     with locked(plan.folder):
@@ -45,6 +48,21 @@ def write_plan(plan: Plan) -> None:
         for folder in {plan.folder, home}:
             remove_unfinished(folder)
         write_json(home / PLAN, _told(plan))
+
+
+def _make_folders(plan: Plan) -> None:
+    """Many at once: most of the time a disk is waited for, which writes what it gets together."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        made = (
+            pool.submit(make_folder, folder, config, _tracking(plan, variant, config))
+            for variant, folder, config in plan.runs()
+        )
+        try:
+            for each in list(made):
+                each.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _told(plan: Plan) -> dict[str, Any]:
