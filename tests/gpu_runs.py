@@ -45,12 +45,14 @@ class Job:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of its process. cuBLAS needs a workspace of a fixed size to be deterministic."""
+        """Of its process. cuBLAS needs a workspace of a fixed size to be deterministic; threads
+        that spin while they wait for one another starve on a busy machine."""
         return {
             **os.environ,
             "CUDA_VISIBLE_DEVICES": GPUS[0] if self.device == "cuda" else "",
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             "OMP_NUM_THREADS": str(self.threads),
+            "OMP_WAIT_POLICY": "passive",
             "RESLAB_WORKERS": str(self.workers),
         }
 

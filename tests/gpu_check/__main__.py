@@ -131,12 +131,17 @@ def prepared(arguments: Namespace) -> Iterator[Check]:
 def environment_of(gpu: str | None, site: Path) -> dict[str, str]:
     """Of every part: the checkout's code, then the wheels; one GPU or none; no W&B."""
     paths = [str(ROOT / "src"), str(site), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "CUDA_VISIBLE_DEVICES": gpu or "",
-        "WANDB_MODE": "disabled",
-        "PYTHONUNBUFFERED": "1",
-    }
+    waiting = {} if gpu else {"OMP_WAIT_POLICY": "passive"}  # on a busy machine threads starve else
+    return (
+        os.environ
+        | waiting
+        | {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "CUDA_VISIBLE_DEVICES": gpu or "",
+            "WANDB_MODE": "disabled",
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
 
 
 def main() -> int:
