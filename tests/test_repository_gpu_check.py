@@ -137,6 +137,7 @@ def test_outcomes_are_read_while_pytest_goes_on() -> None:
         "tests/a.py::test_one[cuda]": "passed",
         "tests/a.py::test_two[cuda]": "failed",
         "tests/a.py::test_three": "skipped",
+        "tests/a.py::test_four": "begun",
     }
 
 

@@ -31,12 +31,13 @@ def tests(check: Check, until: float) -> Found:
 
 
 def outcomes_in(printed: str) -> dict[str, str]:
-    """What pytest -v says of each test that has ended; the first that it says counts."""
+    """What pytest -v says of each test that has begun; the first outcome that it says counts."""
     found: dict[str, str] = {}
     for line in printed.splitlines():
-        test, outcome = TEST.search(line), OUTCOME.search(line)
-        if test and outcome:
-            found.setdefault(test[0], outcome[0].lower())
+        if test := TEST.search(line):
+            outcome = OUTCOME.search(line)
+            if found.get(test[0], "begun") == "begun":
+                found[test[0]] = outcome[0].lower() if outcome else "begun"
     return found
 
 
