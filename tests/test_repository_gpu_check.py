@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.gpu_check import __main__ as gpu_check
 from tests.gpu_check.check import CPU, GPU, Check
-from tests.gpu_check.measured import outcomes_in
+from tests.gpu_check.measured import outcomes_in, rates_in
 from tests.gpu_check.packing import MPS, Pace, best, mps, to_measure
 from tests.gpu_check.protocol import pack, standing, unpack
 from tests.gpu_check.told import is_bad, machine, summary
@@ -245,9 +245,11 @@ def test_how_far_runs_are_is_read_of_their_files(tmp_path: Path) -> None:
 
 def test_the_last_table_says_what_failed_and_what_was_left_out() -> None:
     rows = [{"runs": 4, "precision": "tf32", "mps": True, "steps_per_second": 812.5}]
+    row = {"rates": [900.0, 1200.0], "idle_share": 0.25}
+    benchmark = {"cases": {"tiny": {"rows": {"reslab": row, "usual": {}}}}}
     parts = {
         "tests": {"state": "exit code 1", "tests": {"t::a": "passed", "t::b": "failed"}},
-        "training": {"state": "stopped", "file": "training.json"},
+        "training": {"state": "stopped", "rates": rates_in(benchmark)},
         "packing": {"state": "done", "rows": rows},
         "protocol": {"state": "left out", "why": "CIFAR-10 is not there"},
     }
@@ -255,7 +257,8 @@ def test_the_last_table_says_what_failed_and_what_was_left_out() -> None:
         part["seconds"] = 61.0
     lines = summary({"parts": parts}).splitlines()
     assert "1 passed, 1 failed; t::b" in lines[2]
-    assert "training.json" in lines[3] and "4 × tf32 with MPS: 812.5 steps/s" in lines[4]
+    assert "tiny, reslab: 1,050 images/s, GPU idle 25%" in lines[3]
+    assert "4 × tf32 with MPS: 812.5 steps/s" in lines[4]
     assert "left out" in lines[5] and "CIFAR-10 is not there" in lines[5]
     assert [is_bad(part) for part in parts.values()] == [True, False, False, False]
 

@@ -1,8 +1,10 @@
 """Parts of `make gpu-check` that others have written: the tests marked `gpu`, and the benchmark."""
 
+import json
 import re
 import time
 from importlib.util import find_spec
+from statistics import median
 
 from tests.gpu_check.check import ROOT, Check, Found, tail
 
@@ -44,6 +46,7 @@ def outcomes_in(printed: str) -> dict[str, str]:
 def training(check: Check, until: float) -> Found:
     """benchmarks/training.py, which writes a file of its own, net by net."""
     file = check.out / "training.json"
+    file.unlink(missing_ok=True)  # an earlier call's
     nets = "resnet20,resnet56" if check.data == "cifar10" else "tiny"
     seconds = until - time.monotonic()
     words = [f"--net={nets}", "--rounds=2", f"--seconds={max(1.0, seconds / 60):.1f}"]
@@ -54,7 +57,20 @@ def training(check: Check, until: float) -> Found:
          f"--json={file}"],
         until, log,
     )  # fmt: skip
-    failed = state not in ("done", "stopped")
-    return {"state": state, "file": file.name if file.exists() else None, "printed": tail(log)} | (
-        {"failed": True} if failed else {}
-    )
+    found: Found = {"state": state, "file": None, "rates": {}, "printed": tail(log)}
+    if file.exists():
+        found |= {"file": file.name, "rates": rates_in(json.loads(file.read_text("utf-8")))}
+    return found
+
+
+def rates_in(benchmark: Found) -> dict[str, Found]:
+    """Of each net and row images a second, the median of all rounds, and a GPU's idle share."""
+    return {
+        f"{net}, {name}": {
+            "images_per_second": round(median(row["rates"])),
+            **({"idle_share": row["idle_share"]} if row.get("idle_share") is not None else {}),
+        }
+        for net, case in benchmark["cases"].items()
+        for name, row in case["rows"].items()
+        if row.get("rates")
+    }

@@ -37,6 +37,14 @@ def _told_of_tests(part: Found) -> str:
     return ", ".join(counts) + "".join(f"; {name}" for name in names)
 
 
+def _told_of_training(part: Found) -> str:
+    return "; ".join(
+        f"{name}: {row['images_per_second']:,} images/s"
+        + (f", GPU idle {row['idle_share']:.0%}" if "idle_share" in row else "")
+        for name, row in part["rates"].items()
+    )
+
+
 def _told_of_packing(part: Found) -> str:
     return "; ".join(
         f"{row['runs']} × {row['precision']}{' with MPS' * row['mps']}: "
@@ -54,7 +62,7 @@ def _told_of_protocol(part: Found) -> str:
 
 TOLD: dict[str, Callable[[Found], str]] = {
     "tests": _told_of_tests,
-    "training": lambda part: part["file"] or "nothing",
+    "training": _told_of_training,
     "packing": _told_of_packing,
     "protocol": _told_of_protocol,
 }
