@@ -76,6 +76,7 @@
 #|   DEVICES   processes (GPUs) per run
 #|   MICRO_BATCH     examples that a process takes at once, where memory is short
 #|   SYNC_BATCHNORM  1: normalise over the examples of all GPUs of a run
+#|   COMPILE         1: compile steps (CUDA graphs on a GPU), 0: do not; else GPUs do, and CPUs where it pays
 #|   SLOTS_PER_GPU   runs at once on the same GPUs; auto: as many as raise what these do in all
 #|   DIAGNOSTICS     1: measure nets in training, for about six steps: gradient norms, responses of
 #|             layers, which make figure draws; no number of a run moves
@@ -116,7 +117,7 @@
 # What the user may say, and what each target reads of it. Only make's command line counts and not
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
-OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM SLOTS_PER_GPU DIAGNOSTICS DRY CARD
+OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM COMPILE SLOTS_PER_GPU DIAGNOSTICS DRY CARD
 WORDS := NAME $(OF_RUNS) FIGURE MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS WHEELS PORT ARGS
 
 reads.experiment := NAME $(OF_RUNS)
@@ -208,6 +209,7 @@ OPTIONS = $(THE_PLAN) \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
 	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} $${CARD:+"--card=$$CARD"} \
 	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) \
+	$(if $(COMPILE),$(if $(filter-out 0 no false,$(COMPILE)),--compile,--no-compile)) \
 	$(if $(filter-out 0 no false,$(DIAGNOSTICS)),--diagnostics) $(if $(filter-out 0 no false,$(DRY)),--dry)
 
 experiment: _name $(READY)

@@ -8,7 +8,6 @@ says, at a constant rate but for reslab's run, which follows its schedule.
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +24,7 @@ from torch.nn.functional import cross_entropy
 from reslab.config.data import facts_of
 from reslab.config.run import RunConfig, input_size
 from reslab.data.modules import data_module
-from reslab.execution import Execution
+from reslab.execution import Execution, Form
 from reslab.models.nets import build
 from reslab.models.precision import MIXED, autocast, default_device, set_precision
 from reslab.training import run as running
@@ -149,17 +148,14 @@ def ours(clock: Clock, config: RunConfig, compiled: bool) -> None:
 
     running.make_trainer = with_clock
     with TemporaryDirectory() as folder:
-        running.run(config, Path(folder), execution(compiled))
+        running.run(config, Path(folder), Execution(), form_of(compiled))
 
 
-def execution(compiled: bool) -> Execution:
-    """How a run is told which form of a step it takes."""
-    return Execution(**({"compile": compiled} if can_compile() else {}))
-
-
-def can_compile() -> bool:
-    """Whether a run has a compiled form."""
-    return "compile" in {field.name for field in fields(Execution)}
+def form_of(compiled: bool) -> Form:
+    """What a run's steps are here where they are compiled, and where they are not."""
+    if not compiled:
+        return "eager"
+    return "cuda graphs" if default_device().type == "cuda" else "compiled"
 
 
 @torch.no_grad()

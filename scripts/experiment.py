@@ -110,6 +110,11 @@ def add_options(command: Parser) -> None:
         "--sync-batchnorm", action="store_true", help="normalise over the examples of all GPUs"
     )
     command.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="compile steps, or do not; otherwise GPUs do (CUDA graphs), and CPUs in long runs",
+    )
+    command.add_argument(
         "--slots-per-gpu",
         type=whole_or("SLOTS_PER_GPU", "auto"),
         default=1,

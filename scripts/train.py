@@ -46,6 +46,11 @@ def main() -> int:
         help="normalise over the examples of all GPUs, not of each",
     )
     parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="compile steps, or do not; otherwise GPUs do (CUDA graphs), and CPUs in long runs",
+    )
+    parser.add_argument(
         "--follow-launcher",
         action="store_true",
         help="end, with all ranks, when standard input ends (used by the launcher)",
@@ -53,7 +58,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.follow_launcher:
         follow_launcher()
-    execution = Execution(arguments.devices, arguments.micro_batch, arguments.sync_batchnorm)
+    words = ("devices", "micro_batch", "sync_batchnorm", "compile")
+    execution = Execution(**{word: getattr(arguments, word) for word in words})
     return start(arguments.config, execution)
 
 

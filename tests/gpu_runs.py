@@ -86,6 +86,8 @@ def main() -> int:
     parser.add_argument("--memory", type=int, help="bytes of the GPU's memory; to run out is right")
     parser.add_argument("--one-rank", action="store_true", help="DDP, of one process")
     parser.add_argument("--sync-batchnorm", action="store_true")
+    parser.add_argument("--micro-batch", type=int)
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction)
     return _train(parser.parse_args())
 
 
@@ -100,7 +102,7 @@ def _train(words: argparse.Namespace) -> int:
     torch.use_deterministic_algorithms(words.deterministic)
     if words.one_rank:
         _have_one_rank()
-    execution = Execution(sync_batchnorm=words.sync_batchnorm)
+    execution = Execution(1, words.micro_batch, words.sync_batchnorm, words.compile)
     if words.stop_at:
         with stopped_at(words.stop_at):
             return int(start(words.config, execution) != 1)

@@ -17,6 +17,11 @@ def test_a_share_is_taken_in_micro_batches() -> None:
     assert execution.arguments() == ["--devices=2", "--micro-batch=16", "--sync-batchnorm"]
 
 
+def test_only_a_word_on_compiling_is_handed_on() -> None:
+    assert Execution(compile=True).arguments() == ["--devices=1", "--compile"]
+    assert Execution(compile=False).arguments() == ["--devices=1", "--no-compile"]
+
+
 def test_a_share_that_has_no_such_parts_is_refused_with_those_it_has() -> None:
     with pytest.raises(UserError) as refusal:
         Execution(micro_batch=12).micro_batches(40, 2)

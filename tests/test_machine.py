@@ -21,6 +21,7 @@ from reslab.machine import (
     is_shared_by_mps,
     processor_name,
     visible_gpus,
+    why_nothing_compiles,
 )
 
 
@@ -235,3 +236,18 @@ def test_nobody_outlives_the_pipe_that_the_parent_holds(who: str, does: str) -> 
 
 def test_a_processor_has_a_name() -> None:
     assert processor_name().strip() == processor_name() != ""
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [
+        ("no-such-compiler", "torch.compile finds no C++ compiler (g++, or what CXX names)"),
+        ("false", "the C++ compiler does not work: ended with exit code 1"),
+        ("true", None),
+    ],
+)
+def test_a_compiler_has_to_be_there_and_to_work(
+    monkeypatch: pytest.MonkeyPatch, compiler: str, reason: str | None
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    assert why_nothing_compiles() == reason

@@ -26,7 +26,7 @@ OF_RUNS = OF_PLANS | {
     "CARD": "card",
 }  # fmt: skip
 """Those of whoever trains."""
-SWITCHES = ["SYNC_BATCHNORM", "DIAGNOSTICS", "DRY"]
+SWITCHES = ["SYNC_BATCHNORM", "COMPILE", "DIAGNOSTICS", "DRY"]
 READS = {
     "experiment": ["NAME", *OF_RUNS, *SWITCHES],
     "train": ["MODEL", "DATA", "RECIPE", *OF_RUNS, *SWITCHES],
@@ -135,12 +135,13 @@ def test_what_the_user_says_arrives_as_it_was_said(heard: Heard, recorder: str) 
     assert argv(
         "experiment", "NAME=a b", "ONLY=*2 0*", "SET=model=x recipe.lr=*", "BUDGET=.1",
         "SEEDS=2", "DEVICES=2", "MICRO_BATCH=8", "SYNC_BATCHNORM=1", "SLOTS_PER_GPU=3",
-        "DIAGNOSTICS=1", "DRY=1", "CARD=h100",
+        "COMPILE=1", "DIAGNOSTICS=1", "DRY=1", "CARD=h100",
     ) == [
         "scripts/experiment.py", "run", "--budget=.1", "--seeds=2", "--only=*2 0*",
         "--settings=model=x recipe.lr=*", "--devices=2", "--micro-batch=8", "--slots-per-gpu=3",
-        "--card=h100", "--sync-batchnorm", "--diagnostics", "--dry", "--", "a b",
+        "--card=h100", "--sync-batchnorm", "--compile", "--diagnostics", "--dry", "--", "a b",
     ]  # fmt: skip
+    assert argv("experiment", "NAME=x", "COMPILE=0")[2:] == ["--no-compile", "--", "x"]
     assert argv("experiment", "NAME=x", "DRY=0") == ["scripts/experiment.py", "run", "--", "x"]
     assert argv("models", "MODEL=resnet*")[-1] == "resnet*"
     assert argv("compare", "NAME=a,b c")[1:] == ["compare", "--", "a", "b", "c"]

@@ -17,7 +17,7 @@ from reslab.experiments.jobs import Job, jobs_of
 from reslab.experiments.launch import failures, launch
 from reslab.experiments.packing import pack
 from reslab.experiments.plan import expand, read_plan_file
-from reslab.experiments.preview import announce, announcement, preview
+from reslab.experiments.preview import announce, announcement, forms, preview
 from reslab.experiments.rehearse import refuse_unfit
 from reslab.experiments.single import finetune_experiment, train_experiment
 from reslab.experiments.space import refuse_unready
@@ -37,16 +37,17 @@ def run(arguments: Namespace) -> int:
     jobs = jobs_of(plan)
     packing = pack(jobs, plan.options, arguments.slots_per_gpu, card)
     slots, only = packing.slots, plan.options.only
+    told = [*forms(jobs, slots[0], plan.options), *packing.told]
     if arguments.dry:
-        told = preview(jobs, slots[0]), announcement(jobs, slots, only, packing.told)
-        print(*told, sep="\n", flush=True)
+        text = preview(jobs, slots[0]), announcement(jobs, slots, only, told)
+        print(*text, sep="\n", flush=True)
         refuse_unfit(jobs, only)
         return 0
     refuse_unready(jobs, len(slots))
     fetch(jobs, only)
     refuse_unfit(jobs, only)
     store.write_plan(plan)
-    announce(jobs, slots, only, packing.told)
+    announce(jobs, slots, only, told)
     _say_unmeasured(plan, jobs)
     failed = launch(jobs, slots, plan.options)
     print()

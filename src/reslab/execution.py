@@ -5,11 +5,15 @@ Not part of a run's description: a run that was begun in one way can go on in an
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from reslab.arguments import from_environment, whole
 from reslab.errors import UserError
 from reslab.machine import available_cores, visible_gpus
 from reslab.text import counted
+
+Form = Literal["eager", "compiled", "cuda graphs"]
+"""How a step is computed: call by call, as compiled code, or as CUDA graphs that are replayed."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Execution:
     """Examples that a process takes through the net at once; None: its whole share of a batch."""
     sync_batchnorm: bool = False
     """Normalise over the examples of all processes; GPUs only."""
+    compile: bool | None = None
+    """Whether a step is compiled; None: as the device and the run's length say (`Form`)."""
 
     def __post_init__(self) -> None:
         for word, number in (("DEVICES", self.devices), ("MICRO_BATCH", self.micro_batch)):
@@ -34,6 +40,7 @@ class Execution:
             f"--devices={self.devices}",
             *([f"--micro-batch={self.micro_batch}"] if self.micro_batch else []),
             *(["--sync-batchnorm"] if self.sync_batchnorm else []),
+            *([] if self.compile is None else ["--compile" if self.compile else "--no-compile"]),
         ]
 
     def micro_batches(self, batch_size: int, ranks: int) -> int:

@@ -8,10 +8,12 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -89,6 +91,24 @@ def is_shared_by_mps() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return told.returncode == 0 and re.fullmatch(r"[\d.]+", told.stdout.strip()) is not None
+
+
+def why_nothing_compiles() -> str | None:
+    """Why torch.compile can make nothing for a CPU, None where it can: it needs a C++ compiler,
+    which reads Python's header (torch/_inductor/codecache.py)."""
+    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    headers = "".join(f"#include <{name}>\n" for name in ("Python.h", "cmath"))
+    command = [*shlex.split(compiler), "-fsyntax-only", f"-I{sysconfig.get_path('include')}"]
+    try:
+        done = subprocess.run(
+            [*command, "-x", "c++", "-"], input=headers, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return "torch.compile finds no C++ compiler (g++, or what CXX names)"
+    if done.returncode == 0:
+        return None
+    said = (done.stderr.strip().splitlines() or [ending(done.returncode)])[0]
+    return f"the C++ compiler does not work: {said}"
 
 
 CAUSES = {

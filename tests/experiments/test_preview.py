@@ -8,10 +8,12 @@ from tests.experiments.jobs import SLOT, job
 from tests.results import DONE
 
 from reslab import disk, store
+from reslab.execution import Execution
+from reslab.experiments import form
 from reslab.experiments.file import Experiment
 from reslab.experiments.jobs import jobs_of
 from reslab.experiments.plan import expand
-from reslab.experiments.preview import announce, announcement, preview
+from reslab.experiments.preview import announce, announcement, forms, preview
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Options
 from reslab.text import duration
@@ -73,6 +75,19 @@ def test_a_student_waits_for_its_teacher_and_the_plan_says_so(tmp_path: Path) ->
     one, two = (announcement([teacher, each], [SLOT] * 2) for each in (beside, student))
     assert one.endswith(f"estimated {duration(teacher.seconds(SLOT))}")
     assert two.endswith(f"estimated {duration(2 * teacher.seconds(SLOT))}")
+
+
+def test_the_form_of_steps_is_announced_where_they_are_not_all_eager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(form, "why_nothing_compiles", lambda: None)
+    small = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
+    runs, final = [small, job(tmp_path)], replace(job(tmp_path), state="done")
+    assert forms([*runs, final], SLOT, Execution()) == [
+        "steps: eager in 1; compiled in 1 (10 min and more on a CPU)"
+    ]
+    assert forms([small, final], SLOT, Execution()) == []
+    assert forms(runs, SLOT, Execution(compile=False)) == ["steps: eager in 2 (COMPILE=0)"]
 
 
 def test_variants_that_are_one_and_the_same_run_are_counted_apart() -> None:

@@ -17,7 +17,8 @@ from tests.hostile.test_command_lines import WORDS, dry, lines, settings
 pytestmark = pytest.mark.process
 
 OF_RUNS = (
-    "BUDGET", "SEEDS", "ONLY", "DEVICES", "MICRO_BATCH", "SYNC_BATCHNORM", "SLOTS_PER_GPU", "CARD",
+    "BUDGET", "SEEDS", "ONLY", "DEVICES", "MICRO_BATCH", "SYNC_BATCHNORM", "COMPILE",
+    "SLOTS_PER_GPU", "CARD",
 )  # fmt: skip
 READS = {
     "experiment": ("NAME", *OF_RUNS),

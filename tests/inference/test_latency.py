@@ -122,12 +122,10 @@ def test_a_net_that_torch_does_not_compile_is_told_not_hidden(few_rounds: None) 
     assert found.left_out[BASELINE]
 
 
-def test_no_compiler_is_found_where_none_is() -> None:
-    from torch._inductor import config
-
-    with config.patch({"cpp.cxx": ("no-such-compiler",)}):  # monkeypatch leaves no cxx behind
-        assert obstacle(BASELINE) == "torch.compile finds no C++ compiler (g++, or what CXX names)"
-        assert obstacle("fp32") is None
+def test_without_a_compiler_nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert obstacle(BASELINE) == "torch.compile finds no C++ compiler (g++, or what CXX names)"
+    assert obstacle("fp32") is None
 
 
 def test_json_has_what_it_was_measured_on_and_every_ratio() -> None:

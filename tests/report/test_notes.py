@@ -36,6 +36,23 @@ def test_a_run_that_went_on_with_other_devices_or_in_other_parts_is_named(lab: L
     assert "2 × cpu (x86_64) in micro-batches of 16 (1 run)" in text
 
 
+def test_forms_of_steps_are_named_where_they_can_move_a_digit(lab: Lab) -> None:
+    compiled, mixed, captured, eager = (
+        lab.variant(label, {"model": f"resnet{depth}"}, 2)
+        for label, depth in (("all", 20), ("one", 32), ("graphs", 44), ("before", 56))
+    )
+    for folder in (*compiled, mixed[0]):
+        lab.start(folder, form="compiled")
+    for folder in captured:
+        lab.start(folder, form="cuda graphs")
+    for folder in (mixed[1], *eager):
+        lab.start(folder)
+    text = rendered(lab).replace("\n  ", " ")
+    assert "- steps are rounded as their form does: compiled (2 runs) (all)\n" in text
+    assert "form does: compiled (1 run) and eager (1 run) (one)\n" in text
+    assert text.count("form does") == 2
+
+
 def test_files_that_were_left_out_are_told(lab: Lab) -> None:
     for folder in lab.variant("ResNet 20", {"model": "resnet20"}, 2):
         lab.done(folder, 1, 9, undecodable=1234)

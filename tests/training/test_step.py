@@ -12,7 +12,7 @@ from torch import Tensor, nn, optim
 from torch.nn.functional import cross_entropy
 
 from reslab.data.batches import TrainingBatch
-from reslab.training.step import FORMS, TrainingStep, batches_of
+from reslab.training.step import TrainingStep, batches_of
 
 
 class Counted:
@@ -48,7 +48,7 @@ def step_of(net: nn.Module, **fields: Any) -> TrainingStep:
     parts = fields.get("micro_batches", 1)
     own: dict[str, Any] = {
         "batch": lambda number, part: batch(number, part, parts),
-        "loss": FORMS["eager"](loss),
+        "loss": loss,
         "count": Counted(),
         "optimizer": optimizer,
         "set_rates": set_rates,

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from reslab import store
 from reslab.config.run import RunConfig
+from reslab.execution import Execution
 from reslab.experiments.estimate import done, seconds, teachers_multiply_adds
+from reslab.experiments.form import Chosen, begun_in, form_of
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Plan, Variant
 
@@ -43,6 +45,11 @@ class Job:
         """What the whole of it would take by the model, without `estimate.correction`."""
         own, teachers = self.variant.multiply_adds, self.teachers_multiply_adds
         return seconds(self.config, own, slot, teachers)
+
+    def form(self, slot: Slot, execution: Execution) -> Chosen:
+        """In which form its steps are, or would be, computed."""
+        took, begun = self.seconds(slot), begun_in(self.folder)
+        return form_of(self.config, execution, slot.device, took, begun)
 
     def fraction(self) -> float:
         """How much of the run is done by now, from its files."""

@@ -11,9 +11,11 @@ from reslab import store
 from reslab.config.data import NULLS, Data, facts_of, known_classes
 from reslab.config.photographs import root_of
 from reslab.errors import enumerated, listed
+from reslab.execution import Execution
 from reslab.experiments.estimate import correction, longest_chain
 from reslab.experiments.fetch import to_fetch
 from reslab.experiments.file import excluding
+from reslab.experiments.form import forms_in_words
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
 from reslab.folders import class_names
@@ -83,6 +85,12 @@ def announcement(
     over thousands of epochs, for those who have said this `ONLY`."""
     before = (*_classes(jobs), *_arrays(jobs), *_beginnings(jobs), *_origins(jobs), *to_fetch(jobs))
     return "\n".join([*before, *told, *_announced(jobs, slots, only), *_many_epochs(jobs)])
+
+
+def forms(jobs: list[Job], slot: Slot, execution: Execution) -> list[str]:
+    """A line where not all steps are eager, as they are of short runs on a CPU."""
+    line = forms_in_words([job.form(slot, execution) for job in jobs if job.pending])
+    return [line] if line else []
 
 
 def _origins(jobs: list[Job]) -> Iterator[str]:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from reslab.machine import available_cores, processor_name
+from reslab.machine import available_cores, processor_name, why_nothing_compiles
 from reslab.text import counted, markdown_table
 
 BATCHES = (1, 128)
@@ -291,17 +291,6 @@ def obstacle(way: str, int8: nn.Module | None = None) -> str | None:
 def has_bf16() -> bool:
     """Whether the processor multiplies bfloat16 itself."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def why_nothing_compiles() -> str | None:
-    """The reason where torch.compile finds no C++ compiler, or one that does not work."""
-    from torch._inductor.cpp_builder import get_cpp_compiler
-
-    try:
-        get_cpp_compiler()
-    except RuntimeError:
-        return "torch.compile finds no C++ compiler (g++, or what CXX names)"
-    return None
 
 
 NOISY = ("torch.utils._pytree", "torch.utils.cpp_extension")

@@ -90,13 +90,16 @@ def given(options: Options) -> str:
         "DEVICES": options.devices if options.devices != 1 else None,
         "MICRO_BATCH": options.micro_batch,
         "SYNC_BATCHNORM": 1 if options.sync_batchnorm else None,
+        "COMPILE": None if options.compile is None else int(options.compile),
         "DIAGNOSTICS": 1 if options.diagnostics else None,
     }
-    return names.as_given(names.given(options) | {k: v for k, v in execution.items() if v})
+    said = {word: str(value) for word, value in execution.items() if value is not None}
+    return names.as_given(names.given(options) | said)
 
 
 def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
-    """What a reader should know about single runs: failures, resumptions, other code, devices."""
+    """What a reader should know about single runs: failures, resumptions, other code, devices, the
+    forms of their steps."""
     runs = [run for outcome in outcomes for run in outcome.runs]
     for outcome in outcomes:
         ends = filter(None, map(_end, outcome.runs))
@@ -109,6 +112,8 @@ def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
     machines = Counter(found for run in runs for found in {machine(s) for s in run.starts})
     if len(machines) > 1:
         yield Note("run", "several kinds of devices: " + _tally(machines))
+    for text, labels in grouped(_forms(outcomes), [o.label for o in outcomes]):
+        yield Note("run", text, labels)
     resumed = [run for run in runs if len(run.starts) > 1]
     if resumed:
         moved = [run.folder.name for run in resumed if len(set(map(machine, run.starts))) > 1]
@@ -137,6 +142,19 @@ def _left_out(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
         if run.result is not None and run.result.get("undecodable"):
             count = run.result["undecodable"]
             yield f"{count:,} files that cannot be decoded were left out", run.folder.name
+
+
+def _forms(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
+    """Of rows with compiled runs, or with runs in several forms: a digit may be of the form."""
+    for outcome in outcomes:
+        forms = Counter(f for run in outcome.runs for f in {form(s) for s in run.starts})
+        if "compiled" in forms or len(forms) > 1:
+            yield f"steps are rounded as their form does: {_tally(forms)}", outcome.label
+
+
+def form(start: dict[str, Any]) -> str:
+    """The form of a start's steps; before it was recorded there was one."""
+    return str(start.get("form") or "eager")
 
 
 def machine(start: dict[str, Any]) -> str:

@@ -71,7 +71,7 @@ def _told(plan: Plan) -> dict[str, Any]:
     without = {"origins", "edges"} if not (plan.edges or plan.teachers) else set()
     without |= set() if plan.teachers else {"teachers"}
     without |= {key for key in ("margin", "baseline", "questions") if told[key] is None}
-    for word in ("epochs", "plan"):
+    for word in ("epochs", "plan", "compile"):
         if told["options"][word] is None:
             del told["options"][word]
     if not plan.options.diagnostics:

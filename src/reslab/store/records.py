@@ -18,6 +18,7 @@ from pydantic import (
 
 from reslab.config.description import NonNegativeInt
 from reslab.disk import Shape
+from reslab.execution import Form
 
 RECORDED = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy")
 """Their versions are recorded with every start, beside Python's."""
@@ -90,6 +91,7 @@ class Start(Record):
     devices: Annotated[int, Field(ge=1)] | None = None
     micro_batch: NonNegativeInt | None = None
     sync_batchnorm: bool | None = None
+    form: Form | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     normalization_batch: NonNegativeInt | None = None
 

@@ -13,16 +13,18 @@ from reslab.config.data import facts_of
 from reslab.config.run import RunConfig
 from reslab.config.trains import ALL
 from reslab.data.batches import Batch, TrainingBatch, TrainingBatches
+from reslab.execution import Form
 from reslab.inference.metrics import Sums, Tally
 from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import rest
 from reslab.training.chunks import Chunk, count_steps, restore_counts
 from reslab.training.decay import starts_of
 from reslab.training.draws import Draws
+from reslab.training.form import FORMS
 from reslab.training.group import in_order
 from reslab.training.lesson import Lesson
 from reslab.training.optimizers import build_optimizer, learning_rate
-from reslab.training.step import FORMS, TrainingStep, batches_of, do_nothing
+from reslab.training.step import TrainingStep, batches_of, do_nothing
 
 
 class Classifier(LightningModule):
@@ -48,6 +50,7 @@ class Classifier(LightningModule):
         self.starts = starts_of(net, config)
         self.config = config
         self.recipe = config.scaled_recipe
+        self.form: Form = "eager"
         self.train_tally: Sums = Tally()
         facts = facts_of(config.data)
         top5 = facts.photographs and facts.classes > 5
@@ -79,7 +82,7 @@ class Classifier(LightningModule):
         self.draws = Draws(nets, self.config.seed, self.global_rank, self.device)
         self.step = TrainingStep(
             batches_of(batches),
-            FORMS["eager"](self.loss),
+            FORMS[self.form](self.loss, self.net),
             self.count,
             trainer.optimizers[0],
             self.set_rates,

@@ -24,7 +24,7 @@ from reslab.config.run import RunConfig, input_size
 from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module
 from reslab.errors import UserError
-from reslab.execution import RUNS_PER_GPU, Execution, place
+from reslab.execution import RUNS_PER_GPU, Execution, Form, place
 from reslab.machine import processor_name
 from reslab.methods.adapters import adaptation
 from reslab.methods.materialise import materialise
@@ -66,7 +66,7 @@ SINGLE_VALUE = "Expected more than 1 value per channel when training"
 """torch's words; nets of ours are refused before they are trained (`refuse_single_values`)."""
 
 
-def run(config: RunConfig, folder: Path, execution: Execution) -> int:
+def run(config: RunConfig, folder: Path, execution: Execution, form: Form) -> int:
     """Train and evaluate, from the folder's checkpoint if it has one.
 
     Returns 0 when the run is final (done or diverged), 1 when it was interrupted.
@@ -99,13 +99,14 @@ def run(config: RunConfig, folder: Path, execution: Execution) -> int:
             print(adaptation(net, config.adapter), flush=True)
         if config.trains != ALL:
             print(what_trains(net, config.trains), flush=True)
-        start = {**environment(trainer, execution), "normalization_batch": normalized}
+        start = {**environment(trainer, execution, form), "normalization_batch": normalized}
         which = {"run_id": config.run_id, "resumed": resumed is not None}
         store.append_start(folder, {**start, **which})
     try:
         with in_our_words(trainer, net, config, execution):
             data = data_module(config, begun.normalization, micro_batches)
             module = MODULES[config.recipe.objective.name](net, config)
+            module.form = form
             if lesson is not None:
                 module.attend(lesson)
             outcome = fit_and_test(trainer, module, data, resumed)
@@ -286,7 +287,7 @@ def normalization_batch(net: nn.Module, config: RunConfig, execution: Execution)
     return execution.normalized_together(config.recipe.batch_size, place().ranks)
 
 
-def environment(trainer: Trainer, execution: Execution) -> dict[str, Any]:
+def environment(trainer: Trainer, execution: Execution, form: Form) -> dict[str, Any]:
     """What a start is made with, for `env.json`."""
     device = trainer.strategy.root_device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
@@ -299,6 +300,7 @@ def environment(trainer: Trainer, execution: Execution) -> dict[str, Any]:
         "devices": trainer.world_size,
         "micro_batch": execution.micro_batch,
         "sync_batchnorm": execution.sync_batchnorm,
+        "form": form,
         "threads": torch.get_num_threads(),
         "processor": processor_name(),
         "runs_per_gpu": from_environment(RUNS_PER_GPU, whole),

@@ -10,16 +10,22 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from reslab import disk, store
+from reslab.config.costs import cost
 from reslab.config.losses import refuse_parts
+from reslab.config.nets import Opaque
 from reslab.config.resolve import read_run
-from reslab.config.run import RunConfig
+from reslab.config.run import RunConfig, input_size
 from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
 from reslab.execution import TORCHRUN, Execution, gpus_for, place
 from reslab.exhaustion import exhausted
+from reslab.experiments.estimate import seconds
+from reslab.experiments.form import Chosen, begun_in, form_of, forms_in_words
+from reslab.experiments.slots import Slot
 from reslab.machine import die_with_parent, follow_supervisor
 from reslab.training.ranks import SUPERVISED, supervise
 
@@ -138,7 +144,21 @@ def _run(config: RunConfig, folder: Path, execution: Execution) -> int:
     with _nothing_collected():
         from reslab.training.run import run  # torch and lightning: seconds
 
-    return run(config, folder, execution)
+    chosen = _form(config, folder, execution)
+    if place().rank == 0 and (line := forms_in_words([chosen])):
+        print(line, flush=True)
+    return run(config, folder, execution, chosen.form)
+
+
+def _form(config: RunConfig, folder: Path, execution: Execution) -> Chosen:
+    """As the plan has said it (`experiments.jobs.Job.form`)."""
+    import torch
+
+    ranks, net = place().ranks, config.model
+    multiply_adds = 0 if isinstance(net, Opaque) else cost(net, input_size(config)).multiply_adds
+    device = "gpu" if torch.cuda.is_available() else "cpu"
+    took = seconds(config, multiply_adds, Slot((), torch.get_num_threads(), ranks))
+    return form_of(config, replace(execution, devices=ranks), device, took, begun_in(folder))
 
 
 @contextmanager

@@ -19,9 +19,6 @@ Loss = Callable[..., tuple[Tensor, Tensor]]
 """From the tensors of a batch to its mean loss () and what is counted of it. Whatever else a step
 draws has been put where the net reads it, so that the same call can be compiled or captured."""
 
-FORMS: dict[str, Callable[[Loss], Loss]] = {"eager": lambda loss: loss}
-"""In what form a loss is computed, by its name."""
-
 BatchOf = Callable[[int, int], TrainingBatch]
 """The batch of a step's number and a micro-batch."""
 
