@@ -442,6 +442,11 @@ def test_a_margin_and_what_is_compared_decide_no_run() -> None:
     ("more", "message"),
     [
         ({"margin": 0}, "margin: got 0; expected greater than 0"),
+        ({"target": 0}, "target: got 0; expected greater than 0"),
+        (
+            {"times": {"a net": 3.8}},
+            "times: is not read without target, the error that they are to",
+        ),
         ({"margin": "small"}, "margin: got 'small'; expected a valid number"),
         ({"baseline": "plane"}, "baseline: no variant is called 'plane'; did you mean plain?"),
         (

@@ -58,6 +58,10 @@ class Experiment(Description):
     """Points, within which a difference is none that matters."""
     baseline: str | None = None
     """The label that every other row is compared with; by default the first."""
+    target: PositiveFloat | None = None
+    """A test error in per cent, to which the time is measured."""
+    times: dict[str, PositiveFloat] = {}
+    """Published times to it, in seconds, by whose they are, and on what."""
     questions: Annotated[list[list[str]], Field(min_length=1)] | None = None
     """Instead: pairs of labels, the second of which is compared with the first."""
 
@@ -69,6 +73,12 @@ class Experiment(Description):
                 told = f"got {spelled(pair)}; expected pairs of two labels, each pair once"
                 raise ValueError(told)
         return questions
+
+    @model_validator(mode="after")
+    def _times_are_to_something(self) -> Self:
+        if self.times and self.target is None:
+            raise ValueError("times: is not read without target, the error that they are to")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_compare(self) -> Self:

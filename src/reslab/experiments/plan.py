@@ -71,6 +71,8 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
         edges,
         teachers,
         margin=experiment.margin,
+        target=experiment.target,
+        times=experiment.times,
         baseline=experiment.baseline,
         questions=None if pairs is None else tuple((one, other) for one, other in pairs),
     )

@@ -5,10 +5,11 @@ from typing import Any
 
 from reslab.config.views import called
 from reslab.papers.published import Published
-from reslab.report import cells
+from reslab.report import cells, times
 from reslab.report.intervals import Interval, mean_interval
 from reslab.report.rows import Row, is_held_out, other_views
 from reslab.report.statistics import Summary
+from reslab.report.times import right
 from reslab.report.values import Cell, Column, Kind, Value
 from reslab.report.verdict import Question, Verdict
 
@@ -25,7 +26,7 @@ JUDGED = ("difference_low", "difference_high", "p", "seeds", "seeds_needed", "re
 on and about how many it needs, and why where it has none."""
 FIELDS = (
     "experiment", "variant", "difference", "params", "multiply_adds", "starts_from", "teacher",
-    "trainable",
+    "trainable", "seconds_to_target_mean",
     *(f"runs_{word}" for word in ("planned", "done", "diverged", "running", "crashed", "missing")),
     *(f"train_top1_error_{statistic}" for statistic in STATISTICS),
     *(f"test_top1_error_{statistic}" for statistic in STATISTICS),
@@ -47,7 +48,7 @@ LEAVE = (
     "views_top5_error_mean", "starts_from", "teacher",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first first."""
-AT_TIMES = {"experiment", "starts_from", "teacher", "trainable"}
+AT_TIMES = {"experiment", "starts_from", "teacher", "trainable", "seconds_to_target_mean"}
 """Fields that are there only where people have a column of them."""
 
 
@@ -82,6 +83,7 @@ def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
         ),
         _column("test_top1_error_best", "best", "error", lambda row: row.test.best),
         _column("test_top1_error_median", "median", "error", lambda row: row.test.median),
+        *_columns_of_times(rows),
         *(_column_of_views(views) for views in several),
         *(COMPARED if any(row.outcome.published for row in rows) else []),
         *(COMPARED_FIVE if any(row.published_five for row in rows) else []),
@@ -90,6 +92,16 @@ def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
 
 def _column(key: str, head: str, kind: Kind, cell: CellOf) -> tuple[Column, CellOf]:
     return Column(key, head, kind), cell
+
+
+def _columns_of_times(rows: Sequence[Row]) -> Columns:
+    """How long it took to the error that is asked for, where one is."""
+    targets = {row.to_target.target for row in rows if row.to_target}
+    told = right(min(targets)) if len(targets) == 1 else "target"
+    column = _column(
+        "seconds_to_target_mean", f"s to {told}", "time", lambda row: times.cell(row.to_target)
+    )
+    return [column] if targets else []
 
 
 def _column_of_views(views: Any) -> tuple[Column, CellOf]:

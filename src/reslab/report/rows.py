@@ -10,6 +10,7 @@ from reslab.papers.schema import Views
 from reslab.report.comparable import published_obstacle
 from reslab.report.runs import Outcome
 from reslab.report.statistics import Comparison, Summary, compare, summarize
+from reslab.report.times import ToTarget, to_target
 from reslab.report.verdict import Question, Verdict
 from reslab.store.plan import Plan
 
@@ -36,6 +37,8 @@ class Row:
     """Whom its runs are taught by; another variant by its label."""
     trainable: int | None
     """Parameters that train; None where no run has told it yet."""
+    to_target: ToTarget | None
+    """How long its runs took to the error that its plan asks for."""
     obstacle: str
     """Why it is not held against its published number; there is no comparison then."""
     verdict: Verdict | None = None
@@ -96,6 +99,7 @@ def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
         starts_from=_origin(outcome, "start", labels),
         teacher=_origin(outcome, "teacher", labels),
         trainable=trainable(outcome),
+        to_target=to_target(outcome, plan.target),
         obstacle=obstacle if published else "",
     )
 

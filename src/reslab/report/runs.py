@@ -18,6 +18,7 @@ from reslab.papers.schema import Views
 from reslab.store import records
 from reslab.store.plan import Plan, Variant
 from reslab.store.plan import Run as PlannedRun
+from reslab.store.times import Times, read_times
 
 T = TypeVar("T")
 
@@ -54,6 +55,11 @@ class Run:
         for line in damaged:
             warn(f"{line}; it is left out")
         return rows
+
+    @cached_property
+    def times(self) -> Times:
+        """Seconds of training until each evaluation, by its step; none of older runs."""
+        return _unless_damaged(partial(read_times, self.folder), {})
 
     @cached_property
     def evaluations(self) -> dict[str, dict[str, Any]]:

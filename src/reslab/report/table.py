@@ -19,6 +19,7 @@ from reslab.report.questions import Seconds, judge, judged_notes, timed
 from reslab.report.results import results_of, runs_csv
 from reslab.report.rows import Row, other_views, rows_of
 from reslab.report.runs import Outcome, outcomes_of
+from reslab.report.times import target_notes
 from reslab.report.values import Note, Table
 from reslab.report.verdict import Question
 from reslab.store.plan import Plan
@@ -72,7 +73,7 @@ def _before_sources(
 ) -> Iterator[Note]:
     """What the seeds say, what is not there yet of a plan's errors, and what its options are."""
     told = judged_notes(plan, rows, questions)
-    for note in (*told, *_unseen(rows, plan.folder), *_options(plan)):
+    for note in (*told, *target_notes(plan), *_unseen(rows, plan.folder), *_options(plan)):
         yield replace(note, plan=plan.name)
 
 

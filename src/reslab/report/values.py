@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from reslab.report.text import NOTHING, percent, points, si
 
 Value = str | int | float | None
-Kind = Literal["text", "count", "error", "difference"]
+Kind = Literal["text", "count", "error", "difference", "time"]
 NoteKind = Literal[
     "caption", "verdict", "question", "missing", "options", "source", "memory", "deviation",
     "assumption", "remark", "unmatched", "run",
@@ -31,8 +31,9 @@ FORMATS: dict[Kind, Format] = {
     "count": Format(True, si),
     "error": Format(True, percent),
     "difference": Format(True, points),
+    "time": Format(True, "{:.2f}".format),
 }
-"""Errors are in per cent, differences of errors in points."""
+"""Errors are in per cent, differences of errors in points, times in seconds."""
 
 
 @dataclass(frozen=True)

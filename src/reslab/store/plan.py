@@ -157,6 +157,10 @@ class Plan:
     """The label that the others are compared with; None: the first."""
     questions: tuple[tuple[str, str], ...] | None = None
     """Labels of which the second is compared with the first; None: each with the baseline."""
+    target: PositiveFloat | None = None
+    """A test error in per cent, to which the time is measured."""
+    times: dict[str, PositiveFloat] = field(default_factory=dict)
+    """Published times to it, in seconds, by whose they are."""
     place: Annotated[Path | None, Field(exclude=True)] = None
     """Its experiment's folder, where that is not runs/<experiment>."""
     at: Annotated[Path | None, Field(exclude=True)] = field(default=None, compare=False)

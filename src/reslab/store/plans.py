@@ -70,7 +70,8 @@ def _told(plan: Plan) -> dict[str, Any]:
     told = SHAPE.dump_python(plan, mode="json")
     without = {"origins", "edges"} if not (plan.edges or plan.teachers) else set()
     without |= set() if plan.teachers else {"teachers"}
-    without |= {key for key in ("margin", "baseline", "questions") if told[key] is None}
+    without |= {key for key in ("margin", "baseline", "questions", "target") if told[key] is None}
+    without |= set() if plan.times else {"times"}
     for word in ("epochs", "plan", "compile"):
         if told["options"][word] is None:
             del told["options"][word]

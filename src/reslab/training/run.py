@@ -38,6 +38,7 @@ from reslab.training.beginning import begin
 from reslab.training.checkpointing import Checkpoint, Interrupted
 from reslab.training.chunks import Pace, chunks_of
 from reslab.training.classifier import Classifier
+from reslab.training.clock import Clock
 from reslab.training.diagnostics import Diagnostics
 from reslab.training.group import (
     Talk,
@@ -189,6 +190,7 @@ def make_trainer(
             *([Selection(record)] if data.selected_on == "holdout" else []),
             Pace(talk),
             Checkpoint(folder, interval, talk),
+            Clock(folder),
         ],
         plugins=[
             precision_plugin(config.precision, device),
