@@ -35,14 +35,16 @@ def test_a_plan_is_kept_whole_and_no_more_than_that(lab: Lab, tmp_path: Path) ->
 
 
 def test_of_a_start_stays_what_can_move_a_number(lab: Lab, tmp_path: Path) -> None:
-    for run, form in zip(lab.variant("x", RESNET20, seeds=3), ("a", "a", "b"), strict=True):
+    for run, form in zip(
+        lab.variant("x", RESNET20, seeds=3), ("eager", "eager", "compiled"), strict=True
+    ):
         lab.start(run, torch="2.14.1", commit="c0ffee", form=form, pid=7, host="mine", time=None)
     [outcome] = outcomes_of(lab.plan())
     alike = {"commit": "c0ffee", "code": "c0de", "torch": "2.14.1", "device": "cpu (x86_64)",
              "devices": 1}  # fmt: skip
     assert archive.made_with([outcome]) == [
-        {"starts": 2, **alike, "form": "a"},
-        {"starts": 1, **alike, "form": "b"},
+        {"starts": 2, **alike, "form": "eager"},
+        {"starts": 1, **alike, "form": "compiled"},
     ]
 
 
