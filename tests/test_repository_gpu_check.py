@@ -14,7 +14,7 @@ import pytest
 from tests.gpu_check import __main__ as gpu_check
 from tests.gpu_check.check import CPU, GPU, Check
 from tests.gpu_check.measured import outcomes_in, rates_in
-from tests.gpu_check.packing import MPS, Pace, best, mps, to_measure
+from tests.gpu_check.packing import MPS, Pace, best, form_in, mps, to_measure
 from tests.gpu_check.protocol import pack, standing, unpack
 from tests.gpu_check.told import is_bad, machine, summary
 
@@ -192,6 +192,13 @@ def test_packed_runs_share_a_gpu_with_and_without_mps_where_it_is_at_hand(
     assert called.read_text() == "-d\n\nquit\n"
     with mps(on_a_gpu, False) as environment:
         assert environment == {}
+
+
+def test_how_packed_runs_step_is_what_their_first_start_says(tmp_path: Path) -> None:
+    assert form_in(tmp_path) is None
+    step_to(tmp_path, "a", 1)
+    (tmp_path / "experiment" / "a" / "env.json").write_text('[{"form": "cuda graphs"}]')
+    assert form_in(tmp_path) == "cuda graphs"
 
 
 def test_the_best_packing_is_the_fastest_in_the_first_precision() -> None:

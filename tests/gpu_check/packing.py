@@ -55,8 +55,14 @@ def packed(check: Check, wanted: Found, until: float, name: str) -> Found:
             until, log, pace, RESLAB_RUNS=str(runs), **environment,
         )  # fmt: skip
     failed = {} if state in ("done", "stopped") else {"printed": tail(log)}
-    seconds = round(time.monotonic() - began, 1)
-    return {**wanted, "state": state, "steps_per_second": pace.rate, "seconds": seconds, **failed}
+    found = {"state": state, "form": form_in(runs), "steps_per_second": pace.rate}
+    return {**wanted, **found, "seconds": round(time.monotonic() - began, 1), **failed}
+
+
+def form_in(runs: Path) -> str | None:
+    """How steps were computed, compiled or not, as the first of the runs says."""
+    told = next(iter(sorted(runs.glob("*/*/env.json"))), None)
+    return json.loads(told.read_text(encoding="utf-8"))[-1].get("form") if told else None
 
 
 MPS = "nvidia-cuda-mps-control"
