@@ -20,6 +20,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.summary import DOCUMENT, between_marks
+
 from reslab import commands, store
 from reslab.arguments import Parser, whole
 from reslab.disk import write_json
@@ -151,6 +153,8 @@ def parser() -> Parser:
     top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--rounds", type=whole("--rounds", most=1000), default=3, metavar="N")
     top.add_argument("--json", type=Path, metavar="FILE", help="keep what is found")
+    top.add_argument("--from", dest="found", type=Path, metavar="FILE", help="measure nothing")
+    top.add_argument("--document", type=Path, metavar="FILE", help=DOCUMENT)
     top.add_argument("--part", choices=PARTS, help="one of them alone, in this process")
     top.add_argument("--runs", type=whole("--runs", most=LARGE), default=10, help="of a part")
     return top
@@ -162,10 +166,15 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.part:
         PARTS[arguments.part](arguments.runs)
         return 0
-    found = measured(arguments.rounds)
-    if arguments.json:
-        write_json(arguments.json, found)
+    if arguments.found is not None:
+        found = json.loads(arguments.found.read_text(encoding="utf-8"))
+    else:
+        found = measured(arguments.rounds)
+        if arguments.json:
+            write_json(arguments.json, found)
     print(table(found))
+    if arguments.document:
+        between_marks(arguments.document, "growth", table(found))
     return 0
 
 

@@ -1,9 +1,13 @@
 """What the training rows have found, as tables: from the JSON alone."""
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from reslab.disk import write_text
+from reslab.errors import UserError
 from reslab.text import markdown_table, size
 
 Found = Mapping[str, Any]
@@ -176,3 +180,18 @@ VERDICTS = {True: "met", False: "not met", None: "not measured"}
 def _targets(found: Found) -> str:
     lines = [[each.words, each.target, each.found, VERDICTS[each.met]] for each in judged(found)]
     return markdown_table(["on a CPU", "to reach", "found", ""], lines, numeric=(1, 2))
+
+
+DOCUMENT = "a Markdown file with marks, where the tables are put"
+
+
+def between_marks(document: Path, name: str, text: str) -> None:
+    """Put a text between <!-- NAME:begin --> and <!-- NAME:end -->; `UserError` without these."""
+    found = document.read_text(encoding="utf-8")
+    marks = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
+    renewed, places = re.subn(
+        marks, lambda mark: f"{mark[1]}\n{text}\n\n{mark[2]}", found, flags=re.DOTALL
+    )
+    if places != 1:
+        raise UserError(f"{document} needs one place <!-- {name}:begin --> … <!-- {name}:end -->")
+    write_text(document, renewed)

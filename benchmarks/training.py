@@ -3,6 +3,7 @@
   make bench                                   ResNet-20, -56 and -18, and batches alone
   make bench ARGS='--net resnet20 --seconds 60 --json FILE'
   make bench ARGS='--from FILE'                the tables of a measurement again
+  make bench ARGS='--from FILE --document docs/performance.md'      these in a document
 
 In every round each row is measured for a slice, in an order that turns; what is compared is
 compared within a round. A row is a process of its own: bare is forward, backward and optimiser on a
@@ -27,7 +28,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 from benchmarks.clock import Row, open_row
-from benchmarks.summary import tables
+from benchmarks.summary import DOCUMENT, between_marks, tables
 from benchmarks.trace import idle_share, read_trace
 
 from reslab import store
@@ -55,7 +56,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Parse the arguments, measure, and print the tables."""
     arguments = parser().parse_args(words)
     if arguments.found is not None:
-        print(tables(json.loads(arguments.found.read_text(encoding="utf-8"))))
+        tell(tables(json.loads(arguments.found.read_text(encoding="utf-8"))), arguments.document)
         return 0
     deadline = time.monotonic() + (arguments.within or math.inf)
     found = {**conditions(arguments), "cases": {}}
@@ -64,8 +65,15 @@ def main(words: Sequence[str] | None = None) -> int:
             found["cases"][case] = measured(case, arguments, deadline)
             if arguments.json:
                 write_json(arguments.json, found)
-    print(tables(found))
+    tell(tables(found), arguments.document)
     return 0
+
+
+def tell(text: str, document: Path | None) -> None:
+    """Print tables, and put them into a document, where one is named."""
+    print(text)
+    if document is not None:
+        between_marks(document, "training", text)
 
 
 def conditions(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -243,6 +251,7 @@ def parser() -> Parser:
     )
     top.add_argument("--json", type=Path, metavar="FILE", help="keep what is found, net by net")
     top.add_argument("--from", dest="found", type=Path, metavar="FILE", help="measure nothing")
+    top.add_argument("--document", type=Path, metavar="FILE", help=DOCUMENT)
     return top
 
 

@@ -1,9 +1,13 @@
 """The tables of a measurement, from made-up results: rates that can be divided by head."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.summary import judged, ratio, tables, with_evaluations
+from benchmarks.summary import between_marks, judged, ratio, tables, with_evaluations
+from tests.conftest import REPOSITORY
+
+from reslab.errors import UserError
 
 MACHINE = {"processor": "AMD", "threads": 2, "gpu": None, "torch": "2.14.1", "load": 0.1}
 ROWS = {
@@ -87,3 +91,20 @@ def test_a_gpu_has_its_name_and_how_long_it_is_idle() -> None:
     text = tables(found(machine={**MACHINE, "gpu": "H100"}, cases={"resnet20": case}))
     assert "AMD, 2 threads, H100, torch" in text
     assert "600 MB, 25%" in text
+
+
+def test_tables_stand_between_the_marks_of_a_document(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("before\n<!-- training:begin -->\nold\n<!-- training:end -->\nafter\n")
+    between_marks(file, "training", "| new |")
+    between_marks(file, "training", "| newer \\1 |")
+    assert file.read_text() == (
+        "before\n<!-- training:begin -->\n\n| newer \\1 |\n\n<!-- training:end -->\nafter\n"
+    )
+    with pytest.raises(UserError, match="needs one place <!-- growth:begin -->"):
+        between_marks(file, "growth", "")
+
+
+def test_the_document_has_its_places() -> None:
+    page = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert all(page.count(f"<!-- {name}:begin -->") == 1 for name in ("training", "growth"))
