@@ -6,8 +6,10 @@ memory to itself. Processes are forked from one that has imported the libraries 
 """
 
 import contextlib
+import cProfile
 import multiprocessing
 import os
+import pstats
 import resource
 import sys
 import time
@@ -25,6 +27,8 @@ WARM_UP = 5
 """Steps before a row is ready, at least: what is compiled is compiled in them."""
 SETTLING = 2
 """Steps at the beginning of a slice that are not counted, at least."""
+MOST = 12
+"""Functions of a profile."""
 LIBRARIES = ["torch", "torchvision", "lightning", "benchmarks.loops"]
 
 
@@ -87,6 +91,16 @@ class Clock:
         profiler.export_chrome_trace(order["file"])
         return measured
 
+    def _profiled(self, order: dict[str, Any]) -> Generator[None, int, dict[str, Any]]:
+        """The functions that take most of a step by themselves, in ms of a step, and the whole."""
+        profiler, began, steps = cProfile.Profile(), time.perf_counter(), 0
+        profiler.enable()
+        while time.perf_counter() - began < order["seconds"]:
+            steps += yield
+        profiler.disable()
+        whole = time.perf_counter() - began
+        return {"step_ms": 1000 * whole / steps, "functions": _most(profiler, steps)}
+
     def _evaluated(self, order: dict[str, Any]) -> Generator[None, int, dict[str, Any]]:
         """Images of an evaluation, for so many seconds at most; the first batch is not counted."""
         if self.evaluate is None:
@@ -107,9 +121,19 @@ class Clock:
 ORDERS: dict[str, Callable[[Clock, dict[str, Any]], Generator[None, int, dict[str, Any]]]] = {
     "steps": Clock._steps,
     "trace": Clock._traced,
+    "profile": Clock._profiled,
     "evaluation": Clock._evaluated,
 }
 """What a row can be asked for."""
+
+
+def _most(profiler: cProfile.Profile, steps: int) -> dict[str, float]:
+    """Functions with most time of their own, in ms a step, the first `MOST`."""
+    found = dict[str, float]()
+    for (file, _, name), (_, _, own, *_) in pstats.Stats(profiler).stats.items():
+        where = f"{name}" if file == "~" else f"{Path(file).stem}.{name}"
+        found[where] = found.get(where, 0.0) + 1000 * own / steps
+    return dict(sorted(found.items(), key=lambda item: -item[1])[:MOST])
 
 
 def wait() -> None:
@@ -148,6 +172,10 @@ class Row:
     def trace(self, seconds: float, file: Path) -> dict[str, Any]:
         """The same, with a Chrome trace in a file."""
         return self._ask({"kind": "trace", "seconds": seconds, "file": str(file)})
+
+    def profile(self, seconds: float) -> dict[str, Any]:
+        """Milliseconds of a step under Python's profiler, in all and by function."""
+        return self._ask({"kind": "profile", "seconds": seconds})
 
     def evaluation(self, seconds: float) -> dict[str, Any]:
         """How many images it evaluates; nothing of a row that has no evaluation."""

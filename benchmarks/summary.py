@@ -69,7 +69,7 @@ def tables(found: Found) -> str:
     parts = [f"{_conditions(found)}\n"]
     for case in found["cases"]:
         parts += [f"{part}\n" for part in (_heading(found, case), _rows(found, case))]
-        parts += [f"{line}\n" for line in _evaluating(found, case)]
+        parts += [f"{line}\n" for line in (*_evaluating(found, case), *_profiles(found, case))]
     return "\n".join([*parts, _targets(found)])
 
 
@@ -108,6 +108,16 @@ def _evaluating(found: Found, case: str) -> Iterator[str]:
     if said:
         every = f"an evaluation every {told['evaluated_every']:,} steps"
         yield f"images/s with {every}:\n{'; '.join(said)}"
+
+
+def _profiles(found: Found, case: str) -> Iterator[str]:
+    """Where Python spends the time of a step, of rows that were profiled."""
+    for name, row in found["cases"][case]["rows"].items():
+        if "profile" in row:
+            whole, functions = row["profile"]["step_ms"], row["profile"]["functions"]
+            lines = [[each, f"{own:.3f}"] for each, own in functions.items()]
+            head = [f"{case}, {name}: {whole:.2f} ms a step, profiled", "own ms"]
+            yield markdown_table(head, lines, numeric=(1,))
 
 
 def _cells(rows: Found, name: str, first: str) -> list[str]:

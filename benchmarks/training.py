@@ -2,6 +2,7 @@
 
   make bench                                   ResNet-20, -56 and -18, and batches alone
   make bench ARGS='--net resnet20 --seconds 60 --json FILE'
+  make bench ARGS='--net tiny --rows reslab,bare --profile'      where the time of a step goes
   make bench ARGS='--from FILE'                the tables of a measurement again
   make bench ARGS='--from FILE --document docs/performance.md'      these in a document
 
@@ -48,6 +49,8 @@ TRACED = 0.2
 """Seconds of a trace, at least: a second of a small net has 200,000 kernels."""
 EVALUATED = 5.0
 """Seconds of an evaluation, at most."""
+PROFILED = 10.0
+"""Seconds under Python's profiler, which makes every call slower."""
 UNTIMED = 0.2
 """Seconds between two slices, in which workers of the last one finish what they read ahead."""
 
@@ -112,6 +115,8 @@ def measured(case: str, arguments: argparse.Namespace, deadline: float) -> dict[
                 say(f"{case}, round {turn + 1} of {arguments.rounds}: {name} {rate:,.0f} images/s")
         for name, row in rows.items() if time.monotonic() < deadline else ():
             told[name] |= besides(row)
+            if arguments.profile:
+                told[name]["profile"] = row.profile(PROFILED)
     return {**described(config), "rows": told}
 
 
@@ -248,6 +253,9 @@ def parser() -> Parser:
     )
     top.add_argument(
         "--precision", choices=get_args(Precision), default="32-true", help="of all rows"
+    )
+    top.add_argument(
+        "--profile", action="store_true", help="also where Python spends the time of a step"
     )
     top.add_argument("--json", type=Path, metavar="FILE", help="keep what is found, net by net")
     top.add_argument("--from", dest="found", type=Path, metavar="FILE", help="measure nothing")

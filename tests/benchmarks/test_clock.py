@@ -88,6 +88,20 @@ def test_an_evaluation_is_counted_from_its_second_batch(now: SimpleNamespace) ->
     assert "images" not in answers()[0]
 
 
+def test_a_profile_says_what_takes_most_of_a_step(now: SimpleNamespace) -> None:
+    """Ten seconds, two for each of five steps; the functions' own times are real ones."""
+    clock, answers = asked({"kind": "profile", "seconds": 10}, None)
+    clock.tick(WARM_UP)
+    with pytest.raises(Over):
+        for _ in range(5):
+            now.time += 2
+            sorted(range(1000))
+            clock.tick()
+    [answer] = answers()
+    assert answer["step_ms"] == 2000
+    assert any("sorted" in name for name in answer["functions"])
+
+
 def fails(clock: Clock) -> None:
     raise ValueError("no compiler")
 

@@ -85,6 +85,14 @@ def test_the_tables_fit_a_terminal_and_say_what_failed() -> None:
     assert "AMD, 2 threads, torch 2.14.1" in text
 
 
+def test_a_profile_is_told_below_its_net() -> None:
+    profile = {"step_ms": 5.5, "functions": {"conv2d": 2.25, "step.forward_backward": 0.1}}
+    rows = {**ROWS, "reslab": {**ROWS["reslab"], "profile": profile}}
+    text = tables(found(cases={"resnet20": {**found()["cases"]["resnet20"], "rows": rows}}))
+    assert "resnet20, reslab: 5.50 ms a step, profiled" in text
+    assert "conv2d" in text and "2.250" in text
+
+
 def test_a_gpu_has_its_name_and_how_long_it_is_idle() -> None:
     rows = {name: {**row, "idle_share": 0.25} for name, row in ROWS.items()}
     case = {**found()["cases"]["resnet20"], "rows": rows}
