@@ -31,6 +31,7 @@ from reslab.training.optimizers import (
     is_weight,
     learning_rate,
     log_interval,
+    set_rates,
 )
 
 
@@ -213,10 +214,24 @@ def test_the_schedule_scales_every_groups_rate() -> None:
         **{"optimizer.scale_and_bias_lr_factor": 0.1, "schedule.milestones": [2, 4], "steps": 6}
     )
     optimizer = build_optimizer(torch.nn.Linear(2, 2), changed.optimizer)
-    schedule = LambdaLR(optimizer, lambda step: learning_rate(changed, step) / 0.1)
-    for rate in (0.1, 0.1, 0.01, 0.01, 0.001):
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    for step, rate in enumerate((0.1, 0.1, 0.01, 0.01, 0.001)):
+        set_rates(optimizer, peaks, changed, step)
         assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([rate, rate / 10])
-        optimizer.step()
+
+
+def test_the_rates_are_to_the_bit_what_torchs_scheduler_sets() -> None:
+    """Which set them until steps did: runs go on as they began."""
+    changed = recipe(**{"schedule": {"name": "cosine", "milestones": []}, "steps": 100})
+    net = torch.nn.Linear(2, 2)
+    one, other = (build_optimizer(net, changed.optimizer) for _ in range(2))
+    peaks = [group["lr"] for group in one.param_groups]
+    schedule = LambdaLR(other, lambda step: learning_rate(changed, step) / changed.optimizer.lr)
+    for step in range(100):
+        set_rates(one, peaks, changed, step)
+        rates, others = ([g["lr"] for g in made.param_groups] for made in (one, other))
+        assert rates == others
+        other.step()
         schedule.step()
 
 

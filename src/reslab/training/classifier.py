@@ -1,6 +1,7 @@
 """The LightningModule: loss, metrics and optimiser around a plain net."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -23,7 +24,7 @@ from reslab.training.draws import Draws
 from reslab.training.form import FORMS
 from reslab.training.group import in_order
 from reslab.training.lesson import Lesson
-from reslab.training.optimizers import build_optimizer, learning_rate
+from reslab.training.optimizers import build_optimizer, set_rates
 from reslab.training.step import TrainingStep, batches_of, do_nothing
 
 
@@ -85,7 +86,7 @@ class Classifier(LightningModule):
             FORMS[self.form](self.loss, self.net),
             self.count,
             trainer.optimizers[0],
-            self.set_rates,
+            partial(set_rates, trainer.optimizers[0], self.peaks, self.recipe),
             self.draw,
             batches.share.micro_batches,
             precision.forward_context,
@@ -100,12 +101,6 @@ class Classifier(LightningModule):
         for number in range(*chunk):
             self.step(number)
         count_steps(self.trainer, chunk.end - chunk.first)
-
-    def set_rates(self, number: int) -> None:
-        """Those of a step, of each group of parameters its own part of the recipe's."""
-        factor = learning_rate(self.recipe, number) / self.recipe.optimizer.lr
-        for group, peak in zip(self.trainer.optimizers[0].param_groups, self.peaks, strict=True):
-            group["lr"] = peak * factor
 
     def draw(self, number: int, micro_batch: int) -> None:
         """Decide what the net draws in a step, and tell the lesson how far it is."""

@@ -3,7 +3,7 @@ step alone."""
 
 import bisect
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn, optim
@@ -25,6 +25,16 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     if schedule.name == "one_cycle":
         return _one_cycle(peak, step, recipe.steps, schedule.pct_start)
     return peak * schedule.gamma ** bisect.bisect_right(schedule.milestones, step)
+
+
+def set_rates(
+    optimizer: optim.Optimizer, peaks: Sequence[float], recipe: Recipe, step: int
+) -> None:
+    """Give an optimiser's groups the rates of a step: of each its peak, as far as the recipe's rate
+    is at its own."""
+    factor = learning_rate(recipe, step) / recipe.optimizer.lr
+    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        group["lr"] = peak * factor
 
 
 def _one_cycle(peak: float, step: int, steps: int, pct_start: float) -> float:
