@@ -251,3 +251,13 @@ def test_a_compiler_has_to_be_there_and_to_work(
 ) -> None:
     monkeypatch.setenv("CXX", compiler)
     assert why_nothing_compiles() == reason
+
+
+def test_a_compiler_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A plan may have ten thousand runs that could be compiled."""
+    script, calls = tmp_path / "c++", tmp_path / "calls"
+    script.write_text(f"#!/bin/sh\necho >> {calls}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+    assert [why_nothing_compiles() for _ in range(3)] == [None] * 3
+    assert calls.read_text().count("\n") == 1

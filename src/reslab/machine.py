@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,13 @@ def is_shared_by_mps() -> bool:
 def why_nothing_compiles() -> str | None:
     """Why torch.compile can make nothing for a CPU, None where it can: it needs a C++ compiler,
     which reads Python's header (torch/_inductor/codecache.py)."""
-    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    default = "clang++" if sys.platform == "darwin" else "g++"
+    return _why_not_with(os.environ.get("CXX") or default)
+
+
+@cache
+def _why_not_with(compiler: str) -> str | None:
+    """The same of one compiler, which is asked once."""
     headers = "".join(f"#include <{name}>\n" for name in ("Python.h", "cmath"))
     command = [*shlex.split(compiler), "-fsyntax-only", f"-I{sysconfig.get_path('include')}"]
     try:
