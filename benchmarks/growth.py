@@ -93,6 +93,7 @@ def read(command: str, runs: int) -> None:
 PARTS: dict[str, Callable[[int], None]] = {
     "dry": dry,
     "write": write,
+    "keep": lambda runs: store.write_plan(plan_of(runs)),
     "make": make,
     "status": lambda runs: read("status", runs),
     "table": lambda runs: read("table", runs),
@@ -121,8 +122,8 @@ def measured(rounds: int, large: int = LARGE, finished: int = FINISHED) -> dict[
     """Seconds of every command, round by round."""
     with TemporaryDirectory() as folder:
         environment = {**os.environ, "RESLAB_RUNS": folder, "COLUMNS": "80"}
-        for runs in (10, finished, large):
-            seconds_of(["-m", "benchmarks.growth", "--part", "make", f"--runs={runs}"], environment)
+        for part, runs in (("make", 10), ("make", finished), ("keep", large)):
+            seconds_of(["-m", "benchmarks.growth", "--part", part, f"--runs={runs}"], environment)
         rows = rows_of(large, finished)
         found: dict[str, list[float]] = {name: [] for name in rows}
         for _ in range(rounds):

@@ -23,6 +23,12 @@ def test_made_up_runs_are_done(capsys: pytest.CaptureFixture[str]) -> None:
     assert "10/10" in capsys.readouterr().out
 
 
+def test_a_plan_that_is_kept_has_no_run_that_has_begun() -> None:
+    main(["--part=keep", "--runs=10"])
+    plan = store.read_plan("grown-10")
+    assert {plan.state(folder.name) for folder in plan.folders()} == {"pending"}
+
+
 def test_a_plan_is_written_into_a_folder_of_its_own() -> None:
     store.runs_root().mkdir(parents=True, exist_ok=True)
     main(["--part=write", "--runs=10"])
