@@ -1,12 +1,15 @@
 """Checkpoints and interruption: a run that is cut anywhere ends as the undisturbed one."""
 
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.small_runs import MakeRun, same, stopped_at, weights
 
 from reslab import disk, store
 from reslab.execution import Execution
+from reslab.training import checkpointing
 from reslab.training.start import start
 
 pytestmark = pytest.mark.process
@@ -38,6 +41,26 @@ def test_a_run_stopped_anywhere_resumes_bit_for_bit(
     assert store.read_metrics(whole.parent) == store.read_metrics(cut.parent)
     starts = disk.read_json(cut.with_name(store.ENV))
     assert [entry["resumed"] for entry in starts] == [False, True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_batch_systems_signal_stops_a_run_as_sigterm_does_and_may_come_again(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    saved = checkpointing.Checkpoint.on_train_batch_end
+
+    def told_twice(self: Any, trainer: Any, *more: Any, **named: Any) -> None:
+        if trainer.global_step >= 5 and self.stop_signal is None:
+            signal.raise_signal(number)
+            self.stopped_at -= 2
+            signal.raise_signal(number)
+        saved(self, trainer, *more, **named)
+
+    monkeypatch.setattr(checkpointing.Checkpoint, "on_train_batch_end", told_twice)
+    run = make_run("told")
+    assert start(run) == 1
+    assert store.state(run.parent) == "interrupted"
+    assert run.with_name(store.CHECKPOINT).exists()
 
 
 def test_rows_are_on_the_disk_before_what_stands_for_them(

@@ -15,8 +15,12 @@ SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written even though no evaluation is due."""
 
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+"""The last two are what SLURM sends before a time limit, and may come more than once."""
+
+
 class Interrupted(Exception):
-    """SIGTERM or Ctrl-C; the run can be resumed."""
+    """A signal to stop; the run can be resumed."""
 
 
 class Request(IntEnum):
@@ -109,13 +113,14 @@ class Checkpoint(Callback):
             self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 
     def _catch_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPPING:
             signal.signal(number, self._remember)
 
     def _remember(self, number: int, _: Any) -> None:
-        """A second signal does not wait; one that comes at once is the same, passed on twice."""
+        """A second SIGTERM or Ctrl-C does not wait; one that comes at once is the same, passed on
+        twice."""
         if self.stop_signal is None:
             self.stop_signal, self.stopped_at = number, time.monotonic()
-        elif time.monotonic() - self.stopped_at > 1:
+        elif number in (signal.SIGTERM, signal.SIGINT) and time.monotonic() - self.stopped_at > 1:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)

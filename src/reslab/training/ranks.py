@@ -89,8 +89,9 @@ class Rank:
 def supervise(command: list[str], ranks: int, folder: Path) -> int:
     """Run `command` as `ranks` processes of one run, to the end of all; returns its exit code.
 
-    SIGTERM and SIGINT are passed on. If one process fails, the others have `PATIENCE` to end, then
-    they are killed; the one that was killed by a signal is named in the folder's `error.json`.
+    SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 are passed on. If one process fails, the others have
+    `PATIENCE` to end, then they are killed; the one that was killed by a signal is named in the
+    folder's `error.json`.
     What happens to a process once the result is written is no failure of the run.
     """
     reading, writing = os.pipe()  # the processes end with this one: `follow_supervisor`
@@ -138,7 +139,7 @@ def _pass_on_signals(started: list[Rank]) -> list[int]:
         for rank in started:
             rank.signal(number)
 
-    for passed_on in (signal.SIGTERM, signal.SIGINT):
+    for passed_on in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(passed_on, pass_on)
     return told
 
