@@ -1,10 +1,13 @@
-"""Jobs of named nets, none of them started."""
+"""Jobs of named nets, and how they are launched on this machine."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from reslab.config.resolve import resolve
+from reslab.execution import Execution
 from reslab.experiments.jobs import Job
+from reslab.experiments.launch import Failures, launch
+from reslab.experiments.local import Local
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Variant
 
@@ -25,3 +28,8 @@ def digits(folder: Path) -> Job:
     """A short run in `folder`."""
     small = job(folder, "resnet8_w8", data="digits", recipe="digits")
     return replace(small, folder=folder)
+
+
+def launched(jobs: list[Job], slots: list[Slot], execution: Execution) -> Failures:
+    """Train them in slots of this machine; those that failed."""
+    return launch(jobs, Local(slots, execution), slots[0])

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.experiments.jobs import launched
 from tests.experiments.plans import plan, refusal
 from tests.results import DIVERGED, DONE
 
 from reslab import disk, store
-from reslab.experiments import launch
 from reslab.experiments.jobs import Job, jobs_of
 from reslab.experiments.preview import announcement, preview
 from reslab.experiments.slots import Slot
@@ -228,12 +228,12 @@ def test_a_launcher_trains_teachers_before_their_students_and_blocks_these_with_
     store.write_plan(found)
     broken = of(found, "big").folder / store.CHECKPOINT
     broken.write_bytes(b"no checkpoint")
-    failed = launch.launch(jobs_of(found), [Slot((), 1)], found.options)
+    failed = launched(jobs_of(found), [Slot((), 1)], found.options)
     assert {job.variant.label for job in failed} == {"again", "small", "big"}
     assert states(found) == {"big-s0": "crashed", "small-s0": "blocked", "again-s0": "blocked"}
     assert any("it is taught by big-s0" in reason for reason in failed.values())
     broken.unlink()
-    assert launch.launch(jobs_of(found), [Slot((), 1)], found.options) == {}
+    assert launched(jobs_of(found), [Slot((), 1)], found.options) == {}
     assert set(states(found).values()) == {"done"}
 
 
@@ -275,7 +275,7 @@ def test_a_launcher_trains_starts_before_what_rests_on_them() -> None:
     found = plan(HEAD_THEN_ALL, seeds=1, budget=0.02)
     store.write_plan(found)
     slots = [Slot((), 1), Slot((), 1)]
-    assert launch.launch(jobs_of(found), slots, found.options) == {}
+    assert launched(jobs_of(found), slots, found.options) == {}
     assert set(states(found).values()) == {"done"}
 
 
@@ -285,11 +285,11 @@ def test_what_rests_on_a_failed_run_is_blocked_and_trained_once_that_is_mended()
     store.write_plan(found)
     broken = of(found, "all").folder / store.CHECKPOINT
     broken.write_bytes(b"no checkpoint")
-    failed = launch.launch(jobs_of(found), [Slot((), 1)], found.options)
+    failed = launched(jobs_of(found), [Slot((), 1)], found.options)
     assert {job.variant.label for job in failed} == {"all", "head", "tuned"}
     assert states(found) == {"all-s0": "crashed", "head-s0": "blocked", "tuned-s0": "blocked"}
     broken.unlink()
-    assert launch.launch(jobs_of(found), [Slot((), 1)], found.options) == {}
+    assert launched(jobs_of(found), [Slot((), 1)], found.options) == {}
     assert set(states(found).values()) == {"done"}
 
 
@@ -310,6 +310,6 @@ def test_what_rests_on_a_killed_run_waits_and_is_trained_after_that_has_gone_on(
     process.kill()
     process.wait()
     assert states(found) == {"all-s0": "interrupted", "head-s0": "waiting"}
-    assert launch.launch(jobs_of(found), [Slot((), 1), Slot((), 1)], found.options) == {}
+    assert launched(jobs_of(found), [Slot((), 1), Slot((), 1)], found.options) == {}
     assert set(states(found).values()) == {"done"}
     assert [entry["resumed"] for entry in store.read_starts(folder)] == [False, True]

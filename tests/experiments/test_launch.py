@@ -15,12 +15,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tests.experiments.jobs import digits
+from tests.experiments.jobs import digits, launched
 from tests.results import DONE
 
 from reslab import disk, store
 from reslab.execution import Execution
-from reslab.experiments import launch
+from reslab.experiments import launch, local
 from reslab.experiments.jobs import Job
 from reslab.experiments.launch import _terminable
 from reslab.experiments.overview import Overview
@@ -181,56 +181,20 @@ def test_ctrl_c_and_sigterm_stop_all_runs_which_resume_bit_for_bit(
     assert_equal(laboratory, undisturbed_run)
 
 
-@pytest.mark.parametrize(("devices", "threads"), [(1, "4"), (2, "1")])
-def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: int, threads: str
-) -> None:
-    """Begun on one device with four threads; the slot has one for each process. A place that the
-    launcher has among others is not the run's."""
-    monkeypatch.setenv("WORLD_SIZE", "8")
-    store.append_start(tmp_path, {"devices": 1, "threads": 4})
-    script = tmp_path / "train.py"
-    script.write_text("import os; print(os.environ['OMP_NUM_THREADS'], 'WORLD_SIZE' in os.environ)")
-    monkeypatch.setattr(launch, "TRAIN", script)
-    run = launch.start(digits(tmp_path), Slot((), 1), Execution(devices))
-    run.process.wait(60)
-    run.close()
-    assert (tmp_path / store.LOG).read_text().split() == [threads, "False"]
-
-
-def test_a_run_is_as_nice_as_its_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has a session of its own, and Linux shares the CPU among these."""
-    nice, script = list[int](), tmp_path / "train.py"
-    script.write_text("")
-    monkeypatch.setattr(launch, "TRAIN", script)
-    monkeypatch.setattr(launch, "hand_on_niceness", nice.append)
-    run = launch.start(digits(tmp_path), Slot((), 1), Execution())
-    run.process.wait(60)
-    run.close()
-    assert nice == [run.process.pid]
-
-
-def test_a_process_gets_its_slots_gpus_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    shared = Slot(("2", "3"), 4, runs=3)
-    gpu, cpu = (launch._environment(slot, None) for slot in (shared, Slot((), 2)))
-    assert (gpu["CUDA_VISIBLE_DEVICES"], gpu["RESLAB_RUNS_PER_GPU"]) == ("2,3", "3")
-    assert cpu["OMP_NUM_THREADS"] == "2"
-    assert not {"CUDA_VISIBLE_DEVICES", "RESLAB_RUNS_PER_GPU"} & cpu.keys()
-
-
 def test_a_run_that_another_launcher_has_is_tried_again_and_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where that one's run was stopped before this one looks: nobody holds it."""
     script = tmp_path / "train.py"
     script.write_text(f"import sys; sys.exit({store.BUSY})")
-    monkeypatch.setattr(launch, "TRAIN", script)
+    monkeypatch.setattr(local, "TRAIN", script)
     store.append_start(tmp_path, {"devices": 1, "threads": 1})
     job, slot, pending = digits(tmp_path), Slot((), 1), deque[Job]()
-    run = launch.start(job, slot, Execution())
-    run.process.wait(60)
-    assert launch._close(run, pending, Overview([job], slot)) == {}
+    here = local.Local([slot], Execution())
+    assert here.start(deque([job])) == {}
+    here.runs[0].process.wait(60)
+    [ended] = here.ended()
+    assert launch._close(ended, pending, Overview([job], slot)) == {}
     assert list(pending) == [job]
     assert store.state(tmp_path) == "interrupted"
 
@@ -243,7 +207,7 @@ def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
         "import json, pathlib, sys\n"
         f"pathlib.Path(sys.argv[1]).with_name('result.json').write_text({json.dumps(DONE)!r})"
     )
-    monkeypatch.setattr(launch, "TRAIN", script)
+    monkeypatch.setattr(local, "TRAIN", script)
     jobs = [digits(tmp_path / name) for name in "abc"]
     for job in jobs:
         job.folder.mkdir()
@@ -255,7 +219,7 @@ def test_a_run_that_cannot_be_started_fails_alone(three: list[Job]) -> None:
     gone, damaged, whole = three
     gone.folder.rmdir()
     (damaged.folder / store.ENV).write_text("[{")
-    failed = launch.launch(three, [Slot((), 1)], Execution())
+    failed = launched(three, [Slot((), 1)], Execution())
     assert list(failed) == [gone, damaged]
     assert "its folder is gone" in failed[gone]
     assert f"{damaged.folder / store.ENV} is damaged: line 1" in failed[damaged]
@@ -266,7 +230,7 @@ def test_what_there_is_no_room_for_is_not_started_and_told_once(
     three: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
-    failed = launch.launch(three, [Slot((), 1)], Execution())
+    failed = launched(three, [Slot((), 1)], Execution())
     told = launch.failures(failed)
     assert told.startswith(f"{three[0].folder} and 2 other runs failed: it was not started: ")
     assert "has 1 MB left, and the run will write up to 2 MB" in told

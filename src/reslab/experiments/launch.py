@@ -1,176 +1,81 @@
-"""Runs as processes: one process group per run, in slots, until every run is final or has failed.
+"""The launcher's loop: what is next, what has ended, what failed, progress, Ctrl-C. Where runs are
+trained is a `Starter`'s business: processes of this machine (`local`), jobs of a cluster (`slurm`).
 
 A run's own files say what became of it; exit codes do not count. Two launchers may work on the same
 experiment: a run that is locked is left to whoever trains it, and waited for.
 """
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from reslab import store
-from reslab.errors import UserError
-from reslab.execution import RUNS_PER_GPU, Execution
 from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
 from reslab.experiments.space import lacking
-from reslab.machine import ending, hand_on_niceness
 from reslab.text import counted, printable_lines
-
-TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"
-GRACE = 20.0
-"""Seconds between TERM and KILL: time to finish a step and write a checkpoint."""
-
-
-@dataclass
-class Running:
-    """A started run: its process leads a process group.
-
-    Closing what is `opened` for it, its log and its tether, ends that group.
-    """
-
-    job: Job
-    slot: Slot
-    process: subprocess.Popen[bytes]
-    opened: contextlib.ExitStack
-
-    def signal_group(self, number: int) -> None:
-        """Send a signal to the run's processes, if any is left."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
-
-    def close(self) -> None:
-        """Leave nothing behind of a run whose process has ended."""
-        self.signal_group(signal.SIGKILL)
-        self.opened.close()
-
 
 Failures = dict[Job, str]
 """Runs that failed, and why."""
 
 
-def launch(jobs: list[Job], slots: list[Slot], execution: Execution) -> Failures:
-    """Train all jobs that are not final; returns those that failed.
+@dataclass(frozen=True)
+class Ended:
+    """A run whose process, or job, has ended."""
 
-    Ctrl-C and SIGTERM stop all runs (TERM, then KILL to their groups) and raise KeyboardInterrupt.
+    job: Job
+    how: str
+    """In words, for one that is not final."""
+    elsewhere: bool = False
+    """Whether it was left to another launcher."""
+
+
+class Starter(Protocol):
+    """Where runs are trained."""
+
+    def start(self, pending: deque[Job]) -> dict[Job, Exception]:
+        """Start what can be started now, which leaves `pending`; and what could not be, and why."""
+
+    def running(self) -> list[Job]:
+        """Runs that were started and have not ended."""
+
+    def ended(self) -> list[Ended]:
+        """Runs that have ended since this was asked."""
+
+    def stop(self) -> None:
+        """The launcher ends, by itself or by a signal."""
+
+
+def launch(jobs: list[Job], starter: Starter, slot: Slot) -> Failures:
+    """See all jobs that are not final to their end, with progress; returns those that failed.
+
+    Ctrl-C and SIGTERM stop the starter and raise KeyboardInterrupt. By a slot's speed the parts of
+    the whole are weighed.
     """
     pending = deque(job for job in jobs if job.pending)
     if not pending:
         return {}
-    free, running, failed = list(slots), list[Running](), Failures()
-    with _terminable(), Overview(jobs, slots[0]) as overview:
+    failed = Failures()
+    with _terminable(), Overview(jobs, slot) as overview:
         try:
-            while pending or running:
-                for run in [run for run in running if run.process.poll() is not None]:
-                    running.remove(run)
-                    free.append(run.slot)
+            while pending or starter.running():
+                for run in starter.ended():
                     failed |= _close(run, pending, overview)
                 failed |= _blocked(pending, failed, overview)
-                if free and (job := _next(pending)):
-                    try:
-                        running.append(start(job, free[-1], execution))
-                        free.pop()
-                    except (UserError, OSError) as error:
-                        failed |= _refused(job, error, overview)
-                overview.show([run.job for run in running], waiting=bool(pending) and not running)
+                for job, error in starter.start(pending).items():
+                    failed |= _refused(job, error, overview)
+                running = starter.running()
+                overview.show(running, waiting=bool(pending) and not running)
                 time.sleep(0.2)
         finally:
-            stop(running)
+            starter.stop()
     return failed
-
-
-def start(job: Job, slot: Slot, execution: Execution) -> Running:
-    """Start a run's process group; its output is appended to `log.txt`.
-
-    `UserError` where the disk has no room for it, `OSError` where its folder or the system does not
-    let it start.
-    """
-    if shortage := lacking([job], 1):
-        raise UserError(f"it was not started: {shortage}")
-    environment = _environment(slot, _threads_before(job.folder, execution.devices))
-    command = [sys.executable, str(TRAIN), str(job.folder / store.CONFIG), "--follow-launcher"]
-    with contextlib.ExitStack() as opened:
-        log = opened.enter_context((job.folder / store.LOG).open("ab"))
-        reading, writing = os.pipe()
-        opened.callback(os.close, writing)
-        try:
-            process = subprocess.Popen(
-                [*command, *execution.arguments()],
-                stdin=reading,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        finally:
-            os.close(reading)
-        hand_on_niceness(process.pid)
-        return Running(job, slot, process, opened.pop_all())
-
-
-def _environment(slot: Slot, threads: int | None) -> dict[str, str]:
-    """This process's environment with the slot's GPUs, and `threads` or else the slot's number;
-    without a place among processes that others may have given it."""
-    places = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    own = {word: value for word, value in os.environ.items() if word not in places}
-    shared = {"OMP_NUM_THREADS": str(threads or slot.threads), "PYTHONUNBUFFERED": "1"}
-    if slot.gpus:
-        shared |= {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus), RUNS_PER_GPU: str(slot.runs)}
-    return own | shared
-
-
-def _threads_before(folder: Path, devices: int) -> int | None:
-    """The threads that an interrupted run was trained with: the same sums need the same number.
-
-    On other devices the sums are others, and so is each process's share of the cores.
-    """
-    last = (store.read_starts(folder) or [{}])[-1]
-    return last.get("threads") if last.get("devices") == devices else None
-
-
-def stop(running: list[Running]) -> None:
-    """TERM to every run's group, KILL to what is left of it after a while."""
-    if running:
-        print(
-            f"\nstopping {counted(len(running), 'run')}; the same command goes on from here",
-            file=sys.stderr,
-            flush=True,
-        )
-    for run in running:
-        run.signal_group(signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
-    for run in running:
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            run.process.wait(max(0.0, deadline - time.monotonic()))
-    for run in running:
-        run.close()
-        run.process.wait()
-
-
-def _next(pending: deque[Job]) -> Job | None:
-    """The first job that nobody is training; final ones are dropped, locked ones wait, and so do
-    those that start from a run which is not done."""
-    for _ in range(len(pending)):
-        job = pending.popleft()
-        state = store.state(job.folder)
-        if state == "running" or (state not in store.FINAL and not _can_start(job)):
-            pending.append(job)
-        elif state not in store.FINAL:
-            return job
-    return None
-
-
-def _can_start(job: Job) -> bool:
-    return all(store.state(parent) == "done" for parent in job.parents)
 
 
 def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failures:
@@ -178,7 +83,7 @@ def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failu
     lost = {job.folder for job in failed}
     found = Failures()
     for job in list(pending):
-        reasons = (_why_blocked(*parent, lost) for parent in job.parents.items())
+        reasons = (why_blocked(*parent, lost) for parent in job.parents.items())
         if reason := next(filter(None, reasons), None):
             pending.remove(job)
             lost.add(job.folder)
@@ -187,7 +92,7 @@ def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failu
     return found
 
 
-def _why_blocked(parent: Path, words: str, lost: Collection[Path]) -> str | None:
+def why_blocked(parent: Path, words: str, lost: Collection[Path]) -> str | None:
     """Why nothing can rest on a run; None where something can, or may yet."""
     if parent in lost:
         return f"{words} {parent.name}, which has failed"
@@ -195,12 +100,10 @@ def _why_blocked(parent: Path, words: str, lost: Collection[Path]) -> str | None
     return reason and f"{words} {reason}"
 
 
-def _close(run: Running, pending: deque[Job], overview: Overview) -> Failures:
-    """Look at what an ended process left behind; what it failed of, if it has."""
-    run.close()
-    folder, code = run.job.folder, run.process.returncode
-    state = store.state(folder)
-    if state == "running" or code == store.BUSY:  # another launcher was faster
+def _close(run: Ended, pending: deque[Job], overview: Overview) -> Failures:
+    """Look at what a run that has ended left behind; what it failed of, if it has."""
+    folder, state = run.job.folder, store.state(run.job.folder)
+    if state == "running" or run.elsewhere:  # another launcher was faster
         pending.append(run.job)
         return {}
     if state in store.FINAL:
@@ -208,7 +111,7 @@ def _close(run: Running, pending: deque[Job], overview: Overview) -> Failures:
         return {}
     reason = store.read_error(folder)
     if not reason:
-        reason = f"the process was {ending(code)} before the run was final{_what_is_gone(run.job)}"
+        reason = f"{run.how} before the run was final{_what_is_gone(run.job)}"
         store.write_error(folder, reason)
     overview.say(f"{folder.name}: {'damaged' if state == 'damaged' else 'crashed'}")
     return {run.job: reason}

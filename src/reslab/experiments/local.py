@@ -1,0 +1,179 @@
+"""Runs as processes of this machine: a process group for each, in slots."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from reslab import store
+from reslab.errors import UserError
+from reslab.execution import RUNS_PER_GPU, Execution
+from reslab.experiments.jobs import Job
+from reslab.experiments.launch import Ended
+from reslab.experiments.slots import Slot
+from reslab.experiments.space import lacking
+from reslab.machine import ending, hand_on_niceness
+from reslab.text import counted
+
+TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"
+GRACE = 20.0
+"""Seconds between TERM and KILL: time to finish a step and write a checkpoint."""
+
+
+@dataclass
+class Running:
+    """A started run: its process leads a process group.
+
+    Closing what is `opened` for it, its log and its tether, ends that group.
+    """
+
+    job: Job
+    slot: Slot
+    process: subprocess.Popen[bytes]
+    opened: contextlib.ExitStack
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the run's processes, if any is left."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def close(self) -> None:
+        """Leave nothing behind of a run whose process has ended."""
+        self.signal_group(signal.SIGKILL)
+        self.opened.close()
+
+
+class Local:
+    """Starts runs in slots of this machine, and stops them with the launcher."""
+
+    def __init__(self, slots: list[Slot], execution: Execution) -> None:
+        self.free, self.execution = list(slots), execution
+        self.runs = list[Running]()
+
+    def start(self, pending: deque[Job]) -> dict[Job, Exception]:
+        """Start the next run, if a slot is free."""
+        if not self.free or (job := _next(pending)) is None:
+            return {}
+        try:
+            self.runs.append(start(job, self.free[-1], self.execution))
+        except (UserError, OSError) as error:
+            return {job: error}
+        self.free.pop()
+        return {}
+
+    def running(self) -> list[Job]:
+        """Runs whose process has not ended, or has not been looked at."""
+        return [run.job for run in self.runs]
+
+    def ended(self) -> list[Ended]:
+        """Runs whose process has ended; their slots are free."""
+        return [self._end(run) for run in list(self.runs) if run.process.poll() is not None]
+
+    def _end(self, run: Running) -> Ended:
+        run.close()
+        self.runs.remove(run)
+        self.free.append(run.slot)
+        code = run.process.returncode
+        return Ended(run.job, f"the process was {ending(code)}", code == store.BUSY)
+
+    def stop(self) -> None:
+        """TERM to every run's group, KILL to what is left of it after a while."""
+        stop(self.runs)
+
+
+def start(job: Job, slot: Slot, execution: Execution) -> Running:
+    """Start a run's process group; its output is appended to `log.txt`.
+
+    `UserError` where the disk has no room for it, `OSError` where its folder or the system does not
+    let it start.
+    """
+    if shortage := lacking([job], 1):
+        raise UserError(f"it was not started: {shortage}")
+    return Running(job, slot, *train(job.folder, slot, execution))
+
+
+def train(
+    folder: Path, slot: Slot, execution: Execution
+) -> tuple[subprocess.Popen[bytes], contextlib.ExitStack]:
+    """The process of a run, which leads a process group, and what is open for it: its log, and its
+    tether, with which the group ends."""
+    environment = _environment(slot, _threads_before(folder, execution.devices))
+    command = [sys.executable, str(TRAIN), str(folder / store.CONFIG), "--follow-launcher"]
+    with contextlib.ExitStack() as opened:
+        log = opened.enter_context((folder / store.LOG).open("ab"))
+        reading, writing = os.pipe()
+        opened.callback(os.close, writing)
+        try:
+            process = subprocess.Popen(
+                [*command, *execution.arguments()],
+                stdin=reading,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        finally:
+            os.close(reading)
+        hand_on_niceness(process.pid)
+        return process, opened.pop_all()
+
+
+def _environment(slot: Slot, threads: int | None) -> dict[str, str]:
+    """This process's environment with the slot's GPUs, and `threads` or else the slot's number;
+    without a place among processes that others may have given it."""
+    places = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    own = {word: value for word, value in os.environ.items() if word not in places}
+    shared = {"OMP_NUM_THREADS": str(threads or slot.threads), "PYTHONUNBUFFERED": "1"}
+    if slot.gpus:
+        shared |= {"CUDA_VISIBLE_DEVICES": ",".join(slot.gpus), RUNS_PER_GPU: str(slot.runs)}
+    return own | shared
+
+
+def _threads_before(folder: Path, devices: int) -> int | None:
+    """The threads that an interrupted run was trained with: the same sums need the same number.
+
+    On other devices the sums are others, and so is each process's share of the cores.
+    """
+    last = (store.read_starts(folder) or [{}])[-1]
+    return last.get("threads") if last.get("devices") == devices else None
+
+
+def stop(running: list[Running]) -> None:
+    """TERM to every run's group, KILL to what is left of it after a while."""
+    if running:
+        print(
+            f"\nstopping {counted(len(running), 'run')}; the same command goes on from here",
+            file=sys.stderr,
+            flush=True,
+        )
+    for run in running:
+        run.signal_group(signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    for run in running:
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            run.process.wait(max(0.0, deadline - time.monotonic()))
+    for run in running:
+        run.close()
+        run.process.wait()
+
+
+def _next(pending: deque[Job]) -> Job | None:
+    """The first job that nobody is training; final ones are dropped, locked ones wait, and so do
+    those that start from a run which is not done."""
+    for _ in range(len(pending)):
+        job = pending.popleft()
+        state = store.state(job.folder)
+        if state == "running" or (state not in store.FINAL and not _can_start(job)):
+            pending.append(job)
+        elif state not in store.FINAL:
+            return job
+    return None
+
+
+def _can_start(job: Job) -> bool:
+    return all(store.state(parent) == "done" for parent in job.parents)
