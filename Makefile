@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help help-all experiment status table figure paper light page serve compare results sync dashboard train finetune models bench
+.PHONY: help help-all experiment status stop table figure paper light page serve compare results sync dashboard train finetune models bench
 .PHONY: setup test-fast test test-slow test-lowest soak gpu-check check lint format clean
 
 #: Residual nets, the protocols of their papers, and the tables they print.
@@ -38,6 +38,7 @@
 #|   make experiment NAME=plain_vs_residual DRY=1     the plan: runs, steps, cost; writes nothing
 #|   make status                                      what has run or runs
 #|   make status NAME=quickstart                      which runs are done, running, pending
+#|   make stop NAME=quickstart                        cancel what it has on a cluster (ON=slurm)
 #|   make table NAME=quickstart                       the table again, also of a half-finished one
 #|   make table NAME=plain_vs_residual BUDGET=0.02 SEEDS=1     that of another plan
 #|   make figure NAME=quickstart                      curves, error against depth, differences, …
@@ -81,6 +82,8 @@
 #|   DIAGNOSTICS     1: measure nets in training, for about six steps: gradient norms, responses of
 #|             layers, which make figure draws; no number of a run moves
 #|   DRY       1: the plan only
+#|   ON        a cluster, a file of configs/clusters: slurm; runs are submitted, DRY=1 prints the scripts
+#|   FOLLOW    1: with ON, see the runs to their end, then print the table
 #|   CARD      with DRY=1: the plan for a machine with such a GPU: h100, a100, rtx4090, …
 #|   FIGURE    of figure: curves, depth, parameters, multiply_adds, trainable, differences, confusion,
 #|             class_errors, gradients, responses, and mistakes, which reads images
@@ -117,13 +120,14 @@
 # What the user may say, and what each target reads of it. Only make's command line counts and not
 # the environment: WSL, for one, sets NAME to the machine's name.
 OF_PLANS := BUDGET EPOCHS SEEDS ONLY SET PLAN
-OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM COMPILE SLOTS_PER_GPU DIAGNOSTICS DRY CARD
+OF_RUNS := $(OF_PLANS) DEVICES MICRO_BATCH SYNC_BATCHNORM COMPILE SLOTS_PER_GPU DIAGNOSTICS DRY CARD ON FOLLOW
 WORDS := NAME $(OF_RUNS) FIGURE MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS WHEELS PORT ARGS
 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
 reads.finetune   := FOLDER MODEL WEIGHTS TRAINS RECIPE $(OF_RUNS)
 reads.status     := NAME $(OF_PLANS)
+reads.stop       := NAME $(OF_PLANS)
 reads.table      := NAME $(OF_PLANS)
 reads.figure     := NAME $(OF_PLANS) FIGURE
 reads.paper      := NAME $(OF_PLANS)
@@ -207,10 +211,11 @@ THE_PLAN = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SE
 	$${SET:+"--settings=$$SET"} $${PLAN:+"--plan=$$PLAN"}
 OPTIONS = $(THE_PLAN) \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
-	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} $${CARD:+"--card=$$CARD"} \
+	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} $${CARD:+"--card=$$CARD"} $${ON:+"--on=$$ON"} \
 	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) \
 	$(if $(COMPILE),$(if $(filter-out 0 no false,$(COMPILE)),--compile,--no-compile)) \
-	$(if $(filter-out 0 no false,$(DIAGNOSTICS)),--diagnostics) $(if $(filter-out 0 no false,$(DRY)),--dry)
+	$(if $(filter-out 0 no false,$(DIAGNOSTICS)),--diagnostics) $(if $(filter-out 0 no false,$(DRY)),--dry) \
+	$(if $(filter-out 0 no false,$(FOLLOW)),--follow)
 
 experiment: _name $(READY)
 	@$(RUN) scripts/experiment.py run $(OPTIONS) -- "$$NAME"
@@ -218,7 +223,7 @@ experiment: _name $(READY)
 status results: $(READY)
 	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) $${NAME:+-- "$$NAME"}
 
-table paper light: _name $(READY)
+table paper light stop: _name $(READY)
 	@$(RUN) scripts/experiment.py $@ $(THE_PLAN) -- "$$NAME"
 
 figure: _name $(READY)

@@ -127,6 +127,14 @@ def add_options(command: Parser) -> None:
         help="measure nets in training, which takes as long as about six steps: gradients, layer "
         "responses; no number of a run moves",
     )
+    command.add_argument(
+        "--on",
+        metavar="CLUSTER",
+        help="submit to a cluster, a file of configs/clusters without .yaml: slurm",
+    )
+    command.add_argument(
+        "--follow", action="store_true", help="with --on: see the runs to their end, then the table"
+    )
     command.add_argument("--dry", action="store_true", help="show the plan; write nothing")
     command.add_argument(
         "--card", metavar="NAME", help="with --dry: what it would take on a machine with an h100, …"
@@ -147,6 +155,8 @@ def main() -> int:
         return commands.page(arguments.names, options)
     if arguments.command == "serve":
         return commands.serve(arguments.names, arguments.port, options)
+    if arguments.command == "stop":
+        return commands.stop(arguments.name, options)
     if arguments.command == "light":
         return commands.light(arguments.name, options)
     if arguments.command == "results":

@@ -23,10 +23,10 @@ OF_PLANS = {
 """Words of make that name a plan, and the options of the scripts that they become."""
 OF_RUNS = OF_PLANS | {
     "DEVICES": "devices", "MICRO_BATCH": "micro-batch", "SLOTS_PER_GPU": "slots-per-gpu",
-    "CARD": "card",
+    "CARD": "card", "ON": "on",
 }  # fmt: skip
 """Those of whoever trains."""
-SWITCHES = ["SYNC_BATCHNORM", "COMPILE", "DIAGNOSTICS", "DRY"]
+SWITCHES = ["SYNC_BATCHNORM", "COMPILE", "DIAGNOSTICS", "DRY", "FOLLOW"]
 READS = {
     "experiment": ["NAME", *OF_RUNS, *SWITCHES],
     "train": ["MODEL", "DATA", "RECIPE", *OF_RUNS, *SWITCHES],
@@ -36,7 +36,7 @@ READS = {
     "models": ["MODEL"],
     "soak": ["SECONDS", "ARGS"],
     "gpu-check": ["SECONDS", "WHEELS", "ARGS"],
-    **{target: ["NAME", *OF_PLANS] for target in ("status", "table", "paper", "light")},
+    **{target: ["NAME", *OF_PLANS] for target in ("status", "stop", "table", "paper", "light")},
     "figure": ["NAME", *OF_PLANS, "FIGURE"],
     **{target: ["NAME", *OF_PLANS] for target in ("page", "compare", "results", "dashboard")},
     **{target: ["ARGS"] for target in ("bench", "check")},
@@ -135,11 +135,12 @@ def test_what_the_user_says_arrives_as_it_was_said(heard: Heard, recorder: str) 
     assert argv(
         "experiment", "NAME=a b", "ONLY=*2 0*", "SET=model=x recipe.lr=*", "BUDGET=.1",
         "SEEDS=2", "DEVICES=2", "MICRO_BATCH=8", "SYNC_BATCHNORM=1", "SLOTS_PER_GPU=3",
-        "COMPILE=1", "DIAGNOSTICS=1", "DRY=1", "CARD=h100",
+        "COMPILE=1", "DIAGNOSTICS=1", "DRY=1", "CARD=h100", "ON=slurm", "FOLLOW=1",
     ) == [
         "scripts/experiment.py", "run", "--budget=.1", "--seeds=2", "--only=*2 0*",
         "--settings=model=x recipe.lr=*", "--devices=2", "--micro-batch=8", "--slots-per-gpu=3",
-        "--card=h100", "--sync-batchnorm", "--compile", "--diagnostics", "--dry", "--", "a b",
+        "--card=h100", "--on=slurm", "--sync-batchnorm", "--compile", "--diagnostics", "--dry",
+        "--follow", "--", "a b",
     ]  # fmt: skip
     assert argv("experiment", "NAME=x", "COMPILE=0")[2:] == ["--no-compile", "--", "x"]
     assert argv("experiment", "NAME=x", "DRY=0") == ["scripts/experiment.py", "run", "--", "x"]

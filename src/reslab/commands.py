@@ -8,13 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from reslab import store
+from reslab.config.cluster import read_cluster
 from reslab.errors import UserError
+from reslab.experiments import slurm
 from reslab.experiments.cards import Card, card_named
 from reslab.experiments.estimate import seconds_more
 from reslab.experiments.fetch import fetch
 from reslab.experiments.file import question
 from reslab.experiments.jobs import Job, jobs_of
-from reslab.experiments.launch import failures, launch
+from reslab.experiments.launch import Failures, failures, launch
+from reslab.experiments.local import Local
 from reslab.experiments.packing import pack
 from reslab.experiments.plan import expand, read_plan_file
 from reslab.experiments.preview import announce, announcement, forms, preview
@@ -27,11 +30,16 @@ from reslab.report.markdown import fitted, markdown
 from reslab.store import names
 from reslab.store.plan import Options, Plan
 from reslab.store.plans import NO_WORDS
+from reslab.store.queue import Queued, queued
 from reslab.text import counted, quoted
 
 
 def run(arguments: Namespace) -> int:
     """Train what is not final and print the table; 1 if a run failed."""
+    if arguments.on is not None:
+        return run_on_cluster(arguments)
+    if arguments.follow:
+        raise UserError("FOLLOW=1 follows jobs on a cluster: say ON=…, too")
     card = _card(arguments)
     plan = plan_of(arguments)
     jobs = jobs_of(plan)
@@ -43,19 +51,88 @@ def run(arguments: Namespace) -> int:
         print(*text, sep="\n", flush=True)
         refuse_unfit(jobs, only)
         return 0
+    _refuse_queued(plan)
     refuse_unready(jobs, len(slots))
     fetch(jobs, only)
     refuse_unfit(jobs, only)
     store.write_plan(plan)
     announce(jobs, slots, only, told)
     _say_unmeasured(plan, jobs)
-    failed = launch(jobs, slots, plan.options)
+    return _told(plan, launch(jobs, Local(slots, plan.options), slots[0]))
+
+
+def _told(plan: Plan, failed: Failures) -> int:
+    """The table of runs that have ended, and why some failed."""
     print()
     table.show(plan, partial(seconds_more, plan))
     say_how_to_send(plan.folder)
     if failed:
         print(f"\n{failures(failed)}\nthe same command tries them again", file=sys.stderr)
     return 1 if failed else 0
+
+
+def run_on_cluster(arguments: Namespace) -> int:
+    """Submit what is neither final nor queued; with FOLLOW=1 see it to its end, as `run` does."""
+    _refuse_local_words(arguments)
+    options = options_of(arguments)
+    cluster = read_cluster(arguments.on, options)
+    plan = plan_of(arguments)
+    jobs, only = jobs_of(plan), plan.options.only
+    there = queued(plan.folders())
+    slots = slurm.slots_of(cluster, plan.options, sum(job.pending for job in jobs))
+    if arguments.dry:
+        print(preview(jobs, slots[0]), announcement(jobs, slots, only), sep="\n")
+        print(*slurm.scripts(plan, jobs, cluster, there), sep="\n")
+        return 0
+    refuse_unready(jobs, len(slots))
+    fetch(jobs, only)
+    refuse_unfit(jobs, only)
+    store.write_plan(plan)
+    announce(jobs, slots, only)
+    _say_submitted(plan, slurm.submit(plan, jobs, cluster, arguments.on, there), there)
+    if not arguments.follow:
+        return 0
+    return _told(plan, launch(jobs, slurm.Followed(plan.name), slots[0]))
+
+
+def _refuse_local_words(arguments: Namespace) -> None:
+    words = {"CARD": arguments.card, "SLOTS_PER_GPU": arguments.slots_per_gpu}
+    said = [word for word, value in words.items() if value not in (None, 1)]
+    if said:
+        raise UserError(
+            f"{said[0]} is of this machine's GPUs; what a run is given on a cluster, and which "
+            f"card it has, stands in configs/clusters/{arguments.on}.yaml"
+        )
+
+
+def _say_submitted(plan: Plan, ids: Sequence[str], there: Mapping[Path, Queued]) -> None:
+    if there:
+        print(f"{counted(len(there), 'run')} queued or running already")
+    if ids:
+        arrays = dict.fromkeys(id.partition("_")[0] for id in ids)
+        print(f"submitted {counted(len(ids), 'run')}: job {', '.join(arrays)}")
+    if ids or there:
+        print(f"make status NAME={plan.name} shows them, make stop NAME={plan.name} cancels them")
+
+
+def _refuse_queued(plan: Plan) -> None:
+    if there := queued(plan.folders()):
+        raise UserError(
+            f"{counted(len(there), 'run')} of {plan.name} queued or running on a cluster; "
+            f"make stop NAME={plan.name} cancels them"
+        )
+
+
+def stop(name: str, options: Options = NO_WORDS) -> int:
+    """Cancel what a plan has queued or running on a cluster; what runs saves first."""
+    plan = store.read_plan(name, options)
+    there = queued(plan.folders())
+    slurm.cancel(there)
+    if there:
+        print(f"cancelled {counted(len(there), 'run')} of {plan.name}; runs save first")
+    else:
+        print(f"{plan.name} has no run on a cluster; Ctrl-C stops one on this machine")
+    return 0
 
 
 def _card(arguments: Namespace) -> Card | None:

@@ -35,7 +35,11 @@ from reslab.folders import ARRAYS, absolute, as_path, is_split, list_folder
 from reslab.text import quoted, shortened
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
-LISTERS = {"experiments": "make help-all", "recipes": "ls configs/recipes"}
+LISTERS = {
+    "experiments": "make help-all",
+    "recipes": "ls configs/recipes",
+    "clusters": "ls configs/clusters",
+}
 """The commands that list a folder's names."""
 
 

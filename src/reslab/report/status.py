@@ -1,35 +1,50 @@
 """The state of every run of a plan, and of every plan, as text."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from reslab import store
+from reslab.errors import UserError
 from reslab.report.runs import Run, origins_of, outcomes_of
 from reslab.report.text import NOTHING, percent
 from reslab.store.plan import Plan
+from reslab.store.queue import Queued, queued
 from reslab.terminal import fitted_table
 from reslab.text import counted, duration, printable
 
+NOWHERE: Mapping[Path, Queued] = {}
+"""Where no run is on a cluster."""
+
 
 def render(plan: Plan) -> str:
-    """One line per run (state, step, last test error in per cent, time) and how many are where."""
+    """One line per run (state, step, last test error in per cent, time) and how many are where;
+    of a run that a cluster has, where it is there."""
     runs = [run for outcome in (*outcomes_of(plan), *origins_of(plan)) for run in outcome.runs]
     head = ["run", "state", "step", "of", "test error", "time"]
-    lines = [_line(run) for run in runs]
+    there, warning = _on_a_cluster(run.folder for run in runs if run.state not in store.FINAL)
+    lines = [_line(run, there.get(run.folder)) for run in runs]
     grid = fitted_table(head, lines, numeric=range(2, 6), leave=["of", "time"])
-    return f"{printable(plan.title)}\n\n{grid}\n\n{counts(runs)}\n"
+    return f"{printable(plan.title)}\n\n{grid}\n\n{counts(runs, there)}\n{warning}"
 
 
-def counts(runs: Sequence[Run]) -> str:
+def _on_a_cluster(folders: Iterable[Path]) -> tuple[Mapping[Path, Queued], str]:
+    """What SLURM says of runs; where it does not answer, a line that says so."""
+    try:
+        return queued(folders), ""
+    except UserError as error:
+        return {}, f"warning: {error}\n"
+
+
+def counts(runs: Sequence[Run], there: Mapping[Path, Queued] = NOWHERE) -> str:
     """`4 runs: 3 done, 1 running`."""
-    states = Counter(run.state for run in runs)
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    places = (there[run.folder].place if run.folder in there else run.state for run in runs)
+    told = ", ".join(f"{count} {place}" for place, count in Counter(places).items())
     return f"{counted(len(runs), 'run')}: {told or 'none'}"
 
 
-def _line(run: Run) -> list[str]:
+def _line(run: Run, there: Queued | None) -> list[str]:
     rows = run.metrics
     steps = f"{run.config.scaled_recipe.steps:,}" if run.config else NOTHING
     errors = [row["test_top1_error"] for row in rows if "test_top1_error" in row]
@@ -37,7 +52,14 @@ def _line(run: Run) -> list[str]:
     if run.state == "done" and run.result:
         error = run.result["test"]["top1_error"]
     step = run.result["step"] if run.result else max((row["step"] for row in rows), default=0)
-    return [run.folder.name, run.state, f"{step:,}", steps, percent(error), _time(run)]
+    return [run.folder.name, _state(run, there), f"{step:,}", steps, percent(error), _time(run)]
+
+
+def _state(run: Run, there: Queued | None) -> str:
+    """What has become of a run, or where it is on a cluster: `queued (Dependency)`."""
+    if there is None:
+        return run.state
+    return f"{there.place} ({there.reason})" if there.reason else there.place
 
 
 def _time(run: Run) -> str:

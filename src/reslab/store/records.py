@@ -124,6 +124,13 @@ class Tracking(Record):
     id: str
 
 
+class Job(Record):
+    """`job.json`."""
+
+    job: Annotated[str, Field(pattern=r"^[0-9]+(_[0-9]+)?$")]
+    cluster: str
+
+
 class Metrics(Record):
     """One line of `metrics.jsonl`: a step and numbers."""
 
@@ -144,6 +151,7 @@ STARTS: Shape = TypeAdapter(list[Start])
 BEGUN: Shape = TypeAdapter(Begun)
 CRASH: Shape = TypeAdapter(Crash)
 TRACKING: Shape = TypeAdapter(Tracking)
+JOB: Shape = TypeAdapter(Job)
 EVALUATION: Shape = TypeAdapter(Evaluation)
 METRICS: Shape = TypeAdapter(Metrics)
 DIAGNOSTICS: Shape = TypeAdapter(Diagnostics)

@@ -1,0 +1,72 @@
+"""A cluster: what `configs/clusters/<name>.yaml` says, and where runs lie there.
+
+It decides no run's result and is no part of a run's description.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import PositiveInt, ValidationError
+
+from reslab.config.description import Description, NonNegativeInt
+from reslab.config.resolve import config_file, problems
+from reslab.config.strict_yaml import load_yaml
+from reslab.errors import UserError
+from reslab.execution import Execution
+
+
+class Cluster(Description):
+    """What each run is given of a SLURM cluster, in words of sbatch's."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    time: PositiveInt = 1440
+    """Minutes until a run is told to save and waits in the queue again."""
+    warning: PositiveInt = 120
+    """Seconds before that limit at which it is told."""
+    gpus: NonNegativeInt = 0
+    """Of each run: as many as it has processes; 0: on CPUs."""
+    cores: PositiveInt = 2
+    """Of each run, for all its processes."""
+    memory: PositiveInt | None = None
+    """GB of each run."""
+    at_once: PositiveInt = 50
+    """Runs of one array at the same time."""
+    setup: tuple[str, ...] = ()
+    """Lines of the shell before each run."""
+    container: str | None = None
+    """What stands before `python` in a job."""
+    runs: str | None = None
+    """The folder of all experiments, which all nodes see."""
+    card: str | None = None
+    """Which card its GPUs are, for the estimate."""
+
+
+def read_cluster(name: str, execution: Execution) -> Cluster:
+    """The cluster of `configs/clusters/<name>.yaml`, or of a file `<name>.yaml`, on which runs are
+    executed so.
+
+    Where it says where runs lie, this process and those it starts have them there, unless
+    RESLAB_RUNS is set. `UserError` for what is wrong in the file, and for as many devices as it
+    gives no run.
+    """
+    own = name.endswith(".yaml")
+    file = Path(name) if own else config_file("clusters", name)
+    where = name if own else f"configs/clusters/{file.name}"
+    try:
+        cluster = Cluster.model_validate_json(json.dumps(load_yaml(file)))
+    except ValidationError as error:
+        raise UserError(problems(error, where, Cluster)) from None
+    devices, given = execution.devices, cluster.gpus or cluster.cores
+    if devices > given or (cluster.gpus and devices < cluster.gpus):
+        word = "gpus" if cluster.gpus else "cores"
+        raise UserError(
+            f"DEVICES={devices}, but {where} gives each run {word}: {given}; "
+            f"expected DEVICES={given}, or another number there"
+        )
+    if cluster.runs and not os.environ.get("RESLAB_RUNS"):
+        os.environ["RESLAB_RUNS"] = str(Path(cluster.runs).expanduser().absolute())
+    return cluster

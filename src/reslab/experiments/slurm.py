@@ -1,0 +1,279 @@
+"""A plan's runs as job arrays of SLURM, through submitit: one task for each run.
+
+A run that rests on another waits for that task alone: with `aftercorr` where whole arrays
+correspond, task by task, else as a job of its own.
+"""
+
+import itertools
+import shlex
+import subprocess
+import sys
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reslab import store
+from reslab.config.cluster import Cluster
+from reslab.errors import UserError
+from reslab.execution import Execution
+from reslab.experiments.cards import card_named
+from reslab.experiments.jobs import Job
+from reslab.experiments.launch import Ended, why_blocked
+from reslab.experiments.slots import Slot
+from reslab.experiments.task import Task
+from reslab.store.plan import Plan
+from reslab.store.queue import Queued, queued, write_job
+from reslab.text import counted
+
+if TYPE_CHECKING:
+    from submitit import SlurmExecutor
+
+MOST = 1000
+"""Tasks of an array: one less than SLURM's MaxArraySize where nobody has changed it."""
+REQUEUED = 10_000
+"""Time limits that a run may reach; submitit's own number is three."""
+ASK_EVERY = 10.0
+"""Seconds between questions to squeue while runs are followed."""
+LOGS = "slurm"
+"""The folder beside a plan for submitit's files: scripts, and what SLURM says of each task."""
+
+Submit = Callable[[Sequence[Job], str | None], list[str]]
+"""Submits runs as one array that waits for others; the ids of its tasks."""
+
+
+def slots_of(cluster: Cluster, execution: Execution, pending: int) -> list[Slot]:
+    """What the cluster gives at a time, for the estimate; nothing of this machine is looked at."""
+    called = card_named(cluster.card).called if cluster.card else ""
+    threads, count = max(1, cluster.cores // execution.devices), min(cluster.at_once, pending)
+    gpus = [tuple(f"{run}.{gpu}" for gpu in range(cluster.gpus)) for run in range(max(1, count))]
+    return [Slot(each, threads, execution.devices, called) for each in gpus]
+
+
+def submit(
+    plan: Plan, jobs: Sequence[Job], cluster: Cluster, name: str, there: Mapping[Path, Queued]
+) -> list[str]:
+    """Submit runs, but for those that are `there` in the queue; returns the ids of their jobs."""
+
+    def send(array: Sequence[Job], dependency: str | None) -> list[str]:
+        executor = _executor(plan, cluster, dependency)
+        with _sbatch_in_words(), executor.batch():
+            sent = [executor.submit(_task(job, cluster, plan.options)) for job in array]
+        for job, one in zip(array, sent, strict=True):
+            write_job(job.folder, one.job_id, name)
+        return [one.job_id for one in sent]
+
+    return in_order(jobs, there, send)
+
+
+@contextmanager
+def _sbatch_in_words() -> Iterator[None]:
+    """`UserError` with what sbatch says where it refuses: another partition, too many jobs."""
+    from submitit.core.utils import FailedJobError
+
+    try:
+        yield
+    except FailedJobError as error:
+        raise UserError(f"SLURM takes no job: {error}") from None
+
+
+def scripts(
+    plan: Plan, jobs: Sequence[Job], cluster: Cluster, there: Mapping[Path, Queued]
+) -> list[str]:
+    """What `submit` would hand to sbatch; JOB1, JOB2, … stand for the ids that SLURM will give."""
+    found, numbers = list[str](), itertools.count(1)
+
+    def write(array: Sequence[Job], dependency: str | None) -> list[str]:
+        executor, job = _executor(plan, cluster, dependency), f"JOB{next(numbers)}"
+        if len(array) > 1:
+            executor.parameters["map_count"] = len(array)
+        script = executor._make_submission_file_text(executor._submitit_command_str, "")
+        tasks = [f"{job}_{i}" for i in range(len(array))] if len(array) > 1 else [job]
+        told = zip(tasks, array, strict=True)
+        names = "".join(f"# {task}  {one.folder.name}\n" for task, one in told)
+        found.append(f"{names}{script}")
+        return tasks
+
+    in_order(jobs, there, write)
+    return found
+
+
+def in_order(jobs: Sequence[Job], there: Mapping[Path, Queued], send: Submit) -> list[str]:
+    """Send runs in arrays, those that others rest on first; the ids of their jobs."""
+    ids = {folder: one.job for folder, one in there.items()}
+    left = _parents_first([job for job in _possible(jobs) if job.folder not in there])
+    sent = list[str]()
+    while left:
+        array = _next_array(left, ids)
+        new = send(array, dependency([_waits_for(job, ids) for job in array]))
+        ids |= {job.folder: id for job, id in zip(array, new, strict=True)}
+        left = [job for job in left if job not in array]
+        sent += new
+    return sent
+
+
+def _possible(jobs: Sequence[Job]) -> list[Job]:
+    """Those that are not final and rest on no run that has diverged."""
+    lost = set[Path]()
+    for job in jobs:  # no run comes before those that it rests on
+        if any(why_blocked(parent, words, lost) for parent, words in job.parents.items()):
+            lost.add(job.folder)
+    return [job for job in jobs if job.pending and job.folder not in lost]
+
+
+def _parents_first(jobs: Sequence[Job]) -> list[Job]:
+    """Those on which the most others rest directly come first: so the tasks of two arrays
+    correspond."""
+    rest = [parent for job in jobs for parent in job.parents]
+    return sorted(jobs, key=lambda job: -rest.count(job.folder))
+
+
+def _waits_for(job: Job, ids: Mapping[Path, str]) -> list[str]:
+    return [ids[parent] for parent in job.parents if parent in ids]
+
+
+def _next_array(left: Sequence[Job], ids: Mapping[Path, str]) -> list[Job]:
+    """Of the runs whose parents have jobs: all that wait for nothing, else as many as correspond to
+    tasks 0, 1, 2, … of the same arrays, else one."""
+    missing = {job.folder for job in left}
+    ready = [job for job in left if not missing & {*job.parents}]
+    if free := [job for job in ready if not _waits_for(job, ids)]:
+        return free[:MOST]
+    at: dict[frozenset[str], dict[int, Job]] = defaultdict(dict)
+    for job in ready:
+        tasks = [task.partition("_") for task in _waits_for(job, ids)]
+        indices = {int(index) for _, _, index in tasks if index}
+        if len(indices) == 1 and all(index for *_, index in tasks):
+            at[frozenset(array for array, *_ in tasks)].setdefault(indices.pop(), job)
+    rows = [
+        [tasks[i] for i in itertools.takewhile(tasks.__contains__, itertools.count())]
+        for tasks in at.values()
+    ]
+    longest = max(rows, key=len, default=[])
+    return longest if len(longest) > 1 else ready[:1]
+
+
+def dependency(waits: Sequence[Collection[str]]) -> str | None:
+    """What sbatch calls the dependency of an array whose tasks wait for these."""
+    first = list(waits[0])
+    if not first:
+        return None
+    if len(waits) == 1:
+        return f"afterok:{':'.join(first)}"
+    return f"aftercorr:{':'.join(task.partition('_')[0] for task in first)}"
+
+
+def _task(job: Job, cluster: Cluster, execution: Execution) -> Task:
+    parents = {parent.absolute(): words for parent, words in job.parents.items()}
+    own = Execution(**{each.name: getattr(execution, each.name) for each in fields(Execution)})
+    threads = max(1, cluster.cores // execution.devices)
+    return Task(job.folder.absolute(), parents, own, threads)
+
+
+def _executor(plan: Plan, cluster: Cluster, waits_for: str | None) -> "SlurmExecutor":
+    """submitit's, with what the cluster's file says as sbatch's options."""
+    try:
+        from submitit import SlurmExecutor
+    except ImportError:
+        raise UserError(
+            "ON=… needs submitit: .venv/bin/python -m pip install 'reslab[slurm]'"
+        ) from None
+    python = shlex.quote(sys.executable)
+    within = f"{cluster.container} {python}" if cluster.container else python
+    try:
+        executor = SlurmExecutor(plan.home / LOGS, max_num_timeout=REQUEUED, python=within)
+    except RuntimeError:
+        raise UserError(
+            "this machine has no srun: ON=… is said on a login node of a SLURM cluster"
+        ) from None
+    executor.update_parameters(**_parameters(plan.name, cluster, waits_for))
+    return executor
+
+
+def _parameters(name: str, cluster: Cluster, waits_for: str | None) -> dict[str, Any]:
+    said = {
+        "partition": cluster.partition,
+        "account": cluster.account,
+        "qos": cluster.qos,
+        "constraint": cluster.constraint,
+        "gpus_per_node": cluster.gpus or None,
+        "mem": f"{cluster.memory}GB" if cluster.memory else None,
+        "setup": list(cluster.setup) or None,
+        "dependency": waits_for,
+    }
+    return {key: value for key, value in said.items() if value is not None} | {
+        "job_name": name,
+        "time": cluster.time,
+        "nodes": 1,
+        "ntasks_per_node": 1,
+        "cpus_per_task": cluster.cores,
+        "signal_delay_s": cluster.warning,
+        "array_parallelism": cluster.at_once,
+        "stderr_to_stdout": True,
+        "wckey": None,
+        # srun takes the batch job's number of cores by itself no longer since SLURM 22.05.
+        "srun_args": [f"--cpus-per-task={cluster.cores}"],
+        "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes"},
+    }
+
+
+def cancel(there: Mapping[Path, Queued]) -> None:
+    """Cancel runs' jobs; those that run save first. `UserError` where SLURM does not do it."""
+    if not there:
+        return
+    command = ["scancel", *(one.job for one in there.values())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"scancel: {done.stderr.strip()}")
+
+
+class Followed:
+    """Runs that were submitted, for the launcher's loop: it starts none, and stops none."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.waiting = list[Job]()
+        self.there = dict[Path, Queued]()
+        self.asked = 0.0
+
+    def start(self, pending: deque[Job]) -> dict[Job, Exception]:
+        """They have been submitted."""
+        self.waiting += pending
+        pending.clear()
+        return {}
+
+    def running(self) -> list[Job]:
+        """Runs that are not final and have, or may have, a job."""
+        return self.waiting
+
+    def ended(self) -> list[Ended]:
+        """Runs that are final, and those that SLURM lists no longer."""
+        final = {job for job in self.waiting if store.state(job.folder) in store.FINAL}
+        gone = final | self._unlisted()
+        self.waiting = [job for job in self.waiting if job not in gone]
+        return [Ended(job, "its job has ended", not _could_begin(job)) for job in gone]
+
+    def _unlisted(self) -> set[Job]:
+        if time.monotonic() - self.asked < ASK_EVERY:
+            return set()
+        there = queued(job.folder for job in self.waiting)
+        self.asked = time.monotonic()
+        return {job for job in self.waiting if job.folder not in there}
+
+    def stop(self) -> None:
+        """Jobs go on without whoever follows them."""
+        if self.waiting:
+            print(
+                f"\n{counted(len(self.waiting), 'run')} of {self.name} go on; "
+                f"make stop NAME={self.name} cancels them",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def _could_begin(job: Job) -> bool:
+    """Whether all that it rests on is done; SLURM cancels the jobs of runs of which it failed."""
+    return all(store.state(parent) == "done" for parent in job.parents)

@@ -1,0 +1,125 @@
+"""A run as a task of SLURM's: what its job does on a node, and how it goes back into the queue.
+
+submitit runs it. Its wrapper obeys SIGUSR2 alone, which comes before a time limit and, on some
+clusters, before preemption: it calls `Task.checkpoint` and requeues the job. Where SIGTERM comes
+first, the training saves and ends, and the task requeues its job itself: SLURM does not where a job
+ends within its time of grace.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reslab import store
+from reslab.errors import UserError
+from reslab.execution import Execution
+from reslab.experiments.launch import why_blocked
+from reslab.experiments.local import train
+from reslab.experiments.slots import Slot
+from reslab.machine import ending
+from reslab.store.queue import read_job
+
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that end a run which has not begun to obey them."""
+PATIENCE = 60.0
+"""Seconds until the run's folder names the job that has been submitted for it."""
+
+
+@dataclass
+class Task:
+    """Trains one run, as its job's only step."""
+
+    folder: Path
+    parents: dict[Path, str]
+    """The folders of the runs that it rests on, and what for, in words."""
+    execution: Execution
+    threads: int
+    """Of each of its processes, where it has not begun with another number."""
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def __call__(self) -> str:
+        """Train it to its end; says what became of it. `UserError` where it is not final then."""
+        job = job_id()
+        if not _is_named(self.folder, job):
+            return f"left to another job: {read_job(self.folder)}"
+        if reason := self._why_not():
+            raise UserError(reason)
+        slot = Slot((), self.threads, self.execution.devices)
+        self.process, opened = train(self.folder, slot, self.execution)
+        with opened:
+            _wait(self.process)
+        return _became(self.folder, self.process.wait(), job)
+
+    def _why_not(self) -> str | None:
+        """Why it cannot begin: a run that it rests on has diverged, or is not done."""
+        for parent, words in self.parents.items():
+            if reason := why_blocked(parent, words, ()):
+                return f"blocked: {reason}"
+            if (state := store.state(parent)) != "done":
+                return f"{words} {parent.name}, which is {state}"
+        return None
+
+    def checkpoint(self) -> Any:
+        """Stop the run, wait until it has saved, and say how it goes on: as it has begun."""
+        from submitit.helpers import DelayedSubmission
+
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGUSR2)
+            _wait(self.process)
+        return DelayedSubmission(replace(self))
+
+
+def job_id() -> str:
+    """Of this process's job: `12`, or `12_3` in an array."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    own = os.environ["SLURM_JOB_ID"]
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else own
+
+
+def _is_named(folder: Path, job: str) -> bool:
+    """Whether this job trains the run. A job can begin before its submission has been noted; one
+    that was submitted twice is named once."""
+    deadline = time.monotonic() + PATIENCE
+    while read_job(folder) != job:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Until it has ended. `Popen.wait` holds a lock, for which a signal's handler would wait for
+    ever."""
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+
+def _became(folder: Path, code: int, job: str) -> str:
+    state = store.state(folder)
+    if state in store.FINAL:
+        return state
+    error = store.read_error(folder)
+    if not error and (code == 1 or -code in STOPPING):
+        _requeue(job)
+        raise UserError("interrupted")
+    if not error:
+        error = f"the process was {ending(code)} before the run was final"
+        store.write_error(folder, error)
+    raise UserError(error)
+
+
+def _requeue(job: str) -> None:
+    """Back into the queue, if the job still runs: one that was cancelled, or that SLURM itself has
+    requeued, is ending."""
+    state = subprocess.run(
+        ["squeue", "--noheader", "-j", job, "-o", "%T"], capture_output=True, text=True, check=False
+    )
+    if state.stdout.strip() == "RUNNING":
+        subprocess.run(["scontrol", "requeue", job], check=True)
+        sys.exit(1)

@@ -1,0 +1,103 @@
+"""What a job does on its node, without SLURM: the run stands in for by a script."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from reslab import store
+from reslab.errors import UserError
+from reslab.execution import Execution
+from reslab.experiments import local, task
+from reslab.store.queue import write_job
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run's folder, of which this process is the job; nothing answers for SLURM."""
+    monkeypatch.setenv("SLURM_JOB_ID", "41")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "40")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
+    monkeypatch.setattr(local, "TRAIN", tmp_path / "train.py")
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text("#!/bin/sh\necho COMPLETING\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
+    folder = tmp_path / "one"
+    folder.mkdir()
+    write_job(folder, "40_1", "tests")
+    return folder
+
+
+def a_task(folder: Path, script: str = "") -> task.Task:
+    local.TRAIN.write_text(script)
+    return task.Task(folder, {}, Execution(), 3)
+
+
+def test_a_run_has_its_share_of_the_cores_and_no_end_of_the_tether(here: Path) -> None:
+    one = a_task(here, "import os, sys; print(os.environ['OMP_NUM_THREADS'], sys.argv[-1])")
+    with pytest.raises(UserError, match="the process was ended with exit code 0"):
+        one()
+    assert (here / store.LOG).read_text().split() == ["3", "--devices=1"]
+    assert store.state(here) == "crashed"
+
+
+def test_a_run_that_was_stopped_is_no_crash_and_a_cancelled_job_stays_so(here: Path) -> None:
+    """squeue says of this job that it ends: it is not requeued, or it would come back."""
+    with pytest.raises(UserError, match="interrupted"):
+        a_task(here, "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")()
+    assert not store.read_error(here)
+
+
+def test_a_job_that_the_folder_does_not_name_trains_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "PATIENCE", 0.0)
+    write_job(here, "52_7", "tests")
+    assert a_task(here)() == "left to another job: 52_7"
+    assert not (here / store.LOG).exists()
+
+
+def test_a_checkpoint_is_waited_for_where_the_signal_comes_while_the_run_is_waited_for(
+    here: Path,
+) -> None:
+    """submitit calls `checkpoint` from a signal's handler, in the middle of `__call__`."""
+    saved = here / "saved"
+    one = a_task(
+        here,
+        "import signal, sys, time\n"
+        f"def save(*_): time.sleep(0.5); open({str(saved)!r}, 'w'); sys.exit(1)\n"
+        "signal.signal(signal.SIGUSR2, save)\n"
+        f"open({str(here / 'ready')!r}, 'w')\n"
+        "time.sleep(60)\n",
+    )
+
+    class Requeued(Exception):
+        """As submitit's `sys.exit`."""
+
+    def handler(*_: object) -> None:
+        again = one.checkpoint().function
+        assert saved.exists()
+        assert (again.folder, again.process) == (here, None)
+        raise Requeued
+
+    def when_ready() -> None:
+        while not (here / "ready").exists():
+            pass
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    thread = threading.Thread(target=when_ready)
+    thread.start()
+    try:
+        with pytest.raises(Requeued):
+            one()
+        assert one.process and one.process.wait() == 1
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
