@@ -34,6 +34,8 @@ def arguments(command: str = "run", **given: Any) -> Namespace:
         "micro_batch": None,
         "sync_batchnorm": False,
         "slots_per_gpu": 1,
+        "on": None,
+        "follow": False,
         "card": None,
     }
     return Namespace(command=command, **{**nothing, **given})
