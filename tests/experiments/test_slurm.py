@@ -32,8 +32,11 @@ LONG = 2
 """Times the recipe's 400 steps: some seconds of training, to be stopped in the middle."""
 
 
-def digits(*, seeds: int = 1, budget: float = 0.1, **variants: Any) -> Plan:
-    found = plan({"base": DIGITS, "variants": variants, "seeds": seeds}, budget=budget)
+def digits(
+    *, seeds: int = 1, budget: float = 0.1, compiles: bool | None = None, **variants: Any
+) -> Plan:
+    tree = {"base": DIGITS, "variants": variants, "seeds": seeds}
+    found = plan(tree, budget=budget, compile=compiles)
     store.write_plan(found)
     return found
 
@@ -300,8 +303,9 @@ def test_a_run_that_reaches_its_time_limit_four_times_ends_bit_equal(
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_run_is_requeued_by_slurms_own_time_limit(cluster: Cluster) -> None:
-    """A minute, which SLURM announces half a minute before; the run would take many."""
-    found = digits(budget=1000, one={})
+    """A minute, which SLURM announces half a minute before; the run would take many, and compiles
+    nothing in that time."""
+    found = digits(budget=1000, compiles=False, one={})
     [folder] = found.folders()
     submit(found, Words(gpus=0, cores=1, time=1, warning=5))
     wait_until(lambda: "1 requeued" in render(found), "it is requeued", 120)
