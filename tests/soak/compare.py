@@ -12,7 +12,8 @@ from reslab.store.folder import ANSWERS
 from reslab.store.plan import PLANS
 
 OWN = re.compile(
-    r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|wrong\.bin|answers\.npz|result\.json|log\.txt|wandb"
+    r"config\.yaml|tracking\.json|env\.json|metrics\.jsonl|last\.ckpt|lock|wrong\.bin|answers\.npz|result\.json|times\.json|log\.txt"
+    "|wandb"
 )
 """What a run folder holds when its run is done."""
 
@@ -40,9 +41,10 @@ def _result(run: Path) -> dict[str, Any]:
 
 
 def _held(run: Path) -> dict[str, Any]:
-    """All but Lightning's counts of what was fetched, which begin anew at a resume."""
+    """All but Lightning's counts of what was fetched, which begin anew at a resume, and time."""
     held = torch.load(run / store.CHECKPOINT, weights_only=True)
-    return {part: value for part, value in held.items() if part != "loops"}
+    others = ("loops", "training_seconds")
+    return {part: value for part, value in held.items() if part not in others}
 
 
 def _unequal(one: Any, other: Any, path: str = "") -> Iterator[str]:
