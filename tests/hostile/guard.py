@@ -102,8 +102,8 @@ def little_memory() -> Iterator[None]:
 def outcome(case: Callable[[], int | None], root: Path) -> str:
     """Run what a command line would run; returns what it has said.
 
-    Whatever is no `UserError` is raised. A case that was slow, or took much memory, is tried again,
-    since the first of a kind may import or compile something.
+    Whatever is no `UserError` is raised. A case that was slow is tried again, since the first of a
+    kind may import or compile something.
     """
     for last in (False, True):
         out, err = io.StringIO(), io.StringIO()
@@ -114,12 +114,7 @@ def outcome(case: Callable[[], int | None], root: Path) -> str:
             little_memory(),
         ):
             began = time.process_time()
-            try:
-                code = _code(case)
-            except Exceeded:
-                if last:
-                    raise
-                continue
+            code = _code(case)
             spent = time.process_time() - began
         if spent < SECONDS or last:
             break

@@ -13,7 +13,7 @@ from tests.store.test_plan import keep, plan, written
 from reslab import disk, store
 from reslab.errors import UserError
 from reslab.store.plan import Options, Plan
-from reslab.store.plans import every_plan, read_plan_in
+from reslab.store.plans import every_plan, read_plan_in, threads_for
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +84,10 @@ def test_many_folders_are_made_at_once_and_the_first_that_fails_ends_it(
     with pytest.raises(UserError, match="the disk is full"):
         made()
     assert not (plan().home / store.PLAN).exists()
+
+
+def test_a_small_plan_is_written_by_one_thread_and_a_large_one_by_many() -> None:
+    assert list(map(threads_for, (1, 12, 80, 10_000))) == [1, 1, 10, 32]
 
 
 def test_the_same_words_are_the_same_plan() -> None:

@@ -52,10 +52,11 @@ def write_plan(plan: Plan) -> None:
 
 def _make_folders(plan: Plan) -> None:
     """Many at once: most of the time a disk is waited for, which writes what it gets together."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    runs = list(plan.runs())
+    with ThreadPoolExecutor(threads_for(len(runs))) as pool:
         made = (
             pool.submit(make_folder, folder, config, _tracking(plan, variant, config))
-            for variant, folder, config in plan.runs()
+            for variant, folder, config in runs
         )
         try:
             for each in list(made):
@@ -63,6 +64,12 @@ def _make_folders(plan: Plan) -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def threads_for(runs: int) -> int:
+    """How many write so many folders: each takes 72 MB of address space, which may be limited
+    (`ulimit -v`), and a small plan gains nothing by it."""
+    return max(1, min(AT_ONCE, runs // 8))
 
 
 def _told(plan: Plan) -> dict[str, Any]:
