@@ -118,6 +118,10 @@ def _why_not_with(compiler: str) -> str | None:
     return f"the C++ compiler does not work: {said}"
 
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that tell a run to save and end. The last two are what SLURM sends before a time limit,
+and may come more than once."""
+
 CAUSES = {
     signal.SIGKILL: "most likely memory ran out, or a batch system or somebody has ended it",
     signal.SIGBUS: "most likely the disk or shared memory (/dev/shm) is full",

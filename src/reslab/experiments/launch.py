@@ -92,6 +92,11 @@ def _blocked(pending: deque[Job], failed: Failures, overview: Overview) -> Failu
     return found
 
 
+def can_start(job: Job) -> bool:
+    """Whether all that a run rests on is done."""
+    return all(store.state(parent) == "done" for parent in job.parents)
+
+
 def why_blocked(parent: Path, words: str, lost: Collection[Path]) -> str | None:
     """Why nothing can rest on a run; None where something can, or may yet."""
     if parent in lost:

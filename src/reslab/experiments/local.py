@@ -14,7 +14,7 @@ from reslab import store
 from reslab.errors import UserError
 from reslab.execution import RUNS_PER_GPU, Execution
 from reslab.experiments.jobs import Job
-from reslab.experiments.launch import Ended
+from reslab.experiments.launch import Ended, can_start
 from reslab.experiments.slots import Slot
 from reslab.experiments.space import lacking
 from reslab.machine import ending, hand_on_niceness
@@ -168,12 +168,8 @@ def _next(pending: deque[Job]) -> Job | None:
     for _ in range(len(pending)):
         job = pending.popleft()
         state = store.state(job.folder)
-        if state == "running" or (state not in store.FINAL and not _can_start(job)):
+        if state == "running" or (state not in store.FINAL and not can_start(job)):
             pending.append(job)
         elif state not in store.FINAL:
             return job
     return None
-
-
-def _can_start(job: Job) -> bool:
-    return all(store.state(parent) == "done" for parent in job.parents)

@@ -22,7 +22,7 @@ from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.experiments.cards import card_named
 from reslab.experiments.jobs import Job
-from reslab.experiments.launch import Ended, why_blocked
+from reslab.experiments.launch import Ended, can_start, why_blocked
 from reslab.experiments.slots import Slot
 from reslab.experiments.task import Task
 from reslab.store.plan import Plan
@@ -48,7 +48,7 @@ Submit = Callable[[Sequence[Job], str | None], list[str]]
 def slots_of(cluster: Cluster, execution: Execution, pending: int) -> list[Slot]:
     """What the cluster gives at a time, for the estimate; nothing of this machine is looked at."""
     called = card_named(cluster.card).called if cluster.card else ""
-    threads, count = max(1, cluster.cores // execution.devices), min(cluster.at_once, pending)
+    threads, count = _threads(cluster, execution), min(cluster.at_once, pending)
     gpus = [tuple(f"{run}.{gpu}" for gpu in range(cluster.gpus)) for run in range(max(1, count))]
     return [Slot(each, threads, execution.devices, called) for each in gpus]
 
@@ -169,8 +169,12 @@ def dependency(waits: Sequence[Collection[str]]) -> str | None:
 def _task(job: Job, cluster: Cluster, execution: Execution) -> Task:
     parents = {parent.absolute(): words for parent, words in job.parents.items()}
     own = Execution(**{each.name: getattr(execution, each.name) for each in fields(Execution)})
-    threads = max(1, cluster.cores // execution.devices)
-    return Task(job.folder.absolute(), parents, own, threads)
+    return Task(job.folder.absolute(), parents, own, _threads(cluster, execution))
+
+
+def _threads(cluster: Cluster, execution: Execution) -> int:
+    """Of each of a run's processes."""
+    return max(1, cluster.cores // execution.devices)
 
 
 def _executor(plan: Plan, cluster: Cluster, waits_for: str | None) -> "SlurmExecutor":
@@ -254,7 +258,8 @@ class Followed:
         final = {job for job in self.waiting if store.state(job.folder) in store.FINAL}
         gone = final | self._unlisted()
         self.waiting = [job for job in self.waiting if job not in gone]
-        return [Ended(job, "its job has ended", not _could_begin(job)) for job in gone]
+        # SLURM cancels the jobs of runs of which a parent has failed
+        return [Ended(job, "its job has ended", not can_start(job)) for job in gone]
 
     def _unlisted(self) -> set[Job]:
         if time.monotonic() - self.asked < ASK_EVERY:
@@ -272,8 +277,3 @@ class Followed:
                 file=sys.stderr,
                 flush=True,
             )
-
-
-def _could_begin(job: Job) -> bool:
-    """Whether all that it rests on is done; SLURM cancels the jobs of runs of which it failed."""
-    return all(store.state(parent) == "done" for parent in job.parents)

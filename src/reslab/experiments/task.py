@@ -22,11 +22,9 @@ from reslab.execution import Execution
 from reslab.experiments.launch import why_blocked
 from reslab.experiments.local import train
 from reslab.experiments.slots import Slot
-from reslab.machine import ending
+from reslab.machine import STOPPING, ending
 from reslab.store.queue import read_job
 
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-"""Signals that end a run which has not begun to obey them."""
 PATIENCE = 60.0
 """Seconds until the run's folder names the job that has been submitted for it."""
 
@@ -105,7 +103,7 @@ def _became(folder: Path, code: int, job: str) -> str:
     if state in store.FINAL:
         return state
     error = store.read_error(folder)
-    if not error and (code == 1 or -code in STOPPING):
+    if not error and (code == 1 or -code in STOPPING):  # it had not begun to obey them
         _requeue(job)
         raise UserError("interrupted")
     if not error:

@@ -9,10 +9,10 @@ list, one entry per start), `start.json` (what it began with, if not from scratc
 (whom it learns from, if from anybody), `metrics.jsonl`, `last.ckpt`, `lock`, `error.json`,
 `diagnostics.jsonl` (where a run measures its net), `wrong.bin` (which test images are wrong, a bit
 each), `answers.npz` (what each was taken for) and, last of all, `result.json`, which is never
-rewritten; the launcher adds `log.txt`, and `job.json` where
-a cluster's job trains it. Evaluations with other views of the test images, and of the
-net in int8, add files of their own, `eval-ten_crop.json`, `eval-int8.json`, and times are in
-`latency.json`. A net of one's own has its Python file there.
+rewritten; the launcher adds `log.txt`, and `job.json` where a cluster's job trains it. Evaluations
+with other views of the test images, and of the net in int8, add files of their own,
+`eval-ten_crop.json`, `eval-int8.json`, and times are in `latency.json`. A net of one's own has its
+Python file there.
 """
 
 import contextlib

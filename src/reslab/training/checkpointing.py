@@ -9,14 +9,11 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
+from reslab.machine import STOPPING
 from reslab.training.group import Talk
 
 SAVE_EVERY = 60.0
 """Seconds after which a checkpoint is written even though no evaluation is due."""
-
-
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-"""The last two are what SLURM sends before a time limit, and may come more than once."""
 
 
 class Interrupted(Exception):

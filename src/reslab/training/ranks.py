@@ -19,7 +19,7 @@ from typing import Any
 
 from reslab import store
 from reslab.arguments import from_environment, number
-from reslab.machine import available_cores, ending
+from reslab.machine import STOPPING, available_cores, ending
 
 SUPERVISED = "RESLAB_SUPERVISED"
 """Set for processes that `supervise` has started."""
@@ -139,7 +139,7 @@ def _pass_on_signals(started: list[Rank]) -> list[int]:
         for rank in started:
             rank.signal(number)
 
-    for passed_on in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+    for passed_on in STOPPING:
         signal.signal(passed_on, pass_on)
     return told
 
