@@ -62,6 +62,22 @@ def test_after_an_exception_the_old_file_is_there_and_nothing_else(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_what_is_written_is_asked_for_once_more_before_it_takes_the_old_ones_place(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    disk.write_text(file, "old")
+
+    def refuse() -> None:
+        assert [p.read_text() for p in tmp_path.iterdir() if p != file] == ["new"]
+        raise PermissionError
+
+    with pytest.raises(PermissionError), disk.replacing(file, refuse) as temporary:
+        temporary.write_text("new")
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
 def test_who_may_read_what_is_written_is_the_umasks_business(
     tmp_path: Path, umask: int, mode: int

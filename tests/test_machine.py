@@ -15,10 +15,12 @@ from reslab.machine import (
     AUTOGROUP,
     Gpu,
     available_cores,
+    boot,
     ending,
     gpu,
     hand_on_niceness,
     is_shared_by_mps,
+    process_start,
     processor_name,
     visible_gpus,
     why_nothing_compiles,
@@ -261,3 +263,14 @@ def test_a_compiler_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("CXX", str(script))
     assert [why_nothing_compiles() for _ in range(3)] == [None] * 3
     assert calls.read_text().count("\n") == 1
+
+
+def test_a_process_is_known_by_its_number_and_its_start() -> None:
+    assert boot() == boot() and process_start(os.getpid()) == process_start(os.getpid())
+    with subprocess.Popen(["sleep", "60"]) as process:
+        started = process_start(process.pid)
+        assert started and started >= (process_start(os.getpid()) or 0)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert process_start(process.pid) is None  # a zombie, which holds nothing
+    assert process_start(process.pid) is None

@@ -116,7 +116,7 @@ def test_the_files_that_the_page_names_are_there() -> None:
     assert [p for p in paths if not ((REPOSITORY / p).exists() or (SOURCE / p).exists())] == []
 
 
-@pytest.mark.parametrize(("name", "there"), [("store.folder.lock", True), ("store.folder.x", False),
+@pytest.mark.parametrize(("name", "there"), [("store.owner.lock", True), ("store.folder.x", False),
                                              ("disk", True), ("nowhere.lock", False)])  # fmt: skip
 def test_a_name_that_is_not_there_is_seen(name: str, there: bool) -> None:
     assert is_defined(name) is there

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,20 @@ Shape = TypeAdapter[Any]
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, last: Callable[[], None] | None = None) -> Iterator[Path]:
     """Yield a temporary name beside `path`; what was written there is flushed and takes its place.
 
     A kill at any moment leaves the old file or the new one, never a torn one; what it leaves of the
-    temporary one goes with the next attempt. `UserError` where the disk is full.
+    temporary one goes with the next attempt. `last` is called when all is on the disk: where it
+    raises, the old file stays. `UserError` where the disk is full.
     """
     with room_for(path), _temporary(path) as (temporary, mode):
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(mode)  # safetensors has put a file of its own there
+        if last is not None:
+            last()
         temporary.replace(path)
 
 

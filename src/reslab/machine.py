@@ -1,5 +1,5 @@
-"""What this machine has, CPU cores and GPUs, how a process dies with its parent, and what one with
-torch answers to another without it."""
+"""What this machine has, CPU cores and GPUs, which process is which, how one dies with its parent,
+and what one with torch answers to another without it."""
 
 import contextlib
 import ctypes
@@ -175,6 +175,27 @@ def _at_end_of_input(kill: Callable[[], None]) -> None:
         kill()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+@cache
+def boot() -> str:
+    """Since which start of this machine, and in which container, processes have their numbers; the
+    empty string where the system does not say."""
+    try:
+        start = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{start}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
+
+
+def process_start(process: int) -> int | None:
+    """When a process of this machine was started, in its kernel's units (proc(5): starttime); None
+    where it has ended, or the system does not say."""
+    try:
+        state, *fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b") ")[2].split()
+    except (OSError, ValueError):
+        return None
+    return None if state in (b"Z", b"X") else int(fields[18])
 
 
 AUTOGROUP = "/proc/{}/autogroup"

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.machines import be_silent, machine
 
 from reslab import store
 from reslab.errors import UserError
@@ -61,6 +62,22 @@ def test_a_job_that_the_folder_does_not_name_trains_nothing(
     write_job(here, "52_7", "tests")
     assert a_task(here)() == "left to another job: 52_7"
     assert not (here / store.LOG).exists()
+
+
+def test_a_run_whose_node_has_vanished_is_waited_for_until_it_is_free(here: Path) -> None:
+    """SLURM requeues the job at once, the lock is its owner's for five minutes."""
+    with store.lock(here), machine("node8"):
+        thread = threading.Timer(1.5, be_silent, [here])
+        thread.start()
+        with pytest.raises(UserError, match="exit code 0"):
+            a_task(here, "")()
+        assert not thread.is_alive()
+
+
+def test_a_run_that_another_process_trains_is_left_to_it_and_has_not_failed(here: Path) -> None:
+    with pytest.raises(UserError, match="left to another process"):
+        a_task(here, f"import sys; sys.exit({store.BUSY})")()
+    assert not store.read_error(here)
 
 
 def test_a_checkpoint_is_waited_for_where_the_signal_comes_while_the_run_is_waited_for(

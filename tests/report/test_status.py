@@ -1,6 +1,7 @@
 """The status has one line per run: its state, its step of all steps, its last error."""
 
 import pytest
+from tests.machines import be_silent, machine
 from tests.report.conftest import Lab
 
 from reslab import store
@@ -30,6 +31,16 @@ def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
     ]
     assert lines[0][4:] == ["9.50", "12 s"]
     assert "6 runs: 1 done, 1 diverged, 1 running, 1 crashed, 1 interrupted, 1 pending" in text
+
+
+def test_runs_of_other_machines_are_told_as_they_are(lab: Lab) -> None:
+    """The one that is heard of is running, the silent one interrupted."""
+    folders = lab.variant("ResNet 20", {"model": "resnet20"}, 2)
+    for folder in folders:
+        lab.start(folder, until=0.5)
+    with store.lock(folders[0]), store.lock(folders[1]), machine("login"):
+        be_silent(folders[1])
+        assert render(lab.plan()).endswith("2 runs: 1 running, 1 interrupted\n")
 
 
 def test_one_run_is_one_run(lab: Lab) -> None:

@@ -1,18 +1,13 @@
 """The run folder: its states from its files alone, and no file that a kill can tear."""
 
-import fcntl
 import json
 import math
 import re
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.machines import held_by_a_process_of_before, machine
 from tests.results import DONE
 
 from reslab import disk, store
@@ -20,29 +15,6 @@ from reslab.config.resolve import read_run, resolve
 from reslab.errors import UserError
 
 CONFIG = resolve({"model": "resnet8_w8", "data": "digits", "recipe": "digits"}, "here")
-
-HOLD = """
-import fcntl, sys
-file = open(sys.argv[1], "w")
-fcntl.flock(file, fcntl.LOCK_EX)
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def held_by_another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", HOLD, str(folder / store.LOCK)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
 
 # ---- names --------------------------------------------------------------------------------------
 
@@ -119,6 +91,16 @@ def test_a_folder_that_is_there_learns_where_its_photographs_have_moved(tmp_path
     assert read_run(tmp_path / store.CONFIG) == b
 
 
+def test_what_another_machine_is_writing_stays(tmp_path: Path) -> None:
+    """That it is held cannot be seen there."""
+    with store.lock(tmp_path), machine("node8"), disk.replacing(tmp_path / "last.ckpt") as writing:
+        store.make_folder(tmp_path, CONFIG, {})
+        assert writing.exists()
+    writing.touch()
+    store.make_folder(tmp_path, CONFIG, {})
+    assert not writing.exists()
+
+
 def test_a_folder_without_a_start_is_pending(tmp_path: Path) -> None:
     assert store.state(tmp_path / "missing") == "pending"
     store.make_folder(tmp_path, CONFIG, {})
@@ -127,7 +109,7 @@ def test_a_folder_without_a_start_is_pending(tmp_path: Path) -> None:
 
 def test_a_run_is_running_while_its_lock_is_held(tmp_path: Path) -> None:
     store.append_start(tmp_path, {})
-    with held_by_another_process(tmp_path):
+    with held_by_a_process_of_before(tmp_path):
         assert store.state(tmp_path) == "running"
     assert store.state(tmp_path) == "interrupted"
 
@@ -157,7 +139,7 @@ def test_a_result_is_final_whatever_else_is_there(tmp_path: Path, status: str) -
     store.append_start(tmp_path, {})
     store.write_error(tmp_path, "an earlier start")
     disk.write_json(tmp_path / store.RESULT, {**DONE, "status": status})
-    with held_by_another_process(tmp_path):
+    with held_by_a_process_of_before(tmp_path):
         assert store.state(tmp_path) == status
     assert status in store.FINAL
 
@@ -182,55 +164,6 @@ def test_every_start_is_kept(tmp_path: Path) -> None:
     starts = disk.read_json(tmp_path / store.ENV)
     assert [start["resumed"] for start in starts] == [False, True]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", starts[0]["time"])
-
-
-# ---- locks --------------------------------------------------------------------------------------
-
-
-def test_two_cannot_hold_one_run(tmp_path: Path) -> None:
-    with store.lock(tmp_path):
-        with pytest.raises(store.Busy, match="trained by another"), store.lock(tmp_path, 0):
-            pytest.fail("both hold the lock")
-        assert store.is_locked(tmp_path)
-    assert not store.is_locked(tmp_path)
-
-
-def test_a_run_that_another_process_holds_is_busy_until_that_process_is_killed(
-    tmp_path: Path,
-) -> None:
-    with held_by_another_process(tmp_path) as process:
-        with pytest.raises(store.Busy), store.lock(tmp_path, 0):
-            pytest.fail("both hold the lock")
-        process.kill()
-        process.wait()
-        with store.lock(tmp_path, 0):
-            assert store.is_locked(tmp_path)
-
-
-def test_a_lock_waits_for_whoever_only_looks(tmp_path: Path) -> None:
-    with store.lock(tmp_path):
-        pass
-    looked = threading.Event()
-
-    def look() -> None:
-        with (tmp_path / store.LOCK).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            looked.set()
-            released.wait(0.2)
-
-    released = threading.Event()
-    reader = threading.Thread(target=look)
-    reader.start()
-    looked.wait()
-    with store.lock(tmp_path):
-        assert store.is_locked(tmp_path)
-    reader.join()
-
-
-def test_looking_leaves_no_trace(tmp_path: Path) -> None:
-    assert not store.is_locked(tmp_path)
-    assert store.state(tmp_path) == "pending"
-    assert list(tmp_path.iterdir()) == []
 
 
 # ---- metrics ------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from reslab.experiments.launch import why_blocked
 from reslab.experiments.local import train
 from reslab.experiments.slots import Slot
 from reslab.machine import STOPPING, ending
+from reslab.store.owner import BEAT, SILENCE
 from reslab.store.queue import read_job
 
 PATIENCE = 60.0
@@ -48,6 +49,7 @@ class Task:
             return f"left to another job: {read_job(self.folder)}"
         if reason := self._why_not():
             raise UserError(reason)
+        _wait_until_free(self.folder)
         slot = Slot((), self.threads, self.execution.devices)
         self.process, opened = train(self.folder, slot, self.execution)
         with opened:
@@ -92,6 +94,14 @@ def _is_named(folder: Path, job: str) -> bool:
     return True
 
 
+def _wait_until_free(folder: Path) -> None:
+    """Until nobody trains the run, here or on another node: SLURM requeues a job at once whose node
+    has vanished."""
+    deadline = time.monotonic() + SILENCE + 2 * BEAT
+    while store.is_locked(folder) and time.monotonic() < deadline:
+        time.sleep(1)
+
+
 def _wait(process: subprocess.Popen[bytes]) -> None:
     """Until it has ended. `Popen.wait` holds a lock, for which a signal's handler would wait for
     ever."""
@@ -102,6 +112,8 @@ def _became(folder: Path, code: int, job: str) -> str:
     state = store.state(folder)
     if state in store.FINAL:
         return state
+    if code == store.BUSY:
+        raise UserError(f"left to {store.holder(folder) or 'another process'}")
     error = store.read_error(folder)
     if not error and (code == 1 or -code in STOPPING):  # it had not begun to obey them
         _requeue(job)

@@ -16,11 +16,9 @@ Python file there.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +29,6 @@ from reslab.config.run import RunConfig
 from reslab.config.start import CHECKPOINT
 from reslab.config.strict_yaml import dump_yaml
 from reslab.disk import (
-    flock,
     parse_json,
     read_json,
     remove_unfinished,
@@ -42,6 +39,7 @@ from reslab.disk import (
 )
 from reslab.errors import UserError
 from reslab.store import records
+from reslab.store.owner import is_locked
 from reslab.text import quoted
 
 Row = dict[str, Any]
@@ -63,7 +61,6 @@ TRACKING = "tracking.json"
 ENV = "env.json"
 METRICS = "metrics.jsonl"
 LOG = "log.txt"
-LOCK = "lock"
 ERROR = "error.json"
 START = "start.json"
 TEACHER = "teacher.json"
@@ -130,10 +127,12 @@ def make_folder(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> No
     """Make a run folder with its config; of one that is there only the config is renewed.
 
     A folder's name has the run's id, so that a config can differ only in where photographs lie.
-    That of a final run stays as it is. What kills have left of attempts to write goes.
+    That of a final run stays as it is. What kills have left of attempts to write goes, where nobody
+    trains the run: of what is written on another machine it may not be seen that it is held.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(folder)
+    if not is_locked(folder):
+        remove_unfinished(folder)
     if not (folder / TRACKING).exists():
         tracking_of(folder, config.run_id, tracking)
     if not (folder / RESULT).exists():
@@ -322,34 +321,6 @@ def drop_metrics_after(folder: Path, step: int) -> None:
             file.write(b"".join(line + b"\n" for line in damaged))
     rows = [row for _, row, _ in lines if row is not None and row["step"] <= step]
     write_text(path, "".join(to_json(row) + "\n" for row in rows))
-
-
-class Busy(Exception):
-    """Another process holds the run's lock."""
-
-
-@contextlib.contextmanager
-def lock(folder: Path, patience: float = 2.0) -> Iterator[None]:
-    """Hold the run; the kernel lets go of it however the process ends. Raises `Busy`.
-
-    `patience`, in seconds, outlasts a reader that looks whether the lock is held.
-    """
-    with (folder / LOCK).open("w") as file:
-        deadline = time.monotonic() + patience
-        while not flock(file.fileno(), fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                raise Busy(f"{folder} is being trained by another process")
-            time.sleep(0.05)
-        yield
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a process holds the run."""
-    try:
-        with (folder / LOCK).open() as file:
-            return not flock(file.fileno(), fcntl.LOCK_SH)
-    except FileNotFoundError:
-        return False
 
 
 def timestamp() -> str:

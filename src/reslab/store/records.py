@@ -94,6 +94,7 @@ class Start(Record):
     form: Form | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     normalization_batch: NonNegativeInt | None = None
+    taken_from: str | None = None
 
 
 class Normalization(Record):
@@ -129,6 +130,23 @@ class Job(Record):
 
     job: Annotated[str, Field(pattern=r"^[0-9]+(_[0-9]+)?$")]
     cluster: str
+
+
+class Owner(Record):
+    """`lock`: who trains the run."""
+
+    token: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    """Nobody else's."""
+    host: Annotated[str, Field(max_length=255)]
+    boot: str
+    """Since which start of the host, and in which container, processes have their numbers."""
+    pid: int
+    started: int | None
+    """When its process was started, in the host's units."""
+    job: Annotated[str, Field(max_length=255)] | None
+    """SLURM's."""
+    taken_from: str | None
+    """Who was silent and had it before, in words."""
 
 
 class Metrics(Record):

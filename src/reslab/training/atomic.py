@@ -17,8 +17,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """A kill at any moment leaves the old checkpoint or the new one."""
-        with disk.replacing(Path(path)) as temporary, temporary.open("wb") as file:
+        """A kill at any moment leaves the old checkpoint or the new one; the old one is left, too,
+        where `storage_options`, called when all is written, raises."""
+        with disk.replacing(Path(path), storage_options) as temporary, temporary.open("wb") as file:
             try:
                 torch.save(checkpoint, file)
             except RuntimeError as error:  # torch's own words hide a full disk

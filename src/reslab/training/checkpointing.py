@@ -35,8 +35,10 @@ class Checkpoint(Callback):
     what they want.
     """
 
-    def __init__(self, folder: Path, evaluation_interval: int, talk: Talk) -> None:
-        self.path = folder / store.CHECKPOINT
+    def __init__(
+        self, folder: Path, evaluation_interval: int, talk: Talk, claim: store.Claim
+    ) -> None:
+        self.path, self.claim = folder / store.CHECKPOINT, claim
         self.evaluation_interval = evaluation_interval
         self.saved_step = -1
         self.saved_at = time.monotonic()
@@ -106,7 +108,7 @@ class Checkpoint(Callback):
     def _save(self, trainer: Trainer) -> None:
         if trainer.global_step != self.saved_step:
             store.flush_metrics(self.path.parent)
-            trainer.save_checkpoint(self.path, weights_only=False)
+            trainer.save_checkpoint(self.path, weights_only=False, storage_options=self.claim.check)
             self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 
     def _catch_signals(self) -> None:

@@ -16,6 +16,7 @@ from torch import nn
 from reslab.data.batches import EvaluationBatches, Share
 from reslab.inference.responses import layer_responses
 from reslab.store.diagnostics import append_diagnostics, drop_diagnostics_after
+from reslab.store.owner import Claim
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import is_weight
 from reslab.training.record import classifier
@@ -31,8 +32,8 @@ IMAGES = 1000
 class Diagnostics(Callback):
     """Writes the rows of `store.diagnostics`, in the first process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, claim: Claim) -> None:
+        self.folder, self.claim = folder, claim
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop what is measured again, and look at every step."""
@@ -45,6 +46,7 @@ class Diagnostics(Callback):
         step = number + 1
         if is_due(step, module.recipe.steps):
             row = {"step": step, "gradients": gradient_norms(module.net)}
+            self.claim.check()
             append_diagnostics(self.folder, row)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -27,6 +27,8 @@ SUPERVISED = "RESLAB_SUPERVISED"
 MEETING = "RESLAB_MEETING"
 """Set for them, too: rank 0's file descriptor of the socket that listens at MASTER_PORT."""
 
+CLAIM = "RESLAB_CLAIM"
+"""Set for them, too: the token of their supervisor's claim to the run."""
 
 PATIENCE = 10.0
 """Seconds that the other processes have to end by themselves after one has failed."""
@@ -86,7 +88,9 @@ class Rank:
         return f"{self.ending}; its last lines:{lines}" if lines else self.ending
 
 
-def supervise(command: list[str], ranks: int, folder: Path) -> int:
+def supervise(
+    command: list[str], ranks: int, folder: Path, claim: store.Claim = store.UNCLAIMED
+) -> int:
     """Run `command` as `ranks` processes of one run, to the end of all; returns its exit code.
 
     SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 are passed on. If one process fails, the others have
@@ -96,7 +100,7 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
     """
     reading, writing = os.pipe()  # the processes end with this one: `follow_supervisor`
     with socket.create_server(("127.0.0.1", 0)) as meeting:  # rank 0 listens on
-        told = _environment(ranks, meeting)
+        told = _environment(ranks, meeting, claim)
         started = [Rank(rank, command, told, reading, meeting.fileno()) for rank in range(ranks)]
     os.close(reading)
     signals = _pass_on_signals(started)
@@ -112,12 +116,12 @@ def supervise(command: list[str], ranks: int, folder: Path) -> int:
         return 0
     if not signals:
         print(first.end(), file=sys.stderr, flush=True)
-        if first.process.returncode < 0:
+        if first.process.returncode < 0 and claim.holds():
             store.write_error(folder, first.ending)
     return max(1, first.process.returncode)
 
 
-def _environment(ranks: int, meeting: socket.socket) -> dict[str, str]:
+def _environment(ranks: int, meeting: socket.socket, claim: store.Claim) -> dict[str, str]:
     threads = max(1, available_cores() // ranks)
     return {
         SUPERVISED: "1",
@@ -126,6 +130,7 @@ def _environment(ranks: int, meeting: socket.socket) -> dict[str, str]:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(meeting.getsockname()[1]),
         MEETING: str(meeting.fileno()),
+        CLAIM: claim.token or "",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
 

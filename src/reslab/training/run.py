@@ -32,6 +32,7 @@ from reslab.methods.trains import trainable, what_trains
 from reslab.mirror.logger import Tracking, finish
 from reslab.models.count import complexity_of
 from reslab.models.precision import default_device, set_precision
+from reslab.store.owner import UNCLAIMED, Claim, TakenOver
 from reslab.store.records import RECORDED
 from reslab.text import counted
 from reslab.training.beginning import begin
@@ -51,6 +52,7 @@ from reslab.training.group import (
 )
 from reslab.training.lesson import lesson_of
 from reslab.training.optimizers import evaluation_interval
+from reslab.training.ownership import Ownership
 from reslab.training.precision import precision_plugin
 from reslab.training.progress import Progress
 from reslab.training.record import Diverged, Record
@@ -67,10 +69,17 @@ SINGLE_VALUE = "Expected more than 1 value per channel when training"
 """torch's words; nets of ours are refused before they are trained (`refuse_single_values`)."""
 
 
-def run(config: RunConfig, folder: Path, execution: Execution, form: Form) -> int:
+def run(
+    config: RunConfig,
+    folder: Path,
+    execution: Execution,
+    form: Form,
+    claim: Claim = UNCLAIMED,
+) -> int:
     """Train and evaluate, from the folder's checkpoint if it has one.
 
-    Returns 0 when the run is final (done or diverged), 1 when it was interrupted.
+    Returns 0 when the run is final (done or diverged), 1 when it was interrupted. `TakenOver` where
+    the claim to it has ended.
     """
     began = time.monotonic()
     quiet_lightning()
@@ -88,9 +97,10 @@ def run(config: RunConfig, folder: Path, execution: Execution, form: Form) -> in
         costs["trainable"] = trainable(net)
     lesson = lesson_of(config, folder, net)
     micro_batches = execution.micro_batches(config.recipe.batch_size, place().ranks)
-    trainer = make_trainer(config, folder, execution, costs)
+    trainer = make_trainer(config, folder, execution, costs, claim)
     normalized = normalization_batch(net, config, execution)
     if trainer.is_global_zero:
+        claim.check()
         if resumed is None:
             store.drop_metrics_after(folder, 0)
             begun.record(folder, net)
@@ -102,7 +112,9 @@ def run(config: RunConfig, folder: Path, execution: Execution, form: Form) -> in
             print(what_trains(net, config.trains), flush=True)
         start = {**environment(trainer, execution, form), "normalization_batch": normalized}
         which = {"run_id": config.run_id, "resumed": resumed is not None}
-        store.append_start(folder, {**start, **which})
+        silent = claim.taken_from()
+        before = {"taken_from": silent} if silent else {}
+        store.append_start(folder, {**start, **which, **before})
     try:
         with in_our_words(trainer, net, config, execution):
             data = data_module(config, begun.normalization, micro_batches)
@@ -117,6 +129,9 @@ def run(config: RunConfig, folder: Path, execution: Execution, form: Form) -> in
         finish(trainer, None)
         leave()
         return 1
+    except TakenOver:
+        finish(trainer, None)
+        raise
     except Diverged as diverged:
         if trainer.is_global_zero:
             print(f"diverged: {diverged}", flush=True)
@@ -131,6 +146,7 @@ def run(config: RunConfig, folder: Path, execution: Execution, form: Form) -> in
         "seconds": round(time.monotonic() - began, 1),
     }
     if trainer.is_global_zero:
+        claim.check()
         store.flush_metrics(folder)
         disk.write_json(folder / store.RESULT, result)
     finish(trainer, result)
@@ -161,7 +177,11 @@ def fit_and_test(
 
 
 def make_trainer(
-    config: RunConfig, folder: Path, execution: Execution, costs: dict[str, int]
+    config: RunConfig,
+    folder: Path,
+    execution: Execution,
+    costs: dict[str, int],
+    claim: Claim = UNCLAIMED,
 ) -> Trainer:
     """Lightning's Trainer with our records and checkpoints in place of its own."""
     recipe, here = config.scaled_recipe, place()
@@ -183,13 +203,14 @@ def make_trainer(
         use_distributed_sampler=False,
         logger=False,  # `Tracking` opens it
         callbacks=[
+            Ownership(claim),
             Tracking(folder, config, costs),
             record,
             Progress(record, recipe.batch_size),
-            *([Diagnostics(folder)] if config.diagnostics else []),
+            *([Diagnostics(folder, claim)] if config.diagnostics else []),
             *([Selection(record)] if data.selected_on == "holdout" else []),
             Pace(talk),
-            Checkpoint(folder, interval, talk),
+            Checkpoint(folder, interval, talk, claim),
             Clock(folder),
         ],
         plugins=[

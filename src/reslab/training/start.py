@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from reslab import disk, store
 from reslab.config.costs import cost
@@ -27,7 +28,7 @@ from reslab.experiments.estimate import seconds
 from reslab.experiments.form import Chosen, begun_in, form_of, forms_in_words
 from reslab.experiments.slots import Slot
 from reslab.machine import die_with_parent, follow_supervisor
-from reslab.training.ranks import SUPERVISED, supervise
+from reslab.training.ranks import CLAIM, SUPERVISED, supervise
 
 SPARED = 4
 """File handles; a file that is written atomically takes three."""
@@ -48,37 +49,45 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     refuse_single_values(config, execution, ranks)
     refuse_parts(config.recipe.loss, config.recipe.batch_size, execution, ranks)
 
-    def train() -> int:
-        return _recorded(folder, lambda: _run(store.keep_net(folder, config), folder, execution))
+    def train(claim: store.Claim) -> int:
+        return _run(store.keep_net(folder, config), folder, execution, claim)
 
     if SUPERVISED in os.environ:
         follow_supervisor()
-        return train()
+        shared = store.Claim(folder, os.environ.get(CLAIM) or None)
+        return _recorded(shared, lambda: train(shared))
     if TORCHRUN in os.environ:
         die_with_parent()
         gpus_for(here.local_ranks, "--nproc-per-node", cores_shared=True)
     if here.rank > 0:  # of torchrun's: rank 0 holds the lock for all
-        return 0 if _is_final(folder) else train()
+        others = store.Claim(folder)
+        return 0 if _is_final(folder) else _recorded(others, lambda: train(others))
     if here.ranks > 1 or execution.devices == 1:
         return _held(folder, train)
     gpus_for(execution.devices)
     command = [sys.executable, sys.argv[0], str(config_file), *execution.arguments()]
-    return _held(folder, lambda: supervise(command, execution.devices, folder))
+    return _held(folder, lambda claim: supervise(command, execution.devices, folder, claim))
 
 
-def _held(folder: Path, train: Callable[[], int]) -> int:
+def _held(folder: Path, train: Callable[[store.Claim], int]) -> int:
     """Train with the lock held, unless somebody else does or the run is final."""
     try:
-        with store.lock(folder):
-            disk.remove_unfinished(folder)
-            if _recorded(folder, lambda: _is_final(folder)):
-                print(f"{folder.name} is final: {store.state(folder)}")
-                return 0
-            (folder / store.ERROR).unlink(missing_ok=True)
-            return train()
+        with store.lock(folder) as claim:
+            return _recorded(claim, lambda: _unless_final(claim, train))
     except store.Busy as busy:
         print(busy)
         return store.BUSY
+
+
+def _unless_final(claim: store.Claim, train: Callable[[store.Claim], int]) -> int:
+    folder = claim.folder
+    disk.remove_unfinished(folder)
+    if _is_final(folder):
+        print(f"{folder.name} is final: {store.state(folder)}")
+        return 0
+    (folder / store.ERROR).unlink(missing_ok=True)
+    with claim.heartbeat():
+        return train(claim)
 
 
 def _refuse_another_run(config: RunConfig, folder: Path, config_file: Path) -> None:
@@ -96,30 +105,48 @@ def _is_final(folder: Path) -> bool:
     return store.read_result(folder) is not None
 
 
-def _recorded(folder: Path, train: Callable[[], int]) -> int:
+def _recorded(claim: store.Claim, train: Callable[[], int]) -> int:
     """Train, and record an error; of several processes, that of the one which fails first.
 
     Of these, one that fails ends at once, without what libraries do at the end of a process: they
     would wait for the others, which wait for it.
     """
     try:
-        with _in_words():
-            return train()
+        return _unless_taken_over(claim, train)
+    except store.TakenOver as taken:
+        print(taken, flush=True)
+        return store.BUSY if place().ranks == 1 else _end(claim, store.BUSY)
     except Exception as error:
         here = place()
         who = f"rank {here.rank}: " if here.ranks > 1 else ""
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        if not (folder / store.ERROR).exists():
-            store.write_error(folder, f"{who}{kind}{error}")
+        if not (claim.folder / store.ERROR).exists():
+            store.write_error(claim.folder, f"{who}{kind}{error}")
         if here.ranks == 1:
             raise
         if isinstance(error, UserError):
             print(f"error: {error}", file=sys.stderr)
         else:
             traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(2 if isinstance(error, UserError) else 1)
+        return _end(claim, 2 if isinstance(error, UserError) else 1)
+
+
+def _unless_taken_over(claim: store.Claim, train: Callable[[], int]) -> int:
+    """Whatever fails in a run that is another's by now is no error of that run."""
+    try:
+        with _in_words():
+            return train()
+    except Exception:
+        claim.check()
+        raise
+
+
+def _end(claim: store.Claim, code: int) -> NoReturn:
+    """At once: nobody has to wait until this process is silent."""
+    claim.release()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextmanager
@@ -140,14 +167,14 @@ def _in_words() -> Iterator[None]:
             os.close(handle)
 
 
-def _run(config: RunConfig, folder: Path, execution: Execution) -> int:
+def _run(config: RunConfig, folder: Path, execution: Execution, claim: store.Claim) -> int:
     with _nothing_collected():
         from reslab.training.run import run  # torch and lightning: seconds
 
     chosen = _form(config, folder, execution)
     if place().rank == 0 and (line := forms_in_words([chosen])):
         print(line, flush=True)
-    return run(config, folder, execution, chosen.form)
+    return run(config, folder, execution, chosen.form, claim)
 
 
 def _form(config: RunConfig, folder: Path, execution: Execution) -> Chosen:

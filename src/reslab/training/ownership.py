@@ -1,0 +1,25 @@
+"""A run that is another's writes nothing more: its owner looks before whatever callbacks write."""
+
+from typing import Any
+
+from lightning import Callback, Trainer
+
+from reslab.store.owner import Claim
+
+
+class Ownership(Callback):
+    """Stands first among the callbacks: in every hook in which one of them may write, the lock is
+    read before (`TakenOver`). What takes long to write is asked for once more at its end
+    (`Checkpoint`), and what is written in the middle of a chunk beside it (`Diagnostics`)."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+
+    def setup(self, trainer: Trainer, *_: Any, **__: Any) -> None:
+        """Read the lock, in the process that writes."""
+        if trainer.is_global_zero:
+            self.claim.check()
+
+    on_train_start = on_train_batch_end = on_train_end = setup
+    on_validation_start = on_validation_end = on_test_start = on_test_end = setup
+    on_save_checkpoint = setup
