@@ -33,11 +33,11 @@ def record(folder: Path) -> None:
     seen: list[tuple[int, list[str]]] = []
     augment = TrainingBatches.augmented_batch
 
-    def augmented_batch(self: TrainingBatches, at: tuple[int, int], *read: Any) -> Any:
-        images, targets, *more = augment(self, at, *read)
+    def augmented_batch(self: TrainingBatches, step: int, *read: Any) -> Any:
+        images, targets, *more = augment(self, step, *read)
         pairs = zip(images.numpy(), targets.numpy(), strict=True)
         digests = [hashlib.sha256(i.tobytes() + t.tobytes()).hexdigest()[:16] for i, t in pairs]
-        seen.append((at[0], digests))
+        seen.append((step, digests))
         (folder / f"digests-{place().rank}.json").write_text(json.dumps(seen))
         return (images, targets, *more)
 

@@ -65,27 +65,43 @@ class TrainingBatches:
             yield from starmap(self.batch, places)
             return
         now, ahead = tee(places)
-        numbers = (_in_numpy(self.draws(*place, CPU)) for place in ahead)
+        numbers = (_in_numpy(self.draws(*place)) for place in ahead)
         read = partial(_training_images, self.images)
-        images = in_workers(read, numbers, self.workers, self.targets.is_cuda)
-        yield from map(self.augmented_batch, now, images)
+        arrived = in_workers(read, numbers, self.workers, self.targets.is_cuda)
+        for place, images in zip(now, arrived, strict=True):
+            with one_thread_beside(self.workers):
+                draws = self.draws(*place, self.targets.device)
+                batch = self.augmented_batch(place[0], images, draws)
+            yield batch
 
     def batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
         """A micro-batch of this process's share of a step; without workers."""
-        draws = self.draws(step, micro_batch, self.reads_at)
-        return self.augmented_batch((step, micro_batch), self.images.training_images(draws))
+        place = step, micro_batch
+        draws = self.draws(*place, self.reads_at)
+        images = self.images.training_images(draws)
+        if self.reads_at != self.targets.device:
+            draws = self.draws(*place, self.targets.device)
+        return self.augmented_batch(step, images, draws)
 
     def draws(self, step: int, micro_batch: int, device: torch.device = CPU) -> Draws:
-        """Those of a micro-batch, on a device; where the run mixes images, after the first one's
-        partner's, and where it sees each twice, before those of its second sight."""
-        recipe, config = self.config.recipe, self.config
-        of = Tables(
-            len(self.images), config.seed, recipe.augmentation.crop_padding, self.columns, device
-        )
-        order = Order(of, recipe.batch_size)
-        rows = order.with_partner if recipe.augmentation.mixes else order.batch
-        rows = order.seen_twice if recipe.objective.sees_twice else rows
-        return rows(step, *self.share.part(micro_batch))
+        """Those of a micro-batch, on the CPU or where batches are; where the run mixes images,
+        after the first one's partner's, and where it sees each twice, before those of its second
+        sight."""
+        return self._rows[device](step, *self.share.part(micro_batch))
+
+    @cached_property
+    def _rows(self) -> dict[torch.device, Callable[[int, int, int], Draws]]:
+        """What a part of a step's batch draws, by the device that reads it."""
+        return {device: self._rows_on(device) for device in (CPU, self.targets.device)}
+
+    def _rows_on(self, device: torch.device) -> Callable[[int, int, int], Draws]:
+        recipe, seed = self.config.recipe, self.config.seed
+        padding = recipe.augmentation.crop_padding
+        tables = Tables(len(self.images), seed, padding, self.columns, device)
+        order = Order(tables, recipe.batch_size)
+        if recipe.objective.sees_twice:
+            return order.seen_twice
+        return order.with_partner if recipe.augmentation.mixes else order.batch
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -98,25 +114,19 @@ class TrainingBatches:
         """Where images are read: photographs by this process, others where they lie."""
         return CPU if self.config.recipe.photographs else self.targets.device
 
-    def augmented_batch(self, place: tuple[int, int], images: Tensor) -> TrainingBatch:
-        """The batch of a step and a micro-batch, whose images, uint8 (b, C, H, W), were read."""
+    def augmented_batch(self, step: int, images: Tensor, draws: Draws) -> TrainingBatch:
+        """A step's batch, or a part of it, of the images, uint8 (b, C, H, W), that it draws."""
         config, augmentation = self.config, self.config.recipe.augmentation
         device = self.targets.device
-        with one_thread_beside(self.workers):
-            draws = self.draws(*place, device)
-            targets = self.targets.index_select(0, draws["examples"])
-            images = augmented(
-                on_device(images, device),
-                draws,
-                augmentation,
-                self.normalization,
-                dtype_of(config.precision),
-            )
-            if not augmentation.mixes:
-                return images, targets
-            seed = mix_seed(config.seed, place[0])
-            mix = mixed(images, targets, config.model.classes, seed, augmentation)
-            return mix[0], targets[1:], mix[1]
+        targets = self.targets.index_select(0, draws["examples"])
+        dtype = dtype_of(config.precision)
+        images = on_device(images, device)
+        images = augmented(images, draws, augmentation, self.normalization, dtype)
+        if not augmentation.mixes:
+            return images, targets
+        seed = mix_seed(config.seed, step)
+        mix = mixed(images, targets, config.model.classes, seed, augmentation)
+        return mix[0], targets[1:], mix[1]
 
 
 @dataclass(frozen=True, eq=False)
