@@ -41,9 +41,10 @@ def _result(run: Path) -> dict[str, Any]:
 
 
 def _held(run: Path) -> dict[str, Any]:
-    """All but Lightning's counts of what was fetched, which begin anew at a resume, and time."""
+    """All but Lightning's counts of what was fetched, which begin anew at a resume, time, and
+    the digest of all."""
     held = torch.load(run / store.CHECKPOINT, weights_only=True)
-    others = ("loops", "training_seconds")
+    others = ("loops", "training_seconds", "sha256")
     return {part: value for part, value in held.items() if part not in others}
 
 
