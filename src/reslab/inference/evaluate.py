@@ -42,6 +42,7 @@ from reslab.data.photographs.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.inference.metrics import Score, Tally
 from reslab.inference.trained import net_with
+from reslab.memory import keep_freed_memory
 from reslab.models.precision import autocast, default_device, set_precision
 from reslab.text import printable
 from reslab.weights.about import About, refuse_untrained_head
@@ -136,6 +137,7 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
     """
     net, use, normalize = opened(path, given)
     assert use.data is not None
+    keep_freed_memory()
     set_precision(use.precision)
     module = net.to(default_device())
     if use.photographs and are_of_other_sizes(views, use.photographs):

@@ -26,6 +26,7 @@ from reslab.data.modules import ImageData, data_module
 from reslab.errors import UserError
 from reslab.execution import RUNS_PER_GPU, Execution, Form, place
 from reslab.machine import processor_name
+from reslab.memory import keep_freed_memory
 from reslab.methods.adapters import adaptation
 from reslab.methods.materialise import materialise
 from reslab.methods.trains import trainable, what_trains
@@ -83,6 +84,7 @@ def run(
     """
     began = time.monotonic()
     quiet_lightning()
+    keep_freed_memory()
     set_precision(config.precision)
     checkpoint = folder / store.CHECKPOINT
     resumed = checkpoint if checkpoint.exists() else None
