@@ -123,7 +123,7 @@ from pathlib import Path
 from reslab.execution import Execution
 from reslab.training.start import start
 if __name__ == "__main__":
-    sys.exit(start(Path(sys.argv[1]), Execution(int(sys.argv[2]))))
+    sys.exit(start(Path(sys.argv[1]), Execution(int(sys.argv[2].removeprefix("--devices=")))))
 """
 
 
@@ -132,7 +132,7 @@ def owner(config: Path, devices: int) -> Iterator[subprocess.Popen[str]]:
     """A process of another machine that trains the run."""
     script = config.parent.parent / "owner.py"
     script.write_text(OWNER)
-    command = [sys.executable, str(script), str(config), f"{devices}"]
+    command = [sys.executable, str(script), str(config), f"--devices={devices}"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
@@ -152,8 +152,8 @@ def test_a_process_that_sleeps_through_its_taking_over_ends_when_it_wakes(
     folder = config.parent
     with owner(config, devices) as process:
         deadline = time.monotonic() + 120
-        while store.last_step(folder) < 20 and process.poll() is None:
-            assert time.monotonic() < deadline
+        while store.last_step(folder) < 20:
+            assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGSTOP)
         time.sleep(0.5)
