@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from tests.small_runs import MakeRun, weights, wrong_again
+from tests.training.hosts import CABLE, Hosts
 from torch import nn
 
 from reslab import disk, store
@@ -60,9 +61,9 @@ class Machine:
         self.probe = repository / "tests" / "training" / "probe.py"
         self.started: list[subprocess.Popen[str]] = []
 
-    def start(self, *command: Any) -> subprocess.Popen[str]:
+    def start(self, *command: Any, on: Sequence[str] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, *map(str, command)],
+            [*on, sys.executable, *map(str, command)],
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -539,6 +540,71 @@ def test_nobody_outlives_a_torchrun_that_is_killed(machine: Machine, make_run: M
     process.kill()
     wait_until(lambda: processes(config) == [], "the end of all processes", patience=10)
     wait_until(lambda: store.state(config.parent) == "interrupted", "the lock is free", patience=10)
+
+
+# ---- on two hosts -------------------------------------------------------------------------------
+
+
+def on_two_hosts(machine: Machine, hosts: Hosts, *command: Any) -> list[subprocess.Popen[str]]:
+    """torchrun on each of them, as a person types it there; the second one first."""
+    torchrun = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    meet = [f"--master-addr={hosts.addresses[0]}", "--master-port=29500"]
+    return [
+        machine.start(*torchrun, f"--node-rank={host}", *meet, *command, on=hosts.on(host))
+        for host in (1, 0)
+    ]
+
+
+@pytest.fixture
+def cabled(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    """gloo is told which device reaches the other host: their common name is nobody's address."""
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", CABLE)
+    return hosts
+
+
+@pytest.mark.slow
+def test_two_hosts_make_the_same_updates_from_the_same_examples(
+    machine: Machine, make_run: MakeRun, cabled: Hosts
+) -> None:
+    whole, apart = make_run("whole", EXACT), make_run("apart", EXACT)
+    machine.run(machine.probe, whole, "--devices=1")
+    nodes = on_two_hosts(machine, cabled, machine.probe, apart, "--devices=1")
+    outputs = [node.communicate(timeout=300)[0] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], outputs
+    assert batches(apart.parent) == batches(whole.parent)
+    assert distance(weights(whole), weights(apart)) < 1e-12
+    assert [start["devices"] for start in store.read_starts(apart.parent)] == [2]
+    assert cabled.processes() == []
+
+
+@pytest.mark.slow
+def test_a_host_whose_cable_is_pulled_ends_the_run_which_goes_on_with_the_other_alone(
+    machine: Machine, make_run: MakeRun, cabled: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection is closed: what ends both is the time for which they wait for one another."""
+    monkeypatch.setenv("RESLAB_DDP_TIMEOUT", "30")
+    steps = {"recipe.steps": 900, "recipe.schedule.milestones": [300, 600]}
+    whole, parted = make_run("whole", {**EXACT, **steps}), make_run("parted", {**EXACT, **steps})
+    nodes = on_two_hosts(machine, cabled, machine.train, parted)
+    wait_until(parted.with_name(store.CHECKPOINT).exists, "a checkpoint")
+    cabled.pull_the_cable(1)
+    began = time.monotonic()
+    outputs = [node.communicate(timeout=100)[0] for node in nodes]
+    assert time.monotonic() - began < 30 + 30  # for a machine that is busy
+    assert [node.returncode for node in nodes] == [1, 1], outputs
+    assert cabled.processes() == []
+    assert store.state(parted.parent) == "crashed"
+    message = disk.read_json(parted.with_name(store.ERROR))["message"]
+    assert "no word from the other processes for 30 s (RESLAB_DDP_TIMEOUT): " in message
+    assert all(message.partition(": ")[2] in output for output in outputs)
+    machine.run(machine.train, parted)
+    assert [start["devices"] for start in store.read_starts(parted.parent)] == [2, 1]
+    machine.run(machine.train, whole)
+    rows, others = (store.read_metrics(run.parent) for run in (whole, parted))
+    assert [row["step"] for row in rows] == [row["step"] for row in others]
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, rel=1e-6)
+    assert distance(weights(whole), weights(parted)) < 1e-6
 
 
 # ---- weights of others --------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from tests.results import DONE
 
 from reslab import disk, store
 from reslab.errors import UserError
-from reslab.training.ranks import timeout
+from reslab.training.ranks import parted, timeout
 
 SUPERVISE = (
     "import sys; from pathlib import Path; from reslab.training import ranks; ranks.PATIENCE = 1.0;"
@@ -62,6 +62,37 @@ def test_a_timeout_is_a_number_of_seconds(wish: str, monkeypatch: pytest.MonkeyP
         timeout()
     monkeypatch.delenv("RESLAB_DDP_TIMEOUT")
     assert timeout() == 1800
+
+
+@pytest.mark.parametrize(
+    ("said", "begins"),
+    [
+        (  # gloo
+            "[/pytorch/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 7000ms for recv",
+            "no word from the other processes for 7 s (RESLAB_DDP_TIMEOUT): ",
+        ),
+        (  # torch's store
+            "Timed out after 8 seconds waiting for clients. 1/2 clients joined.",
+            "no word from the other processes for 7 s (RESLAB_DDP_TIMEOUT): ",
+        ),
+        (
+            "[..pair.cc:534] Connection closed by peer [10.0.0.2]:4711",
+            "the connection to another process has ended: ",
+        ),
+    ],
+)
+def test_what_libraries_say_of_a_lost_process_is_told_in_words_with_theirs(
+    said: str, begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESLAB_DDP_TIMEOUT", "7")
+    line = parted(RuntimeError(said))
+    assert line and line.startswith(begins) and line.endswith(f"({said})")
+    assert "goes on from the last checkpoint" in line
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mat1 and mat2"), ValueError("broken pipe")])
+def test_other_errors_are_no_lost_processes(error: Exception) -> None:
+    assert parted(error) is None
 
 
 @pytest.mark.process

@@ -1,4 +1,5 @@
-"""The processes of a run: their places, and who looks after them. No torch.
+"""The processes of a run: their places, who looks after them, and what one hears last of the
+others. No torch.
 
 A process is told its place by torchrun's words in the environment, whether torchrun has started it
 or `supervise`.
@@ -37,6 +38,45 @@ PATIENCE = 10.0
 def timeout() -> float:
     """Seconds that processes wait for one another: RESLAB_DDP_TIMEOUT, else half an hour."""
     return from_environment("RESLAB_DDP_TIMEOUT", partial(number, example=600)) or 1800.0
+
+
+SILENT = (
+    "timed out waiting",
+    "seconds waiting for clients",
+    "wait timeout after",
+    "waitforinput: ",
+    "client socket has timed out",
+    "collective operation timeout",
+)
+"""What gloo, nccl and torch's store say where others did not answer in time."""
+
+GONE = (
+    "connection closed by peer",
+    "connection reset by peer",
+    "connection was likely closed",
+    "caused pair closure",
+    "broken pipe",
+    "remote process exited or there was a network error",
+)
+"""What they say where a connection has ended."""
+
+
+def parted(error: BaseException) -> str | None:
+    """What has become of the other processes and what to do, in one line; None for an error of
+    another kind."""
+    if not isinstance(error, RuntimeError):
+        return None
+    said = " ".join(str(error).split())
+    if any(words in said.lower() for words in SILENT):
+        found = f"no word from the other processes for {timeout():g} s (RESLAB_DDP_TIMEOUT)"
+    elif any(words in said.lower() for words in GONE):
+        found = "the connection to another process has ended"
+    else:
+        return None
+    return (
+        f"{found}: it has failed or hangs, or its machine or the network is gone; the same command "
+        f"goes on from the last checkpoint, also with fewer devices or machines ({said[:200]})"
+    )
 
 
 class Rank:

@@ -28,7 +28,7 @@ from reslab.experiments.estimate import seconds
 from reslab.experiments.form import Chosen, begun_in, form_of, forms_in_words
 from reslab.experiments.slots import Slot
 from reslab.machine import die_with_parent, follow_supervisor
-from reslab.training.ranks import CLAIM, SUPERVISED, supervise
+from reslab.training.ranks import CLAIM, SUPERVISED, parted, supervise
 
 SPARED = 4
 """File handles; a file that is written atomically takes three."""
@@ -152,7 +152,8 @@ def _end(claim: store.Claim, code: int) -> NoReturn:
 @contextmanager
 def _in_words() -> Iterator[None]:
     """`UserError`, a line, where handles, threads or memory run out; `SPARED` handles are free
-    again when it comes, so that it can be written down."""
+    again when it comes, so that it can be written down. `ConnectionError`, a line, where a run's
+    other processes are gone."""
     spared = [os.open(os.devnull, os.O_RDONLY) for _ in range(SPARED)]
     try:
         yield
@@ -161,6 +162,8 @@ def _in_words() -> Iterator[None]:
     except Exception as error:
         if line := exhausted(error):
             raise UserError(line) from error
+        if place().ranks > 1 and (line := parted(error)):
+            raise ConnectionError(line) from error
         raise
     finally:
         for handle in spared:
