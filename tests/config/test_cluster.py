@@ -48,6 +48,9 @@ def test_a_cluster_that_there_is_not_is_refused_with_the_nearest() -> None:
         ("{gpus: 2}", 1, "gives each run gpus: 2; expected DEVICES=2"),
         ("{gpus: 1}", 2, "gives each run gpus: 1; expected DEVICES=1"),
         ("{cores: 2}", 4, "gives each run cores: 2; expected DEVICES=2"),
+        ("{nodes: 2, gpus: 2}", 2, "gpus: 2 on each of nodes: 2; expected DEVICES=4"),
+        ("{nodes: 2, cores: 4}", 1, "cores: 4 on each of nodes: 2; expected DEVICES=8"),
+        ("{nodes: 2, cores: 4}", 3, "cores: 4 on each of nodes: 2; expected DEVICES=8"),
     ],
 )
 def test_a_run_has_as_many_devices_as_it_is_given(
@@ -59,6 +62,8 @@ def test_a_run_has_as_many_devices_as_it_is_given(
     assert said in str(caught.value)
     words.write_text("{gpus: 2}")
     assert read_cluster(str(words), Execution(2)).gpus == 2
+    words.write_text("{nodes: 2, cores: 4}")
+    assert read_cluster(str(words), Execution(6)).tasks_per_node(6) == 3
 
 
 def test_runs_lie_where_it_says_unless_the_environment_says_it(

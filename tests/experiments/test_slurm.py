@@ -1,5 +1,7 @@
 """Runs as jobs of a real SLURM: the same numbers as here, whatever becomes of a job under way."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,8 +13,9 @@ import pytest
 from tests.experiments.jobs import SLOT, job, launched
 from tests.experiments.plans import plan
 from tests.results import DIVERGED
-from tests.slurm.cluster import Cluster, wait_until
+from tests.slurm.cluster import OTHER, Cluster, wait_until
 from tests.small_runs import same, weights
+from tests.training.test_group import processes, ranks_of
 
 from reslab import commands, disk, store
 from reslab.config.cluster import Cluster as Words
@@ -32,11 +35,20 @@ LONG = 2
 """Times the recipe's 400 steps: some seconds of training, to be stopped in the middle."""
 
 
+PAIR = Words(partition="both", nodes=2, gpus=0, cores=1, warning=30)
+"""One process on each of two nodes."""
+
+
 def digits(
-    *, seeds: int = 1, budget: float = 0.1, compiles: bool | None = None, **variants: Any
+    *,
+    seeds: int = 1,
+    budget: float = 0.1,
+    compiles: bool | None = None,
+    devices: int = 1,
+    **variants: Any,
 ) -> Plan:
     tree = {"base": DIGITS, "variants": variants, "seeds": seeds}
-    found = plan(tree, budget=budget, compile=compiles)
+    found = plan(tree, budget=budget, compile=compiles, devices=devices)
     store.write_plan(found)
     return found
 
@@ -116,10 +128,27 @@ def test_a_script_says_to_sbatch_what_the_clusters_file_says(cluster: Cluster) -
         "module load cuda",
     ):
         assert f"\n{line}\n" in script
-    assert "gpus" not in script
+    assert "gpus" not in script and "--kill-on-bad-exit" not in script
     file = cluster.folder / "script.sh"
     file.write_text(script[script.index("#!") :])
     assert "Submitted batch job" in cluster.ask("sbatch", "--hold", str(file))
+
+
+def test_a_run_on_several_nodes_has_a_task_for_each_of_its_processes() -> None:
+    """Which share what it has of each node."""
+    words = Words(nodes=2, gpus=4, cores=16)
+    found = digits(devices=8, one={})
+    [script] = slurm.scripts(found, jobs_of(found), words, {})
+    for line in (
+        "#SBATCH --nodes=2",
+        "#SBATCH --ntasks-per-node=4",
+        "#SBATCH --cpus-per-task=4",
+        "#SBATCH --gpus-per-node=4",
+    ):
+        assert f"\n{line}\n" in script
+    assert " --cpus-per-task=4 --kill-on-bad-exit=1 " in script
+    [slot] = slurm.slots_of(words, found.options, 1)
+    assert (len(slot.gpus), slot.threads, slot.processes) == (8, 4, 8)
 
 
 def test_the_estimate_is_that_of_the_clusters_cards_not_of_this_machine() -> None:
@@ -313,6 +342,42 @@ def test_a_run_is_requeued_by_slurms_own_time_limit(cluster: Cluster) -> None:
     assert (folder / store.CHECKPOINT).exists()
     wait_until(lambda: len(store.read_starts(folder)) == 2, "it goes on", 120)
     assert [start["resumed"] for start in store.read_starts(folder)] == [False, True]
+
+
+@pytest.mark.process
+def test_a_run_on_two_nodes_ends_as_two_processes_of_one_machine_do(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told in mid-epoch to save, as before a time limit: both processes do so at the same
+    step, and the job is requeued as a whole, once."""
+    found = digits(budget=LONG, devices=2, one={})
+    [folder] = found.folders()
+    [job] = submit(found, PAIR)
+    wait_until(training(folder, 20), "step 20", 120)
+    assert cluster.ask("squeue", "-h", "-o", "%D %B") == f"2 {OTHER}"
+    cluster.ask("scancel", "--signal=USR2", job)
+    wait_until(lambda: "1 requeued" in render(found), "it is requeued")
+    assert store.state(folder) == "interrupted"
+    assert follow(found) == {}
+    starts = store.read_starts(folder)
+    assert [(start["devices"], start["resumed"]) for start in starts] == [(2, False), (2, True)]
+    here = undisturbed(found, tmp_path / "here", monkeypatch)
+    ended_equal([folder], here.folders())
+
+
+@pytest.mark.process
+def test_a_process_that_is_killed_on_one_node_ends_those_on_the_others(cluster: Cluster) -> None:
+    """SLURM ends them; the run has crashed, and says of what."""
+    found = digits(budget=1000, compiles=False, devices=2, one={})
+    [folder] = found.folders()
+    submit(found, PAIR)
+    wait_until(training(folder, 20), "step 20", 120)
+    os.kill(ranks_of(folder / store.CONFIG)[1], signal.SIGKILL)
+    assert [one.folder for one in follow(found)] == [folder]
+    assert store.state(folder) == "crashed"
+    error = store.read_error(folder) or ""
+    assert "was killed by signal 9" in error or "another process has ended" in error
+    wait_until(lambda: not processes(folder / store.CONFIG), "nothing is left")
 
 
 @pytest.mark.process

@@ -40,6 +40,60 @@ def a_task(folder: Path, script: str = "") -> task.Task:
     return task.Task(folder, {}, Execution(), 3)
 
 
+def as_one_of_four(monkeypatch: pytest.MonkeyPatch, task_number: int) -> None:
+    """On the second of two nodes, as srun says it."""
+    words = {
+        "SLURM_NTASKS": 4, "SLURM_JOB_NUM_NODES": 2, "SLURM_JOB_NODELIST": "gpu[07-08]",
+        "SLURM_PROCID": task_number, "SLURM_LOCALID": task_number % 2, "SLURM_NODEID": 1,
+        "SUBMITIT_EXECUTOR": "slurm",
+    }  # fmt: skip
+    for word, value in words.items():
+        monkeypatch.setenv(word, str(value))
+
+
+def test_a_task_of_several_is_a_process_of_the_run_and_prints_beside_the_first(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On a requeue they meet at the same place: it is a function of the job's number."""
+    as_one_of_four(monkeypatch, 3)
+    words = "MASTER_ADDR", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT"
+    script = f"import os; print(*(os.environ[word] for word in {words}))"
+    ports = set[str]()
+    for _ in range(2):
+        assert a_task(here, script)() == "trained"
+        *place, port = capfd.readouterr().out.split()
+        assert place == ["gpu07", "3", "4", "1", "2"]
+        ports.add(port)
+    assert len(ports) == 1
+    assert not (here / store.LOG).exists()
+
+
+@pytest.mark.parametrize(
+    ("does", "becomes"),
+    [
+        ("sys.exit(0)", "trained"),  # the result is the first one's to write
+        ("sys.exit(1)", "interrupted"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "interrupted"),
+    ],
+)
+def test_a_task_but_the_first_neither_requeues_nor_ends_the_others(
+    here: Path, monkeypatch: pytest.MonkeyPatch, does: str, becomes: str
+) -> None:
+    as_one_of_four(monkeypatch, 2)
+    assert a_task(here, f"import os, signal, sys; {does}")() == becomes
+    assert not store.read_error(here)
+
+
+def test_a_task_but_the_first_that_fails_ends_the_others(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """srun ends a step of which a task ends badly (`--kill-on-bad-exit`)."""
+    as_one_of_four(monkeypatch, 2)
+    with pytest.raises(UserError, match=r"rank 2 was killed by signal 9"):
+        a_task(here, "import os; os.kill(os.getpid(), 9)")()
+    assert "rank 2 was killed" in (store.read_error(here) or "")
+
+
 def test_a_run_has_its_share_of_the_cores_and_no_end_of_the_tether(here: Path) -> None:
     one = a_task(here, "import os, sys; print(os.environ['OMP_NUM_THREADS'], sys.argv[-1])")
     with pytest.raises(UserError, match="the process was ended with exit code 0"):

@@ -1,8 +1,9 @@
-"""A real SLURM of one node, from Debian's packages: its daemons listen on the loopback address
-alone, keep everything in a folder of the tests, and end with them.
+"""A real SLURM of two nodes, both this machine, from Debian's packages: its daemons listen on the
+loopback address alone, keep everything in a folder of the tests, and end with them.
 
-The configuration is one that works in a container without cgroups. `low` is the default partition;
-a job of `high` preempts what runs there: SIGTERM, ten seconds of grace, back into the queue.
+The configuration is one that works in a container without cgroups. `low` is the default partition,
+of one node; a job of `high` preempts what runs there: SIGTERM, ten seconds of grace, back into the
+queue. `both` has the two nodes.
 """
 
 import os
@@ -27,22 +28,24 @@ DAEMONS = ("slurmctld", "slurmd", "munged")
 CLIENTS = ("sbatch", "srun", "scancel", "squeue", "scontrol")
 PACKAGES = "slurmctld slurmd slurm-client munge"
 CORES = 4
-"""That the node says it has, however many there are."""
+"""That a node says it has, however many there are."""
+OTHER = "127.0.0.2"
+"""The second node, by a name that everybody resolves. It is declared first: where SLURM knows one
+node, which is `localhost`, it takes any name for that."""
 
 CONFIGURATION = """\
 ClusterName=reslab
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort={controller}
-SlurmdPort={node}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 CredType=cred/munge
 AuthInfo=socket={folder}/munge/socket,cred_expire=5
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -58,9 +61,11 @@ SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=100000
 SlurmdParameters=config_overrides
 ReturnToService=2
 MailProg=/bin/true
-NodeName=localhost NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
-PartitionName=low Nodes=ALL Default=YES PriorityTier=1 GraceTime=10
-PartitionName=high Nodes=ALL PriorityTier=10
+NodeName={other} NodeAddr=127.0.0.1 Port={others_port} CPUs={cores} State=UNKNOWN
+NodeName=localhost NodeAddr=127.0.0.1 Port={port} CPUs={cores} State=UNKNOWN
+PartitionName=low Nodes=localhost Default=YES PriorityTier=1 GraceTime=10
+PartitionName=high Nodes=localhost PriorityTier=10
+PartitionName=both Nodes=ALL PriorityTier=1 GraceTime=10
 """
 
 
@@ -88,7 +93,7 @@ class Cluster:
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Until the node is idle."""
+        """Until its nodes are idle."""
         for name in ("munge", "state", "spool"):
             (self.folder / name).mkdir(mode=0o700)
         key = self.folder / "munge" / "key"
@@ -99,7 +104,9 @@ class Cluster:
                 folder=self.folder,
                 user=pwd.getpwuid(os.getuid()).pw_name,
                 controller=free_port(),
-                node=free_port(),
+                port=free_port(),
+                other=OTHER,
+                others_port=free_port(),
                 cores=CORES,
             )
         )
@@ -109,12 +116,13 @@ class Cluster:
         wait_until((self.folder / "munge" / "socket").exists, "munged's socket")
         self._daemon("slurmctld", "-D")
         self._daemon("slurmd", "-D", "-N", "localhost")
-        wait_until(lambda: self.ask("sinfo", "-h", "-p", "low", "-o", "%T") == "idle", self.log())
+        self._daemon("slurmd", "-D", "-N", OTHER, called="slurmd of the other")
+        wait_until(lambda: self.ask("sinfo", "-h", "-p", "both", "-o", "%T") == "idle", self.log())
 
-    def _daemon(self, name: str, *arguments: str) -> None:
+    def _daemon(self, name: str, *arguments: str, called: str | None = None) -> None:
         path = f"/usr/sbin{os.pathsep}{os.environ['PATH']}"
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.daemons[name] = subprocess.Popen(
+        with (self.folder / f"{called or name}.log").open("ab") as log:
+            self.daemons[called or name] = subprocess.Popen(
                 [str(shutil.which(name, path=path)), *arguments],
                 env={"PATH": path, "SLURM_CONF": str(self.configuration)},
                 stdin=subprocess.DEVNULL,

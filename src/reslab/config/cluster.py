@@ -27,12 +27,14 @@ class Cluster(Description):
     """Minutes until a run is told to save and waits in the queue again."""
     warning: PositiveInt = 120
     """Seconds before that limit at which it is told."""
+    nodes: PositiveInt = 1
+    """Of each run, which has equally many processes on each."""
     gpus: NonNegativeInt = 0
-    """Of each run: as many as it has processes; 0: on CPUs."""
+    """Of each run on each of its nodes: as many as it has processes there; 0: on CPUs."""
     cores: PositiveInt = 2
-    """Of each run, for all its processes."""
+    """Of each run on each of its nodes, for all its processes there."""
     memory: PositiveInt | None = None
-    """GB of each run."""
+    """GB of each run on each of its nodes."""
     at_once: PositiveInt = 50
     """Runs of one array at the same time."""
     setup: tuple[str, ...] = ()
@@ -43,6 +45,10 @@ class Cluster(Description):
     """The folder of all experiments, which all nodes see."""
     card: str | None = None
     """Which card its GPUs are, for the estimate."""
+
+    def tasks_per_node(self, devices: int) -> int:
+        """Tasks of a run's job: on one node one, which starts all processes; else each is one."""
+        return devices // self.nodes if self.nodes > 1 else 1
 
 
 def read_cluster(name: str, execution: Execution) -> Cluster:
@@ -60,13 +66,20 @@ def read_cluster(name: str, execution: Execution) -> Cluster:
         cluster = Cluster.model_validate_json(json.dumps(load_yaml(file)))
     except ValidationError as error:
         raise UserError(problems(error, where, Cluster)) from None
-    devices, given = execution.devices, cluster.gpus or cluster.cores
-    if devices > given or (cluster.gpus and devices < cluster.gpus):
-        word = "gpus" if cluster.gpus else "cores"
-        raise UserError(
-            f"DEVICES={devices}, but {where} gives each run {word}: {given}; "
-            f"expected DEVICES={given}, or another number there"
-        )
+    _refuse_devices(execution.devices, cluster, where)
     if cluster.runs and not os.environ.get("RESLAB_RUNS"):
         os.environ["RESLAB_RUNS"] = str(Path(cluster.runs).expanduser().absolute())
     return cluster
+
+
+def _refuse_devices(devices: int, cluster: Cluster, where: str) -> None:
+    """`UserError` for more than a run is given, for fewer GPUs, and for unequal shares of nodes."""
+    here = cluster.gpus or cluster.cores
+    given = here * cluster.nodes
+    if devices > given or (cluster.gpus and devices < given) or devices % cluster.nodes:
+        word = "gpus" if cluster.gpus else "cores"
+        nodes = f" on each of nodes: {cluster.nodes}" if cluster.nodes > 1 else ""
+        raise UserError(
+            f"DEVICES={devices}, but {where} gives each run {word}: {here}{nodes}; "
+            f"expected DEVICES={given}, or another number there"
+        )

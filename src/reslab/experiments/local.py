@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,14 +99,20 @@ def start(job: Job, slot: Slot, execution: Execution) -> Running:
 
 
 def train(
-    folder: Path, slot: Slot, execution: Execution
+    folder: Path, slot: Slot, execution: Execution, place: Mapping[str, str] | None = None
 ) -> tuple[subprocess.Popen[bytes], contextlib.ExitStack]:
     """The process of a run, which leads a process group, and what is open for it: its log, and its
-    tether, with which the group ends."""
-    environment = _environment(slot, _threads_before(folder, execution.devices))
+    tether, with which the group ends.
+
+    Of a run with processes on other machines it is the one that `place` says, in torchrun's words;
+    those of higher ranks print where this process does.
+    """
+    place = place or {}
+    environment = {**_environment(slot, _threads_before(folder, execution.devices)), **place}
     command = [sys.executable, str(TRAIN), str(folder / store.CONFIG), "--follow-launcher"]
     with contextlib.ExitStack() as opened:
-        log = opened.enter_context((folder / store.LOG).open("ab"))
+        first = place.get("RANK", "0") == "0"
+        log = opened.enter_context((folder / store.LOG).open("ab")) if first else None
         reading, writing = os.pipe()
         opened.callback(os.close, writing)
         try:

@@ -1,4 +1,4 @@
-"""A plan's runs as job arrays of SLURM, through submitit: one task for each run.
+"""A plan's runs as job arrays of SLURM, through submitit: one task of the array for each run.
 
 A run that rests on another waits for that task alone: with `aftercorr` where whole arrays
 correspond, task by task, else as a job of its own.
@@ -49,8 +49,9 @@ def slots_of(cluster: Cluster, execution: Execution, pending: int) -> list[Slot]
     """What the cluster gives at a time, for the estimate; nothing of this machine is looked at."""
     called = card_named(cluster.card).called if cluster.card else ""
     threads, count = _threads(cluster, execution), min(cluster.at_once, pending)
-    gpus = [tuple(f"{run}.{gpu}" for gpu in range(cluster.gpus)) for run in range(max(1, count))]
-    return [Slot(each, threads, execution.devices, called) for each in gpus]
+    runs, gpus = range(max(1, count)), range(cluster.gpus * cluster.nodes)
+    each = [tuple(f"{run}.{gpu}" for gpu in gpus) for run in runs]
+    return [Slot(names, threads, execution.devices, called) for names in each]
 
 
 def submit(
@@ -174,7 +175,7 @@ def _task(job: Job, cluster: Cluster, execution: Execution) -> Task:
 
 def _threads(cluster: Cluster, execution: Execution) -> int:
     """Of each of a run's processes."""
-    return max(1, cluster.cores // execution.devices)
+    return max(1, cluster.cores * cluster.nodes // execution.devices)
 
 
 def _executor(plan: Plan, cluster: Cluster, waits_for: str | None) -> "SlurmExecutor":
@@ -193,11 +194,12 @@ def _executor(plan: Plan, cluster: Cluster, waits_for: str | None) -> "SlurmExec
         raise UserError(
             "this machine has no srun: ON=… is said on a login node of a SLURM cluster"
         ) from None
-    executor.update_parameters(**_parameters(plan.name, cluster, waits_for))
+    tasks = cluster.tasks_per_node(plan.options.devices)
+    executor.update_parameters(**_parameters(plan.name, cluster, tasks, waits_for))
     return executor
 
 
-def _parameters(name: str, cluster: Cluster, waits_for: str | None) -> dict[str, Any]:
+def _parameters(name: str, cluster: Cluster, tasks: int, waits_for: str | None) -> dict[str, Any]:
     said = {
         "partition": cluster.partition,
         "account": cluster.account,
@@ -208,18 +210,21 @@ def _parameters(name: str, cluster: Cluster, waits_for: str | None) -> dict[str,
         "setup": list(cluster.setup) or None,
         "dependency": waits_for,
     }
+    cores = max(1, cluster.cores // tasks)
+    # A task that fails ends the others, which would wait for it.
+    together = ["--kill-on-bad-exit=1"] if cluster.nodes > 1 else []
     return {key: value for key, value in said.items() if value is not None} | {
         "job_name": name,
         "time": cluster.time,
-        "nodes": 1,
-        "ntasks_per_node": 1,
-        "cpus_per_task": cluster.cores,
+        "nodes": cluster.nodes,
+        "ntasks_per_node": tasks,
+        "cpus_per_task": cores,
         "signal_delay_s": cluster.warning,
         "array_parallelism": cluster.at_once,
         "stderr_to_stdout": True,
         "wckey": None,
         # srun takes the batch job's number of cores by itself no longer since SLURM 22.05.
-        "srun_args": [f"--cpus-per-task={cluster.cores}"],
+        "srun_args": [f"--cpus-per-task={cores}", *together],
         "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes"},
     }
 

@@ -4,6 +4,9 @@ submitit runs it. Its wrapper obeys SIGUSR2 alone, which comes before a time lim
 clusters, before preemption: it calls `Task.checkpoint` and requeues the job. Where SIGTERM comes
 first, the training saves and ends, and the task requeues its job itself: SLURM does not where a job
 ends within its time of grace.
+
+A run on several nodes has a task for each of its processes. The first alone saves, requeues and
+waits for both; the others end well where it does so, since a task that ends badly ends all.
 """
 
 import os
@@ -32,7 +35,7 @@ PATIENCE = 60.0
 
 @dataclass
 class Task:
-    """Trains one run, as its job's only step."""
+    """Trains one run, as its job's only step, or is one of the processes that do."""
 
     folder: Path
     parents: dict[Path, str]
@@ -49,12 +52,15 @@ class Task:
             return f"left to another job: {read_job(self.folder)}"
         if reason := self._why_not():
             raise UserError(reason)
-        _wait_until_free(self.folder)
+        place = _place()
+        if (rank := place.get("RANK", "0")) == "0":  # who holds the run for all
+            _wait_until_free(self.folder)
         slot = Slot((), self.threads, self.execution.devices)
-        self.process, opened = train(self.folder, slot, self.execution)
+        self.process, opened = train(self.folder, slot, self.execution, place)
         with opened:
             _wait(self.process)
-        return _became(self.folder, self.process.wait(), job)
+        code = self.process.wait()
+        return _became(self.folder, code, job) if rank == "0" else _ended(self.folder, code, rank)
 
     def _why_not(self) -> str | None:
         """Why it cannot begin: a run that it rests on has diverged, or is not done."""
@@ -74,6 +80,23 @@ class Task:
                 os.kill(self.process.pid, signal.SIGUSR2)
             _wait(self.process)
         return DelayedSubmission(replace(self))
+
+
+def _place() -> dict[str, str]:
+    """This task's among those of its job, in torchrun's words; a task alone has none."""
+    if int(os.environ.get("SLURM_NTASKS", "1")) == 1:
+        return {}
+    from submitit.helpers import TorchDistributedEnvironment
+
+    here = TorchDistributedEnvironment()
+    return {
+        "MASTER_ADDR": here.master_addr,
+        "MASTER_PORT": str(here.master_port),
+        "RANK": str(here.rank),
+        "WORLD_SIZE": str(here.world_size),
+        "LOCAL_RANK": str(here.local_rank),
+        "LOCAL_WORLD_SIZE": str(here.local_world_size),
+    }
 
 
 def job_id() -> str:
@@ -122,6 +145,17 @@ def _became(folder: Path, code: int, job: str) -> str:
         error = f"the process was {ending(code)} before the run was final"
         store.write_error(folder, error)
     raise UserError(error)
+
+
+def _ended(folder: Path, code: int, rank: str) -> str:
+    """How a process but the first has ended; `UserError` where it failed, or another has."""
+    error = store.read_error(folder)
+    if not error and code not in (0, 1) and -code not in STOPPING:
+        error = f"rank {rank} was {ending(code)}"
+        store.write_error(folder, error)
+    if error:
+        raise UserError(error)
+    return "trained" if code == 0 else "interrupted"
 
 
 def _requeue(job: str) -> None:
