@@ -1,5 +1,7 @@
 """The status has one line per run: its state, its step of all steps, its last error."""
 
+from typing import Any
+
 import pytest
 from tests.machines import be_silent, machine
 from tests.report.conftest import Lab
@@ -8,6 +10,7 @@ from reslab import store
 from reslab.report.markdown import markdown
 from reslab.report.status import overview, render
 from reslab.report.table import tabulate
+from reslab.store import folder as files
 
 
 def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
@@ -78,3 +81,23 @@ def test_on_a_terminal_long_names_are_broken(lab: Lab, monkeypatch: pytest.Monke
     monkeypatch.setenv("COLUMNS", "80")
     for text in (render(lab.plan()), overview([lab.plan()])):
         assert max(len(line) for line in text.splitlines() if line.startswith("|")) <= 80
+
+
+def test_rows_are_understood_as_far_back_as_the_last_evaluation(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that is done the last alone: there may be a thousand runs, each of hundreds."""
+    done, begun = lab.variant("plain", {"model": "plain20"}, seeds=2)
+    lab.done(done, 1.0, 9.5)
+    lab.start(begun, until=0.5)
+    store.append_metrics(begun, {"step": 32_100, "train_loss": 1.0})
+    understood, understand = list[bytes](), files._row
+
+    def noted(line: bytes) -> Any:
+        understood.append(line)
+        return understand(line)
+
+    monkeypatch.setattr(files, "_row", noted)
+    assert " 32,100 " in render(lab.plan())
+    ends = [(one / store.METRICS).read_bytes().splitlines() for one in (done, begun)]
+    assert understood == [ends[0][-1], ends[1][-1], ends[1][-2]]

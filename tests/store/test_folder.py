@@ -224,6 +224,19 @@ def test_the_last_step_is_read_from_the_end_of_a_long_file(tmp_path: Path) -> No
     assert store.last_step(tmp_path) == 1999
 
 
+def test_rows_are_understood_from_the_last_as_far_as_they_are_asked_for(tmp_path: Path) -> None:
+    """A damaged line has its number, and the torn last one is none."""
+    lines = [json.dumps(row) for row in rows(*range(6))]
+    lines[2] = "{torn"
+    (tmp_path / store.METRICS).write_text("\n".join([*lines, '{"step": 6']))
+    latest = store.latest_metrics(tmp_path)
+    assert next(latest) == (rows(5)[0], "")
+    [*others] = latest
+    assert [row and row["step"] for row, _ in others] == [4, 3, None, 1, 0]
+    assert others[2][1].startswith(f"{tmp_path / store.METRICS}: line 3: Expecting")
+    assert [*store.latest_metrics(tmp_path / "nowhere")] == []
+
+
 # ---- what made it -------------------------------------------------------------------------------
 
 

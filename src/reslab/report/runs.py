@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -55,6 +55,14 @@ class Run:
         for line in damaged:
             warn(f"{line}; it is left out")
         return rows
+
+    def latest(self) -> Iterator[store.Row]:
+        """Rows of metrics from the last to the first, read as far as they are asked for."""
+        for row, damaged in store.latest_metrics(self.folder):
+            if row is None:
+                warn(f"{damaged}; it is left out")
+            else:
+                yield row
 
     @cached_property
     def times(self) -> Times:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from reslab import store
@@ -45,14 +46,20 @@ def counts(runs: Sequence[Run], there: Mapping[Path, Queued] = NOWHERE) -> str:
 
 
 def _line(run: Run, there: Queued | None) -> list[str]:
-    rows = run.metrics
     steps = f"{run.config.scaled_recipe.steps:,}" if run.config else NOTHING
-    errors = [row["test_top1_error"] for row in rows if "test_top1_error" in row]
-    error = errors[-1] if errors else None
-    if run.state == "done" and run.result:
-        error = run.result["test"]["top1_error"]
-    step = run.result["step"] if run.result else max((row["step"] for row in rows), default=0)
+    step, error = _progress(run)
     return [run.folder.name, _state(run, there), f"{step:,}", steps, percent(error), _time(run)]
+
+
+def _progress(run: Run) -> tuple[int, float | None]:
+    """The step it has come to, and its last test error; of a run that is done its result has it."""
+    rows = run.latest()
+    last = next(rows, {"step": 0})
+    step = run.result["step"] if run.result else last["step"]
+    if run.state == "done" and run.result:
+        return step, run.result["test"]["top1_error"]
+    errors = (row["test_top1_error"] for row in chain([last], rows) if "test_top1_error" in row)
+    return step, next(errors, None)
 
 
 def _state(run: Run, there: Queued | None) -> str:
@@ -89,18 +96,17 @@ def overview(plans: Sequence[Plan]) -> str:
 
 def others(plans: Sequence[Plan]) -> str:
     """Plans in a line: `quickstart@budget=0.02 (2 of 4 runs done)`."""
-    return ", ".join(f"{plan.name} ({_done(plan)} runs done)" for plan in plans)
+    return ", ".join(f"{plan.name} ({_done(_states(plan))} runs done)" for plan in plans)
 
 
 def _row(plan: Plan, time: float) -> list[str]:
     states = _states(plan)
     failed = sum(states[state] for state in ("crashed", "damaged", "blocked"))
     ago = f"{duration(max(0.0, datetime.now(UTC).timestamp() - time))} ago"
-    return [plan.name, _done(plan), str(states["running"]), str(failed), ago]
+    return [plan.name, _done(states), str(states["running"]), str(failed), ago]
 
 
-def _done(plan: Plan) -> str:
-    states = _states(plan)
+def _done(states: Counter[store.State]) -> str:
     return f"{sum(states[state] for state in store.FINAL)} of {states.total()}"
 
 

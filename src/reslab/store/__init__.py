@@ -28,6 +28,7 @@ from reslab.store.folder import experiment_folder as experiment_folder
 from reslab.store.folder import flush_metrics as flush_metrics
 from reslab.store.folder import keep_net as keep_net
 from reslab.store.folder import last_step as last_step
+from reslab.store.folder import latest_metrics as latest_metrics
 from reslab.store.folder import make_folder as make_folder
 from reslab.store.folder import no_start as no_start
 from reslab.store.folder import read_begun as read_begun

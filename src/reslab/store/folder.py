@@ -276,13 +276,25 @@ def checked_metrics(folder: Path) -> tuple[list[Row], list[str]]:
     return [row for _, row, _ in lines if row is not None], damaged
 
 
+def latest_metrics(folder: Path) -> Iterator[tuple[Row | None, str]]:
+    """The rows of metrics from the last to the first, each understood when it is asked for: there
+    are hundreds, of which many readers want the last. For a damaged line comes what is wrong."""
+    lines = _whole_lines(folder)
+    for place in range(len(lines), 0, -1):
+        row, wrong = _row(lines[place - 1])
+        yield row, f"{folder / METRICS}: line {place}: {wrong}" if wrong else ""
+
+
 def _lines_of_metrics(folder: Path) -> list[tuple[bytes, Row | None, str]]:
     """Every whole line, its row, and why it is none."""
+    return [(line, *_row(line)) for line in _whole_lines(folder)]
+
+
+def _whole_lines(folder: Path) -> list[bytes]:
     try:
-        lines = (folder / METRICS).read_bytes().split(b"\n")[:-1]
+        return (folder / METRICS).read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
-    return [(line, *_row(line)) for line in lines]
 
 
 def _row(line: bytes) -> tuple[Row | None, str]:
