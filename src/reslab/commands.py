@@ -206,6 +206,7 @@ def read(
     plan = store.read_plan(name, options)
     if command == "table":
         table.show(plan, partial(seconds_more, plan))
+        say_how_to_send(plan.folder)
     elif command == "status":
         print(status.render(plan))
     elif command == "figure":

@@ -9,6 +9,7 @@ from tests.results import DONE
 
 from reslab import disk, store
 from reslab.experiments.estimate import work
+from reslab.experiments.jobs import Job
 from reslab.experiments.overview import Overview
 from reslab.text import duration
 
@@ -49,3 +50,25 @@ def test_without_a_terminal_a_line_comes_at_least_every_minute(
     left = duration(60 * (2 - done) / done)
     assert lines[0] == f"[0/2, about {left} left] running: {running.folder.name} {done:.0%}"
     assert len(lines) == 2, "at 60 s and 120 s"
+
+
+def test_runs_whose_files_are_slow_to_read_are_looked_at_more_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of runs on a network's file system: 2 s for a look are one in 40 s, a twentieth."""
+    now, looks = 0.0, list[float]()
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    runs = [job(tmp_path, "resnet8_w8", data="digits", recipe="digits")]
+    overview = Overview(runs, SLOT)
+
+    def slow(_: Job) -> float:
+        nonlocal now
+        looks.append(now)
+        now += 2
+        return 0.0
+
+    monkeypatch.setattr(Job, "fraction", slow)
+    for _ in range(300):
+        now += 0.2
+        overview.show(runs, waiting=False)
+    assert looks == pytest.approx([1.0, 41.0], abs=0.3)

@@ -20,6 +20,7 @@ from tests.training.test_group import processes, ranks_of
 from reslab import commands, disk, store
 from reslab.config.cluster import Cluster as Words
 from reslab.errors import UserError
+from reslab.execution import Execution
 from reslab.experiments import slurm
 from reslab.experiments.jobs import Job, jobs_of
 from reslab.experiments.launch import Failures, launch
@@ -108,6 +109,14 @@ def test_an_array_has_no_more_tasks_than_slurm_allows(tmp_path: Path) -> None:
     assert [len(names) for names, _ in arrays] == [slurm.MOST, 1]
 
 
+def test_of_500_runs_that_begin_at_once_twenty_begin_in_a_second(tmp_path: Path) -> None:
+    """Those that begin when others have ended are numbered anew."""
+    array = [job(tmp_path, seed=seed) for seed in range(502)]
+    tasks = slurm.tasks_of(array, Words(at_once=500), Execution())
+    delays = [task.delay for task in tasks]
+    assert delays[:3] + delays[499:] == pytest.approx([0, 0.05, 0.1, 24.95, 0, 0.05])
+
+
 def test_a_script_says_to_sbatch_what_the_clusters_file_says(cluster: Cluster) -> None:
     """Handed to the real sbatch, which takes it."""
     words = Words(
@@ -126,6 +135,7 @@ def test_a_script_says_to_sbatch_what_the_clusters_file_says(cluster: Cluster) -
         "#SBATCH --requeue",
         "#SBATCH --kill-on-invalid-dep=yes",
         "module load cuda",
+        "exit $ended",
     ):
         assert f"\n{line}\n" in script
     assert "gpus" not in script and "--kill-on-bad-exit" not in script

@@ -102,6 +102,16 @@ def test_a_run_has_its_share_of_the_cores_and_no_end_of_the_tether(here: Path) -
     assert store.state(here) == "crashed"
 
 
+def test_a_task_waits_for_its_turn_before_it_reads_anything(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = list[float]()
+    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr(task, "_is_named", lambda *_: not waited)  # then it is left to another job
+    assert task.Task(here, {}, Execution(), 1, delay=0.35)().startswith("left to another job")
+    assert waited == [0.35]
+
+
 def test_a_run_that_was_stopped_is_no_crash_and_a_cancelled_job_stays_so(here: Path) -> None:
     """squeue says of this job that it ends: it is not requeued, or it would come back."""
     with pytest.raises(UserError, match="interrupted"):

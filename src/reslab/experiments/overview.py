@@ -14,6 +14,9 @@ from reslab.text import duration
 
 EVERY = 55.0
 """Seconds after which a line is due where there is no bar."""
+SHARE = 0.05
+"""Of the time, for which runs' files are looked at, at most: on a network's file system hundreds of
+them take seconds."""
 MOST = 4
 """Runs that such a line names."""
 WAITING = "waiting for runs of another launcher"
@@ -27,7 +30,7 @@ class Overview:
         self.costs = {job: job.seconds(slot) for job in jobs}
         self.finished = sum(not job.pending for job in jobs)
         self.fractions = {job: job.fraction() for job in jobs}
-        self.began, self.looked = time.monotonic(), 0.0
+        self.began, self.looked, self.took = time.monotonic(), 0.0, 0.0
         self.told = self.began
         self.first = self._done()
         self.bar = tqdm(
@@ -49,11 +52,12 @@ class Overview:
         return done / sum(self.costs.values())
 
     def show(self, running: Sequence[Job], waiting: bool) -> None:
-        """Look at the runs' metrics once a second."""
-        if time.monotonic() - self.looked < 1:
+        """Look at the runs' metrics once a second, or as seldom as that has to be."""
+        if time.monotonic() - self.looked < max(1, self.took / SHARE):
             return
         self.looked = time.monotonic()
         self.fractions |= {job: job.fraction() for job in running}
+        self.took = time.monotonic() - self.looked
         self.bar.n = self._done()
         words = [f"{job.folder.name} {self.fractions[job]:.0%}" for job in running]
         text = WAITING if waiting else ", ".join(words)

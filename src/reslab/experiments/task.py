@@ -43,10 +43,13 @@ class Task:
     execution: Execution
     threads: int
     """Of each of its processes, where it has not begun with another number."""
+    delay: float = 0.0
+    """Seconds that it waits before it begins: others begin at the same time."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __call__(self) -> str:
         """Train it to its end; says what became of it. `UserError` where it is not final then."""
+        time.sleep(self.delay)
         job = job_id()
         if not _is_named(self.folder, job):
             return f"left to another job: {read_job(self.folder)}"
