@@ -111,6 +111,17 @@ assert net(torch.rand(2, 1, 8, 8)).shape == (2, 10)
     assert done.returncode == 0, done.stderr
 
 
+def test_every_row_of_what_survives_what_names_a_test_that_is_there() -> None:
+    text = (REPOSITORY / "docs" / "clusters.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \|$", text[text.index("## What survives what") :], re.MULTILINE)
+    told = [row.split("|")[3].strip() for row in rows if not row.startswith("| what happens")]
+    assert len(told) > 20
+    assert all(re.fullmatch(r"`test_\w+`(, `test_\w+`)*", cell) for cell in told)
+    files = (file.read_text(encoding="utf-8") for file in (REPOSITORY / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"^def (test_\w+)\(", "\n".join(files), re.MULTILINE))
+    assert set(re.findall(r"`(test_\w+)`", text)) - there == set()
+
+
 def test_build_and_load_are_what_the_page_imports() -> None:
     [example] = blocks("docs/trained_nets.md", "python")[:1]
     assert "from reslab import build, load" in example

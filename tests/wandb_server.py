@@ -178,11 +178,13 @@ def wandb_server() -> Iterator[Server]:
         server.stop()
 
 
-def call(script: Path, server: Server) -> "subprocess.CompletedProcess[str]":
-    """Call a script for the quickstart, in a process of its own: wandb keeps its settings."""
+def call(
+    script: Path, server: Server, name: str = "quickstart"
+) -> "subprocess.CompletedProcess[str]":
+    """Call a script for an experiment, in a process of its own: wandb keeps its settings."""
     environment = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"}
     done = subprocess.run(
-        [sys.executable, str(script), "quickstart"],
+        [sys.executable, str(script), name],
         env={**environment, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": "0" * 40},
         capture_output=True,
         text=True,

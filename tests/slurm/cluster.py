@@ -138,6 +138,31 @@ class Cluster:
         self._daemon("slurmctld", "-D")
         wait_until(lambda: self.ask("sinfo", "-h"), "the controller is back")
 
+    def lose_node(self) -> None:
+        """The node is gone as without power: its daemon, its steps, and what these have started.
+        After SlurmdTimeout (five minutes) the controller gives it up, as it is told here to do."""
+        daemon = self.daemons.pop("slurmd")
+        daemon.kill()
+        daemon.wait()
+        for process, environment in self._processes():
+            if _name(process) == "slurmstepd" or b"\0SLURM_JOB_ID=" in environment:
+                with suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+        self.ask("scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=lost")
+
+    def bring_node_back(self) -> None:
+        """As it was."""
+        self._daemon("slurmd", "-D", "-N", "localhost")
+        wait_until(lambda: self.ask("sinfo", "-h", "-p", "low", "-o", "%T") == "idle", self.log())
+
+    def _processes(self) -> Iterator[tuple[int, bytes]]:
+        """Those that were started with its configuration, and their environments."""
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                words = b"\0" + environment.read_bytes()
+                if f"\0SLURM_CONF={self.configuration}\0".encode() in words:
+                    yield int(environment.parent.name), words
+
     def ask(self, *command: str) -> str:
         """What a client of SLURM's answers, stripped; nothing where it fails."""
         path = f"/usr/bin{os.pathsep}{os.environ['PATH']}"
@@ -173,10 +198,17 @@ class Cluster:
         for daemon in reversed(self.daemons.values()):
             daemon.terminate()
             daemon.wait(20)
-        for environment in Path("/proc").glob("[0-9]*/environ"):
+        for process, _ in self._processes():
             with suppress(OSError):
-                if f"SLURM_CONF={self.configuration}".encode() in environment.read_bytes():
-                    os.kill(int(environment.parent.name), signal.SIGKILL)
+                os.kill(process, signal.SIGKILL)
+
+
+def _name(process: int) -> str:
+    """Which program it runs; empty where it has ended."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def lacking() -> list[str]:
