@@ -20,15 +20,31 @@ from reslab.data.augment import (
     OF_PIXELS,
     Transform,
     affine,
-    augmented,
     columns_read,
-    crop_flip,
+    cropped,
     cutout,
     each_alone,
+    flipped,
     mixed,
+    stages,
 )
 from reslab.data.normalize import FITS, Normalization
 from reslab.data.order import Draws, bounds
+
+
+def augmented(
+    images: Tensor, draws: Draws, augmentation: Augmentation, normalization: Normalization
+) -> Tensor:
+    """What images are after all stages."""
+    for stage in stages(augmentation, normalization):
+        images = stage(images, draws)
+    return images
+
+
+def crop_flip(
+    images: Tensor, dy: Tensor, dx: Tensor, flip: Tensor, padding: int, fill: str = "zeros"
+) -> Tensor:
+    return flipped(cropped(images, dy, dx, padding, fill), flip)
 
 
 def some_draws(count: int, padding: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,9 +100,9 @@ def test_crops_and_flips_equal_torchvisions(
     shape: tuple[int, int, int, int], padding: int, dtype: torch.dtype, seed: int
 ) -> None:
     images, draws = some_images(*shape).to(dtype), some_draws(shape[0], padding, seed)
-    cropped = crop_flip(images, *draws, padding)
-    assert cropped.dtype == dtype and cropped.shape == shape
-    assert torch.equal(cropped, one_by_one(images, *draws, padding))
+    moved = crop_flip(images, *draws, padding)
+    assert moved.dtype == dtype and moved.shape == shape
+    assert torch.equal(moved, one_by_one(images, *draws, padding))
 
 
 @settings(deadline=None, max_examples=40)
@@ -165,10 +181,10 @@ def test_what_a_recipe_does_not_ask_for_is_not_done() -> None:
     draws = all_draws((dy, dx, flip))
     unchanged = augmented(images, draws, Augmentation(), plain)
     assert torch.equal(unchanged, plain(images))
-    cropped = augmented(images, draws, Augmentation(crop_padding=2), plain)
-    assert torch.equal(cropped, one_by_one(plain(images), dy, dx, whole, 2))
-    flipped = augmented(images, all_draws((whole, whole, flip)), Augmentation(flip=True), plain)
-    assert torch.equal(flipped, one_by_one(plain(images), whole, whole, flip, 0))
+    crops = augmented(images, draws, Augmentation(crop_padding=2), plain)
+    assert torch.equal(crops, one_by_one(plain(images), dy, dx, whole, 2))
+    flips = augmented(images, all_draws((whole, whole, flip)), Augmentation(flip=True), plain)
+    assert torch.equal(flips, one_by_one(plain(images), whole, whole, flip, 0))
 
 
 ASKED: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ image or step; torch does not promise that another version of it draws the same.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -20,105 +20,83 @@ from reslab.config.recipe import Augmentation, ColorJitter
 from reslab.data.normalize import Normalization
 from reslab.data.order import Draws
 
+Stage = Callable[[Tensor, Draws], Tensor]
+"""From images (B, C, H, W) and what they draw to changed images.
 
-def augmented(
-    images: Tensor,
-    draws: Draws,
-    augmentation: Augmentation,
-    normalization: Normalization,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """A training batch from images, uint8 (B, C, H, W), and what they draw; before it is mixed.
+Draws are those of `columns_read`, on the images' device, but `order.SEEDS`, which are read on the
+CPU.
+"""
 
-    Draws are those of `columns_read`, on the images' device, but `order.SEEDS`, which are read on
-    the CPU.
+
+def stages(
+    augmentation: Augmentation, normalization: Normalization, dtype: torch.dtype = torch.float32
+) -> tuple[Stage, ...]:
+    """What becomes of images, uint8 (B, C, H, W), until they are a training batch in `dtype` that
+    is not mixed yet, one stage after another.
+
     Padding after the normalisation is the mean colour, padding before it is black.
     """
-    for name, transform in transforms(OF_PIXELS, augmentation):
-        images = each_alone(images, draws[name], transform)
-    if augmentation.rotation or augmentation.shear or augmentation.zoom:
-        images = affine(images, draws, augmentation)
-    images = _normalized(images, draws, augmentation, normalization, dtype)
-    if augmentation.cutout:
-        images = cutout(images, draws["cut_y"], draws["cut_x"], augmentation.cutout)
-    for name, transform in transforms(OF_NORMALIZED, augmentation):
-        images = each_alone(images, draws[name], transform)
-    return images
 
+    def normalized(images: Tensor, draws: Draws) -> Tensor:
+        return normalization(images, dtype)
 
-def _normalized(
-    images: Tensor,
-    draws: Draws,
-    augmentation: Augmentation,
-    normalization: Normalization,
-    dtype: torch.dtype,
-) -> Tensor:
-    """Cropped, flipped and normalised, in the recipe's order, bytes as long as that is the same:
-    they are moved faster than numbers."""
+    moves = _moves(augmentation)
     zeros = augmentation.crop_padding and augmentation.fill == "zeros"
     is_even = normalization.mean.shape[-1] == 1
-    if augmentation.padding == "before_normalization" or (is_even and not zeros):
-        return normalization(_moved(images, draws, augmentation), dtype)
-    if normalization.whitening is not None or normalization.std.shape[-1] != 1:
-        return _moved(normalization(images, dtype), draws, augmentation)
-    # Where each image's mean is moved as the image is, what is padded is 0 - 0.
-    mean = normalization.mean.expand(images.shape[1:])[None]
-    moved = _moved(
-        mean, draws, augmentation, torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    # Bytes as long as that is the same: they are moved faster than numbers.
+    of_bytes = augmentation.padding == "before_normalization" or (is_even and not zeros)
+    return (
+        *_seeded(OF_PIXELS, augmentation),
+        *_turns(augmentation),
+        *((*moves, normalized) if of_bytes else (normalized, *moves)),
+        *_cuts(augmentation),
+        *_seeded(OF_NORMALIZED, augmentation),
     )
-    images = _moved(images, draws, augmentation)
-    return replace(normalization, mean=moved)(images, dtype)
 
 
-def _moved(
-    images: Tensor, draws: Draws, augmentation: Augmentation, which: Tensor | None = None
-) -> Tensor:
-    """Cropped and flipped, as far as the recipe asks for it: all, or those at the places `which`,
-    integers (B,)."""
-    flip = draws["flip"] if augmentation.flip else None
-    if padding := augmentation.crop_padding:
-        dy, dx, fill = draws["dy"], draws["dx"], augmentation.fill
-        return crop_flip(images, dy, dx, flip, padding, fill, which)
-    if flip is None:
-        return images if which is None else images.index_select(0, which)
-    places = torch.arange(len(images), device=images.device) if which is None else which
-    return with_mirrored(images).index_select(0, places + len(images) * flip)
+def _turns(augmentation: Augmentation) -> Iterator[Stage]:
+    if augmentation.rotation or augmentation.shear or augmentation.zoom:
+        yield partial(affine, augmentation=augmentation)
 
 
-def with_mirrored(images: Tensor) -> Tensor:
-    """Images (N, C, H, W), and after them the same mirrored left to right."""
-    return torch.cat([images, images.flip(3)])
+def _moves(augmentation: Augmentation) -> Iterator[Stage]:
+    padding, fill = augmentation.crop_padding, augmentation.fill
+    if padding:
+        yield lambda images, draws: cropped(images, draws["dy"], draws["dx"], padding, fill)
+    if augmentation.flip:
+        yield lambda images, draws: flipped(images, draws["flip"])
 
 
-def crop_flip(
-    images: Tensor,
-    dy: Tensor,
-    dx: Tensor,
-    flip: Tensor | None,
-    padding: int,
-    fill: str = "zeros",
-    which: Tensor | None = None,
-) -> Tensor:
-    """Pad images (N, C, H, W) of any dtype and device, crop back to the same size, and flip.
+def _cuts(augmentation: Augmentation) -> Iterator[Stage]:
+    if side := augmentation.cutout:
+        yield lambda images, draws: cutout(images, draws["cut_y"], draws["cut_x"], side)
 
-    Returns (B, C, H, W): the window of the padded image b, or which[b], that begins at row dy[b],
-    column dx[b], both in [0, 2·padding]; where flip[b] is 1 it is then mirrored left to right. (B,)
-    each, integers. `FILLS` says what padding is.
+
+def flipped(images: Tensor, flip: Tensor) -> Tensor:
+    """Images (N, C, H, W), image n mirrored left to right where flip[n], integers, is 1."""
+    count = len(images)
+    places = torch.arange(count, device=images.device).add_(flip, alpha=count)
+    # A CPU copies whole images faster than it chooses between pixels.
+    return torch.cat([images, images.flip(3)]).index_select(0, places)
+
+
+def cropped(images: Tensor, dy: Tensor, dx: Tensor, padding: int, fill: str = "zeros") -> Tensor:
+    """Pad images (N, C, H, W) of any dtype and device, and crop them back to the same size.
+
+    Of the padded image n the window that begins at row dy[n], column dx[n], (N,) integers in
+    [0, 2·padding]. `FILLS` says what padding is.
     """
     count, channels, height, width = images.shape
-    places = torch.arange(count, device=images.device) if which is None else which
-    if flip is not None:  # an image's mirrored window is a window of the mirrored image
-        images = with_mirrored(images)
-        places = places + count * flip
-        dx = torch.where(flip.bool(), 2 * padding - dx, dx)
-    images = padded_by(padding, images, fill)
-    stride = images.shape[3]
-    area = images.shape[2] * stride
+    padded = padded_by(padding, images, fill)
+    stride = padded.shape[3]
+    area = padded.shape[2] * stride
+    size = channels * area
     # All windows that there are, by the pixel they begin at, of which a batch's are copied: a CPU
     # takes a fifth of the time of a gather, which has an index for every pixel.
-    last = images.numel() - (channels - 1) * area - (height - 1) * stride - width
-    windows = images.as_strided((last + 1, channels, height, width), (1, area, stride, 1))
-    return windows.index_select(0, places * (channels * area) + dy * stride + dx)
+    last = count * size - (channels - 1) * area - (height - 1) * stride - width
+    windows = padded.as_strided((last + 1, channels, height, width), (1, area, stride, 1))
+    begins = torch.arange(0, count * size, size, device=images.device)
+    return windows.index_select(0, begins.add_(dx).add_(dy, alpha=stride))
 
 
 def padded_by(padding: int, images: Tensor, fill: str) -> Tensor:
@@ -242,11 +220,15 @@ OF_NORMALIZED: Transforms = {"erasing": lambda a: _v2().RandomErasing(a.erasing)
 """torchvision's that draw by themselves, by the field of the recipe and the column of seeds."""
 
 
-def transforms(table: Transforms, augmentation: Augmentation) -> Iterator[tuple[str, Transform]]:
-    """Those of a table that a recipe asks for, with their names: whose field is not off."""
+def _seeded(table: Transforms, augmentation: Augmentation) -> Iterator[Stage]:
+    """Those of a table that a recipe asks for: whose field is not off."""
     for name, make in table.items():
         if is_asked(name, augmentation):
-            yield name, make(augmentation)
+            yield partial(_by_seeds, name=name, transform=make(augmentation))
+
+
+def _by_seeds(images: Tensor, draws: Draws, name: str, transform: Transform) -> Tensor:
+    return each_alone(images, draws[name], transform)
 
 
 TURNS = ("rotation", "shear", "zoom")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reslab.config.run import RunConfig
-from reslab.data.augment import augmented, columns_read, mixed
+from reslab.data.augment import Stage, columns_read, mixed, stages
 from reslab.data.normalize import Normalization
 from reslab.data.order import CPU, Draws, Ints, Order, Tables, mix_seed
 from reslab.data.photographs.workers import chunks, in_workers, one_thread_beside
@@ -114,14 +114,19 @@ class TrainingBatches:
         """Where images are read: photographs by this process, others where they lie."""
         return CPU if self.config.recipe.photographs else self.targets.device
 
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """What images go through, one after another, until they are a batch that is not mixed."""
+        augmentation, dtype = self.config.recipe.augmentation, dtype_of(self.config.precision)
+        return stages(augmentation, self.normalization, dtype)
+
     def augmented_batch(self, step: int, images: Tensor, draws: Draws) -> TrainingBatch:
         """A step's batch, or a part of it, of the images, uint8 (b, C, H, W), that it draws."""
         config, augmentation = self.config, self.config.recipe.augmentation
-        device = self.targets.device
         targets = self.targets.index_select(0, draws["examples"])
-        dtype = dtype_of(config.precision)
-        images = on_device(images, device)
-        images = augmented(images, draws, augmentation, self.normalization, dtype)
+        images = on_device(images, self.targets.device)
+        for stage in self.stages:
+            images = stage(images, draws)
         if not augmentation.mixes:
             return images, targets
         seed = mix_seed(config.seed, step)
