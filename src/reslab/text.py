@@ -68,6 +68,8 @@ def _line(row: Sequence[str], widths: Sequence[int], numeric: Collection[int]) -
 
 def width(text: str) -> int:
     """Columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text
     )

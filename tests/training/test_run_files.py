@@ -1,30 +1,13 @@
 """Which files a run looks at while it trains: hundreds of runs may share one file system."""
 
-import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.listener import Listener
 from tests.small_runs import MakeRun
 
 from reslab import store
 from reslab.training.start import start
-
-
-class Listener:
-    """Files that Python opens and folders that it lists, in the thread that trains."""
-
-    def __init__(self) -> None:
-        self.listens = False
-        self.heard = list[tuple[str, str]]()
-        sys.addaudithook(self.hear)  # for ever: there is no way to take it back
-
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Note it, between the first row and the last but one."""
-        trains = self.listens and threading.current_thread() is threading.main_thread()
-        if trains and event in ("open", "os.listdir", "os.scandir"):
-            self.heard.append((event, str(arguments[0])))
 
 
 @pytest.mark.process
