@@ -56,3 +56,9 @@ def test_reset_forgets() -> None:
     tally.reset()
     count(tally, torch.eye(3), torch.tensor([0, 1, 2]))
     assert (tally.score().examples, tally.score().wrong) == (3, 0)
+
+
+def test_what_is_counted_in_training_keeps_no_graph() -> None:
+    tally, logits = Tally(), torch.eye(3, requires_grad=True)
+    count(tally, logits, torch.tensor([0, 1, 0]))
+    assert not any(total.requires_grad for total in tally.compute())

@@ -58,6 +58,8 @@ class Sums(Metric):
     """Sums by name; on the device, over processes when read.
 
     Kept on the device until it is read: reading a number in every step would make the device wait.
+    An `update`, in which torchmetrics computes no gradients, adds in place: to set a module's
+    attribute takes as long as to add.
     """
 
     full_state_update = False
@@ -103,9 +105,9 @@ class ViewsTally(Sums):
 
     def update(self, examples: int, mean_loss: Tensor, spread: Tensor) -> None:
         """Add a batch of so many images, its mean loss () and its spread ()."""
-        self.examples += examples
-        self.loss += mean_loss.detach().float() * examples
-        self.spread += spread.detach().float() * examples
+        self.examples.add_(examples)
+        self.loss.add_(mean_loss.float() * examples)
+        self.spread.add_(spread.float() * examples)
 
     def score(self) -> ViewsScore:
         """Everything added since the last reset, over all processes."""
@@ -129,12 +131,12 @@ class Tally(Sums):
 
     def update(self, logits: Tensor, targets: Tensor, mean_loss: Tensor) -> None:
         """Count a batch: logits (N, classes), targets (N,), its mean loss ()."""
-        self.examples += len(targets)
-        self.wrong += (logits.detach().argmax(1) != targets).sum()
-        self.loss += mean_loss.detach().float() * len(targets)
+        self.examples.add_(len(targets))
+        self.wrong.add_((logits.argmax(1) != targets).sum())
+        self.loss.add_(mean_loss.float() * len(targets))
         if "wrong5" in self.names:
-            five = logits.detach().topk(5, 1).indices
-            self.wrong5 += len(targets) - (five == targets[:, None]).sum()
+            five = logits.topk(5, 1).indices
+            self.wrong5.add_(len(targets) - (five == targets[:, None]).sum())
 
     def score(self) -> Score:
         """Everything counted since the last reset, over all processes."""
