@@ -1,5 +1,7 @@
 """A compiled step is the same step: what it changes is rounding, and nothing else."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ pytestmark = [
 ]
 EAGER, COMPILED = Execution(compile=False), Execution(compile=True)
 SHORT = {"recipe.steps": 12, "recipe.schedule.milestones": [6, 9]}
+WITHOUT_NORMS = {**SHORT, "model.norm": "none", "precision": "64-true"}
 
 
 def far(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
@@ -97,8 +100,49 @@ def test_in_16_bits_the_first_losses_agree_to_a_hundredth(make_run: MakeRun) -> 
 @pytest.mark.slow
 def test_a_batch_in_parts_compiles_too(make_run: MakeRun) -> None:
     """In float64 without norms: the same sums, however they are divided."""
-    plain = {**SHORT, "model": "resnet8_w8", "model.norm": "none", "precision": "64-true"}
-    alone, parts = (make_run(name, plain) for name in ("alone", "parts"))
+    alone, parts = (make_run(name, WITHOUT_NORMS) for name in ("alone", "parts"))
     assert start(alone, EAGER) == 0
     assert start(parts, Execution(micro_batch=8, compile=True)) == 0
     assert far(weights(alone), weights(parts)) < 1e-9
+
+
+RANK = """
+import os, sys
+from pathlib import Path
+from reslab.errors import exit_code
+
+sys.path.append(SCRIPTS)
+from train import main
+
+if "RANK" in os.environ:
+    import torch
+    from reslab.training.classifier import Classifier
+
+    def keep(self):
+        folder = Path(sys.argv[1]).parent
+        torch.save(self.net.state_dict(), folder / f"{os.environ['RANK']}.pt")
+
+    Classifier.on_train_end = keep
+sys.exit(exit_code(main))
+"""
+"""scripts/train.py, of which each process keeps the weights that it has trained."""
+
+
+@pytest.mark.slow
+def test_two_processes_compile_and_have_the_same_weights(
+    make_run: MakeRun, tmp_path: Path, repository: Path
+) -> None:
+    """In float64 without norms, whose running statistics are each process's own."""
+    script = tmp_path / "rank.py"
+    script.write_text(RANK.replace("SCRIPTS", repr(str(repository / "scripts"))))
+    runs = [make_run(word, WITHOUT_NORMS) for word in ("no-compile", "compile")]
+    trained = []
+    for word, config in zip(("no-compile", "compile"), runs, strict=True):
+        words = [sys.executable, script, config, "--devices=2", f"--{word}"]
+        subprocess.run(words, check=True, timeout=600)
+        ranks = (config.with_name(f"{rank}.pt") for rank in range(2))
+        one, other = (torch.load(file, weights_only=True) for file in ranks)
+        assert same(one, other)
+        trained.append(one)
+    assert [forms(config) for config in runs] == [["eager"], ["compiled"]]
+    assert far(*trained) < 1e-9
