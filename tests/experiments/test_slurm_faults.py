@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,24 @@ def test_a_job_that_is_told_to_stop_before_it_can_obey_waits_again(
     assert states(found) == {"one-s0": "done", "one-s1": "done"}
     assert [len(store.read_starts(folder)) for folder in found.folders()] == [1, 1]
     assert {file.name for file in tmp_path.glob("told-*")} == {"told-0", "told-1"}
+
+
+def test_a_job_that_is_cancelled_before_it_can_obey_does_not_come_back(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """By the same signal, TERM; SLURM says of it that it is completing."""
+    early = tmp_path / "early.sh"
+    early.write_text(
+        f'#!/bin/sh\necho begun >> {tmp_path}/begun\nscancel "$SLURM_JOB_ID"\nsleep 60\n'
+    )
+    early.chmod(0o755)
+    found = digits(one={})
+    submit(found, Words(gpus=0, cores=1, container=str(early)))
+    wait_until((tmp_path / "begun").exists, "it begins")
+    wait_until(lambda: not cluster.queue(), "an empty queue")
+    time.sleep(8)  # longer than a requeued job waits (cred_expire)
+    assert not cluster.queue()
+    assert (tmp_path / "begun").read_text() == "begun\n"
 
 
 def test_a_job_that_fails_is_not_requeued_and_what_rests_on_it_does_not_begin(
