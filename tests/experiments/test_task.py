@@ -73,6 +73,7 @@ def test_a_task_of_several_is_a_process_of_the_run_and_prints_beside_the_first(
     [
         ("sys.exit(0)", "trained"),  # the result is the first one's to write
         ("sys.exit(1)", "interrupted"),
+        (f"sys.exit({store.BUSY})", "interrupted"),  # it is another's: the first one says so
         ("os.kill(os.getpid(), signal.SIGTERM)", "interrupted"),
     ],
 )

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -127,43 +128,70 @@ if __name__ == "__main__":
 """
 
 
-@contextmanager
-def owner(config: Path, devices: int) -> Iterator[subprocess.Popen[str]]:
-    """A process of another machine that trains the run."""
+def places(ranks: int) -> list[dict[str, str]]:
+    """Of a run's processes, in torchrun's words, each on a machine of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = f"{free.getsockname()[1]}"
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_RANK": "0"}
+    sizes = {"WORLD_SIZE": f"{ranks}", "LOCAL_WORLD_SIZE": "1"}
+    return [{**meeting, **sizes, "RANK": f"{rank}"} for rank in range(ranks)]
+
+
+def owner(config: Path, devices: int, place: dict[str, str]) -> subprocess.Popen[str]:
+    """A process of another machine that trains the run, or has a part in it."""
     script = config.parent.parent / "owner.py"
     script.write_text(OWNER)
-    command = [sys.executable, str(script), str(config), f"--devices={devices}"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.Popen(
+        [sys.executable, str(script), str(config), f"--devices={devices}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **place},
+    )
 
 
-@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.slow)])
+def send(number: int, processes: list[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+
+@pytest.mark.parametrize(
+    ("devices", "machines"),
+    [
+        (1, 1),
+        pytest.param(2, 1, marks=pytest.mark.slow),
+        pytest.param(1, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_a_process_that_sleeps_through_its_taking_over_ends_when_it_wakes(
-    make_run: MakeRun, devices: int
+    make_run: MakeRun, devices: int, machines: int
 ) -> None:
-    """All of its ranks."""
+    """All of a run's processes, here and elsewhere."""
     config = make_run("a", {"recipe.steps": 60_000, "recipe.schedule.milestones": [1, 2]})
     folder = config.parent
-    with owner(config, devices) as process:
+    told = places(machines) if machines > 1 else [{}]
+    processes = [owner(config, devices, place) for place in told]
+    try:
         deadline = time.monotonic() + 120
         while store.last_step(folder) < 20:
-            assert process.poll() is None and time.monotonic() < deadline
+            assert all(process.poll() is None for process in processes)
+            assert time.monotonic() < deadline
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGSTOP)
+        send(signal.SIGSTOP, processes)
         time.sleep(0.5)
         assert store.state(folder) == "running"
         be_silent(folder)
         assert store.state(folder) == "interrupted"
         with machine("node8"), store.lock(folder, 0):
             before = contents(folder)
-            os.killpg(process.pid, signal.SIGCONT)
-            output, _ = process.communicate(timeout=60)
-            assert process.returncode == store.BUSY, output
+            send(signal.SIGCONT, processes)
+            outputs = [process.communicate(timeout=60)[0] for process in processes]
+            assert [p.returncode for p in processes] == [store.BUSY] * machines, outputs
             assert contents(folder) == before
-            assert "is another's now (another process: " in output
+            assert all("is another's now (another process: " in output for output in outputs)
+    finally:
+        send(signal.SIGKILL, processes)
+        for process in processes:
+            process.wait()

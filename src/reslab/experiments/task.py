@@ -153,7 +153,7 @@ def _became(folder: Path, code: int, job: str) -> str:
 def _ended(folder: Path, code: int, rank: str) -> str:
     """How a process but the first has ended; `UserError` where it failed, or another has."""
     error = store.read_error(folder)
-    if not error and code not in (0, 1) and -code not in STOPPING:
+    if not error and code not in (0, 1, store.BUSY) and -code not in STOPPING:
         error = f"rank {rank} was {ending(code)}"
         store.write_error(folder, error)
     if error:

@@ -40,12 +40,13 @@ class TakenOver(Exception):
     """Another process has taken the run's lock: nothing more may be written."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """What a process holds a run by; without a token it writes nothing, or nobody else could."""
 
     folder: Path
     token: str | None = None
+    """Which the other processes of a run have from its first (`training.ownership`)."""
     descriptor: int | None = None
     """The lock, open, in the process that took it: it never touches what has replaced it."""
 

@@ -16,10 +16,16 @@ class Ownership(Callback):
         self.claim = claim
 
     def setup(self, trainer: Trainer, *_: Any, **__: Any) -> None:
+        """All processes have the first one's claim: what fails in one of them because that one has
+        left is no error of the run."""
+        self.claim.token = trainer.strategy.broadcast(self.claim.token)
+        self.check(trainer)
+
+    def check(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """Read the lock, in the process that writes."""
         if trainer.is_global_zero:
             self.claim.check()
 
-    on_train_start = on_train_batch_end = on_train_end = setup
-    on_validation_start = on_validation_end = on_test_start = on_test_end = setup
-    on_save_checkpoint = setup
+    on_train_start = on_train_batch_end = on_train_end = check
+    on_validation_start = on_validation_end = on_test_start = on_test_end = check
+    on_save_checkpoint = check
