@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,22 @@ def test_of_500_runs_that_begin_at_once_twenty_begin_in_a_second(tmp_path: Path)
     tasks = slurm.tasks_of(array, Words(at_once=500), Execution())
     delays = [task.delay for task in tasks]
     assert delays[:3] + delays[499:] == pytest.approx([0, 0.05, 0.1, 24.95, 0, 0.05])
+
+
+def test_files_of_runs_that_are_followed_are_looked_at_every_two_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher's loop asks five times a second; there may be 500 runs, on a network's disk."""
+    now, looks = 0.0, list[float]()
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(store, "state", lambda _: looks.append(now) or "running")
+    followed = slurm.Followed("tests")
+    followed.start(deque([job(tmp_path)]))
+    monkeypatch.setattr(slurm, "queued", lambda folders: dict.fromkeys(folders))
+    for _ in range(50):
+        assert followed.ended() == []
+        now += 0.2
+    assert looks == pytest.approx([0, 2, 4, 6, 8], abs=0.3)
 
 
 def test_a_script_says_to_sbatch_what_the_clusters_file_says(cluster: Cluster) -> None:
