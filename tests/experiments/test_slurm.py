@@ -372,27 +372,32 @@ def test_a_run_is_requeued_by_slurms_own_time_limit(cluster: Cluster) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_a_run_on_two_nodes_ends_as_two_processes_of_one_machine_do(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told in mid-epoch to save, as before a time limit: both processes do so at the same
-    step, and the job is requeued as a whole, once."""
+    """It is told in mid-epoch to save, as before a time limit and as where it is preempted: both
+    processes do so after the same step, and the job is requeued as a whole, once."""
     found = digits(budget=LONG, devices=2, one={})
     [folder] = found.folders()
     [job] = submit(found, PAIR)
-    wait_until(training(folder, 20), "step 20", 120)
-    assert cluster.ask("squeue", "-h", "-o", "%D %B") == f"2 {OTHER}"
-    cluster.ask("scancel", "--signal=USR2", job)
-    wait_until(lambda: "1 requeued" in render(found), "it is requeued")
-    assert store.state(folder) == "interrupted"
+    for word in ("USR2", "TERM"):
+        step = store.last_step(folder) + 20
+        wait_until(training(folder, step), f"step {step}", 120)
+        assert cluster.ask("squeue", "-h", "-o", "%D %B") == f"2 {OTHER}"
+        cluster.ask("scancel", f"--signal={word}", job)
+        wait_until(lambda: "1 requeued" in render(found), f"{word}: it is requeued")
+        assert store.state(folder) == "interrupted"
     assert follow(found) == {}
     starts = store.read_starts(folder)
-    assert [(start["devices"], start["resumed"]) for start in starts] == [(2, False), (2, True)]
+    assert [start["devices"] for start in starts] == [2, 2, 2]
+    assert [start["resumed"] for start in starts] == [False, True, True]
     here = undisturbed(found, tmp_path / "here", monkeypatch)
     ended_equal([folder], here.folders())
 
 
 @pytest.mark.process
+@pytest.mark.slow
 def test_a_process_that_is_killed_on_one_node_ends_those_on_the_others(cluster: Cluster) -> None:
     """SLURM ends them; the run has crashed, and says of what."""
     found = digits(budget=1000, compiles=False, devices=2, one={})
