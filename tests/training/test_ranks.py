@@ -87,7 +87,7 @@ def test_what_libraries_say_of_a_lost_process_is_told_in_words_with_theirs(
     monkeypatch.setenv("RESLAB_DDP_TIMEOUT", "7")
     line = parted(RuntimeError(said))
     assert line and line.startswith(begins) and line.endswith(f"({said})")
-    assert "goes on from the last checkpoint" in line
+    assert "the same command goes on from the last checkpoint" in line
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mat1 and mat2"), ValueError("broken pipe")])

@@ -61,6 +61,10 @@ GONE = (
 """What they say where a connection has ended."""
 
 
+class Parted(Exception):
+    """Other processes of the run are gone, or do not answer: `parted`'s line."""
+
+
 def parted(error: BaseException) -> str | None:
     """What has become of the other processes and what to do, in one line; None for an error of
     another kind."""
@@ -74,8 +78,9 @@ def parted(error: BaseException) -> str | None:
     else:
         return None
     return (
-        f"{found}: it has failed or hangs, or its machine or the network is gone; the same command "
-        f"goes on from the last checkpoint, also with fewer devices or machines ({said[:200]})"
+        f"{found}: one has failed or hangs, or its machine or the network is gone; the same "
+        "command goes on from the last checkpoint, also with fewer devices or machines "
+        f"({said[:200]})"
     )
 
 

@@ -28,7 +28,7 @@ from reslab.experiments.estimate import seconds
 from reslab.experiments.form import Chosen, begun_in, form_of, forms_in_words
 from reslab.experiments.slots import Slot
 from reslab.machine import die_with_parent, follow_supervisor
-from reslab.training.ranks import CLAIM, SUPERVISED, parted, supervise
+from reslab.training.ranks import CLAIM, SUPERVISED, Parted, parted, supervise
 
 SPARED = 4
 """File handles; a file that is written atomically takes three."""
@@ -119,12 +119,13 @@ def _recorded(claim: store.Claim, train: Callable[[], int]) -> int:
     except Exception as error:
         here = place()
         who = f"rank {here.rank}: " if here.ranks > 1 else ""
-        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        is_told = isinstance(error, UserError | Parted)
+        kind = "" if is_told else f"{type(error).__name__}: "
         if not (claim.folder / store.ERROR).exists():
             store.write_error(claim.folder, f"{who}{kind}{error}")
         if here.ranks == 1:
             raise
-        if isinstance(error, UserError):
+        if is_told:
             print(f"error: {error}", file=sys.stderr)
         else:
             traceback.print_exc()
@@ -152,8 +153,8 @@ def _end(claim: store.Claim, code: int) -> NoReturn:
 @contextmanager
 def _in_words() -> Iterator[None]:
     """`UserError`, a line, where handles, threads or memory run out; `SPARED` handles are free
-    again when it comes, so that it can be written down. `ConnectionError`, a line, where a run's
-    other processes are gone."""
+    again when it comes, so that it can be written down. `Parted`, a line, where a run's other
+    processes are gone."""
     spared = [os.open(os.devnull, os.O_RDONLY) for _ in range(SPARED)]
     try:
         yield
@@ -163,7 +164,7 @@ def _in_words() -> Iterator[None]:
         if line := exhausted(error):
             raise UserError(line) from error
         if place().ranks > 1 and (line := parted(error)):
-            raise ConnectionError(line) from error
+            raise Parted(line) from error
         raise
     finally:
         for handle in spared:
