@@ -71,6 +71,10 @@ def test_a_timeout_is_a_number_of_seconds(wish: str, monkeypatch: pytest.MonkeyP
             "[/pytorch/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 7000ms for recv",
             "no word from the other processes for 7 s (RESLAB_DDP_TIMEOUT): ",
         ),
+        (  # gloo, where it waits for the same process twice
+            "Application timeout caused pair closure",
+            "no word from the other processes for 7 s (RESLAB_DDP_TIMEOUT): ",
+        ),
         (  # torch's store
             "Timed out after 8 seconds waiting for clients. 1/2 clients joined.",
             "no word from the other processes for 7 s (RESLAB_DDP_TIMEOUT): ",

@@ -42,6 +42,7 @@ def timeout() -> float:
 
 SILENT = (
     "timed out waiting",
+    "timeout caused pair closure",
     "seconds waiting for clients",
     "wait timeout after",
     "waitforinput: ",
@@ -54,7 +55,6 @@ GONE = (
     "connection closed by peer",
     "connection reset by peer",
     "connection was likely closed",
-    "caused pair closure",
     "broken pipe",
     "remote process exited or there was a network error",
 )
