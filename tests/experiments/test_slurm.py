@@ -174,6 +174,7 @@ def test_a_run_on_several_nodes_has_a_task_for_each_of_its_processes() -> None:
     ):
         assert f"\n{line}\n" in script
     assert " --cpus-per-task=4 --kill-on-bad-exit=1 " in script
+    assert "scontrol requeue" not in script  # TERM is what a failing task brings upon the others
     [slot] = slurm.slots_of(words, found.options, 1)
     assert (len(slot.gpus), slot.threads, slot.processes) == (8, 4, 8)
 

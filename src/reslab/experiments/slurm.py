@@ -235,7 +235,8 @@ def _parameters(name: str, cluster: Cluster, tasks: int, waits_for: str | None) 
         "gpus_per_node": cluster.gpus or None,
         "mem": f"{cluster.memory}GB" if cluster.memory else None,
         "setup": list(cluster.setup) or None,
-        "teardown": list(AFTERWARDS),
+        # Of several tasks TERM ends those that are left where one has failed, and is no preemption.
+        "teardown": list(AFTERWARDS) if cluster.nodes == 1 else None,
         "dependency": waits_for,
     }
     cores = max(1, cluster.cores // tasks)
