@@ -137,7 +137,6 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
     """
     net, use, normalize = opened(path, given)
     assert use.data is not None
-    keep_freed_memory()
     set_precision(use.precision)
     module = net.to(default_device())
     if use.photographs and are_of_other_sizes(views, use.photographs):
@@ -210,6 +209,7 @@ def evaluate_run(folder: Path, views: str) -> Evaluation:
 
 def evaluation(net: Function, data: ImageData, views: str) -> Evaluation:
     """What a net answers on the test split of some data, photographs in views."""
+    keep_freed_memory()
     data.prepare_data()
     data.setup()
     if isinstance(data.test, Pictures):
