@@ -87,7 +87,7 @@ def finish(folder: Path, run_id: str, wrong: int) -> None:
 
 def read(command: str, runs: int) -> None:
     """The status or the table of a plan that was made."""
-    commands.read(command, f"grown-{runs}")
+    commands.read(command, [f"grown-{runs}"])
 
 
 PARTS: dict[str, Callable[[int], None]] = {

@@ -12,6 +12,7 @@
   experiment.py table plain_vs_residual --budget 0.02 --seeds 1 --only '*20*'
   experiment.py table plain_vs_residual@budget=0.02    read those of another
   experiment.py compare NAME NAME …                    one table over several plans
+  experiment.py stop NAME                              cancel what it has on a cluster
   experiment.py light NAME                             error, size and time of its nets, measured
   experiment.py page NAME …                            one HTML file of one plan or several
   experiment.py serve NAME …                           the same on 127.0.0.1 while runs go on
@@ -76,10 +77,10 @@ def parser() -> Parser:
     finetune.add_argument("--recipe", help="a file of configs/recipes; else finetune")
     for command in (run, train, finetune):
         add_options(command)
-    for word in ("status", "table", "figure", "paper", "light", "results"):
+    for word in ("status", "table", "figure", "paper", "light", "results", "stop"):
         reader = commands.add_parser(word, help=f"{word} of a plan")
-        alone = word in ("status", "results")  # of all
-        reader.add_argument("name", nargs="?" if alone else None, help=PLAN)
+        count = "?" if word in ("status", "results") else None  # without one of all
+        reader.add_argument("names", type=alone, nargs=count, default=[], metavar="name", help=PLAN)
         add_words(reader)
         if word == "figure":
             reader.add_argument("--figure", metavar="WORDS", help="some alone: 'curves depth'")
@@ -92,6 +93,11 @@ def parser() -> Parser:
             port = whole("PORT", 0, 65535)
             reader.add_argument("--port", type=port, default=8000, help="8000; 0: any that is free")
     return top
+
+
+def alone(name: str) -> list[str]:
+    """A type of argparse: of these commands, which take one plan, as of those that take several."""
+    return [name]
 
 
 def add_options(command: Parser) -> None:
@@ -144,26 +150,9 @@ def add_options(command: Parser) -> None:
 def main() -> int:
     """Parse the arguments and call the command."""
     arguments = parser().parse_args()
-    from reslab import commands  # nothing that --help needs
+    from reslab.commands import call  # nothing that --help needs
 
-    if arguments.command in ("run", "train", "finetune"):
-        return commands.run(arguments)
-    options = commands.options_of(arguments)
-    if arguments.command == "compare":
-        return commands.compare(arguments.names, options)
-    if arguments.command == "page":
-        return commands.page(arguments.names, options)
-    if arguments.command == "serve":
-        return commands.serve(arguments.names, arguments.port, options)
-    if arguments.command == "stop":
-        return commands.stop(arguments.name, options)
-    if arguments.command == "light":
-        return commands.light(arguments.name, options)
-    if arguments.command == "results":
-        return commands.results(arguments.name, options)
-    if arguments.command == "figure":
-        return commands.read("figure", arguments.name, options, arguments.figure)
-    return commands.read(arguments.command, arguments.name, options)
+    return call(arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The front door: it answers at once, writes nothing in a dry run, and explains mistakes."""
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -289,7 +290,7 @@ def test_the_table_of_a_plan_that_has_not_begun_is_printed_and_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     job = prepared()
-    assert commands.read("table", "quickstart") == 0
+    assert commands.read("table", ["quickstart"]) == 0
     printed = capsys.readouterr().out
     assert "plain-8" in printed
     home = store.read_plan("quickstart").home
@@ -300,7 +301,7 @@ def test_the_table_of_a_plan_that_has_not_begun_is_printed_and_kept(
 
 def test_the_status_of_a_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     job = prepared()
-    assert commands.read("status", "quickstart") == 0
+    assert commands.read("status", ["quickstart"]) == 0
     assert f"| {job.folder.name} | pending" in capsys.readouterr().out
 
 
@@ -308,7 +309,7 @@ def test_a_paper_is_written_beside_the_table_and_its_command_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     prepared()
-    assert commands.read("paper", "quickstart") == 0
+    assert commands.read("paper", ["quickstart"]) == 0
     printed = capsys.readouterr().out
     folder = store.read_plan("quickstart").home / "paper"
     assert {str(path) for path in folder.iterdir()} <= set(printed.splitlines())
@@ -318,7 +319,7 @@ def test_a_paper_is_written_beside_the_table_and_its_command_told(
 @pytest.mark.parametrize("command", ["table", "status", "figure", "paper"])
 def test_what_was_never_run_has_nothing_to_read(command: str) -> None:
     with pytest.raises(UserError, match="'mnist' has not been run in"):
-        commands.read(command, "mnist")
+        commands.read(command, ["mnist"])
 
 
 def test_one_table_over_several_experiments_is_printed_and_kept(
@@ -327,7 +328,7 @@ def test_one_table_over_several_experiments_is_printed_and_kept(
     prepared()
     plan = commands.plan_of(arguments("train", model="resnet8_w8", data="digits", recipe="digits"))
     store.write_plan(plan)
-    assert commands.compare(["quickstart", plan.experiment, "quickstart"]) == 0
+    assert commands.read("compare", ["quickstart", plan.experiment, "quickstart"]) == 0
     printed = capsys.readouterr().out
     assert cells(printed, store.read_plan("quickstart").name)[1] == "plain-8"
     assert cells(printed, plan.experiment)[1] == "resnet8_w8"
@@ -340,7 +341,7 @@ def test_one_table_over_several_experiments_is_printed_and_kept(
 def test_what_was_not_run_cannot_be_compared(tmp_path: Path) -> None:
     prepared()
     with pytest.raises(UserError, match=r"'quickstrat' has not been run in .* mean quickstart"):
-        commands.compare(["quickstart", "quickstrat"])
+        commands.read("compare", ["quickstart", "quickstrat"])
     assert not (tmp_path / "runs" / "compare.md").exists()
 
 
@@ -379,9 +380,9 @@ def test_the_front_door_imports_nothing_heavy() -> None:
 def test_help_says_what_there_is(script: Script) -> None:
     code, output, _ = script("--help")
     assert code == 0
-    words = ("run", "train", "status", "table", "figure", "paper", "compare", "configs/experiments")
-    for word in words:
-        assert word in output
+    words = re.findall(r"^    (\w+) ", output, re.MULTILINE)
+    assert words == ["run", "train", "finetune", *commands.READERS]
+    assert "configs/experiments" in output
 
 
 def test_the_help_of_train_lists_every_data_set(script: Script) -> None:

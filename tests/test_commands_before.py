@@ -64,7 +64,7 @@ def test_a_run_has_the_id_that_it_was_begun_with(runs: Path, experiment: str) ->
 
 
 def test_its_status_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.read("status", "before") == 0
+    assert commands.read("status", ["before"]) == 0
     printed = capsys.readouterr().out
     assert "6 runs: 3 done, 1 interrupted, 2 diverged" in printed
     assert cells(printed, "plain-s0-b309811eeb")[1:5] == ["done", "40", "40", "81.94"]
@@ -75,7 +75,7 @@ def test_its_status_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_its_table_is_the_one_that_was_printed(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert commands.read("table", "before") == 0
+    assert commands.read("table", ["before"]) == 0
     printed, warned = capsys.readouterr()
     assert {label: cells(printed, label)[4:] for label in ROWS} == ROWS
     assert cells(printed, "plain")[1:4] == ["shortcut=none", "1.32 k", "12.8 k"]
@@ -85,7 +85,7 @@ def test_its_table_is_the_one_that_was_printed(
 
 
 def test_its_figure_is_drawn(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.read("figure", "before") == 0
+    assert commands.read("figure", ["before"]) == 0
     assert (runs / "before" / "figures" / "curves.svg").exists()
     assert capsys.readouterr().err == ""
 
@@ -169,7 +169,8 @@ def test_an_interrupted_run_goes_on_from_its_step_to_where_it_would_have_come(
     assert cells(printed, "residual")[4] == "2/2"
     assert "5 of the final runs were made by another version of the code" in warned
 
-    assert commands.compare(["before", "before_photographs"]) == 0  # a new plan and an old one
+    both = ["before", "before_photographs"]  # a new plan and an old one
+    assert commands.read("compare", both) == 0
     rows = [line.split("|")[1:3] for line in capsys.readouterr().out.splitlines() if "|" in line]
     assert [[cell.strip() for cell in row] for row in rows[2:]] == [
         *(["before@seeds=2", label] for label in ROWS),
@@ -192,7 +193,7 @@ def test_an_interrupted_run_on_photographs_goes_on_wherever_they_lie_now(runs: P
 def test_runs_with_a_set_field_that_nothing_read_are_tabled_with_a_warning(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert commands.read("table", "before_unread") == 0
+    assert commands.read("table", ["before_unread"]) == 0
     printed, warned = capsys.readouterr()
     assert cells(printed, "residual")[4:7] == ["1/2, 1 interrupted", "73.49 ± –", "73.89 ± –"]
     assert f"config.yaml: {UNREAD}" in warned

@@ -1,6 +1,8 @@
 """The front door where runs are a cluster's: what is said of it, and what is refused."""
 
 import os
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,9 +69,18 @@ def test_what_is_queued_there_is_not_trained_here(squeue: Path) -> None:
         commands.run(arguments(name="quickstart", seeds=1))
 
 
-def test_stop_cancels_what_is_queued(squeue: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stop_cancels_what_is_queued(
+    squeue: Path,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As make says it."""
     a_queued_run()
-    assert commands.stop("quickstart") == 0
+    script = str(repository / "scripts" / "experiment.py")
+    monkeypatch.setattr(sys, "argv", [script, "stop", "--", "quickstart"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_path(script, run_name="__main__")
     assert "cancelled 1 run of quickstart@seeds=1" in capsys.readouterr().out
     assert (squeue / "cancelled").read_text() == "7_0\n"
 
@@ -78,10 +89,10 @@ def test_status_says_where_a_run_is_in_the_queue(
     squeue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_queued_run()
-    assert commands.read("status", "quickstart") == 0
+    assert commands.read("status", ["quickstart"]) == 0
     told = capsys.readouterr().out
     assert "queued (Priority)" in told
     assert "6 runs: 1 queued, 5 pending" in told
     (squeue / "squeue").write_text("#!/bin/sh\necho 'no controller' >&2; exit 1\n")
-    assert commands.read("status", "quickstart") == 0
+    assert commands.read("status", ["quickstart"]) == 0
     assert "warning: squeue does not answer: no controller" in capsys.readouterr().out

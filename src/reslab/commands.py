@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from reslab.experiments.plan import expand, read_plan_file
 from reslab.experiments.preview import announce, announcement, forms, preview
 from reslab.experiments.rehearse import refuse_unfit
 from reslab.experiments.single import finetune_experiment, train_experiment
+from reslab.experiments.slots import Slot
 from reslab.experiments.space import refuse_unready
 from reslab.mirror.unsent import say_how_to_send
 from reslab.report import status, table
@@ -32,6 +33,17 @@ from reslab.store.plan import Options, Plan
 from reslab.store.plans import NO_WORDS
 from reslab.store.queue import Queued, queued
 from reslab.text import counted, quoted
+
+
+def call(arguments: Namespace) -> int:
+    """What the command line says; its exit code."""
+    if arguments.command in ("run", "train", "finetune"):
+        return run(arguments)
+    own = {word: getattr(arguments, word) for word in ("figure", "port") if word in arguments}
+    return read(arguments.command, arguments.names, options_of(arguments), **own)
+
+
+# ---- training -----------------------------------------------------------------------------------
 
 
 def run(arguments: Namespace) -> int:
@@ -44,55 +56,60 @@ def run(arguments: Namespace) -> int:
     plan = plan_of(arguments)
     jobs = jobs_of(plan)
     packing = pack(jobs, plan.options, arguments.slots_per_gpu, card)
-    slots, only = packing.slots, plan.options.only
+    slots = packing.slots
     told = [*forms(jobs, slots[0], plan.options), *packing.told]
     if arguments.dry:
-        text = preview(jobs, slots[0]), announcement(jobs, slots, only, told)
-        print(*text, sep="\n", flush=True)
-        refuse_unfit(jobs, only)
+        _preview(plan, jobs, slots, told)
         return 0
     _refuse_queued(plan)
-    refuse_unready(jobs, len(slots))
-    fetch(jobs, only)
-    refuse_unfit(jobs, only)
-    store.write_plan(plan)
-    announce(jobs, slots, only, told)
-    _say_unmeasured(plan, jobs)
+    _begin(plan, jobs, slots, told)
     return _told(plan, launch(jobs, Local(slots, plan.options), slots[0]))
-
-
-def _told(plan: Plan, failed: Failures) -> int:
-    """The table of runs that have ended, and why some failed."""
-    print()
-    table.show(plan, partial(seconds_more, plan))
-    say_how_to_send(plan.folder)
-    if failed:
-        print(f"\n{failures(failed)}\nthe same command tries them again", file=sys.stderr)
-    return 1 if failed else 0
 
 
 def run_on_cluster(arguments: Namespace) -> int:
     """Submit what is neither final nor queued; with FOLLOW=1 see it to its end, as `run` does."""
     _refuse_local_words(arguments)
-    options = options_of(arguments)
-    cluster = read_cluster(arguments.on, options)
+    cluster = read_cluster(arguments.on, options_of(arguments))
     plan = plan_of(arguments)
-    jobs, only = jobs_of(plan), plan.options.only
+    jobs = jobs_of(plan)
     there = queued(plan.folders())
     slots = slurm.slots_of(cluster, plan.options, sum(job.pending for job in jobs))
     if arguments.dry:
-        print(preview(jobs, slots[0]), announcement(jobs, slots, only), sep="\n")
+        _preview(plan, jobs, slots)
         print(*slurm.scripts(plan, jobs, cluster, there), sep="\n")
         return 0
-    refuse_unready(jobs, len(slots))
-    fetch(jobs, only)
-    refuse_unfit(jobs, only)
-    store.write_plan(plan)
-    announce(jobs, slots, only)
+    _begin(plan, jobs, slots)
     _say_submitted(plan, slurm.submit(plan, jobs, cluster, arguments.on, there), there)
     if not arguments.follow:
         return 0
     return _told(plan, launch(jobs, slurm.Followed(plan.name), slots[0]))
+
+
+def _preview(plan: Plan, jobs: list[Job], slots: list[Slot], told: Sequence[str] = ()) -> None:
+    """What would run, and what it would take; nothing is written."""
+    text = preview(jobs, slots[0]), announcement(jobs, slots, plan.options.only, told)
+    print(*text, sep="\n", flush=True)
+    refuse_unfit(jobs, plan.options.only)
+
+
+def _begin(plan: Plan, jobs: list[Job], slots: list[Slot], told: Sequence[str] = ()) -> None:
+    """What runs need is there, or nothing is written; then their folders are, and what is about to
+    happen is told."""
+    refuse_unready(jobs, len(slots))
+    fetch(jobs, plan.options.only)
+    refuse_unfit(jobs, plan.options.only)
+    store.write_plan(plan)
+    announce(jobs, slots, plan.options.only, told)
+    _say_unmeasured(plan, jobs)
+
+
+def _told(plan: Plan, failed: Failures) -> int:
+    """The table of runs that have ended, and why some failed."""
+    print()
+    _show_table(plan)
+    if failed:
+        print(f"\n{failures(failed)}\nthe same command tries them again", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _refuse_local_words(arguments: Namespace) -> None:
@@ -121,18 +138,6 @@ def _refuse_queued(plan: Plan) -> None:
             f"{counted(len(there), 'run')} of {plan.name} queued or running on a cluster; "
             f"make stop NAME={plan.name} cancels them"
         )
-
-
-def stop(name: str, options: Options = NO_WORDS) -> int:
-    """Cancel what a plan has queued or running on a cluster; what runs saves first."""
-    plan = store.read_plan(name, options)
-    there = queued(plan.folders())
-    slurm.cancel(there)
-    if there:
-        print(f"cancelled {counted(len(there), 'run')} of {plan.name}; runs save first")
-    else:
-        print(f"{plan.name} has no run on a cluster; Ctrl-C stops one on this machine")
-    return 0
 
 
 def _card(arguments: Namespace) -> Card | None:
@@ -193,61 +198,45 @@ def _refuse_a_plans_name(name: str) -> None:
         raise UserError(f"NAME={name} is the name of a plan; to run it: {told}")
 
 
+# ---- reading ------------------------------------------------------------------------------------
+
+
 def read(
-    command: str, name: str | None, options: Options = NO_WORDS, figure: str | None = None
+    command: str, asked: Sequence[str], options: Options = NO_WORDS, **own: str | int | None
 ) -> int:
-    """Print the status or the table of a plan, draw its figures, all that it has something to say
-    for or those in `figure`, or write its paper; without a name the status of all."""
-    if name is None:
-        if words := names.given(options):
-            raise UserError(f"{names.as_given(words)} is of an experiment; say NAME=…, too")
-        print(status.overview(list(store.every_plan())), end="")
+    """What one of `READERS` makes of plans that were run; of all, where none is named.
+
+    `own` is what that command alone is told.
+    """
+    if not asked:
+        names.refuse_words(options)
+        OF_ALL[command]()
         return 0
-    plan = store.read_plan(name, options)
-    if command == "table":
-        table.show(plan, partial(seconds_more, plan))
-        say_how_to_send(plan.folder)
-    elif command == "status":
-        print(status.render(plan))
-    elif command == "figure":
-        print(*_drawn(plan, figure), sep="\n")
-    else:
-        from reslab.report.paper import how_to_set, write
-
-        paths = write(plan)
-        print(*paths, how_to_set(paths[-1]), sep="\n")
-    _say_which({name: plan}, options)
+    plans = {name: store.read_plan(name, options) for name in asked}
+    if command == "serve":  # which lasts until Ctrl-C
+        _say_which(plans, options)
+    READERS[command](*{plan.name: plan for plan in plans.values()}.values(), **own)
+    if command != "serve":
+        _say_which(plans, options)
     return 0
 
 
-def light(name: str, options: Options = NO_WORDS) -> int:
-    """Measure error, size and time of a plan's nets side by side, in float32 and in int8."""
-    from reslab.inference.side_by_side import side_by_side  # torch and lightning: seconds
-
-    plan = store.read_plan(name, options)
-    stem = plan.home / "light"
-    print(side_by_side(plan).as_text(f"{stem}.md"), f"{stem}.md, {stem}.json", sep="\n\n")
-    _say_which({name: plan}, options)
-    return 0
+def _show_status(plan: Plan) -> None:
+    print(status.render(plan))
 
 
-def results(name: str | None, options: Options = NO_WORDS) -> int:
-    """Keep what came of a plan with the code, if one is said, and write the page of all results."""
-    from reslab.report import archive, archived  # matplotlib: a second
-
-    if name is not None:
-        plan = store.read_plan(name, options)
-        folder = archive.archive(plan)
-        print(f"{folder}\nto be written by hand: {folder / archive.REMARKS}")
-        _say_which({name: plan}, options)
-    elif words := names.given(options):
-        raise UserError(f"{names.as_given(words)} is of an experiment; say NAME=…, too")
-    print(archived.write())
-    return 0
+def _show_all() -> None:
+    print(status.overview(list(store.every_plan())), end="")
 
 
-def _drawn(plan: Plan, figure: str | None) -> list[Path]:
-    """The figures of a plan, those with images first: they complete what others are drawn from."""
+def _show_table(plan: Plan) -> None:
+    table.show(plan, partial(seconds_more, plan))
+    say_how_to_send(plan.folder)
+
+
+def _draw_figures(plan: Plan, figure: str | None = None) -> None:
+    """Those in `figure`, else all that it has something to say for; those with images first: they
+    complete what others are drawn from."""
     from reslab.report.figures.draw import MISTAKES, draw, named  # matplotlib: a second
 
     asked, paths = named(figure), list[Path]()
@@ -256,7 +245,85 @@ def _drawn(plan: Plan, figure: str | None) -> list[Path]:
 
         paths = draw_mistakes(plan)
     others = [name for name in asked if name != MISTAKES]
-    return paths + (draw(plan, others) if others or not asked else [])
+    print(*paths, *(draw(plan, others) if others or not asked else ()), sep="\n")
+
+
+def _write_paper(plan: Plan) -> None:
+    from reslab.report.paper import how_to_set, write
+
+    paths = write(plan)
+    print(*paths, how_to_set(paths[-1]), sep="\n")
+
+
+def _measure_light(plan: Plan) -> None:
+    """Error, size and time of a plan's nets side by side, in float32 and in int8."""
+    from reslab.inference.side_by_side import side_by_side  # torch and lightning: seconds
+
+    stem = plan.home / "light"
+    print(side_by_side(plan).as_text(f"{stem}.md"), f"{stem}.md, {stem}.json", sep="\n\n")
+
+
+def _keep_results(plan: Plan) -> None:
+    """What came of a plan is kept with the code, and the page of all results written."""
+    from reslab.report import archive  # matplotlib: a second
+
+    folder = archive.archive(plan)
+    print(f"{folder}\nto be written by hand: {folder / archive.REMARKS}")
+    _write_results()
+
+
+def _write_results() -> None:
+    from reslab.report import archived
+
+    print(archived.write())
+
+
+def _compare(*plans: Plan) -> None:
+    """One table over several plans, which is kept beside their experiments."""
+    both = table.tabulate(plans)
+    home = store.runs_root() / "compare"
+    print(f"{fitted(both, f'{home}.md')}\n{table.keep(both, home)}")
+
+
+def _write_page(*plans: Plan) -> None:
+    from reslab.page.write import write  # jinja2
+
+    print(write(plans))
+
+
+def _serve(*plans: Plan, port: int) -> None:
+    """The page on 127.0.0.1 while runs go on."""
+    from reslab.page.serve import serve  # jinja2
+
+    serve(plans, port)
+
+
+def _stop(plan: Plan) -> None:
+    """Cancel what a plan has queued or running on a cluster; what runs saves first."""
+    there = queued(plan.folders())
+    slurm.cancel(there)
+    if there:
+        print(f"cancelled {counted(len(there), 'run')} of {plan.name}; runs save first")
+    else:
+        print(f"{plan.name} has no run on a cluster; Ctrl-C stops one on this machine")
+
+
+READERS: dict[str, Callable[..., None]] = {
+    "status": _show_status,
+    "table": _show_table,
+    "figure": _draw_figures,
+    "paper": _write_paper,
+    "light": _measure_light,
+    "results": _keep_results,
+    "stop": _stop,
+    "compare": _compare,
+    "page": _write_page,
+    "serve": _serve,
+}
+"""What is done with a plan that was run; the last three take several."""
+
+OF_ALL: dict[str, Callable[[], None]] = {"status": _show_all, "results": _write_results}
+"""What these do without a plan."""
 
 
 def _say_which(found: Mapping[str, Plan], options: Options) -> None:
@@ -270,40 +337,6 @@ def _say_which(found: Mapping[str, Plan], options: Options) -> None:
             print(f"{name} has no plan without words; this is the newest: {plan.name}")
         if others := [each for each in store.plans_of(name) if each.name not in shown]:
             print(f"other plans: {status.others(others)}")
-
-
-def compare(asked: Sequence[str], options: Options = NO_WORDS) -> int:
-    """Print one table over several plans, and keep it beside their experiments."""
-    plans = {name: store.read_plan(name, options) for name in asked}
-    both = table.tabulate(_each_once(plans))
-    home = store.runs_root() / "compare"
-    print(f"{fitted(both, f'{home}.md')}\n{table.keep(both, home)}")
-    _say_which(plans, options)
-    return 0
-
-
-def page(asked: Sequence[str], options: Options = NO_WORDS) -> int:
-    """Write the page of one plan or several."""
-    from reslab.page.write import write  # jinja2
-
-    plans = {name: store.read_plan(name, options) for name in asked}
-    print(write(_each_once(plans)))
-    _say_which(plans, options)
-    return 0
-
-
-def serve(asked: Sequence[str], port: int, options: Options = NO_WORDS) -> int:
-    """Show the page of one plan or several on 127.0.0.1 while runs go on, until Ctrl-C."""
-    from reslab.page.serve import serve as serve_page  # jinja2
-
-    plans = {name: store.read_plan(name, options) for name in asked}
-    _say_which(plans, options)
-    serve_page(_each_once(plans), port)
-    return 0
-
-
-def _each_once(plans: Mapping[str, Plan]) -> list[Plan]:
-    return list({plan.name: plan for plan in plans.values()}.values())
 
 
 def dashboard(name: str, options: Options = NO_WORDS) -> int:

@@ -424,7 +424,7 @@ def test_stopped_runs_save_and_leave_the_queue_and_only_they_are_submitted_again
     for folder in found.folders():
         wait_until(training(folder, 20), "step 20 of both", 120)
     assert "2 running" in render(found)
-    assert commands.stop(found.name) == 0
+    assert commands.read("stop", [found.name]) == 0
     wait_until(lambda: not cluster.queue(), "an empty queue")
     assert set(states(found).values()) == {"interrupted"}
     steps = [store.last_step(folder) for folder in found.folders()]

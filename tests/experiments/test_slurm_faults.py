@@ -59,7 +59,7 @@ def test_the_quickstart_on_a_cluster_as_it_comes_prints_the_local_table(
     store.write_plan(local)
     assert launched(jobs_of(local), [Slot((), 2)] * 2, local.options) == {}
     ended_equal(folders, local.folders())
-    commands.read("table", local.name)
+    commands.read("table", [local.name])
     assert _rows(told) == _rows(capsys.readouterr().out) != []
 
 
@@ -190,7 +190,7 @@ def test_what_nodes_cannot_send_to_wandb_is_sent_from_the_login_node(
     assert follow(found) == {}
     [folder] = found.folders()
     assert "does not answer: this run is logged offline" in (folder / store.LOG).read_text()
-    commands.read("table", found.name)
+    commands.read("table", [found.name])
     assert "to send: make sync NAME=depth" in capsys.readouterr().out
     with wandb_server() as server:
         sent = call(repository / "scripts" / "sync.py", server, found.name)

@@ -43,7 +43,7 @@ def test_every_net_has_errors_sizes_and_times_in_both_forms(
     monkeypatch.setattr(latency, "why_nothing_compiles", lambda: None)
     monkeypatch.setitem(latency.WAYS, latency.BASELINE, partial)
     monkeypatch.setattr(latency, "compiled_int8", partial)
-    assert commands.light("quickstart", WORDS) == 0
+    assert commands.read("light", ["quickstart"], WORDS) == 0
     found = json.loads((plan.home / "light.json").read_text())
     text = capsys.readouterr().out
     assert (plan.home / "light.md").read_text() in text

@@ -57,8 +57,7 @@ def run_folders(name: str | None, options: Options = NO_WORDS) -> list[Path]:
 def _places(name: str | None, options: Options) -> Iterable[Path]:
     """The folders of the runs."""
     if name is None:
-        if words := names.given(options):
-            raise UserError(f"{names.as_given(words)} is of an experiment; say NAME=…, too")
+        names.refuse_words(options)
         return store.runs_root().glob("*/*")
     if names.parted(name)[1] or names.given(options):
         return store.read_plan(name, options).folders()

@@ -111,6 +111,12 @@ def given(options: "Options") -> dict[str, str]:
     return {word: text for word, text in texts.items() if text}
 
 
+def refuse_words(options: "Options") -> None:
+    """`UserError` for words beside which no experiment is named."""
+    if words := given(options):
+        raise UserError(f"{as_given(words)} is of an experiment; say NAME=…, too")
+
+
 def as_given(words: Mapping[str, object]) -> str:
     """Words as a shell reads them: `BUDGET=0.02 ONLY='*20'`."""
     return " ".join(f"{word}={shlex.quote(str(value))}" for word, value in words.items())
