@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from reslab import store
-from reslab.store.diagnostics import append_diagnostics, drop_diagnostics_after, read_diagnostics
+from reslab.store.diagnostics import read_diagnostics
 
 ROWS = [{"step": step, "gradients": {"conv1": step / 4, "fc": 1.0}} for step in (1, 20, 40)]
 
 
 def kept(folder: Path) -> Path:
     for row in ROWS:
-        append_diagnostics(folder, row)
+        store.append_metrics(folder, row, store.DIAGNOSTICS)
     return folder
 
 
@@ -20,7 +20,9 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_gradient_that_is_not_finite_is_null(tmp_path: Path) -> None:
-    append_diagnostics(tmp_path, {"step": 1, "gradients": {"conv1": float("inf")}})
+    store.append_metrics(
+        tmp_path, {"step": 1, "gradients": {"conv1": float("inf")}}, store.DIAGNOSTICS
+    )
     assert read_diagnostics(tmp_path) == [{"step": 1, "gradients": {"conv1": None}}]
 
 
@@ -32,7 +34,9 @@ def test_damaged_lines_are_no_rows(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_keeps_the_rows_up_to_its_step(tmp_path: Path) -> None:
-    drop_diagnostics_after(tmp_path, 20)  # no file: nothing to drop, and none is made
+    store.drop_metrics_after(
+        tmp_path, 20, store.DIAGNOSTICS
+    )  # no file: nothing to drop, and none is made
     assert not (tmp_path / store.DIAGNOSTICS).exists()
-    drop_diagnostics_after(kept(tmp_path), 20)
+    store.drop_metrics_after(kept(tmp_path), 20, store.DIAGNOSTICS)
     assert read_diagnostics(tmp_path) == ROWS[:2]

@@ -19,7 +19,6 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,15 +28,7 @@ from reslab.config.python import beside, keep_source
 from reslab.config.run import RunConfig
 from reslab.config.start import CHECKPOINT
 from reslab.config.strict_yaml import dump_yaml
-from reslab.disk import (
-    parse_json,
-    read_json,
-    remove_unfinished,
-    room_for,
-    to_json,
-    write_json,
-    write_text,
-)
+from reslab.disk import read_json, remove_unfinished, write_json, write_text
 from reslab.errors import UserError
 from reslab.store import records
 from reslab.store.owner import is_locked
@@ -242,98 +233,6 @@ def read_starts(folder: Path) -> list[Row]:
 def append_start(folder: Path, entry: Row) -> None:
     """Add an entry to the list of starts."""
     write_json(folder / ENV, [*read_starts(folder), {"time": timestamp(), **entry}])
-
-
-def append_metrics(folder: Path, row: Row) -> None:
-    """Append one row to the metrics; `flush_metrics` waits until it is on the disk."""
-    path = folder / METRICS
-    with room_for(path), path.open("a", encoding="utf-8") as file:
-        file.write(to_json(row) + "\n")
-
-
-def flush_metrics(folder: Path) -> None:
-    """Put the metrics on the disk: before a checkpoint, which will not write them again, and before
-    a result."""
-    path = folder / METRICS
-    if path.exists():
-        with room_for(path), path.open("rb") as file:
-            os.fsync(file.fileno())
-
-
-def read_metrics(folder: Path) -> list[Row]:
-    """All rows of metrics, without lines that are damaged: `damaged_metrics` names them."""
-    return checked_metrics(folder)[0]
-
-
-def damaged_metrics(folder: Path) -> list[str]:
-    """What is wrong with the metrics, line by line; a last line that a kill has torn is nothing."""
-    return checked_metrics(folder)[1]
-
-
-def checked_metrics(folder: Path) -> tuple[list[Row], list[str]]:
-    """Both, from one reading."""
-    lines = _lines_of_metrics(folder)
-    damaged = [f"{folder / METRICS}: line {i}: {w}" for i, (_, _, w) in enumerate(lines, 1) if w]
-    return [row for _, row, _ in lines if row is not None], damaged
-
-
-def latest_metrics(folder: Path) -> Iterator[tuple[Row | None, str]]:
-    """The rows of metrics from the last to the first, each understood when it is asked for: there
-    are hundreds, of which many readers want the last. For a damaged line comes what is wrong."""
-    lines = _whole_lines(folder)
-    for place in range(len(lines), 0, -1):
-        row, wrong = _row(lines[place - 1])
-        yield row, f"{folder / METRICS}: line {place}: {wrong}" if wrong else ""
-
-
-def _lines_of_metrics(folder: Path) -> list[tuple[bytes, Row | None, str]]:
-    """Every whole line, its row, and why it is none."""
-    return [(line, *_row(line)) for line in _whole_lines(folder)]
-
-
-def _whole_lines(folder: Path) -> list[bytes]:
-    try:
-        return (folder / METRICS).read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-
-
-def _row(line: bytes) -> tuple[Row | None, str]:
-    try:
-        return parse_json(line, records.METRICS), ""
-    except ValueError as error:
-        return None, str(error).removeprefix("line 1: ")
-
-
-def last_step(folder: Path) -> int:
-    """The step of the last whole row of metrics, 0 without any; reads the end of the file only."""
-    try:
-        with (folder / METRICS).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-            lines = file.read().split(b"\n")
-    except FileNotFoundError:
-        return 0
-    rows = (row for line in reversed(lines[:-1]) if (row := _row(line)[0]))
-    return int(next(rows, {"step": 0})["step"])
-
-
-def drop_metrics_after(folder: Path, step: int) -> None:
-    """Keep the rows up to and including `step`, so that a resumed run writes none twice.
-
-    Damaged lines are no rows: they are told, and put aside in `metrics.jsonl.damaged`.
-    """
-    path = folder / METRICS
-    if not path.exists():
-        return
-    lines = _lines_of_metrics(folder)
-    damaged = [line for line, row, _ in lines if row is None]
-    if damaged:
-        aside = path.with_name(f"{path.name}.damaged")
-        print("\n".join([*damaged_metrics(folder), f"what is damaged is kept in {aside}"]))
-        with room_for(aside), aside.open("ab") as file:
-            file.write(b"".join(line + b"\n" for line in damaged))
-    rows = [row for _, row, _ in lines if row is not None and row["step"] <= step]
-    write_text(path, "".join(to_json(row) + "\n" for row in rows))
 
 
 def timestamp() -> str:

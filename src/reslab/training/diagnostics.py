@@ -13,9 +13,9 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import nn
 
+from reslab import store
 from reslab.data.batches import EvaluationBatches, Share
 from reslab.inference.responses import layer_responses
-from reslab.store.diagnostics import append_diagnostics, drop_diagnostics_after
 from reslab.store.owner import Claim
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import is_weight
@@ -38,7 +38,7 @@ class Diagnostics(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop what is measured again, and look at every step."""
         if trainer.is_global_zero:
-            drop_diagnostics_after(self.folder, trainer.global_step)
+            store.drop_metrics_after(self.folder, trainer.global_step, store.DIAGNOSTICS)
             classifier(trainer).before_update = partial(self.before_update, classifier(trainer))
 
     def before_update(self, module: Classifier, number: int) -> None:
@@ -47,7 +47,7 @@ class Diagnostics(Callback):
         if is_due(step, module.recipe.steps):
             row = {"step": step, "gradients": gradient_norms(module.net)}
             self.claim.check()
-            append_diagnostics(self.folder, row)
+            store.append_metrics(self.folder, row, store.DIAGNOSTICS)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The layer responses of the weights that were tested."""
@@ -56,8 +56,9 @@ class Diagnostics(Callback):
         net, step = classifier(trainer).net, trainer.global_step
         with evaluating(net), trainer.precision_plugin.val_step_context():
             responses = layer_responses(net, _test_batches(trainer), IMAGES)
-        drop_diagnostics_after(self.folder, step)
-        append_diagnostics(self.folder, {"step": step, "responses": responses})
+        store.drop_metrics_after(self.folder, step, store.DIAGNOSTICS)
+        row = {"step": step, "responses": responses}
+        store.append_metrics(self.folder, row, store.DIAGNOSTICS)
 
 
 def is_due(step: int, steps: int) -> bool:

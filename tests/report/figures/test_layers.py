@@ -6,21 +6,25 @@ from typing import Any
 import pytest
 from tests.report.conftest import Lab
 
+from reslab import store
 from reslab.report.figures.draw import draw
 from reslab.report.figures.layers import gradients, responses
 from reslab.report.figures.style import NothingToDraw
 from reslab.report.runs import outcomes_of
-from reslab.store.diagnostics import append_diagnostics
 
 NAMES = ["conv1", "layer1.0.conv1", "layer1.0.downsample.conv", "fc"]
+
+
+def append(folder: Path, row: dict[str, Any]) -> None:
+    store.append_metrics(folder, row, store.DIAGNOSTICS)
 
 
 def measured(folder: Path, norms: list[list[float | None]], stds: list[float] | None) -> None:
     """A row of gradients for each list, at the steps 1, 2, …, and one of responses."""
     for step, row in enumerate(norms, 1):
-        append_diagnostics(folder, {"step": step, "gradients": dict(zip(NAMES, row, strict=True))})
+        append(folder, {"step": step, "gradients": dict(zip(NAMES, row, strict=True))})
     if stds:
-        append_diagnostics(folder, {"step": 9, "responses": dict(zip("abc", stds, strict=True))})
+        append(folder, {"step": 9, "responses": dict(zip("abc", stds, strict=True))})
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def test_responses_are_means_over_seeds_as_they_come_and_sorted(nets: Lab) -> No
 def test_a_response_that_is_no_number_is_left_out_where_they_are_sorted(lab: Lab) -> None:
     [begun] = lab.variant("plain", {"model": "plain20"})
     stds: list[float | None] = [1.0, None, 2.0]
-    append_diagnostics(begun, {"step": 9, "responses": dict(zip("abc", stds, strict=True))})
+    append(begun, {"step": 9, "responses": dict(zip("abc", stds, strict=True))})
     _, below = responses(lab.plan(), outcomes_of(lab.plan())).axes
     assert lines(below) == {"plain": pytest.approx([2, 1])}
 

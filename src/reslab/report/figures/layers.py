@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reslab import store
 from reslab.report.figures.style import (
     COLUMN,
     DASHED,
@@ -23,7 +24,7 @@ from reslab.report.figures.style import (
     rule,
 )
 from reslab.report.runs import Outcome
-from reslab.store.diagnostics import Row, read_diagnostics
+from reslab.store.diagnostics import read_diagnostics
 from reslab.store.plan import Plan
 from reslab.text import printable
 
@@ -83,7 +84,7 @@ def responses(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
 def _measured(
     outcomes: Sequence[Outcome],
     kind: str,
-    chosen: Callable[[list[Row]], list[Row]],
+    chosen: Callable[[list[store.Row]], list[store.Row]],
     mean: Callable[[Iterable[float]], float],
 ) -> dict[str, Numbers]:
     """By label the mean of each layer over the chosen rows of all seeds; `NothingToDraw` where no
@@ -99,11 +100,11 @@ def _measured(
     return found
 
 
-def _rows(folder: Any, kind: str) -> list[Row]:
+def _rows(folder: Any, kind: str) -> list[store.Row]:
     return [row for row in read_diagnostics(folder) if row.get(kind)]
 
 
-def _of(rows: Sequence[Row], kind: str, name: str) -> list[float]:
+def _of(rows: Sequence[store.Row], kind: str, name: str) -> list[float]:
     """A layer's finite numbers."""
     return [value for row in rows if (value := row[kind].get(name)) is not None]
 
