@@ -7,7 +7,7 @@ import pytest
 from tests.experiments.jobs import SLOT, job
 from tests.results import DONE
 
-from reslab import disk, store
+from reslab import store
 from reslab.execution import Execution
 from reslab.experiments import form
 from reslab.experiments.file import Experiment
@@ -70,8 +70,8 @@ def test_slots_are_announced_with_their_devices_and_processes(
 def test_a_student_waits_for_its_teacher_and_the_plan_says_so(tmp_path: Path) -> None:
     """With a slot for each, one after the other."""
     teacher = job(tmp_path, "resnet8_w8", data="digits", recipe="digits")
-    student = replace(teacher, folder=tmp_path / "student", teacher=teacher.folder)
-    beside = replace(student, teacher=None)
+    student = replace(teacher, folder=tmp_path / "student", rests={"teacher": teacher.folder})
+    beside = replace(student, rests={})
     one, two = (announcement([teacher, each], [SLOT] * 2) for each in (beside, student))
     assert one.endswith(f"estimated {duration(teacher.seconds(SLOT))}")
     assert two.endswith(f"estimated {duration(2 * teacher.seconds(SLOT))}")
@@ -107,10 +107,11 @@ def test_a_field_that_a_variant_takes_away_is_told_in_a_word() -> None:
 def test_final_runs_of_other_code_are_mentioned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    jobs = [replace(job(tmp_path, seed=seed), state="done") for seed in range(3)]
-    for run, code in zip(jobs, (store.code_version(), "0123456789", None), strict=True):
-        run.folder.mkdir()
-        disk.write_json(run.folder / store.RESULT, {**DONE, "code": code or store.code_version()})
+    now = store.code_version()
+    jobs = [
+        replace(job(tmp_path, seed=seed), state="done", result={**DONE, "code": code})
+        for seed, code in enumerate((now, "0123456789", now))
+    ]
     announce([jobs[0], jobs[2]], [SLOT])
     assert capsys.readouterr() == ("all 2 runs are final: nothing to train\n", "")
     announce(jobs, [SLOT])

@@ -82,15 +82,15 @@ def test_a_start_that_is_not_done_is_told_beside_the_run(
 ) -> None:
     parent = planned(tmp_path, "parent", {})
     on = {"start": {"run": parent.config.run_id}}
-    child = planned(tmp_path, "child", on, state="waiting", start=parent.folder)
+    child = planned(tmp_path, "child", on, state="waiting", rests={"start": parent.folder})
     asked["reasons"] = [None]
     refuse_unfit([parent, child])
     refuse_unfit([replace(parent, state="done"), child])
     waiting, ready = asked["rows"]
     assert waiting["folder"] == str(child.folder)
-    assert waiting["parent"]["folder"] == str(parent.folder)
-    assert waiting["parent"]["config"] == parent.config.model_dump(mode="json")
-    assert "parent" not in ready, "its checkpoint is read"
+    assert waiting["start"]["folder"] == str(parent.folder)
+    assert waiting["start"]["config"] == parent.config.model_dump(mode="json")
+    assert "start" not in ready, "its checkpoint is read"
 
 
 def test_all_that_does_not_fit_is_named_at_once_with_the_only_that_does_without(
@@ -99,7 +99,7 @@ def test_all_that_does_not_fit_is_named_at_once_with_the_only_that_does_without(
     """Without those that start from it, too, since these would bring it back."""
     jobs = [planned(weights, label, FILE) for label in ("deep", "deep, too", "fine", "scratch")]
     on = {"start": {"run": "0123456789"}}
-    child = planned(weights, "on deep", on, state="waiting", start=jobs[0].folder)
+    child = planned(weights, "on deep", on, state="waiting", rests={"start": jobs[0].folder})
     labels = [one.variant.label for one in (*jobs, child)]
     picked = "deep*,fine,on deep"
     for only, planned_jobs, left in (

@@ -20,7 +20,7 @@ Row = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def row(make_run: MakeRun) -> Row:
-    """What is asked of a run: `row("name", {"start": …})`, of a child also `parent=row(…)`."""
+    """What is asked of a run: `row("name", {"start": …})`, of a child also `start=row(…)`."""
 
     def made(name: str, override: dict[str, Any], **more: Any) -> dict[str, Any]:
         config = make_run(name, override)
@@ -82,8 +82,8 @@ ON = {"start": {"run": "0123456789", "head": "kept"}}
 
 def test_of_a_start_that_has_not_trained_names_and_shapes_are_known(row: Row) -> None:
     parent = row("parent", {})
-    assert answer(row("child", ON, parent=parent)) is None
-    told = answer(row("child", {**ON, "model.units": [2, 2, 2]}, parent=parent))
+    assert answer(row("child", ON, start=parent)) is None
+    told = answer(row("child", {**ON, "model.units": [2, 2, 2]}, start=parent))
     assert told and told.startswith(f"start: {parent['folder']}/last.ckpt: the weights do not fit")
     assert "missing keys: layer1.1" in told and "what fits: model=resnet8_w8" in told
 
@@ -94,7 +94,7 @@ def test_the_normalization_of_a_start_that_has_not_trained_has_a_shape(row: Row,
     data = {"name": "cifar10", "per_class": 50}
     parent = row("parent", {"data": data, "recipe": {"normalization": kind}})
     child = {"start": {"run": "0123456789", "head": "new"}, "recipe.normalization": "start"}
-    told = answer(row("child", child, parent=parent))
+    told = answer(row("child", child, start=parent))
     if kind == "pixel_mean":
         assert told is not None
         assert told.endswith("the normalization's mean is 1×32×32; the images are 1×8×8")
@@ -108,14 +108,14 @@ def test_a_start_whose_adapter_no_plain_net_can_stand_for_is_told_before_it_trai
     """A prompt; a series adapter's constant, which is 0 at first and has no place later."""
     words = {"trains": ["adapter", "head"]}
     bordered = row("parent", {"adapter": {"name": "prompt", "width": 1}, **words})
-    told = answer(row("child", ON, parent=bordered))
+    told = answer(row("child", ON, start=bordered))
     assert told and told.endswith("no weight of the net adds a border to images")
     before = {"model.order": "full_preactivation"}
     series = row("parent", {**before, "adapter": "series", **words})
-    told = answer(row("child", {**ON, **before}, parent=series))
+    told = answer(row("child", {**ON, **before}, start=series))
     assert told and "it adds a constant to each channel" in told
     lora = row("parent", {"adapter": {"name": "lora", "rank": 2}, **words})
-    assert answer(row("child", ON, parent=lora)) is None
+    assert answer(row("child", ON, start=lora)) is None
 
 
 def test_what_is_no_word_on_the_weights_is_left_to_the_run(

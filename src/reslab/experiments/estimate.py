@@ -182,7 +182,7 @@ def seconds_more(plan: Plan, seeds: int) -> float | None:
     except (UserError, OSError):
         return None
     of = {run.name: v.runs[0].name for v in variants for run in v.runs}
-    parents = {name: [of[parent] for parent in plan.parents(name)] for name in each}
+    parents = {name: [of[parent] for parent in plan.parents(name).values()] for name in each}
     every = sum(lacking[name] * each[name] for name in each)
     return correction(slots[0]) * max(every / len(slots), longest_chain(each, parents))
 

@@ -1,7 +1,9 @@
 """A plan's runs as jobs: what each is, what has become of it, and how much is done."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reslab import store
 from reslab.config.run import RunConfig
@@ -10,6 +12,9 @@ from reslab.experiments.estimate import done, seconds, teachers_multiply_adds
 from reslab.experiments.form import Chosen, begun_in, form_of
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Plan, Variant
+
+RESTS = {"start": "it starts from", "teacher": "it is taught by"}
+"""What a run rests on another for, in words, by the field that says it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,20 +26,19 @@ class Job:
     config: RunConfig
     state: store.State
     """What had become of it when the plan was made."""
-    start: Path | None = None
-    """The folder of the run that it starts from."""
+    result: Mapping[str, Any] | None = None
+    """What it says of itself where it was final then."""
+    rests: Mapping[str, Path] = field(default_factory=dict)
+    """The folders of the runs that it rests on, by the fields that say it: start, teacher."""
     is_origin: bool = False
     """Whether it is no row's, and only trained because others rest on it."""
-    teacher: Path | None = None
-    """The folder of the run that it is taught by."""
     teachers_multiply_adds: int = 0
     """Of its teacher's net, where that is known without torch."""
 
     @property
     def parents(self) -> dict[Path, str]:
         """The folders of the runs that it rests on, and what for, in words."""
-        said = (self.start, "it starts from"), (self.teacher, "it is taught by")
-        return {folder: words for folder, words in said if folder is not None}
+        return {folder: RESTS[name] for name, folder in self.rests.items()}
 
     @property
     def pending(self) -> bool:
@@ -53,7 +57,7 @@ class Job:
 
     def fraction(self) -> float:
         """How much of the run is done by now, from its files."""
-        if store.state(self.folder) in store.FINAL:
+        if not self.pending or store.state(self.folder) in store.FINAL:
             return 1.0
         own, teachers = self.variant.multiply_adds, self.teachers_multiply_adds
         return done(self.config, store.last_step(self.folder), own, teachers)
@@ -61,16 +65,18 @@ class Job:
 
 def jobs_of(plan: Plan) -> list[Job]:
     """The plan's runs in the order in which they are started."""
-    return [
-        Job(
-            variant,
-            folder,
-            config,
-            plan.state(folder.name),
-            plan.start_of(folder.name),
-            variant in plan.origins,
-            plan.teacher_of(folder.name),
-            teachers_multiply_adds(plan, config),
-        )
-        for variant, folder, config in plan.runs()
-    ]
+    return [_job(plan, *run) for run in plan.runs()]
+
+
+def _job(plan: Plan, variant: Variant, folder: Path, config: RunConfig) -> Job:
+    state, result, _ = plan.became(folder.name)
+    return Job(
+        variant,
+        folder,
+        config,
+        state,
+        result,
+        rests={name: plan.folder / run for name, run in plan.parents(folder.name).items()},
+        is_origin=variant in plan.origins,
+        teachers_multiply_adds=teachers_multiply_adds(plan, config),
+    )

@@ -35,7 +35,7 @@ def preview(jobs: list[Job], slot: Slot) -> str:
     for job in jobs:
         of_variant.setdefault((job.variant.slug, job.is_origin), []).append(job)
     factor = correction(slot)
-    teachers = {job.teacher for job in jobs}
+    teachers = {job.rests.get("teacher") for job in jobs}
     rows = [_row(mine, mine[0].seconds(slot) * factor, teachers) for mine in of_variant.values()]
     leave = ["multiply-adds", "params", "epochs"]
     return fitted_table(head, rows, numeric=range(2, 6), leave=leave)
@@ -67,8 +67,8 @@ def announce(
 ) -> None:
     """Print what is about to happen, and which final runs another version of the code made."""
     print(announcement(jobs, slots, only, told), flush=True)
-    made = [store.read_result(job.folder) for job in jobs if not job.pending]
-    others = sum(r is not None and r.get("code") != store.code_version() for r in made)
+    made = [job.result.get("code") for job in jobs if job.result is not None]
+    others = sum(code != store.code_version() for code in made)
     if others:
         print(
             f"warning: {others} of the final runs were made by another version of the code; "
@@ -95,7 +95,7 @@ def forms(jobs: list[Job], slot: Slot, execution: Execution) -> list[str]:
 
 def _origins(jobs: list[Job]) -> Iterator[str]:
     """A line for each variant of which runs are only trained because others rest on them."""
-    teachers = {job.teacher for job in jobs}
+    teachers = {job.rests.get("teacher") for job in jobs}
     of_variant: dict[tuple[str, bool], list[str]] = {}
     for job in jobs:
         if job.is_origin:

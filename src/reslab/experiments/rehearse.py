@@ -54,9 +54,8 @@ def _reasons(asked: Sequence[Job], jobs: Sequence[Job]) -> list[str | None]:
     of_folder = {job.folder: job for job in jobs}
     rows = []
     for job in asked:
-        rests = {"parent": job.start, "teacher": job.teacher}
-        parents = {word: of_folder[path] for word, path in rests.items() if path in of_folder}
-        waits = {word: _row(parent) for word, parent in parents.items() if parent.state != "done"}
+        parents = {n: of_folder[path] for n, path in job.rests.items() if path in of_folder}
+        waits = {n: _row(parent) for n, parent in parents.items() if parent.state != "done"}
         rows.append({**_row(job), **waits})
     try:
         return answers("reslab.training.rehearsal", rows)

@@ -140,11 +140,10 @@ def _outcome(plan: Plan, variant: Variant) -> Outcome:
 
 
 def _read(plan: Plan, planned: PlannedRun) -> Run:
-    """A run whose state and result agree, even if it ends while it is read."""
-    folder, state = plan.folder / planned.name, plan.state(planned.name)
-    is_final = state in (*store.FINAL, "damaged")
-    result = _unless_damaged(partial(store.read_result, folder), None) if is_final else None
-    return Run(folder, planned.seed, state, result)
+    state, result, damage = plan.became(planned.name)
+    if damage:
+        warn(damage)
+    return Run(plan.folder / planned.name, planned.seed, state, result)
 
 
 SEED = re.compile("^seed: ([0-9]{1,9})$", re.MULTILINE)

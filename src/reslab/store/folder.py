@@ -20,7 +20,7 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from reslab.config.nets import PythonNet
 from reslab.config.origins import CONFIG
@@ -164,20 +164,34 @@ def read_tracking(folder: Path) -> dict[str, Any] | None:
     return tracking
 
 
-def state(folder: Path) -> State:
-    """What became of a run, from its files alone; damaged: there is a result that says nothing."""
+class Became(NamedTuple):
+    """What became of a run, and what it says of itself where it is final."""
+
+    state: State
+    result: dict[str, Any] | None = None
+    damage: str = ""
+    """Of a result that says nothing."""
+
+
+def became(folder: Path) -> Became:
+    """What became of a run, from its files alone."""
     locked = is_locked(folder)  # first: a run that ends now lets go of it after its result
     try:
         result = read_result(folder)
-    except UserError:
-        return "damaged"
+    except UserError as error:
+        return Became("damaged", damage=str(error))
     if result is not None:
-        return "diverged" if result["status"] == "diverged" else "done"
+        return Became("diverged" if result["status"] == "diverged" else "done", result)
     if locked:
-        return "running"
+        return Became("running")
     if (folder / ERROR).exists():
-        return "crashed"
-    return "interrupted" if (folder / ENV).exists() else "pending"
+        return Became("crashed")
+    return Became("interrupted" if (folder / ENV).exists() else "pending")
+
+
+def state(folder: Path) -> State:
+    """The same in a word."""
+    return became(folder).state
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:

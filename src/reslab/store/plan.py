@@ -19,7 +19,7 @@ from reslab.disk import Shape
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.store import names
-from reslab.store.folder import FINAL, State, experiment_folder, no_start, state
+from reslab.store.folder import FINAL, Became, State, became, experiment_folder, no_start
 from reslab.text import quoted
 
 PLAN = "plan.json"
@@ -225,35 +225,32 @@ class Plan:
         rows = chain.from_iterable(filter(None, row) for row in zip_longest(*per_variant))
         yield from sorted(rows, key=lambda row: len(self.ancestors(row[1].name)))
 
-    def parents(self, name: str) -> list[str]:
-        """The runs that a run starts from, and is taught by."""
-        return [edges[name] for edges in (self.edges, self.teachers) if name in edges]
+    def parents(self, name: str) -> dict[str, str]:
+        """The runs that a run starts from, and is taught by, by the fields that say it."""
+        said = {"start": self.edges, "teacher": self.teachers}
+        return {field: edges[name] for field, edges in said.items() if name in edges}
 
-    def ancestors(self, name: str) -> list[str]:
+    def ancestors(self, name: str) -> set[str]:
         """The runs that a run rests on: its parents, theirs, and so on."""
-        found, new = list[str](), self.parents(name)
+        found, new = set[str](), {*self.parents(name).values()}
         while new:
-            found += new
-            further = (parent for one in new for parent in self.parents(one))
-            new = [one for one in dict.fromkeys(further) if one not in found]
-        return list(dict.fromkeys(found))
+            found |= new
+            new = {parent for one in new for parent in self.parents(one).values()} - found
+        return found
 
-    def start_of(self, name: str) -> Path | None:
-        """The folder of the run that a run starts from."""
-        return self.folder / self.edges[name] if name in self.edges else None
-
-    def teacher_of(self, name: str) -> Path | None:
-        """The folder of the run that a run is taught by."""
-        return self.folder / self.teachers[name] if name in self.teachers else None
+    def became(self, name: str) -> Became:
+        """What has become of a run; of one that has not begun, whether it can."""
+        own = became(self.folder / name)
+        if own.state in (*FINAL, "running", "damaged"):
+            return own
+        parents = self.parents(name).values()
+        found = [_after(self.folder / one, self.state(one)) for one in parents]
+        kept: tuple[State, ...] = ("blocked", "waiting")
+        return Became(next((state for state in kept if state in found), own.state))
 
     def state(self, name: str) -> State:
-        """What has become of a run; of one that has not begun, whether it can."""
-        own = state(self.folder / name)
-        if own in (*FINAL, "running", "damaged"):
-            return own
-        found = [_after(self.folder / one, self.state(one)) for one in self.parents(name)]
-        kept: tuple[State, ...] = ("blocked", "waiting")
-        return next((state for state in kept if state in found), own)
+        """The same in a word."""
+        return self.became(name).state
 
 
 def _after(parent: Path, became: State) -> State | None:

@@ -4,7 +4,7 @@ hours of other runs. No net is computed, and of ours none takes memory (torch's 
     python -m reslab.training.rehearsal < runs.json
 
 reads a list of {"config": {…}, "folder": "…"}; where a run starts from one that is not done, also
-"parent" with that one's, and where such a run teaches it, "teacher"; prints for each null, or the
+"start" with that one's, and where such a run teaches it, "teacher"; prints for each null, or the
 words in which the run itself would fail; experiments/rehearse.py asks it.
 """
 
@@ -39,10 +39,10 @@ Parent = tuple[RunConfig, Path]
 
 
 def rehearse(
-    config: RunConfig, folder: Path, parent: Parent | None = None, teacher: Parent | None = None
+    config: RunConfig, folder: Path, start: Parent | None = None, teacher: Parent | None = None
 ) -> None:
     """Begin a run, but for the numbers. `UserError` where it would."""
-    begun = begin(config, folder, None) if parent is None else after(config, *parent)
+    begun = begin(config, folder, None) if start is None else after(config, *start)
     taught = teaching(config, folder, teacher)
     with (
         warnings.catch_warnings(),
@@ -117,7 +117,7 @@ def normalization_of(parent: RunConfig) -> Normalization | None:
 
 def answer(row: dict[str, Any]) -> str | None:
     """Why a run cannot begin; None where it can, or where only the run itself will show it."""
-    rests = (row.get(word) for word in ("parent", "teacher"))
+    rests = (row.get(word) for word in ("start", "teacher"))
     try:
         rehearse(*_read(row), *(_read(parent) if parent else None for parent in rests))
     except UserError as error:
