@@ -13,7 +13,7 @@ from reslab.errors import UserError
 from reslab.experiments import slurm
 from reslab.experiments.cards import Card, card_named
 from reslab.experiments.estimate import seconds_more
-from reslab.experiments.fetch import fetch
+from reslab.experiments.fetch import fetch, missing, to_fetch
 from reslab.experiments.file import question
 from reslab.experiments.jobs import Job, jobs_of
 from reslab.experiments.launch import Failures, failures, launch
@@ -87,9 +87,10 @@ def run_on_cluster(arguments: Namespace) -> int:
 
 def _preview(plan: Plan, jobs: list[Job], slots: list[Slot], told: Sequence[str] = ()) -> None:
     """What would run, and what it would take; nothing is written."""
-    text = preview(jobs, slots[0]), announcement(jobs, slots, plan.options.only, told)
-    print(*text, sep="\n", flush=True)
-    refuse_unfit(jobs, plan.options.only)
+    lacking, only = missing(jobs), plan.options.only
+    lines = announcement(jobs, slots, only, [*to_fetch(lacking), *told])
+    print(preview(jobs, slots[0]), lines, sep="\n", flush=True)
+    refuse_unfit(jobs, only, {job.folder for whose in lacking.values() for job in whose})
 
 
 def _begin(plan: Plan, jobs: list[Job], slots: list[Slot], told: Sequence[str] = ()) -> None:

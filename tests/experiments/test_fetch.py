@@ -67,7 +67,7 @@ def test_a_dry_run_fetches_nothing_and_says_what_and_how_much(
 ) -> None:
     url = {"url": f"{server.url}/b.pth", "sha256": "0" * 64}
     jobs = [planned(tmp_path, "a", "akamaster:a"), planned(tmp_path, "b", url)]
-    one, other = to_fetch(jobs)
+    one, other = to_fetch(missing(jobs))
     assert one == (
         f"would fetch akamaster:a (8 kB) for a: {server.url}/a.pth → {tmp_path}/weights/a.pth"
     )
@@ -113,7 +113,8 @@ def test_a_file_of_which_no_sum_is_known_is_told_before_it_is_fetched(tmp_path: 
     """Hugging Face's: neither its name nor timm tells it. torchvision's and GitHub's names do."""
     hub = "timm:mobilenetv4_conv_aa_large.e230_r384_in12k"
     hashed = "torchvision:ResNet50_Weights.IMAGENET1K_V2"
-    one, other = to_fetch([planned(tmp_path, "a", hub), planned(tmp_path, "b", hashed)])
+    jobs = [planned(tmp_path, "a", hub), planned(tmp_path, "b", hashed)]
+    one, other = to_fetch(missing(jobs))
     assert one.endswith("; its SHA-256 is not known before, start.json has it")
     assert other.endswith(".pth")
 

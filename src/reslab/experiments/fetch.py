@@ -74,9 +74,9 @@ def labels(jobs: Sequence[Job]) -> str:
     return listed({job.variant.label for job in jobs}, 3)
 
 
-def to_fetch(jobs: Sequence[Job]) -> Iterator[str]:
+def to_fetch(wanted: Needed) -> Iterator[str]:
     """A line for each file that would be fetched: from where, to where, how much, about."""
-    for start, whose in missing(jobs).items():
+    for start, whose in wanted.items():
         known = published_file(start)
         if known is None:
             field = _field(start, whose[0])

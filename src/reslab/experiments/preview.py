@@ -13,7 +13,6 @@ from reslab.config.photographs import root_of
 from reslab.errors import enumerated, listed
 from reslab.execution import Execution
 from reslab.experiments.estimate import correction, longest_chain
-from reslab.experiments.fetch import to_fetch
 from reslab.experiments.file import excluding
 from reslab.experiments.form import forms_in_words
 from reslab.experiments.jobs import Job
@@ -80,10 +79,10 @@ def announce(
 def announcement(
     jobs: list[Job], slots: list[Slot], only: str | None = None, told: Sequence[str] = ()
 ) -> str:
-    """Classes of folders and files of one's own; what runs start from, and what of it would be
-    fetched; what is `told` of the slots; runs, slots, time; advice where that is over a day, or
-    over thousands of epochs, for those who have said this `ONLY`."""
-    before = (*_classes(jobs), *_arrays(jobs), *_beginnings(jobs), *_origins(jobs), *to_fetch(jobs))
+    """Classes of folders and files of one's own; what runs start from; what is `told` of what would
+    be fetched, and of the slots; runs, slots, time; advice where that is over a day, or over
+    thousands of epochs, for those who have said this `ONLY`."""
+    before = (*_classes(jobs), *_arrays(jobs), *_beginnings(jobs), *_origins(jobs))
     return "\n".join([*before, *told, *_announced(jobs, slots, only), *_many_epochs(jobs)])
 
 

@@ -5,22 +5,26 @@ only where runs that have not begun start from weights, or adapt a net that is n
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from reslab import store
 from reslab.config.nets import Opaque
 from reslab.errors import NEXT, UserError
-from reslab.experiments.fetch import labels, missing, without
+from reslab.experiments.fetch import labels, without
 from reslab.experiments.jobs import Job
 from reslab.machine import NoAnswer, answers
 
 
-def refuse_unfit(jobs: Sequence[Job], only: str | None = None) -> None:
+def refuse_unfit(
+    jobs: Sequence[Job], only: str | None = None, unread: Collection[Path] = ()
+) -> None:
     """`UserError` with the reasons of all variants that could not begin, in the words of their
-    runs, and the `ONLY=` that does without. What is not there to be looked at is left out."""
-    asked = to_rehearse(jobs)
+    runs, and the `ONLY=` that does without. Those whose weights are not there to be looked at are
+    left out."""
+    asked = to_rehearse(jobs, unread)
     failed: dict[str, list[Job]] = {}
     for job, reason in zip(asked, _reasons(asked, jobs), strict=True):
         if reason is not None:
@@ -31,9 +35,8 @@ def refuse_unfit(jobs: Sequence[Job], only: str | None = None) -> None:
         raise UserError(NEXT.join(lines))
 
 
-def to_rehearse(jobs: Sequence[Job]) -> list[Job]:
+def to_rehearse(jobs: Sequence[Job], unread: Collection[Path] = ()) -> list[Job]:
     """The first run of each variant that begins with more than what is known without torch."""
-    unread = {job.folder for whose in missing(jobs).values() for job in whose}
     first: dict[str, Job] = {}
     for job in jobs:
         begun = not job.pending or (job.folder / store.CHECKPOINT).exists()
