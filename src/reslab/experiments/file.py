@@ -147,11 +147,55 @@ class Override:
         return f"grid ({label})" if self.of_grid else f"variants.{label}"
 
 
-def chosen(
-    experiment: Experiment, options: Options, where: str
-) -> tuple[Tree, list[Override], list[str]]:
-    """The base without SET, all variants, and the labels that ONLY picks; `UserError` with what is
-    wrong."""
+@dataclass(frozen=True)
+class Choice:
+    """What an experiment's file says, and a command line of it."""
+
+    experiment: Experiment
+    options: Options
+    where: str
+    """The file, for messages."""
+    base: Tree
+    """Without SET."""
+    overrides: dict[str, Override]
+    """All variants by their labels, those that ONLY leaves out as well."""
+    picked: list[str]
+    """The labels that it leaves."""
+
+    def tree(self, label: str) -> Tree:
+        """What a variant's runs are, under SET."""
+        base = self.base
+        for assignment in self.options.set:
+            base = merge(base, parse_assignment(assignment))
+        return merge(base, self.overrides[label].difference)
+
+    def place(self, label: str) -> PlaceOf:
+        """Where a path of a variant stands: in the variant, the grid or the base.
+
+        A path that SET has, and one that nobody has written, is told as the variant's.
+        """
+        override, where, assignments = self.overrides[label], self.where, self.options.set
+        under = f" with SET={quoted(' '.join(assignments))}" if assignments else ""
+        variant = f"{where}: {override.place}{under}"
+        by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
+        replaced = tuple(f"{path}." for path in map(_assigned, assignments))
+        own = _leaves(override.tree)
+        below = {leaf for leaf in _leaves(self.base) - by_set if not leaf.startswith(replaced)}
+
+        def place(path: str) -> str:
+            key = _leaf(path)
+            for holds in (key.__eq__, lambda leaf: leaf.startswith(f"{key}.")):
+                if any(map(holds, own)):
+                    return f"{where}: grid.{path}" if override.of_grid else f"{variant}: {path}"
+                if any(map(holds, below)):
+                    return f"{where}: base.{path}"
+            return f"{variant}: {path}" if path else variant
+
+        return place
+
+
+def chosen(experiment: Experiment, options: Options, where: str) -> Choice:
+    """What runs of an experiment are asked for; `UserError` with what is wrong."""
     _refuse_too_many(experiment, options.seeds or len(experiment.seeds), where)
     base, overrides = both(
         partial(_base, experiment, where), lambda: gathered(_overrides(experiment, where))
@@ -162,7 +206,8 @@ def chosen(
         _refuse_unknown_labels(experiment, labels)
     picked = pick(labels, options.only or "*")
     _refuse_idle(options.set, base, [each for each in overrides if each.label in picked])
-    return base, overrides, picked
+    of_label = {override.label: override for override in overrides}
+    return Choice(experiment, options, where, base, of_label, picked)
 
 
 def _base(experiment: Experiment, where: str) -> Tree:
@@ -228,7 +273,7 @@ def _refuse_unknown_labels(experiment: Experiment, labels: list[str]) -> None:
             raise UserError(f"{path}: no variant is called {quoted(label)}{near}")
 
 
-# ---- from plans to files ------------------------------------------------------------------------
+# ---- ONLY ---------------------------------------------------------------------------------------
 
 
 def pick(labels: Sequence[str], only: str) -> list[str]:
@@ -285,13 +330,7 @@ def _parts(only: str, labels: Sequence[str]) -> Iterator[str]:
         del pieces[:taken]
 
 
-# ---- SET, and where a path stands ---------------------------------------------------------------
-
-
-def changed(base: Tree, assignments: tuple[str, ...]) -> Tree:
-    for assignment in assignments:
-        base = merge(base, parse_assignment(assignment))
-    return base
+# ---- SET, and paths as messages have them -------------------------------------------------------
 
 
 def _refuse_idle(assignments: tuple[str, ...], base: Tree, overrides: list[Override]) -> None:
@@ -317,31 +356,6 @@ def _is_seen(change: Tree, base: Tree, override: Override) -> bool:
     except UserError:  # told where the variant is resolved
         return True
     return with_it != without
-
-
-def places(override: Override, base: Tree, assignments: tuple[str, ...], where: str) -> PlaceOf:
-    """Where a path of a variant stands: in the variant, the grid or the base.
-
-    A path that SET has, and one that nobody has written, is told as the variant's.
-    """
-    grid = override.of_grid
-    under = f" with SET={quoted(' '.join(assignments))}" if assignments else ""
-    variant = f"{where}: {override.place}{under}"
-    by_set = {leaf for text in assignments for leaf in _leaves(parse_assignment(text))}
-    replaced = tuple(f"{path}." for path in map(_assigned, assignments))
-    own = _leaves(override.tree)
-    below = {leaf for leaf in _leaves(base) - by_set if not leaf.startswith(replaced)}
-
-    def place(path: str) -> str:
-        key = _leaf(path)
-        for holds in (key.__eq__, lambda leaf: leaf.startswith(f"{key}.")):
-            if any(map(holds, own)):
-                return f"{where}: grid.{path}" if grid else f"{variant}: {path}"
-            if any(map(holds, below)):
-                return f"{where}: base.{path}"
-        return f"{variant}: {path}" if path else variant
-
-    return place
 
 
 def _leaves(tree: Tree) -> set[str]:

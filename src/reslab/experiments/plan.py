@@ -6,7 +6,7 @@ starts, so that tables and figures need nothing else.
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, replace
 from functools import cache, partial
 from typing import Any
@@ -21,14 +21,7 @@ from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, flatten, merge, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
 from reslab.experiments.edges import FIELDS, UNKNOWN, Family, Parents, divided
-from reslab.experiments.file import (
-    Experiment,
-    Override,
-    changed,
-    chosen,
-    places,
-    read_experiment,
-)
+from reslab.experiments.file import Choice, Experiment, Override, chosen, read_experiment
 from reslab.papers.published import cell, table
 from reslab.store.plan import Options, Plan, Pointer, Run, Variant
 from reslab.text import shortened
@@ -42,32 +35,27 @@ def read_plan_file(name: str, options: Options) -> Plan:
 
 def expand(name: str, experiment: Experiment, options: Options, where: str) -> Plan:
     """Lay every variant over the base, which `options` may change, for every seed."""
-    _, (base, every, picked) = both(
-        partial(_known_table, experiment.published, where),
+    choice, _ = both(
         partial(chosen, experiment, options, where),
+        partial(_known_table, experiment.published, where),
     )
-    _refuse_nameless(base, every, options, where)
-    overrides = {override.label: override for override in every}
-    family = Family(cache(partial(_resolved, overrides, base, options, where)))
-    rows = _variants(
-        [overrides[label] for label in picked], base, experiment, options, where, family
-    )
-    variants = _with_costs((*rows, *_origins(family, rows, overrides)), where)
+    _refuse_nameless(choice)
+    family = Family(cache(partial(_resolved, choice)))
+    rows = _variants(choice, family)
+    variants = _with_costs((*rows, *_origins(choice, family, rows)), where)
     names = {(v.label, run.seed): run.name for v in variants for run in v.runs}
     edges, teachers = (
         {names[run]: names[parent] for run, parent in family.edges[field].items()}
         for field in FIELDS
     )
-    title = experiment.title or name
-    shown, others = variants[: len(rows)], variants[len(rows) :]
     pairs = experiment.questions
     return Plan(
         name,
-        title,
+        experiment.title or name,
         experiment.published,
         options,
-        shown,
-        others,
+        variants[: len(rows)],
+        variants[len(rows) :],
         edges,
         teachers,
         margin=experiment.margin,
@@ -78,28 +66,35 @@ def expand(name: str, experiment: Experiment, options: Options, where: str) -> P
     )
 
 
-def _refuse_nameless(
-    base: Tree, overrides: Sequence[Override], options: Options, where: str
-) -> None:
+def _refuse_nameless(choice: Choice) -> None:
     """BUDGET=1 is a plan without words, unless the file itself says another budget."""
-    if options.budget != 1 or options.plan is not None:
+    if choice.options.budget != 1 or choice.options.plan is not None:
         return
-    if "budget" in base or any("budget" in override.tree for override in overrides):
+    trees = choice.base, *(override.tree for override in choice.overrides.values())
+    if any("budget" in tree for tree in trees):
         raise UserError(
-            f"{where}: budget: stands in the file, so that BUDGET=1 is another plan than the one "
-            "without words; say what it is called, too: PLAN=whole"
+            f"{choice.where}: budget: stands in the file, so that BUDGET=1 is another plan than "
+            "the one without words; say what it is called, too: PLAN=whole"
         )
 
 
-def _origins(
-    family: Family, rows: Sequence[Variant], overrides: Mapping[str, Override]
-) -> Iterator[Variant]:
+def _origins(choice: Choice, family: Family, rows: Sequence[Variant]) -> Iterator[Variant]:
     """Variants with the runs that are no row's, which others rest on."""
     shown = ((variant.label, run.seed) for variant in rows for run in variant.runs)
     for label, configs in family.origins(shown).items():
-        slug, difference = store.slug(label), flatten(overrides[label].difference)
-        runs = tuple(Run.of(slug, config) for config in configs)
-        yield Variant(label, slug, difference, None, None, 0, 0, runs)
+        yield _laid(choice.overrides[label], configs)
+
+
+def _laid(
+    override: Override,
+    configs: Iterable[RunConfig],
+    pointer: Pointer | None = None,
+    note: str | None = None,
+) -> Variant:
+    """A variant, without its costs."""
+    slug = store.slug(override.label)
+    runs = tuple(Run.of(slug, config) for config in configs)
+    return Variant(override.label, slug, flatten(override.difference), pointer, note, 0, 0, runs)
 
 
 def _known_table(published: str | None, where: str) -> None:
@@ -108,59 +103,49 @@ def _known_table(published: str | None, where: str) -> None:
             table(published)
 
 
-def _variants(
-    overrides: list[Override],
-    base: Tree,
-    experiment: Experiment,
-    options: Options,
-    where: str,
-    family: Family,
-) -> list[Variant]:
-    """All variants, without their costs.
+def _variants(choice: Choice, family: Family) -> list[Variant]:
+    """The rows, without their costs.
 
     `UserError` with the problems of all, and once what is wrong in every one.
     """
     variants, problems, failed = list[Variant](), defaultdict[str, list[str]](list), 0
-    for override in overrides:
-        place = places(override, base, options.set, where)
+    for label in choice.picked:
+        own, every = (
+            f"{choice.where}: {place}" for place in (choice.overrides[label].place, "every variant")
+        )
         try:
-            variants.append(_variant(override, base, experiment, options, place, family))
+            variants.append(_variant(choice, label, family))
         except UserError as error:
             for problem in apart(error):
-                shared = problem.replace(f"{where}: {override.place}", f"{where}: every variant", 1)
-                problems[shared].append(problem)
+                problems[problem.replace(own, every, 1)].append(problem)
             failed += 1
         if failed == MOST_FAILURES:
             break
     if problems:
         told = (
-            [shared] if 1 < len(each) == len(overrides) else each
+            [shared] if 1 < len(each) == len(choice.picked) else each
             for shared, each in problems.items()
         )
         raise together(list(dict.fromkeys(itertools.chain(*told))))
     return variants
 
 
-def _variant(
-    override: Override,
-    base: Tree,
-    experiment: Experiment,
-    options: Options,
-    place: PlaceOf,
-    family: Family,
-) -> Variant:
-    label, own, difference = override.label, override.tree, override.difference
-    published = own.get("published"), experiment.published, place("published")
+def _variant(choice: Choice, label: str, family: Family) -> Variant:
+    experiment, options, place = choice.experiment, choice.options, choice.place(label)
+    override = choice.overrides[label]
+    published = override.tree.get("published"), experiment.published, place("published")
     seeds = experiment.seeds if options.seeds is None else list(range(options.seeds))
-    first, (pointer, note) = both(
+    (pointer, note), first = both(
+        lambda: both(
+            partial(_pointer, label, *published), partial(_note, override.tree.get("note"), place)
+        ),
         partial(family.run, label, seeds[0]),
-        lambda: both(partial(_pointer, label, *published), partial(_note, own.get("note"), place)),
     )
-    if pointer and options.set and _net(merge(base, difference), place) != first.model:
-        pointer, note = None, "the net is changed by SET and loses its published value"
-    slug = store.slug(label)
-    runs = tuple(Run.of(slug, family.run(label, seed)) for seed in seeds)
-    return Variant(label, slug, flatten(difference), pointer, note, 0, 0, runs)
+    if pointer and options.set:
+        without = merge(choice.base, override.difference)
+        if _net(without, place) != first.model:
+            pointer, note = None, "the net is changed by SET and loses its published value"
+    return _laid(override, (family.run(label, seed) for seed in seeds), pointer, note)
 
 
 def _net(tree: Tree, place: PlaceOf) -> Net:
@@ -169,15 +154,11 @@ def _net(tree: Tree, place: PlaceOf) -> Net:
     return resolve({**tree, **origins}, place).model
 
 
-def _resolved(
-    overrides: Mapping[str, Override], base: Tree, options: Options, where: str, label: str
-) -> tuple[RunConfig, Parents]:
+def _resolved(choice: Choice, label: str) -> tuple[RunConfig, Parents]:
     """What the runs of a variant have in common, and what they rest on."""
-    override = overrides[label]
-    place = places(override, base, options.set, where)
-    tree = merge(changed(base, options.set), override.difference)
-    tree, parents = divided(tree, overrides, place)
-    return _config(tree, options, place), parents
+    place = choice.place(label)
+    tree, parents = divided(choice.tree(label), choice.overrides, place)
+    return _config(tree, choice.options, place), parents
 
 
 def _with_costs(variants: Sequence[Variant], where: str) -> tuple[Variant, ...]:
