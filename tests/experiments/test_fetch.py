@@ -16,8 +16,8 @@ from reslab.config.resolve import resolve
 from reslab.config.start import Start
 from reslab.config.strict_yaml import merge
 from reslab.errors import UserError
+from reslab.experiments.choice import pick
 from reslab.experiments.fetch import fetch, missing, to_fetch
-from reslab.experiments.file import pick
 from reslab.experiments.jobs import Job
 
 CONTENT = b"weights " * 1000

@@ -13,7 +13,7 @@ from reslab.config.resolve import resolve
 from reslab.config.strict_yaml import merge
 from reslab.errors import UserError
 from reslab.experiments import rehearse
-from reslab.experiments.file import pick
+from reslab.experiments.choice import pick
 from reslab.experiments.jobs import Job
 from reslab.experiments.rehearse import refuse_unfit, to_rehearse
 from reslab.machine import NoAnswer

@@ -8,7 +8,7 @@ from reslab import store
 from reslab.config.origins import bring, published_file, there, weights_root
 from reslab.config.start import Start
 from reslab.errors import NEXT, UserError, listed
-from reslab.experiments.file import excluding
+from reslab.experiments.choice import excluding
 from reslab.experiments.jobs import Job
 from reslab.text import printable, size
 

@@ -20,8 +20,9 @@ from reslab.config.run import RunConfig, input_size
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, flatten, merge, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
+from reslab.experiments.choice import Choice, Override, chosen
 from reslab.experiments.edges import FIELDS, UNKNOWN, Family, Parents, divided
-from reslab.experiments.file import Choice, Experiment, Override, chosen, read_experiment
+from reslab.experiments.file import Experiment, read_experiment
 from reslab.papers.published import cell, table
 from reslab.store.plan import Options, Plan, Pointer, Run, Variant
 from reslab.text import shortened

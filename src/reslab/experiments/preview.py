@@ -12,8 +12,8 @@ from reslab.config.data import NULLS, Data, facts_of, known_classes
 from reslab.config.photographs import root_of
 from reslab.errors import enumerated, listed
 from reslab.execution import Execution
+from reslab.experiments.choice import excluding
 from reslab.experiments.estimate import correction, longest_chain
-from reslab.experiments.file import excluding
 from reslab.experiments.form import forms_in_words
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
