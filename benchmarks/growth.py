@@ -7,7 +7,6 @@ ten seeds.
   make bench ARGS='growth --json FILE'
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -151,7 +150,7 @@ def table(found: dict[str, list[float]]) -> str:
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     top.add_argument("--rounds", type=whole("--rounds", most=1000), default=3, metavar="N")
     top.add_argument("--json", type=Path, metavar="FILE", help="keep what is found")
     top.add_argument("--from", dest="found", type=Path, metavar="FILE", help="measure nothing")

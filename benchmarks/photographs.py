@@ -10,7 +10,6 @@ same batches in kind: random crops of the same files (torchvision's RandomResize
 random, normalised, float32, on the training device, with the same number of worker processes.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -216,7 +215,7 @@ def _table(rates: dict[str, float], unit: str, what: str) -> str:
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     top.add_argument("data", nargs="?", default="imagenette_mini", choices=PHOTOGRAPHS)
     top.add_argument("--folder", help="of imagefolder: where it lies, with train/ and val/")
     top.add_argument(

@@ -216,7 +216,7 @@ def say(line: str) -> None:
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     top.add_argument(
         "--net",
         type=_some_of_the_nets,

@@ -6,7 +6,6 @@ numbers. Without a key, or offline, what would be sent is written to dashboard.j
 beside the plan: runs/NAME.
 """
 
-import argparse
 import sys
 
 from reslab.arguments import Parser
@@ -16,7 +15,7 @@ from reslab.make import add_words
 
 def main() -> int:
     """Parse the arguments and build."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("name", help="an experiment or a plan that was run, or a file's name")
     add_words(parser)
     arguments = parser.parse_args()

@@ -4,7 +4,6 @@
 document.py quickstart README.md           between <!-- quickstart:begin --> and … :end -->
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from reslab.make import add_words
 
 def main() -> int:
     """Parse the arguments and insert."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("name", help="an experiment or a plan that has been run")
     add_words(parser)
     parser.add_argument("document", type=Path, help="a Markdown file")

@@ -25,7 +25,6 @@ beside its result, as eval-int8.json and latency.json.
 Only tensors and plain values are read from a file; nothing is unpickled.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -41,7 +40,6 @@ def parser() -> Parser:
     top = Parser(
         description=__doc__,
         epilog="views:\n" + explained(HELP),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument(
         "runs", nargs="*", type=Path, metavar="RUN", help="runs' folders, files, or a plan's name"

@@ -10,7 +10,6 @@ The net is evaluated, not trained. A slice takes points² evaluations of its ima
 long as a test of 220,500 images. The other two take seconds. Nothing of the run changes.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def odd(text: str) -> int:
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     commands = top.add_subparsers(dest="picture", required=True, metavar="PICTURE")
     for word in ("landscape", "filters", "gradcam"):
         command = commands.add_parser(word)

@@ -10,7 +10,6 @@ images, not their number; how to normalise and the classes' names are `reslab` i
 JSON.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -25,7 +24,6 @@ def main() -> int:
     parser = Parser(
         description=__doc__,
         epilog="formats:\n" + explained({word: row.text for word, row in FORMATS.items()}),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("weights", type=Path, help="a run's folder, a file, or a name")
     parser.add_argument("--to", required=True, choices=FORMATS, help="the format")

@@ -1,6 +1,5 @@
 """List the named nets with their costs and the papers' counts."""
 
-import argparse
 import sys
 
 from reslab.arguments import Parser
@@ -32,7 +31,7 @@ FORMS = {
 
 
 def main() -> int:
-    parser = Parser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=HELP)
     parser.add_argument("pattern", nargs="?", default="*", help="a name, a part of one, or a glob")
     forms = parser.add_mutually_exclusive_group()
     for form, text in FORMS.items():

@@ -4,7 +4,6 @@
 notebook.py docs/from_zero.md              writes docs/from_zero.ipynb
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from reslab.errors import exit_code
 
 def main() -> int:
     """Parse the arguments and write."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("page", type=Path, help="a Markdown file")
     page = parser.parse_args().page
     from reslab.report.notebook import notebook

@@ -11,7 +11,6 @@ the net wants it, and normalised as its weights say. Those that cannot be decode
 the exit code is then 1, or 2 where that is all of them.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from reslab.weights.given import add_options, given
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     top.add_argument("images", nargs="+", metavar="IMAGE", help="files, folders, globs")
     top.add_argument(
         "--weights",

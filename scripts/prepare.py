@@ -8,7 +8,6 @@ Says first what disk it takes, and can be interrupted: the same command goes on.
 store with `data: {name: imagenette_mini, prepared: 160}`.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from reslab.text import printable
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     top.add_argument("data", choices=PHOTOGRAPHS, help="which photographs")
     top.add_argument(
         "--shorter-side",

@@ -9,7 +9,6 @@ convolutions of its units, and the test images evaluated (Li 2017, Fig. 2). Writ
 .png, .svg and .pdf beside the weights.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from reslab.weights.given import add_options, given
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     top.add_argument("weights", type=Path, help="a run's folder, or a file of weights")
     top.add_argument(
         "--parts", type=parts_from, default="0.1,0.3,0.5,0.7,0.9", help="pruned: %(default)s"

@@ -4,7 +4,6 @@
 ship.py runs/plain_vs_residual/resnet-20-s0-… reslab:resnet20.cifar10
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from reslab.errors import exit_code
 
 def main() -> int:
     """Parse the arguments and ship."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("run", type=Path, help="a run's folder")
     parser.add_argument("name", help="reslab:<net>.<what it was trained on>")
     arguments = parser.parse_args()

@@ -10,7 +10,6 @@ All starts of a run go to one run in W&B, its curves against the training step. 
 marked: calling it twice sends nothing twice.
 """
 
-import argparse
 import sys
 
 from reslab.arguments import Parser
@@ -20,7 +19,7 @@ from reslab.make import add_words
 
 def main() -> int:
     """Parse the arguments and send."""
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("name", nargs="?", help="an experiment or a plan; all, if left out")
     add_words(parser)
     parser.add_argument("--dry", action="store_true", help="say what would be sent; send nothing")

@@ -21,7 +21,6 @@ def main() -> int:
     """Parse the arguments and start."""
     parser = Parser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Runs of an experiment are made and started by scripts/experiment.py.\n"
         "To train a description of your own, put it into a folder of its own, since a run\n"
         "writes beside it.",

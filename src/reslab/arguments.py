@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import textwrap
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -35,7 +35,11 @@ def explained(words: Mapping[str, str]) -> str:
 
 
 class Parser(ArgumentParser):
-    """argparse's; a mistake is told in a short line that commands no terminal."""
+    """argparse's; a description's lines stay as they are, and a mistake is told in a short line
+    that commands no terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": RawDescriptionHelpFormatter, **options})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse `--word=--`, of which argparse of Python 3.11 makes an empty list."""

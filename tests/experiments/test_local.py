@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tests.experiments.jobs import digits
 
 from reslab import store
 from reslab.execution import Execution
@@ -11,6 +10,14 @@ from reslab.experiments import local
 from reslab.experiments.slots import Slot
 
 pytestmark = pytest.mark.process
+
+
+def trained(folder: Path, execution: Execution) -> int:
+    """The process of a run in `folder`, which has ended."""
+    process, opened = local.train(folder, Slot((), 1), execution)
+    with opened:
+        process.wait(60)
+    return process.pid
 
 
 @pytest.mark.parametrize(("devices", "threads"), [(1, "4"), (2, "1")])
@@ -24,9 +31,7 @@ def test_a_run_goes_on_with_its_threads_unless_its_devices_change(
     script = tmp_path / "train.py"
     script.write_text("import os; print(os.environ['OMP_NUM_THREADS'], 'WORLD_SIZE' in os.environ)")
     monkeypatch.setattr(local, "TRAIN", script)
-    run = local.start(digits(tmp_path), Slot((), 1), Execution(devices))
-    run.process.wait(60)
-    run.close()
+    trained(tmp_path, Execution(devices))
     assert (tmp_path / store.LOG).read_text().split() == [threads, "False"]
 
 
@@ -36,10 +41,7 @@ def test_a_run_is_as_nice_as_its_launcher(tmp_path: Path, monkeypatch: pytest.Mo
     script.write_text("")
     monkeypatch.setattr(local, "TRAIN", script)
     monkeypatch.setattr(local, "hand_on_niceness", nice.append)
-    run = local.start(digits(tmp_path), Slot((), 1), Execution())
-    run.process.wait(60)
-    run.close()
-    assert nice == [run.process.pid]
+    assert nice == [trained(tmp_path, Execution())]
 
 
 def test_a_process_gets_its_slots_gpus_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:

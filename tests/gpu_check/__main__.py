@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from argparse import Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,7 +159,7 @@ def main() -> int:
 
 def parser() -> Parser:
     """The command line."""
-    top = Parser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    top = Parser(description=__doc__)
     top.add_argument(
         "--seconds", type=number("SECONDS", 600, most=86_400), default=600.0, metavar="S",
         help="of all parts together (600)",

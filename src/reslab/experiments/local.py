@@ -57,14 +57,17 @@ class Local:
         self.runs = list[Running]()
 
     def start(self, pending: deque[Job]) -> dict[Job, Exception]:
-        """Start the next run, if a slot is free."""
+        """Start the next run, if a slot is free and the disk has room for it; `OSError` is told
+        where its folder or the system does not let it start."""
         if not self.free or (job := _next(pending)) is None:
             return {}
+        if shortage := lacking([job], 1):
+            return {job: UserError(f"it was not started: {shortage}")}
         try:
-            self.runs.append(start(job, self.free[-1], self.execution))
+            started = train(job.folder, self.free[-1], self.execution)
         except (UserError, OSError) as error:
             return {job: error}
-        self.free.pop()
+        self.runs.append(Running(job, self.free.pop(), *started))
         return {}
 
     def running(self) -> list[Job]:
@@ -84,18 +87,19 @@ class Local:
 
     def stop(self) -> None:
         """TERM to every run's group, KILL to what is left of it after a while."""
-        stop(self.runs)
-
-
-def start(job: Job, slot: Slot, execution: Execution) -> Running:
-    """Start a run's process group; its output is appended to `log.txt`.
-
-    `UserError` where the disk has no room for it, `OSError` where its folder or the system does not
-    let it start.
-    """
-    if shortage := lacking([job], 1):
-        raise UserError(f"it was not started: {shortage}")
-    return Running(job, slot, *train(job.folder, slot, execution))
+        if not self.runs:
+            return
+        told = f"stopping {counted(len(self.runs), 'run')}; the same command goes on from here"
+        print(f"\n{told}", file=sys.stderr, flush=True)
+        for run in self.runs:
+            run.signal_group(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        for run in self.runs:
+            with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+                run.process.wait(max(0.0, deadline - time.monotonic()))
+        for run in self.runs:
+            run.close()
+            run.process.wait()
 
 
 def train(
@@ -148,25 +152,6 @@ def _threads_before(folder: Path, devices: int) -> int | None:
     """
     last = (store.read_starts(folder) or [{}])[-1]
     return last.get("threads") if last.get("devices") == devices else None
-
-
-def stop(running: list[Running]) -> None:
-    """TERM to every run's group, KILL to what is left of it after a while."""
-    if running:
-        print(
-            f"\nstopping {counted(len(running), 'run')}; the same command goes on from here",
-            file=sys.stderr,
-            flush=True,
-        )
-    for run in running:
-        run.signal_group(signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
-    for run in running:
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            run.process.wait(max(0.0, deadline - time.monotonic()))
-    for run in running:
-        run.close()
-        run.process.wait()
 
 
 def _next(pending: deque[Job]) -> Job | None:
