@@ -19,14 +19,10 @@ from reslab.experiments.cards import CARDS, rate
 from reslab.experiments.estimate import (
     LEARNT_FROM,
     STARTUP,
-    alone,
-    busy,
+    Work,
     correction,
-    done,
     longest_chain,
-    seconds,
     seconds_more,
-    work,
 )
 from reslab.experiments.slots import Slot, slot_of
 
@@ -42,33 +38,35 @@ def run(**overrides: Any) -> RunConfig:
 def test_work_is_three_passes_per_training_example_and_one_per_evaluated_one() -> None:
     """Backward costs twice forward; evaluations are few, or cheap beside the training."""
     evaluations = 40 * 10_000 + 60_000
-    assert work(run(budget=1), COST) == COST * (3 * 64_000 * 128 + evaluations)
-    assert work(run(budget=0.01), COST) == COST * (3.3 * 640 * 128 + 60_000)
+    assert Work(run(budget=1), COST).total == COST * (3 * 64_000 * 128 + evaluations)
+    assert Work(run(budget=0.01), COST).total == COST * (3.3 * 640 * 128 + 60_000)
 
 
 def test_two_views_are_twice_three_passes_and_are_evaluated_once() -> None:
-    cost = work(run(recipe={"name": "simsiam_cifar"}, budget=1), COST)
+    cost = Work(run(recipe={"name": "simsiam_cifar"}, budget=1), COST).total
     assert cost == COST * (6 * 19_400 * 512 + 60_000)
 
 
 def test_a_head_alone_is_one_pass_per_training_example() -> None:
     """The trunk has no backward pass; its evaluations are as many."""
     whole, head = run(budget=0.01), run(budget=0.01, trains="head")
-    assert work(whole, COST) - work(head, COST) == COST * 2 * 640 * 128
+    assert Work(whole, COST).total - Work(head, COST).total == COST * 2 * 640 * 128
 
 
 def test_a_teacher_is_one_pass_more_per_training_example() -> None:
     short = run(budget=0.01)
-    assert work(short, COST, 5 * COST) - work(short, COST) == 5 * COST * 640 * 128
+    assert Work(short, COST, 5 * COST).total - Work(short, COST).total == 5 * COST * 640 * 128
 
 
 def test_the_last_evaluation_is_still_to_come_at_the_last_step() -> None:
-    """Of both splits; 640 steps of 128 images take 3.3 passes each, evaluations included."""
+    """Of both splits; 640 steps of 128 images take 3.3 passes each, evaluations included. A net
+    whose costs nobody knows is taken to have some."""
     short, last = run(budget=0.01), 60_000 / (3.3 * 640 * 128 + 60_000)
-    assert done(short, 640, COST) == pytest.approx(1 - last) == pytest.approx(0.818, abs=1e-3)
-    assert done(short, 320, COST) == pytest.approx((1 - last) / 2)
-    assert done(short, 640, COST) < done(short, 640, COST, teachers=COST) < 1
-    assert done(short, 640, 0) == done(short, 640, COST), "of a net whose costs nobody knows"
+    assert Work(short, COST).done(640) == pytest.approx(1 - last) == pytest.approx(0.818, abs=1e-3)
+    assert Work(short, COST).done(320) == pytest.approx((1 - last) / 2)
+    assert Work(short, COST).done(640) < Work(short, COST, COST).done(640) < 1
+    unknown = Work(short, 0)
+    assert unknown.done(640) == Work(short, COST).done(640)
 
 
 CPU, GPU, H100 = Slot((), 1), Slot(("0",), 1), Slot(("0",), 1, name="NVIDIA H100 80GB HBM3")
@@ -77,38 +75,38 @@ CPU, GPU, H100 = Slot((), 1), Slot(("0",), 1), Slot(("0",), 1, name="NVIDIA H100
 @pytest.mark.parametrize("slot", [CPU, GPU, H100])
 def test_more_work_takes_longer(slot: Slot) -> None:
     whole, half = run(budget=1), run(budget=0.5)
-    assert seconds(whole, COST, slot) > 1.9 * seconds(half, COST, slot)
-    assert seconds(whole, 2 * COST, slot) > seconds(whole, COST, slot)
+    assert Work(whole, COST).seconds(slot) > 1.9 * Work(half, COST).seconds(slot)
+    assert Work(whole, 2 * COST).seconds(slot) > Work(whole, COST).seconds(slot)
 
 
 def test_more_threads_take_less_time_and_a_gpu_less_still() -> None:
-    times = [seconds(run(), COST, Slot((), threads)) for threads in (1, 2, 8)]
+    times = [Work(run(), COST).seconds(Slot((), threads)) for threads in (1, 2, 8)]
     assert times == sorted(times, reverse=True)
-    assert seconds(run(), COST, Slot((), 2, 4)) == times[-1]
-    assert seconds(run(), COST, H100) < seconds(run(), COST, GPU) < times[-1]
+    assert Work(run(), COST).seconds(Slot((), 2, 4)) == times[-1]
+    assert Work(run(), COST).seconds(H100) < Work(run(), COST).seconds(GPU) < times[-1]
 
 
 def test_a_card_of_the_table_computes_at_its_rate_in_a_runs_precision() -> None:
     """20 layers and 6,400 steps take 15.4 s to start; the rest is multiply-adds."""
     for precision in ("32-true", "tf32"):
         of = run(precision=precision)
-        computing = work(of, COST) / rate(CARDS["h100"], precision)
-        assert alone(of, COST, H100) == pytest.approx(20 * 6400 * 1.2e-4 + computing)
+        computing = Work(of, COST).total / rate(CARDS["h100"], precision)
+        assert Work(of, COST).alone(H100) == pytest.approx(20 * 6400 * 1.2e-4 + computing)
 
 
 def test_runs_take_as_long_as_alone_while_their_gpu_has_time_for_all() -> None:
     """In tf32 a run keeps an H100 busy for less than a half of its time."""
     of = run(precision="tf32")
-    assert 1 / 3 < busy(of, COST, H100) / alone(of, COST, H100) < 1 / 2
-    times = [seconds(of, COST, replace(H100, runs=runs)) for runs in (1, 2, 4, 8)]
+    assert 1 / 3 < Work(of, COST).busy(H100) / Work(of, COST).alone(H100) < 1 / 2
+    times = [Work(of, COST).seconds(replace(H100, runs=runs)) for runs in (1, 2, 4, 8)]
     assert times[0] == times[1] < times[2] < times[3]
     assert times[3] - STARTUP == pytest.approx(2 * (times[2] - STARTUP)), "busy all the time"
 
 
 def test_with_mps_kernels_of_other_runs_find_room_beside_small_ones() -> None:
     shared = replace(H100, mps=True)
-    assert busy(run(), COST, shared) < busy(run(), COST, H100)
-    assert alone(run(), COST, shared) == alone(run(), COST, H100)
+    assert Work(run(), COST).busy(shared) < Work(run(), COST).busy(H100)
+    assert Work(run(), COST).alone(shared) == Work(run(), COST).alone(H100)
 
 
 # ---- what runs took here ------------------------------------------------------------------------
@@ -122,7 +120,7 @@ def finished(name: str, ratio: float, config: dict[str, Any] | None = None, **st
         (folder / store.CONFIG).write_text(dump_yaml(config))
     start = {"device": "cpu (x86_64)", "devices": 1, "threads": 1, **start}
     store.append_start(folder, start)
-    took = ratio * seconds(run(), COST, slot_of(start))
+    took = ratio * Work(run(), COST).seconds(slot_of(start))
     result = {**DONE, "multiply_adds": COST, "seconds": took}
     disk.write_json(folder / store.RESULT, result)
 
@@ -200,7 +198,7 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("one_core")
 def test_more_seeds_take_what_the_runs_that_are_lacking_take() -> None:
     made = plan(seeds=2)
-    each = [seconds(v.configs[0], v.multiply_adds, CPU) for v in made.variants]
+    each = [Work(v.configs[0], v.multiply_adds).seconds(CPU) for v in made.variants]
     assert seconds_more(made, 5) == pytest.approx(3 * sum(each))
     assert seconds_more(made, 2) == 0
 
@@ -213,8 +211,8 @@ def test_more_seeds_of_a_student_take_its_teachers_work_too() -> None:
     base = {"model": "resnet20", "data": "cifar10", "recipe": recipe}
     made = plan({"base": base, "variants": variants}, seeds=1)
     big, small = ((v.configs[0], v.multiply_adds) for v in made.variants)
-    alone = seconds(*big, CPU), seconds(*small, CPU, teachers=big[1])
-    assert alone[1] > seconds(*small, CPU)
+    alone = Work(*big).seconds(CPU), Work(*small, teachers=big[1]).seconds(CPU)
+    assert alone[1] > Work(*small).seconds(CPU)
     assert seconds_more(made, 2) == pytest.approx(sum(alone))
 
 

@@ -4,7 +4,6 @@ from tests.experiments.plans import plan
 from tests.results import DONE
 
 from reslab import disk, store
-from reslab.experiments.estimate import done
 from reslab.experiments.jobs import jobs_of
 
 
@@ -30,7 +29,7 @@ def test_what_is_done_of_a_run_is_read_while_it_is_trained() -> None:
     job = jobs_of(plan(seeds=1))[0]
     assert job.fraction() == 0
     store.append_metrics(job.folder, {"step": 32_000})
-    assert job.fraction() == done(job.config, 32_000, job.variant.multiply_adds) < 0.5
+    assert job.fraction() == job.work.done(32_000) < 0.5
     disk.write_json(job.folder / store.RESULT, DONE)
     assert job.fraction() == 1 and job.pending
 

@@ -11,6 +11,7 @@ what it does in all that counts.
 
 import statistics
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -25,8 +26,7 @@ from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig, input_size
 from reslab.config.zoo import describe
 from reslab.errors import UserError
-from reslab.experiments.cards import card_called, same_card
-from reslab.experiments.cards import rate as cards_rate
+from reslab.experiments.cards import card_called, rate, same_card
 from reslab.experiments.slots import Slot, make_slots, slot_of
 from reslab.store.plan import Plan, Variant
 
@@ -48,59 +48,73 @@ KERNELS = 3e-5
 other processes' kernels run beside them."""
 
 
-def work(config: RunConfig, multiply_adds: int, teachers: int = 0) -> float:
-    """Multiply-adds of a run: three passes per training example and step, one per evaluated one;
-    and one of its teacher, which has so many of its own, per training example.
+@dataclass(frozen=True)
+class Work:
+    """What a run computes: how much that is, and how long it takes by the model."""
 
-    Where the head alone trains no more than one goes through the net. Of the test split's
-    evaluations there are at most 40, and at most a tenth of three passes
-    (`training.optimizers.evaluation_interval`); both splits are evaluated at the end. Held-out
-    images that weights are chosen by are evaluated once per epoch.
-    """
-    facts, recipe = facts_of(config.data), config.scaled_recipe
-    read = recipe.steps * recipe.batch_size
-    evaluated = min(40 * facts.test, 3 * read / 10) + facts.train + facts.test
-    if config.data.selected_on == "holdout":
-        held = config.data.holdout
-        evaluated += held * read / (facts.train - held)
-    if recipe.objective.sees_twice:  # and is evaluated at the end alone
-        return multiply_adds * (2 * 3 * read + facts.train + facts.test)
-    passes = 1 if config.trains == ("head",) else 3
-    return multiply_adds * (passes * read + evaluated) + teachers * read
+    config: RunConfig
+    multiply_adds: int
+    """Of its net, for one image."""
+    teachers: int = 0
+    """Of its teacher's."""
+
+    @property
+    def total(self) -> float:
+        """Multiply-adds: three passes per training example and step, one per evaluated one; and one
+        of its teacher per training example.
+
+        Where the head alone trains no more than one goes through the net. Of the test split's
+        evaluations there are at most 40, and at most a tenth of three passes
+        (`training.optimizers.evaluation_interval`); both splits are evaluated at the end. Held-out
+        images that weights are chosen by are evaluated once per epoch.
+        """
+        config, facts, recipe = self.config, facts_of(self.config.data), self.config.scaled_recipe
+        read = recipe.steps * recipe.batch_size
+        evaluated = min(40 * facts.test, 3 * read / 10) + facts.train + facts.test
+        if config.data.selected_on == "holdout":
+            held = config.data.holdout
+            evaluated += held * read / (facts.train - held)
+        if recipe.objective.sees_twice:  # and is evaluated at the end alone
+            return self.multiply_adds * (2 * 3 * read + facts.train + facts.test)
+        passes = 1 if config.trains == ("head",) else 3
+        return self.multiply_adds * (passes * read + evaluated) + self.teachers * read
+
+    def done(self, step: int) -> float:
+        """Which part of it is done at a step: at the last all but its last evaluation."""
+        facts, known = facts_of(self.config.data), max(1, self.multiply_adds)
+        last = known * (facts.train + facts.test) / replace(self, multiply_adds=known).total
+        return step / self.config.scaled_recipe.steps * (1 - last)
+
+    def seconds(self, slot: Slot) -> float:
+        """Of one run in a slot, beside the others that share its GPUs."""
+        mine, together = self.alone(slot), slot.runs * self.busy(slot)
+        return STARTUP + (max(mine, together) if slot.gpus else mine)
+
+    def alone(self, slot: Slot) -> float:
+        """Of these without its start, on devices of its own."""
+        return self._layers * LAYER[slot.device] + self.total / self._rate(slot)
+
+    def busy(self, slot: Slot) -> float:
+        """In how many of these a GPU computes, and has no time for another run."""
+        kernels = 0.0 if slot.mps else KERNELS * self._layers
+        return kernels + self.total / self._rate(slot)
+
+    @property
+    def _layers(self) -> int:
+        """Weighted ones of all steps."""
+        return self.config.model.layers * self.config.scaled_recipe.steps
+
+    def _rate(self, slot: Slot) -> float:
+        """Multiply-adds per second."""
+        if not slot.gpus:
+            return RATE["cpu"] * max(1, slot.cores * 0.8)
+        card = card_called(slot.name)
+        return RATE["gpu"] if card is None else rate(card, self.config.precision)
 
 
-def done(config: RunConfig, step: int, multiply_adds: int, teachers: int = 0) -> float:
-    """Which part of a run's work is done at a step: at the last all but its last evaluation."""
-    facts, cost = facts_of(config.data), max(1, multiply_adds)
-    last = cost * (facts.train + facts.test) / work(config, cost, teachers)
-    return step / config.scaled_recipe.steps * (1 - last)
-
-
-def seconds(config: RunConfig, multiply_adds: int, slot: Slot, teachers: int = 0) -> float:
-    """The model's seconds for one run in a slot, beside the others that share its GPUs."""
-    mine = alone(config, multiply_adds, slot, teachers)
-    together = slot.runs * busy(config, multiply_adds, slot, teachers)
-    return STARTUP + (max(mine, together) if slot.gpus else mine)
-
-
-def alone(config: RunConfig, multiply_adds: int, slot: Slot, teachers: int = 0) -> float:
-    """Of these without its start, on devices of its own."""
-    layers = config.model.layers * config.scaled_recipe.steps * LAYER[slot.device]
-    return layers + work(config, multiply_adds, teachers) / _rate(config, slot)
-
-
-def busy(config: RunConfig, multiply_adds: int, slot: Slot, teachers: int = 0) -> float:
-    """In how many of these a GPU computes, and has no time for another run."""
-    kernels = 0.0 if slot.mps else KERNELS * config.model.layers * config.scaled_recipe.steps
-    return kernels + work(config, multiply_adds, teachers) / _rate(config, slot)
-
-
-def _rate(config: RunConfig, slot: Slot) -> float:
-    """Multiply-adds per second."""
-    if not slot.gpus:
-        return RATE["cpu"] * max(1, slot.cores * 0.8)
-    card = card_called(slot.name)
-    return RATE["gpu"] if card is None else cards_rate(card, config.precision)
+def work_of(plan: Plan, variant: Variant, config: RunConfig) -> Work:
+    """Of a variant's run."""
+    return Work(config, variant.multiply_adds, teachers_multiply_adds(plan, config))
 
 
 def teachers_multiply_adds(plan: Plan, config: RunConfig) -> int:
@@ -157,7 +171,7 @@ def _modelled(config: Path, multiply_adds: int, slot: Slot) -> float | None:
         run = read_run(config)
     except UserError:  # damaged, or with a field that this version does not know
         return None
-    return None if run.teacher else seconds(run, multiply_adds, slot)
+    return None if run.teacher else Work(run, multiply_adds).seconds(slot)
 
 
 def _same_device(one: Slot, other: Slot) -> bool:
@@ -213,8 +227,7 @@ def _seconds(plan: Plan, variant: Variant, slot: Slot) -> float:
     """Of one run of a variant."""
     run = variant.runs[0]
     config = run.config or _run_in(plan.folder / run.name)
-    teachers = teachers_multiply_adds(plan, config)
-    return seconds(config, variant.multiply_adds, slot, teachers)
+    return work_of(plan, variant, config).seconds(slot)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 from reslab import store
 from reslab.config.run import RunConfig
 from reslab.execution import Execution
-from reslab.experiments.estimate import done, seconds, teachers_multiply_adds
+from reslab.experiments.estimate import Work, teachers_multiply_adds
 from reslab.experiments.form import Chosen, begun_in, form_of
 from reslab.experiments.slots import Slot
 from reslab.store.plan import Plan, Variant
@@ -41,14 +41,18 @@ class Job:
         return {folder: RESTS[name] for name, folder in self.rests.items()}
 
     @property
+    def work(self) -> Work:
+        """What it computes."""
+        return Work(self.config, self.variant.multiply_adds, self.teachers_multiply_adds)
+
+    @property
     def pending(self) -> bool:
         """Whether there was anything left to do."""
         return self.state not in store.FINAL
 
     def seconds(self, slot: Slot) -> float:
         """What the whole of it would take by the model, without `estimate.correction`."""
-        own, teachers = self.variant.multiply_adds, self.teachers_multiply_adds
-        return seconds(self.config, own, slot, teachers)
+        return self.work.seconds(slot)
 
     def form(self, slot: Slot, execution: Execution) -> Chosen:
         """In which form its steps are, or would be, computed."""
@@ -59,8 +63,7 @@ class Job:
         """How much of the run is done by now, from its files."""
         if not self.pending or store.state(self.folder) in store.FINAL:
             return 1.0
-        own, teachers = self.variant.multiply_adds, self.teachers_multiply_adds
-        return done(self.config, store.last_step(self.folder), own, teachers)
+        return self.work.done(store.last_step(self.folder))
 
 
 def jobs_of(plan: Plan) -> list[Job]:

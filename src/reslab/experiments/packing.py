@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reslab.config.data import facts_of
 from reslab.execution import Execution
 from reslab.experiments.cards import CARDS, PEAK, REACHED, Card
-from reslab.experiments.estimate import LAYER, alone, busy
+from reslab.experiments.estimate import LAYER
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot, make_slots
 from reslab.machine import available_cores, gpu
@@ -82,8 +82,7 @@ def _chosen(
 
 def busy_share(jobs: Sequence[Job], slot: Slot) -> float:
     """For which part of the time that runs alone take a GPU computes."""
-    costs = [(j.config, j.variant.multiply_adds, slot, j.teachers_multiply_adds) for j in jobs]
-    return sum(busy(*cost) for cost in costs) / sum(alone(*cost) for cost in costs)
+    return sum(job.work.busy(slot) for job in jobs) / sum(job.work.alone(slot) for job in jobs)
 
 
 def worth(share: float) -> int:

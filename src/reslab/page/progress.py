@@ -120,17 +120,11 @@ def _runs(plan: Plan) -> Iterator[Progress]:
             step = store.last_step(folder)
             part, left = 1.0 if state in store.FINAL else 0.0, None if state in TO_DO else 0.0
             if config is not None and state not in store.FINAL:
-                part = _part(plan, config, variant, step)
+                part = estimate.work_of(plan, variant, config).done(step)
             if config is not None and state in TO_DO:
                 whole = took if took is not None else _modelled(plan, config, variant, devices)
                 left = _seconds_left(folder, part, whole)
             yield Progress(run.name, state, step, steps, part, left)
-
-
-def _part(plan: Plan, config: RunConfig, variant: Variant, step: int) -> float:
-    """What of a run's work is done at a step."""
-    teachers = estimate.teachers_multiply_adds(plan, config)
-    return estimate.done(config, step, variant.multiply_adds, teachers)
 
 
 def _took(plan: Plan, variant: Variant) -> float | None:
@@ -157,8 +151,7 @@ def _modelled(
     if not told:
         return None
     slot = slot_of(told[-1])
-    teachers = estimate.teachers_multiply_adds(plan, config)
-    return estimate.seconds(config, variant.multiply_adds, slot, teachers) * _correction(slot)
+    return estimate.work_of(plan, variant, config).seconds(slot) * _correction(slot)
 
 
 @cache

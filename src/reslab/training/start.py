@@ -24,7 +24,7 @@ from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
 from reslab.execution import TORCHRUN, Execution, gpus_for, place
 from reslab.exhaustion import exhausted
-from reslab.experiments.estimate import seconds
+from reslab.experiments.estimate import Work
 from reslab.experiments.form import Chosen, begun_in, form_of, forms_in_words
 from reslab.experiments.slots import Slot
 from reslab.machine import die_with_parent, follow_supervisor
@@ -188,7 +188,7 @@ def _form(config: RunConfig, folder: Path, execution: Execution) -> Chosen:
     ranks, net = place().ranks, config.model
     multiply_adds = 0 if isinstance(net, Opaque) else cost(net, input_size(config)).multiply_adds
     device = "gpu" if torch.cuda.is_available() else "cpu"
-    took = seconds(config, multiply_adds, Slot((), torch.get_num_threads(), ranks))
+    took = Work(config, multiply_adds).seconds(Slot((), torch.get_num_threads(), ranks))
     return form_of(config, replace(execution, devices=ranks), device, took, begun_in(folder))
 
 
