@@ -192,7 +192,7 @@ def _announced(jobs: list[Job], slots: list[Slot], only: str | None) -> Iterator
 def _total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
     """Estimated time for what is left of `jobs`: shared among the slots, or that of the longest
     chain of runs of which each rests on the one before."""
-    left = {job.folder: job.seconds(slots[0]) * (1 - job.fraction()) for job in jobs}
+    left = {job.folder: (1 - job.fraction()) * job.seconds(slots[0]) for job in jobs}
     chain = longest_chain(left, {job.folder: job.parents for job in jobs})
     return correction(slots[0]) * max(sum(left.values()) / len(slots), chain)
 
