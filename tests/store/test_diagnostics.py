@@ -19,24 +19,8 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     assert read_diagnostics(kept(tmp_path)) == ROWS
 
 
-def test_a_gradient_that_is_not_finite_is_null(tmp_path: Path) -> None:
-    store.append_metrics(
-        tmp_path, {"step": 1, "gradients": {"conv1": float("inf")}}, store.DIAGNOSTICS
-    )
-    assert read_diagnostics(tmp_path) == [{"step": 1, "gradients": {"conv1": None}}]
-
-
 def test_damaged_lines_are_no_rows(tmp_path: Path) -> None:
     """One of somebody's, one whose numbers are none, and the last, which a kill has torn."""
     with (kept(tmp_path) / store.DIAGNOSTICS).open("a") as file:
         file.write('a note\n{"step": 3, "gradients": "none"}\n{"step": 41, "gradi')
     assert read_diagnostics(tmp_path) == ROWS
-
-
-def test_a_resumed_run_keeps_the_rows_up_to_its_step(tmp_path: Path) -> None:
-    store.drop_metrics_after(
-        tmp_path, 20, store.DIAGNOSTICS
-    )  # no file: nothing to drop, and none is made
-    assert not (tmp_path / store.DIAGNOSTICS).exists()
-    store.drop_metrics_after(kept(tmp_path), 20, store.DIAGNOSTICS)
-    assert read_diagnostics(tmp_path) == ROWS[:2]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reslab import disk
 from reslab.errors import UserError
-from reslab.store.folder import ANSWERS, RESULT, read_result
+from reslab.store.folder import ANSWERS, RESULT, tested
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,13 +59,10 @@ def read_answers(folder: Path) -> Answers | None:
 
     `UserError` for a run that is not done, and for a file that is not what its result says.
     """
-    result = read_result(folder)
-    if result is None or result["status"] != "done":
-        raise UserError(f"{folder} has no {RESULT} of a run that is done: no net was tested there")
+    said = tested(folder)
     if not (folder / ANSWERS).exists():
         return None
-    answers, score = _read(folder / ANSWERS), result["test"]
-    said = (score.get("examples", 0), score.get("wrong", 0))
+    answers = _read(folder / ANSWERS)
     if said != (len(answers.targets), int(answers.wrong.sum())):
         raise UserError(
             f"{folder / ANSWERS} is damaged: {answers.wrong.sum():,} of {len(answers.targets):,} "

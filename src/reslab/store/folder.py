@@ -200,6 +200,15 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return result
 
 
+def tested(folder: Path) -> tuple[int, int]:
+    """How many test images a run's net was tested on, and how many of these are wrong; `UserError`
+    for a run that is not done."""
+    result = read_result(folder)
+    if result is None or result["status"] != "done":
+        raise UserError(f"{folder} has no {RESULT} of a run that is done: no net was tested there")
+    return result["test"].get("examples", 0), result["test"].get("wrong", 0)
+
+
 def evaluation(views: str) -> str:
     """The name of the file with a run's result on such views of the test images."""
     return f"eval-{views}.json"

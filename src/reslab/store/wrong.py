@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reslab import disk
 from reslab.errors import UserError
-from reslab.store.folder import RESULT, WRONG, read_result
+from reslab.store.folder import RESULT, WRONG, tested
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,11 +33,8 @@ def read_wrong(folder: str | Path) -> "NDArray[np.bool_]":
     import numpy as np
 
     folder = Path(folder)
-    result = read_result(folder)
-    if result is None or result["status"] != "done":
-        raise UserError(f"{folder} has no {RESULT} of a run that is done: no net was tested there")
-    path, score = folder / WRONG, result["test"]
-    examples, count = score.get("examples", 0), score.get("wrong", 0)
+    examples, count = tested(folder)
+    path = folder / WRONG
     try:
         packed = np.frombuffer(path.read_bytes(), np.uint8)
     except FileNotFoundError:
