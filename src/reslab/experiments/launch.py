@@ -6,6 +6,7 @@ experiment: a run that is locked is left to whoever trains it, and waited for.
 """
 
 import contextlib
+import itertools
 import signal
 import time
 from collections import defaultdict, deque
@@ -20,6 +21,9 @@ from reslab.experiments.overview import Overview
 from reslab.experiments.slots import Slot
 from reslab.experiments.space import lacking
 from reslab.text import counted, printable_lines
+
+LINES = 12
+"""Of the end of a log, which are shown of a run that failed."""
 
 Failures = dict[Job, str]
 """Runs that failed, and why."""
@@ -145,20 +149,20 @@ def _numbers(folder: Path) -> str:
     return "".join(f"  {split} {result[split]['top1_error']:.2f} %" for split in ("train", "test"))
 
 
-def failures(failed: Failures, lines: int = 12) -> str:
+def failures(failed: Failures) -> str:
     """Why runs failed, each reason once, with the last lines of a log that says more than it."""
     runs = defaultdict[str, list[Path]](list)
     for job, reason in failed.items():
         runs[reason].append(job.folder)
-    return "\n".join(_failure(reason, folders, lines) for reason, folders in runs.items())
+    return "\n".join(itertools.starmap(_failure, runs.items()))
 
 
-def _failure(reason: str, folders: list[Path], lines: int) -> str:
+def _failure(reason: str, folders: list[Path]) -> str:
     first, *others = folders
     more = f" and {counted(len(others), 'other run')}" if others else ""
     log = _log(first).rstrip()
     told = log.endswith(f"error: {reason}") or reason.startswith("it ")
-    tail = [] if told else log.splitlines()[-lines:]
+    tail = [] if told else log.splitlines()[-LINES:]
     shown = [f"{first}{more} failed: {reason}", *(f"    {line}" for line in tail)]
     return "\n".join(map(printable_lines, shown))
 

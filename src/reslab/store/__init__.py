@@ -28,7 +28,6 @@ from reslab.store.folder import read_begun as read_begun
 from reslab.store.folder import read_error as read_error
 from reslab.store.folder import read_result as read_result
 from reslab.store.folder import read_starts as read_starts
-from reslab.store.folder import read_teacher as read_teacher
 from reslab.store.folder import read_tracking as read_tracking
 from reslab.store.folder import runs_root as runs_root
 from reslab.store.folder import slug as slug

@@ -226,16 +226,10 @@ def write_error(folder: Path, message: str) -> None:
         write_json(folder / ERROR, {"time": timestamp(), "message": message})
 
 
-def read_begun(folder: Path) -> dict[str, Any] | None:
-    """What a run that starts from other weights began with; None where it has not begun, or starts
-    from scratch."""
-    begun: dict[str, Any] | None = read_json(folder / START, records.BEGUN)
-    return begun
-
-
-def read_teacher(folder: Path) -> dict[str, Any] | None:
-    """Whom a run learns from; None where it has not begun, or learns from nobody."""
-    begun: dict[str, Any] | None = read_json(folder / TEACHER, records.BEGUN)
+def read_begun(folder: Path, file: str = START) -> dict[str, Any] | None:
+    """The weights that a run began with, or (`TEACHER`) learns from; None where it has not begun,
+    or there are none."""
+    begun: dict[str, Any] | None = read_json(folder / file, records.BEGUN)
     return begun
 
 

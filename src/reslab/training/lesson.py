@@ -83,7 +83,7 @@ def lesson_of(config: RunConfig, folder: Path, net: nn.Module) -> Lesson | None:
     if config.teacher is None:
         return None
     origin, weights = read_origin(config.teacher, folder, "teacher")
-    begun = store.read_teacher(folder)
+    begun = store.read_begun(folder, store.TEACHER)
     if begun is not None and begun["digest"] != origin.digest:
         raise UserError(
             f"teacher: {origin.path} is not what the run began with: its SHA-256 is "
