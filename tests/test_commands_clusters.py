@@ -52,6 +52,7 @@ def test_a_dry_run_prints_the_scripts_and_writes_nothing(
     [
         ({"follow": True}, "FOLLOW=1 follows jobs on a cluster: say ON=…, too"),
         ({"on": "slurm", "slots_per_gpu": 2}, "SLOTS_PER_GPU is of this machine's GPUs"),
+        ({"on": "slurm", "slots_per_gpu": None}, "SLOTS_PER_GPU is of this machine's GPUs"),
         ({"on": "slurm", "card": "h100"}, "stands in configs/clusters/slurm.yaml"),
         ({"on": "slurm", "devices": 4}, "gives each run cores: 2; expected DEVICES=2"),
     ],

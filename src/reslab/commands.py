@@ -114,9 +114,8 @@ def _told(plan: Plan, failed: Failures) -> int:
 
 
 def _refuse_local_words(arguments: Namespace) -> None:
-    words = {"CARD": arguments.card, "SLOTS_PER_GPU": arguments.slots_per_gpu}
-    said = [word for word, value in words.items() if value not in (None, 1)]
-    if said:
+    words = {"CARD": arguments.card is not None, "SLOTS_PER_GPU": arguments.slots_per_gpu != 1}
+    if said := [word for word, is_said in words.items() if is_said]:
         raise UserError(
             f"{said[0]} is of this machine's GPUs; what a run is given on a cluster, and which "
             f"card it has, stands in configs/clusters/{arguments.on}.yaml"

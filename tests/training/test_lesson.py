@@ -113,7 +113,7 @@ def test_whom_a_run_learns_from_is_told_recorded_and_held_to(
     with stopped_at(5):
         assert start(config) == 1
     assert "taught by teacher.safetensors (SHA-256" in capsys.readouterr().out
-    found = store.read_teacher(config.parent)
+    found = store.read_begun(config.parent, store.TEACHER)
     assert found is not None
     assert found["origin"] == "teacher.safetensors"
     assert found["normalization"]["mean"] == pytest.approx([0.3])
