@@ -51,7 +51,7 @@ def test_without_another_seed_the_model_of_costs_says_it(
     folders = lab.variant("a", {"model": "resnet20"}, 2)
     lab.start(folders[0], until=0.04, threads=2)
     monkeypatch.setattr(module, "_correction", lambda device: 1.0)
-    monkeypatch.setattr(module.estimate, "seconds", lambda *_: 60.0)
+    monkeypatch.setattr(module.estimate.Work, "seconds", lambda *_: 60.0)
     with store.lock(folders[0]):
         summary, runs = told(lab)
     assert summary.endswith("1 running, about 2 min left"), "58 s and 60 s, one at a time"

@@ -1,13 +1,13 @@
 """What is read of a plan's runs: what they ended with, and nothing of those that did not end."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.report.conftest import Lab
 
 from reslab import store
-from reslab.config.resolve import read_run
-from reslab.report import runs
+from reslab.config.resolve import read_run, resolve
 from reslab.report.runs import outcomes_of
 
 
@@ -43,14 +43,14 @@ def test_a_run_that_ends_while_it_is_read_is_not_both_running_and_final(
 ) -> None:
     [folder] = lab.variant("ResNet 20", {"model": "resnet20"})
     lab.start(folder)
-    state = store.state
+    read_result = store.read_result
 
-    def ends_just_then(folder: Path) -> store.State:
-        before = state(folder)
+    def ends_just_then(folder: Path) -> dict[str, Any] | None:
+        before = read_result(folder)
         lab.done(folder, 1.0, 9.0)
         return before
 
-    monkeypatch.setattr(store, "state", ends_just_then)
+    monkeypatch.setattr("reslab.store.folder.read_result", ends_just_then)
     [variant] = outcomes_of(lab.plan())
     assert (variant.runs[0].state, variant.runs[0].is_final) == ("interrupted", False)
 
@@ -63,9 +63,9 @@ def test_of_runs_that_differ_in_their_seed_one_description_is_read(
     folders = lab.variant("ResNet 20", {"model": "resnet20"}, seeds=20)
     lab.variant("ResNet 32", {"model": "resnet32"}, seeds=20)
     resolved = list[str]()
-    resolve = runs.resolve
     monkeypatch.setattr(
-        runs, "resolve", lambda tree, where: (resolved.append(where), resolve(tree, where))[1]
+        "reslab.store.folder.resolve",
+        lambda tree, where: (resolved.append(where), resolve(tree, where))[1],
     )
     found = [run for outcome in outcomes_of(lab.plan()) for run in outcome.runs]
     configs = [run.config for run in found]

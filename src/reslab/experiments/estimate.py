@@ -12,7 +12,6 @@ what it does in all that counts.
 import statistics
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +21,6 @@ from reslab.config.costs import cost
 from reslab.config.data import facts_of
 from reslab.config.nets import Opaque
 from reslab.config.origins import net_of
-from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig, input_size
 from reslab.config.zoo import describe
 from reslab.errors import UserError
@@ -159,19 +157,13 @@ def _ratio(folder: Path, slot: Slot) -> tuple[str | None, float] | None:
     there = slot_of(start, slot.mps)
     if not _same_device(there, slot):
         return None
-    modelled = _modelled(folder / store.CONFIG, macs, there)
-    return None if modelled is None else (start.get("form"), float(took) / modelled)
-
-
-@cache
-def _modelled(config: Path, multiply_adds: int, slot: Slot) -> float | None:
-    """Seconds of a finished run by the model. Once: reading what a run is takes longest, and what
-    is final is not written anew."""
     try:
-        run = read_run(config)
-    except UserError:  # damaged, or with a field that this version does not know
+        run = store.read_config(folder)
+    except (UserError, OSError):  # damaged, or with a field that this version does not know
         return None
-    return None if run.teacher else Work(run, multiply_adds).seconds(slot)
+    if run.teacher:
+        return None
+    return start.get("form"), float(took) / Work(run, macs).seconds(there)
 
 
 def _same_device(one: Slot, other: Slot) -> bool:
@@ -226,11 +218,5 @@ def _planned(variant: Variant, seeds: int) -> int:
 def _seconds(plan: Plan, variant: Variant, slot: Slot) -> float:
     """Of one run of a variant."""
     run = variant.runs[0]
-    config = run.config or _run_in(plan.folder / run.name)
+    config = run.config or store.read_config(plan.folder / run.name)
     return work_of(plan, variant, config).seconds(slot)
-
-
-@cache
-def _run_in(folder: Path) -> RunConfig:
-    """What a run is, read once however many seeds are asked for: a folder's name has its id."""
-    return read_run(folder / store.CONFIG)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig
 from reslab.errors import UserError
 from reslab.experiments import estimate
@@ -161,15 +160,9 @@ def _correction(slot: Slot) -> float:
 
 
 def _config(folder: Path) -> RunConfig | None:
-    return _read_config(folder, _written(folder / store.CONFIG))
-
-
-@cache
-def _read_config(folder: Path, written: int) -> RunConfig | None:
-    """Read again when it was written anew."""
     try:
-        return read_run(folder / store.CONFIG) if written else None
-    except UserError:  # damaged: the page says so
+        return store.read_config(folder)
+    except (UserError, OSError):  # damaged: the page says so
         return None
 
 

@@ -1,17 +1,14 @@
 """What became of a plan's runs, as values: what the table, the figure and the status read."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from reslab import disk, store
-from reslab.config.resolve import read_run, resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import parse_yaml
 from reslab.errors import UserError
 from reslab.papers.published import Published, cell
 from reslab.papers.schema import Views
@@ -35,8 +32,8 @@ class Run:
     @cached_property
     def config(self) -> RunConfig | None:
         """What was run; None where the folder has not been made."""
-        path = self.folder / store.CONFIG
-        return _unless_damaged(partial(_read_config, path), None) if path.exists() else None
+        is_there = (self.folder / store.CONFIG).exists()
+        return _unless_damaged(partial(store.read_config, self.folder), None) if is_there else None
 
     @cached_property
     def starts(self) -> list[dict[str, Any]]:
@@ -144,28 +141,6 @@ def _read(plan: Plan, planned: PlannedRun) -> Run:
     if damage:
         warn(damage)
     return Run(plan.folder / planned.name, planned.seed, state, result)
-
-
-SEED = re.compile("^seed: ([0-9]{1,9})$", re.MULTILINE)
-"""A line of a config that was written for a plan."""
-
-
-def _read_config(path: Path) -> RunConfig:
-    """`read_run`, once for all runs that differ in nothing but their seed: reading what a run is
-    takes longest of all."""
-    text = path.read_bytes().decode("utf-8", errors="replace")
-    if len(seeds := SEED.findall(text)) != 1:
-        return read_run(path)
-    try:
-        common = _described(SEED.sub("seed: 0", text))
-    except UserError:  # which is to name the file
-        return read_run(path)
-    return common.model_copy(update={"seed": int(seeds[0])})
-
-
-@lru_cache(maxsize=1024)
-def _described(text: str) -> RunConfig:
-    return resolve(parse_yaml(text, store.CONFIG), store.CONFIG)
 
 
 def _evaluation(path: Path) -> dict[str, Any]:
