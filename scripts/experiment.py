@@ -23,12 +23,12 @@ Experiments are files in configs/experiments; runs, tables and figures go to run
 names it.
 """
 
-import argparse
 import sys
 
 from reslab.arguments import Parser, whole, whole_or
 from reslab.config.datasets import DATASETS
 from reslab.errors import exit_code
+from reslab.execution import add_execution
 from reslab.make import add_words
 
 PLAN = "an experiment that was run, or one of its plans: quickstart@budget=0.02"
@@ -103,23 +103,7 @@ def alone(name: str) -> list[str]:
 def add_options(command: Parser) -> None:
     """What `run`, `train` and `finetune` have in common."""
     add_words(command)
-    command.add_argument(
-        "--devices", type=whole("DEVICES"), default=1, metavar="N", help="processes per run"
-    )
-    command.add_argument(
-        "--micro-batch",
-        type=whole("MICRO_BATCH"),
-        metavar="N",
-        help="examples that a process takes at once, where memory is short",
-    )
-    command.add_argument(
-        "--sync-batchnorm", action="store_true", help="normalise over the examples of all GPUs"
-    )
-    command.add_argument(
-        "--compile",
-        action=argparse.BooleanOptionalAction,
-        help="compile steps, or do not; otherwise GPUs do (CUDA graphs), and CPUs in long runs",
-    )
+    add_execution(command, "DEVICES", "MICRO_BATCH")
     command.add_argument(
         "--slots-per-gpu",
         type=whole_or("SLOTS_PER_GPU", "auto"),

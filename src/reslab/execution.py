@@ -3,11 +3,12 @@
 Not part of a run's description: a run that was begun in one way can go on in another.
 """
 
-from dataclasses import dataclass
+from argparse import ArgumentParser, BooleanOptionalAction
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
-from reslab.arguments import from_environment, whole
+from reslab.arguments import MOST_PROCESSES, from_environment, whole
 from reslab.errors import UserError
 from reslab.machine import available_cores, visible_gpus
 from reslab.text import counted
@@ -33,6 +34,11 @@ class Execution:
         for word, number in (("DEVICES", self.devices), ("MICRO_BATCH", self.micro_batch)):
             if number is not None and number < 1:
                 raise UserError(f"{word}={number}: expected a whole number above 0")
+
+    @classmethod
+    def of(cls, said: object) -> "Execution":
+        """What a command line with `add_execution` says, or a plan's options."""
+        return Execution(**{each.name: getattr(said, each.name) for each in fields(Execution)})
 
     def arguments(self) -> list[str]:
         """The arguments of scripts/train.py."""
@@ -61,6 +67,35 @@ class Execution:
         """Examples that a BatchNorm normalises over in training."""
         parts = 1 if self.sync_batchnorm else ranks
         return batch_size // (parts * self.micro_batches(batch_size, ranks))
+
+
+def add_execution(
+    command: ArgumentParser, devices: str = "--devices", micro_batch: str = "--micro-batch"
+) -> None:
+    """The options that are `Execution.arguments`; a mistake names an option by these words."""
+    command.add_argument(
+        "--devices",
+        type=whole(devices, most=MOST_PROCESSES),
+        default=1,
+        metavar="N",
+        help="processes (GPUs) per run",
+    )
+    command.add_argument(
+        "--micro-batch",
+        type=whole(micro_batch),
+        metavar="N",
+        help="examples that a process takes at once, where memory is short (accumulates gradients)",
+    )
+    command.add_argument(
+        "--sync-batchnorm",
+        action="store_true",
+        help="normalise over the examples of all GPUs of a run, not of each",
+    )
+    command.add_argument(
+        "--compile",
+        action=BooleanOptionalAction,
+        help="compile steps, or do not; otherwise GPUs do (CUDA graphs), and CPUs in long runs",
+    )
 
 
 def gpus_for(devices: int, asked: str = "DEVICES", cores_shared: bool = False) -> list[str]:

@@ -13,7 +13,6 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +187,7 @@ def dependency(waits: Sequence[Collection[str]]) -> str | None:
 
 def tasks_of(array: Sequence[Job], cluster: Cluster, execution: Execution) -> list[Task]:
     """What the array's tasks do; those that can begin at the same time do so one after another."""
-    own = Execution(**{each.name: getattr(execution, each.name) for each in fields(Execution)})
+    own = Execution.of(execution)
     threads = _threads(cluster, execution)
     return [
         Task(job.folder.absolute(), _absolute(job.parents), own, threads, place * APART)
