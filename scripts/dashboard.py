@@ -19,9 +19,10 @@ def main() -> int:
     parser.add_argument("name", help="an experiment or a plan that was run, or a file's name")
     add_words(parser)
     arguments = parser.parse_args()
-    from reslab.commands import dashboard, options_of
+    from reslab.commands import dashboard
+    from reslab.store.plan import Options
 
-    return dashboard(arguments.name, options_of(arguments))
+    return dashboard(arguments.name, Options.of(arguments))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ def main() -> int:
     parser.add_argument("document", type=Path, help="a Markdown file")
     parser.add_argument("--images", type=Path, default=Path("docs/images"), help="for the figure")
     arguments = parser.parse_args()
-    from reslab.commands import options_of
     from reslab.report.document import insert
+    from reslab.store.plan import Options
 
-    plan = store.read_plan(arguments.name, options_of(arguments))
+    plan = store.read_plan(arguments.name, Options.of(arguments))
     insert(arguments.document, arguments.images, plan)
     return 0
 

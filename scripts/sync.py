@@ -24,10 +24,10 @@ def main() -> int:
     add_words(parser)
     parser.add_argument("--dry", action="store_true", help="say what would be sent; send nothing")
     arguments = parser.parse_args()
-    from reslab.commands import options_of
     from reslab.mirror.sync import sync
+    from reslab.store.plan import Options
 
-    return sync(arguments.name, arguments.dry, options_of(arguments))
+    return sync(arguments.name, arguments.dry, Options.of(arguments))
 
 
 if __name__ == "__main__":

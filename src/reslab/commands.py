@@ -3,7 +3,6 @@
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def call(arguments: Namespace) -> int:
     if arguments.command in ("run", "train", "finetune"):
         return run(arguments)
     own = {word: getattr(arguments, word) for word in ("figure", "port") if word in arguments}
-    return read(arguments.command, arguments.names, options_of(arguments), **own)
+    return read(arguments.command, arguments.names, Options.of(arguments), **own)
 
 
 # ---- training -----------------------------------------------------------------------------------
@@ -69,7 +68,7 @@ def run(arguments: Namespace) -> int:
 def run_on_cluster(arguments: Namespace) -> int:
     """Submit what is neither final nor queued; with FOLLOW=1 see it to its end, as `run` does."""
     _refuse_local_words(arguments)
-    cluster = read_cluster(arguments.on, options_of(arguments))
+    cluster = read_cluster(arguments.on, Options.of(arguments))
     plan = plan_of(arguments)
     jobs = jobs_of(plan)
     there = queued(plan.folders())
@@ -154,7 +153,7 @@ def _card(arguments: Namespace) -> Card | None:
 
 def plan_of(arguments: Namespace) -> Plan:
     """The plan of `run NAME`, `train --model … --data …` or `finetune --folder … --model …`."""
-    options = options_of(arguments)
+    options = Options.of(arguments)
     if arguments.command == "run":
         _refuse_a_plans_name(arguments.name)
         return read_plan_file(arguments.name, store.agreed(arguments.name, options))
@@ -176,16 +175,6 @@ def _say_unmeasured(plan: Plan, jobs: Sequence[Job]) -> None:
             f"DIAGNOSTICS=1: {counted(count, 'run')} of {len(jobs)} ended without; a run measures "
             "while it trains, so move its folder away, and it is trained anew, to the same numbers"
         )
-
-
-def options_of(arguments: Namespace) -> Options:
-    """What a command line says of a plan, and of how its runs are executed where it does."""
-    said = {
-        each.name: getattr(arguments, each.name)
-        for each in fields(Options)
-        if each.name in arguments
-    }
-    return Options(**said | {"set": tuple(arguments.set)})
 
 
 def _refuse_a_plans_name(name: str) -> None:

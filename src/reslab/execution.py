@@ -6,7 +6,7 @@ Not part of a run's description: a run that was begun in one way can go on in an
 from argparse import ArgumentParser, BooleanOptionalAction
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 from reslab.arguments import MOST_PROCESSES, from_environment, whole
 from reslab.errors import UserError
@@ -36,9 +36,10 @@ class Execution:
                 raise UserError(f"{word}={number}: expected a whole number above 0")
 
     @classmethod
-    def of(cls, said: object) -> "Execution":
-        """What a command line with `add_execution` says, or a plan's options."""
-        return Execution(**{each.name: getattr(said, each.name) for each in fields(Execution)})
+    def of(cls, said: object) -> Self:
+        """What a command line says, or a plan's options; what these leave out is at its default."""
+        names = (each.name for each in fields(cls))
+        return cls(**{name: getattr(said, name) for name in names if hasattr(said, name)})
 
     def arguments(self) -> list[str]:
         """The arguments of scripts/train.py."""

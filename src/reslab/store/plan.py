@@ -49,6 +49,7 @@ class Options(Execution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "set", tuple(self.set))  # which a command line has as a list
         if self.budget is not None and not 0 < self.budget < math.inf:
             raise UserError(f"BUDGET={self.budget:g}: expected a number above 0, for example 0.02")
         if self.epochs is not None and not 0 < self.epochs < math.inf:
