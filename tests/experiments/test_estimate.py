@@ -241,22 +241,6 @@ def test_of_a_plan_that_is_read_what_its_runs_are_stands_in_their_folders() -> N
     assert seconds_more(store.read_plan("depth"), 5) == pytest.approx(seconds_more(made, 5))
 
 
-@pytest.mark.usefixtures("one_core")
-def test_what_a_run_is_is_read_once_however_many_seeds_are_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A table asks for each of its questions."""
-    store.write_plan(plan(seeds=2))
-    read = list[str]()
-    monkeypatch.setattr(
-        "reslab.store.folder.resolve",
-        lambda tree, where: (read.append(where), resolve(tree, where))[1],
-    )
-    kept = store.read_plan("depth")
-    assert all(seconds_more(kept, seeds) for seeds in (3, 5, 8))
-    assert len(read) <= len(kept.variants)
-
-
 def test_of_runs_that_are_not_there_no_time_is_told() -> None:
     made = plan(seeds=2)
     store.write_plan(made)

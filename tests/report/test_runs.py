@@ -7,7 +7,6 @@ import pytest
 from tests.report.conftest import Lab
 
 from reslab import store
-from reslab.config.resolve import read_run, resolve
 from reslab.report.runs import outcomes_of
 
 
@@ -53,27 +52,6 @@ def test_a_run_that_ends_while_it_is_read_is_not_both_running_and_final(
     monkeypatch.setattr("reslab.store.folder.read_result", ends_just_then)
     [variant] = outcomes_of(lab.plan())
     assert (variant.runs[0].state, variant.runs[0].is_final) == ("interrupted", False)
-
-
-def test_of_runs_that_differ_in_their_seed_one_description_is_read(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That takes longest: a table over 1,000 runs of 100 variants reads 100. What each is, is its
-    own."""
-    folders = lab.variant("ResNet 20", {"model": "resnet20"}, seeds=20)
-    lab.variant("ResNet 32", {"model": "resnet32"}, seeds=20)
-    resolved = list[str]()
-    monkeypatch.setattr(
-        "reslab.store.folder.resolve",
-        lambda tree, where: (resolved.append(where), resolve(tree, where))[1],
-    )
-    found = [run for outcome in outcomes_of(lab.plan()) for run in outcome.runs]
-    configs = [run.config for run in found]
-    assert len(resolved) <= 2
-    assert configs[:20] == [read_run(folder / store.CONFIG) for folder in folders]
-    assert [config.run_id for config in configs if config] == [
-        run.folder.name.rpartition("-")[2] for run in found
-    ]
 
 
 def test_a_config_that_is_damaged_is_named_and_the_others_are_read(

@@ -26,6 +26,7 @@ from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.experiments.cards import card_called, rate, same_card
 from reslab.experiments.slots import Slot, make_slots, slot_of
+from reslab.store.described import read_config
 from reslab.store.plan import Plan, Variant
 
 STARTUP = 11.0
@@ -158,12 +159,12 @@ def _ratio(folder: Path, slot: Slot) -> tuple[str | None, float] | None:
     if not _same_device(there, slot):
         return None
     try:
-        run = store.read_config(folder)
-    except (UserError, OSError):  # damaged, or with a field that this version does not know
+        run = read_config(folder)
+    except UserError:  # damaged, or with a field that this version does not know
         return None
-    if run.teacher:
-        return None
-    return start.get("form"), float(took) / Work(run, macs).seconds(there)
+    return (
+        None if run.teacher else (start.get("form"), float(took) / Work(run, macs).seconds(there))
+    )
 
 
 def _same_device(one: Slot, other: Slot) -> bool:
@@ -218,5 +219,5 @@ def _planned(variant: Variant, seeds: int) -> int:
 def _seconds(plan: Plan, variant: Variant, slot: Slot) -> float:
     """Of one run of a variant."""
     run = variant.runs[0]
-    config = run.config or store.read_config(plan.folder / run.name)
+    config = run.config or read_config(plan.folder / run.name)
     return work_of(plan, variant, config).seconds(slot)

@@ -15,6 +15,7 @@ from reslab.errors import UserError
 from reslab.experiments import estimate
 from reslab.experiments.slots import Slot, slot_of
 from reslab.page.contents import figures_of
+from reslab.store.described import read_config
 from reslab.store.plan import Plan, Variant
 from reslab.text import counted, duration, printable
 
@@ -161,8 +162,8 @@ def _correction(slot: Slot) -> float:
 
 def _config(folder: Path) -> RunConfig | None:
     try:
-        return store.read_config(folder)
-    except (UserError, OSError):  # damaged: the page says so
+        return read_config(folder)
+    except UserError:  # damaged: the page says so
         return None
 
 

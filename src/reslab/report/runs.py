@@ -13,6 +13,7 @@ from reslab.errors import UserError
 from reslab.papers.published import Published, cell
 from reslab.papers.schema import Views
 from reslab.store import records
+from reslab.store.described import read_config
 from reslab.store.plan import Plan, Variant
 from reslab.store.plan import Run as PlannedRun
 from reslab.store.times import Times, read_times
@@ -32,8 +33,9 @@ class Run:
     @cached_property
     def config(self) -> RunConfig | None:
         """What was run; None where the folder has not been made."""
-        is_there = (self.folder / store.CONFIG).exists()
-        return _unless_damaged(partial(store.read_config, self.folder), None) if is_there else None
+        if not (self.folder / store.CONFIG).exists():
+            return None
+        return _unless_damaged(partial(read_config, self.folder), None)
 
     @cached_property
     def starts(self) -> list[dict[str, Any]]:

@@ -25,7 +25,6 @@ from reslab.store.folder import keep_net as keep_net
 from reslab.store.folder import make_folder as make_folder
 from reslab.store.folder import no_start as no_start
 from reslab.store.folder import read_begun as read_begun
-from reslab.store.folder import read_config as read_config
 from reslab.store.folder import read_error as read_error
 from reslab.store.folder import read_result as read_result
 from reslab.store.folder import read_starts as read_starts

@@ -19,17 +19,15 @@ import contextlib
 import os
 import re
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from reslab.config.nets import PythonNet
 from reslab.config.origins import CONFIG
 from reslab.config.python import beside, keep_source
-from reslab.config.resolve import read_run, resolve
 from reslab.config.run import RunConfig
 from reslab.config.start import CHECKPOINT
-from reslab.config.strict_yaml import dump_yaml, parse_yaml
+from reslab.config.strict_yaml import dump_yaml
 from reslab.disk import read_json, remove_unfinished, write_json, write_text
 from reslab.errors import UserError
 from reslab.store import records
@@ -134,29 +132,6 @@ def make_folder(folder: Path, config: RunConfig, tracking: dict[str, Any]) -> No
         if not is_there(folder / CONFIG, text):
             write_text(folder / CONFIG, text)
         keep_net(folder, config)
-
-
-SEED = re.compile("^seed: ([0-9]{1,9})$", re.MULTILINE)
-"""A line of a config that was written for a plan."""
-
-
-def read_config(folder: Path) -> RunConfig:
-    """What a run is. Understood once for all runs that differ in nothing but their seed, which
-    takes longest of all reading. `OSError` where its folder has not been made."""
-    path = folder / CONFIG
-    text = path.read_bytes().decode("utf-8", errors="replace")
-    if len(seeds := SEED.findall(text)) != 1:
-        return read_run(path)
-    try:
-        common = _described(SEED.sub("seed: 0", text))
-    except UserError:  # which is to name the file
-        return read_run(path)
-    return common.model_copy(update={"seed": int(seeds[0])})
-
-
-@lru_cache(maxsize=1024)
-def _described(text: str) -> RunConfig:
-    return resolve(parse_yaml(text, CONFIG), CONFIG)
 
 
 def is_there(path: Path, text: str) -> bool:
