@@ -12,7 +12,7 @@ from pathlib import Path
 from reslab.arguments import Parser
 from reslab.errors import exit_code
 from reslab.execution import Execution, add_execution
-from reslab.machine import follow_launcher
+from reslab.processes import follow_launcher
 from reslab.training.start import start
 
 

@@ -16,7 +16,7 @@ from reslab.experiments import rehearse
 from reslab.experiments.choice import pick
 from reslab.experiments.jobs import Job
 from reslab.experiments.rehearse import refuse_unfit, to_rehearse
-from reslab.machine import NoAnswer
+from reslab.processes import NoAnswer
 
 
 def planned(folder: Path, label: str, change: dict[str, Any], seed: int = 0, **more: Any) -> Job:

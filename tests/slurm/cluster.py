@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import missing
 
-from reslab.machine import die_with_parent
+from reslab.processes import die_with_parent
 
 DAEMONS = ("slurmctld", "slurmd", "munged")
 CLIENTS = ("sbatch", "srun", "scancel", "squeue", "scontrol")

@@ -21,7 +21,7 @@ SUPERVISE = (
     "sys.exit(ranks.supervise([sys.executable, '-c', sys.argv[1]], int(sys.argv[2]),"
     "Path(sys.argv[3])))"
 )
-FOLLOW = "from reslab.machine import follow_supervisor; follow_supervisor();"
+FOLLOW = "from reslab.processes import follow_supervisor; follow_supervisor();"
 RANK = "import os, sys, time; rank = int(os.environ['RANK']);"
 # In one piece, as PYTHONUNBUFFERED does not write what is printed: others write to the same pipe.
 SAY = "say = lambda word: (sys.stdout.write(f'{word}\\n'), sys.stdout.flush());"

@@ -16,7 +16,7 @@ from reslab.config.nets import DenseNet, Described, Opaque, ResNet
 from reslab.config.spelling import Change, maker
 from reslab.config.trains import ALL, stages, stages_with_training_norms
 from reslab.errors import UserError
-from reslab.machine import NoAnswer, answers
+from reslab.processes import NoAnswer, answers
 from reslab.text import shortened
 
 SizedNet = tuple[Described, int]

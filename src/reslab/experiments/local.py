@@ -18,7 +18,7 @@ from reslab.experiments.jobs import Job
 from reslab.experiments.launch import Ended, can_start
 from reslab.experiments.slots import Slot
 from reslab.experiments.space import lacking
-from reslab.machine import ending, hand_on_niceness
+from reslab.processes import ending, hand_on_niceness
 from reslab.text import counted
 
 TRAIN = Path(__file__).resolve().parents[3] / "scripts" / "train.py"

@@ -15,7 +15,7 @@ from reslab.config.nets import Opaque
 from reslab.errors import NEXT, UserError
 from reslab.experiments.fetch import labels, without
 from reslab.experiments.jobs import Job
-from reslab.machine import NoAnswer, answers
+from reslab.processes import NoAnswer, answers
 
 
 def refuse_unfit(

@@ -25,7 +25,7 @@ from reslab.execution import Execution
 from reslab.experiments.launch import why_blocked
 from reslab.experiments.local import train
 from reslab.experiments.slots import Slot
-from reslab.machine import STOPPING, ending
+from reslab.processes import STOPPING, ending
 from reslab.store.owner import BEAT, SILENCE
 from reslab.store.queue import read_job
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reslab.disk import flock, room_for, to_json
-from reslab.machine import boot, process_start
+from reslab.processes import boot, process_start
 from reslab.store.records import Owner
 from reslab.text import printable
 

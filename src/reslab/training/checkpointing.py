@@ -9,7 +9,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
-from reslab.machine import STOPPING
+from reslab.processes import STOPPING
 from reslab.training.group import Talk
 
 SAVE_EVERY = 60.0

@@ -20,7 +20,8 @@ from typing import Any
 
 from reslab import store
 from reslab.arguments import from_environment, number
-from reslab.machine import STOPPING, available_cores, ending
+from reslab.machine import available_cores
+from reslab.processes import STOPPING, ending
 
 SUPERVISED = "RESLAB_SUPERVISED"
 """Set for processes that `supervise` has started."""

@@ -27,7 +27,7 @@ from reslab.exhaustion import exhausted
 from reslab.experiments.estimate import Work
 from reslab.experiments.form import Chosen, begun_in, form_of, forms_in_words
 from reslab.experiments.slots import Slot
-from reslab.machine import die_with_parent, follow_supervisor
+from reslab.processes import die_with_parent, follow_supervisor
 from reslab.training.ranks import CLAIM, SUPERVISED, Parted, parted, supervise
 
 SPARED = 4

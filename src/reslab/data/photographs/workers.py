@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from reslab.arguments import MOST_PROCESSES, from_environment, whole
 from reslab.errors import UserError
 from reslab.execution import TORCHRUN
-from reslab.machine import available_cores, die_with_parent
+from reslab.machine import available_cores
+from reslab.processes import die_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
