@@ -72,19 +72,22 @@ def threads_for(runs: int) -> int:
     return max(1, min(AT_ONCE, runs // 8))
 
 
+NEWER = frozenset((
+    "origins", "edges", "teachers", "margin", "baseline", "questions", "target", "times",
+    "epochs", "plan", "compile", "diagnostics",
+))  # fmt: skip
+"""Fields of a plan and of its options that versions of before do not know: written where they say
+anything."""
+
+
 def _told(plan: Plan) -> dict[str, Any]:
-    """As plans of before were, where nothing else is to be said."""
-    told = SHAPE.dump_python(plan, mode="json")
-    without = {"origins", "edges"} if not (plan.edges or plan.teachers) else set()
-    without |= set() if plan.teachers else {"teachers"}
-    without |= {key for key in ("margin", "baseline", "questions", "target") if told[key] is None}
-    without |= set() if plan.times else {"times"}
-    for word in ("epochs", "plan", "compile"):
-        if told["options"][word] is None:
-            del told["options"][word]
-    if not plan.options.diagnostics:
-        del told["options"]["diagnostics"]
-    return {key: told[key] for key in told if key not in without}
+    told, said = (SHAPE.dump_python(plan, mode="json", exclude_defaults=d) for d in (False, True))
+    options = _known_before(told["options"], said["options"])
+    return _known_before({**told, "options": options}, said)
+
+
+def _known_before(told: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key in said or key not in NEWER}
 
 
 def _tracking(plan: Plan, variant: Variant, config: RunConfig) -> dict[str, Any]:
