@@ -58,7 +58,7 @@ def run(arguments: Namespace) -> int:
     slots = packing.slots
     told = [*forms(jobs, slots[0], plan.options), *packing.told]
     if arguments.dry:
-        _preview(plan, jobs, slots, told)
+        _show_plan(plan, jobs, slots, told)
         return 0
     _refuse_queued(plan)
     _begin(plan, jobs, slots, told)
@@ -74,7 +74,7 @@ def run_on_cluster(arguments: Namespace) -> int:
     there = queued(plan.folders())
     slots = slurm.slots_of(cluster, plan.options, sum(job.pending for job in jobs))
     if arguments.dry:
-        _preview(plan, jobs, slots)
+        _show_plan(plan, jobs, slots)
         print(*slurm.scripts(plan, jobs, cluster, there), sep="\n")
         return 0
     _begin(plan, jobs, slots)
@@ -84,7 +84,7 @@ def run_on_cluster(arguments: Namespace) -> int:
     return _told(plan, launch(jobs, slurm.Followed(plan.name), slots[0]))
 
 
-def _preview(plan: Plan, jobs: list[Job], slots: list[Slot], told: Sequence[str] = ()) -> None:
+def _show_plan(plan: Plan, jobs: list[Job], slots: list[Slot], told: Sequence[str] = ()) -> None:
     """What would run, and what it would take; nothing is written."""
     lacking, only = missing(jobs), plan.options.only
     lines = announcement(jobs, slots, only, [*to_fetch(lacking), *told])
