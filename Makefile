@@ -126,27 +126,14 @@ WORDS := NAME $(OF_RUNS) FIGURE MODEL DATA RECIPE FOLDER WEIGHTS TRAINS SECONDS 
 reads.experiment := NAME $(OF_RUNS)
 reads.train      := MODEL DATA RECIPE $(OF_RUNS)
 reads.finetune   := FOLDER MODEL WEIGHTS TRAINS RECIPE $(OF_RUNS)
-reads.status     := NAME $(OF_PLANS)
-reads.stop       := NAME $(OF_PLANS)
-reads.table      := NAME $(OF_PLANS)
 reads.figure     := NAME $(OF_PLANS) FIGURE
-reads.paper      := NAME $(OF_PLANS)
-reads.light      := NAME $(OF_PLANS)
-reads.page       := NAME $(OF_PLANS)
 reads.serve      := NAME $(OF_PLANS) PORT
-reads.compare    := NAME $(OF_PLANS)
-reads.results    := NAME $(OF_PLANS)
-reads.dashboard  := NAME $(OF_PLANS)
 reads.sync       := NAME $(OF_PLANS) DRY
 reads.models     := MODEL
-reads.bench      := ARGS
-reads.test       := ARGS
-reads.test-fast  := ARGS
-reads.test-slow  := ARGS
-reads.test-lowest := ARGS
-reads.check      := ARGS
 reads.soak       := SECONDS ARGS
 reads.gpu-check  := SECONDS WHEELS ARGS
+$(foreach target,status stop table paper light page compare results dashboard,$(eval reads.$(target) := NAME $(OF_PLANS)))
+$(foreach target,bench check test test-fast test-slow test-lowest,$(eval reads.$(target) := ARGS))
 $(foreach target,setup lint format clean help help-all,$(eval reads.$(target) :=))
 
 # make would expand a value wherever it is referred to or handed on, and so run a $(shell …) in it:
@@ -209,13 +196,14 @@ RUN_ARGS := $(RUN) $(if $(ARGS),-m reslab.make)
 
 THE_PLAN = $${BUDGET:+"--budget=$$BUDGET"} $${EPOCHS:+"--epochs=$$EPOCHS"} $${SEEDS:+"--seeds=$$SEEDS"} $${ONLY:+"--only=$$ONLY"} \
 	$${SET:+"--settings=$$SET"} $${PLAN:+"--plan=$$PLAN"}
+# An option for a word that says yes.
+switch = $(if $(filter-out 0 no false,$($(1))),$(2))
 OPTIONS = $(THE_PLAN) \
 	$${DEVICES:+"--devices=$$DEVICES"} $${MICRO_BATCH:+"--micro-batch=$$MICRO_BATCH"} \
 	$${SLOTS_PER_GPU:+"--slots-per-gpu=$$SLOTS_PER_GPU"} $${CARD:+"--card=$$CARD"} $${ON:+"--on=$$ON"} \
-	$(if $(filter-out 0 no false,$(SYNC_BATCHNORM)),--sync-batchnorm) \
-	$(if $(COMPILE),$(if $(filter-out 0 no false,$(COMPILE)),--compile,--no-compile)) \
-	$(if $(filter-out 0 no false,$(DIAGNOSTICS)),--diagnostics) $(if $(filter-out 0 no false,$(DRY)),--dry) \
-	$(if $(filter-out 0 no false,$(FOLLOW)),--follow)
+	$(call switch,SYNC_BATCHNORM,--sync-batchnorm) \
+	$(if $(COMPILE),$(or $(call switch,COMPILE,--compile),--no-compile)) \
+	$(call switch,DIAGNOSTICS,--diagnostics) $(call switch,DRY,--dry) $(call switch,FOLLOW,--follow)
 
 experiment: _name $(READY)
 	@$(RUN) scripts/experiment.py run $(OPTIONS) -- "$$NAME"
@@ -236,7 +224,7 @@ serve: _name $(READY)
 	@set -f; IFS=', '; $(RUN) scripts/experiment.py serve $(THE_PLAN) $${PORT:+"--port=$$PORT"} -- $$NAME
 
 sync: $(READY)
-	@$(RUN) scripts/sync.py $(THE_PLAN) $(if $(filter-out 0 no false,$(DRY)),--dry) $${NAME:+-- "$$NAME"}
+	@$(RUN) scripts/sync.py $(THE_PLAN) $(call switch,DRY,--dry) $${NAME:+-- "$$NAME"}
 
 dashboard: _name $(READY)
 	@$(RUN) scripts/dashboard.py $(THE_PLAN) -- "$$NAME"
