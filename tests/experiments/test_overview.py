@@ -27,7 +27,7 @@ def test_the_time_left_is_weighed_by_time_not_by_multiply_adds(
     small.folder.mkdir()
     disk.write_json(small.folder / store.RESULT, DONE)
     overview.say("small: done")
-    left = 100 * large.seconds(SLOT) / small.seconds(SLOT)
+    left = 100 * large.work.seconds(SLOT) / small.work.seconds(SLOT)
     assert f"[1/2, about {duration(left)} left] small: done" in capsys.readouterr().out
 
 

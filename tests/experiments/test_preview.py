@@ -73,8 +73,8 @@ def test_a_student_waits_for_its_teacher_and_the_plan_says_so(tmp_path: Path) ->
     student = replace(teacher, folder=tmp_path / "student", rests={"teacher": teacher.folder})
     beside = replace(student, rests={})
     one, two = (announcement([teacher, each], [SLOT] * 2) for each in (beside, student))
-    assert one.endswith(f"estimated {duration(teacher.seconds(SLOT))}")
-    assert two.endswith(f"estimated {duration(2 * teacher.seconds(SLOT))}")
+    assert one.endswith(f"estimated {duration(teacher.work.seconds(SLOT))}")
+    assert two.endswith(f"estimated {duration(2 * teacher.work.seconds(SLOT))}")
 
 
 def test_the_form_of_steps_is_announced_where_they_are_not_all_eager(

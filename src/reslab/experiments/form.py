@@ -11,6 +11,8 @@ from reslab import store
 from reslab.config.nets import Opaque
 from reslab.config.run import RunConfig
 from reslab.execution import Execution, Form
+from reslab.experiments.estimate import Work
+from reslab.experiments.slots import Slot
 from reslab.machine import why_nothing_compiles
 
 PAYS = 600.0
@@ -25,6 +27,12 @@ class Chosen:
 
     form: Form
     reason: str = ""
+
+
+def form_in(slot: Slot, work: Work, folder: Path, execution: Execution) -> Chosen:
+    """The form of the run in a folder where its steps are computed in a slot, as the model of
+    `estimate` says how long that takes."""
+    return form_of(work.config, execution, slot.device, work.seconds(slot), begun_in(folder))
 
 
 def form_of(

@@ -7,10 +7,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config.run import RunConfig
-from reslab.execution import Execution
 from reslab.experiments.estimate import Work, teachers_multiply_adds
-from reslab.experiments.form import Chosen, begun_in, form_of
-from reslab.experiments.slots import Slot
 from reslab.store.plan import Plan, Variant
 
 RESTS = {"start": "it starts from", "teacher": "it is taught by"}
@@ -49,15 +46,6 @@ class Job:
     def pending(self) -> bool:
         """Whether there was anything left to do."""
         return self.state not in store.FINAL
-
-    def seconds(self, slot: Slot) -> float:
-        """What the whole of it would take by the model, without `estimate.correction`."""
-        return self.work.seconds(slot)
-
-    def form(self, slot: Slot, execution: Execution) -> Chosen:
-        """In which form its steps are, or would be, computed."""
-        took, begun = self.seconds(slot), begun_in(self.folder)
-        return form_of(self.config, execution, slot.device, took, begun)
 
     def fraction(self) -> float:
         """How much of the run is done by now, from its files."""

@@ -27,7 +27,7 @@ class Overview:
     one at least every minute."""
 
     def __init__(self, jobs: list[Job], slot: Slot) -> None:
-        self.costs = {job: job.seconds(slot) for job in jobs}
+        self.costs = {job: job.work.seconds(slot) for job in jobs}
         self.finished = sum(not job.pending for job in jobs)
         self.fractions = {job: job.fraction() for job in jobs}
         self.began, self.looked, self.took = time.monotonic(), 0.0, 0.0

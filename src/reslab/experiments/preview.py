@@ -14,7 +14,7 @@ from reslab.errors import enumerated, listed
 from reslab.execution import Execution
 from reslab.experiments.choice import excluding
 from reslab.experiments.estimate import correction, longest_chain
-from reslab.experiments.form import forms_in_words
+from reslab.experiments.form import form_in, forms_in_words
 from reslab.experiments.jobs import Job
 from reslab.experiments.slots import Slot
 from reslab.folders import class_names
@@ -35,7 +35,9 @@ def preview(jobs: list[Job], slot: Slot) -> str:
         of_variant.setdefault((job.variant.slug, job.is_origin), []).append(job)
     factor = correction(slot)
     teachers = {job.rests.get("teacher") for job in jobs}
-    rows = [_row(mine, mine[0].seconds(slot) * factor, teachers) for mine in of_variant.values()]
+    rows = [
+        _row(mine, mine[0].work.seconds(slot) * factor, teachers) for mine in of_variant.values()
+    ]
     leave = ["multiply-adds", "params", "epochs"]
     return fitted_table(head, rows, numeric=range(2, 6), leave=leave)
 
@@ -88,7 +90,9 @@ def announcement(
 
 def forms(jobs: list[Job], slot: Slot, execution: Execution) -> list[str]:
     """A line where not all steps are eager, as they are of short runs on a CPU."""
-    line = forms_in_words([job.form(slot, execution) for job in jobs if job.pending])
+    line = forms_in_words(
+        [form_in(slot, job.work, job.folder, execution) for job in jobs if job.pending]
+    )
     return [line] if line else []
 
 
@@ -192,7 +196,7 @@ def _announced(jobs: list[Job], slots: list[Slot], only: str | None) -> Iterator
 def _total_seconds(jobs: list[Job], slots: list[Slot]) -> float:
     """Estimated time for what is left of `jobs`: shared among the slots, or that of the longest
     chain of runs of which each rests on the one before."""
-    left = {job.folder: (1 - job.fraction()) * job.seconds(slots[0]) for job in jobs}
+    left = {job.folder: (1 - job.fraction()) * job.work.seconds(slots[0]) for job in jobs}
     chain = longest_chain(left, {job.folder: job.parents for job in jobs})
     return correction(slots[0]) * max(sum(left.values()) / len(slots), chain)
 
@@ -214,7 +218,7 @@ def _advice(pending: list[Job], estimated: float, slot: Slot, only: str | None) 
     advice = [f"BUDGET={budget:.1g} would take about half a day"]
     if len({job.config.seed for job in pending}) > 1:
         advice.append("SEEDS=1 trains one seed")
-    labels = [job.variant.label for job in sorted(pending, key=lambda job: job.seconds(slot))]
+    labels = [job.variant.label for job in sorted(pending, key=lambda job: job.work.seconds(slot))]
     shortest, longest = labels[0], labels[-1]
     if longest != shortest:
         advice.append(f"ONLY={shlex.quote(printable(shortest))} one variant")

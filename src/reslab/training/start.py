@@ -25,7 +25,7 @@ from reslab.errors import UserError
 from reslab.execution import TORCHRUN, Execution, gpus_for, place
 from reslab.exhaustion import exhausted
 from reslab.experiments.estimate import Work
-from reslab.experiments.form import Chosen, begun_in, form_of, forms_in_words
+from reslab.experiments.form import Chosen, form_in, forms_in_words
 from reslab.experiments.slots import Slot
 from reslab.processes import die_with_parent, follow_supervisor
 from reslab.training.ranks import CLAIM, SUPERVISED, Parted, parted, supervise
@@ -182,14 +182,14 @@ def _run(config: RunConfig, folder: Path, execution: Execution, claim: store.Cla
 
 
 def _form(config: RunConfig, folder: Path, execution: Execution) -> Chosen:
-    """As the plan has said it (`experiments.jobs.Job.form`)."""
+    """As the plan has said it."""
     import torch
 
     ranks, net = place().ranks, config.model
     multiply_adds = 0 if isinstance(net, Opaque) else cost(net, input_size(config)).multiply_adds
-    device = "gpu" if torch.cuda.is_available() else "cpu"
-    took = Work(config, multiply_adds).seconds(Slot((), torch.get_num_threads(), ranks))
-    return form_of(config, replace(execution, devices=ranks), device, took, begun_in(folder))
+    gpus = ("0",) if torch.cuda.is_available() else ()
+    slot = Slot(gpus, torch.get_num_threads(), ranks)
+    return form_in(slot, Work(config, multiply_adds), folder, replace(execution, devices=ranks))
 
 
 @contextmanager
