@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from reslab import store
+from reslab.config.costs import Complexity
 from reslab.config.resolve import resolve
 from reslab.store.found import found_plan
 
@@ -30,6 +31,22 @@ def test_runs_that_differ_in_their_seeds_alone_are_one_variant() -> None:
     ]
     assert plan.folders() == [folders[2], *folders[:2]]
     assert deep.published is None and (wide.params, wide.multiply_adds) == (19_074, 189_248)
+
+
+def test_nets_that_are_not_ours_are_counted_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a process with torch, which takes seconds."""
+    asked = list[Any]()
+
+    def counted(nets: list[Any]) -> list[Complexity]:
+        asked.append(nets)
+        return [Complexity(1, 2) for _ in nets]
+
+    monkeypatch.setattr("reslab.config.costs.counted_by_torch", counted)
+    for name in ("resnet18", "resnet34"):
+        ran(name, model=f"timm:{name}")
+    plan = found_plan("mine")
+    assert plan is not None and [variant.params for variant in plan.variants] == [1, 1]
+    assert [len(nets) for nets in asked] == [2]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ described in nets.py, data and photographs in data.py, training in recipe.py.
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Self
 
 from pydantic import model_validator
 
 from reslab.config.adapters import Adapter, does_not_adapt, parameters
-from reslab.config.costs import convolutions
+from reslab.config.costs import Complexity, convolutions, costs
 from reslab.config.data import Data, facts_of
 from reslab.config.description import Description, NonNegativeInt, PositiveFloat
 from reslab.config.losses import STAGED, cannot_be_read
@@ -345,3 +347,14 @@ def input_size(config: RunConfig) -> int:
     """Side in pixels of the square images that a run's net takes."""
     photographs = config.recipe.photographs
     return photographs.size if photographs else facts_of(config.data).image_size
+
+
+def costs_of(runs: Sequence[RunConfig]) -> list[Complexity]:
+    """What the nets of runs cost, all of them at once: one process counts those of other libraries,
+    whose adapters' parameters are not known."""
+    nets = [(run.model, input_size(run)) for run in runs]
+    found = costs(nets)
+    return [
+        replace(found[net], params=found[net].params + (run.added_params or 0))
+        for net, run in zip(nets, runs, strict=True)
+    ]

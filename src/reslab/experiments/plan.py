@@ -12,11 +12,11 @@ from functools import cache, partial
 from typing import Any
 
 from reslab import store
-from reslab.config.costs import Impossible, costs
+from reslab.config.costs import Impossible
 from reslab.config.losses import refuse_parts
 from reslab.config.nets import Net
 from reslab.config.resolve import PlaceOf, resolve
-from reslab.config.run import RunConfig, input_size
+from reslab.config.run import RunConfig, costs_of, input_size
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, flatten, merge, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
@@ -163,16 +163,14 @@ def _resolved(choice: Choice, label: str) -> tuple[RunConfig, Parents]:
 
 
 def _with_costs(variants: Sequence[Variant], where: str) -> tuple[Variant, ...]:
-    """Their costs, of all nets at once: one process counts those of other libraries, whose
-    adapters' parameters are not known."""
-    nets = [(v.configs[0].model, input_size(v.configs[0])) for v in variants]
+    runs = [variant.configs[0] for variant in variants]
     try:
-        found = costs(nets)
+        found = costs_of(runs)
     except Impossible as error:
+        nets = [(run.model, input_size(run)) for run in runs]
         label = shortened(variants[nets.index(error.net)].label)
         raise UserError(f"{where}: variants.{label}: model: {error}") from None
-    whole = tuple(replace(v, **vars(found[net])) for v, net in zip(variants, nets, strict=True))
-    return tuple(replace(v, params=v.params + (v.configs[0].added_params or 0)) for v in whole)
+    return tuple(replace(v, **vars(cost)) for v, cost in zip(variants, found, strict=True))
 
 
 def _config(tree: Tree, options: Options, place: PlaceOf) -> RunConfig:

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reslab.config.costs import costs
+from reslab.config.costs import Complexity
 from reslab.config.origins import CONFIG
 from reslab.config.resolve import read_run
-from reslab.config.run import RunConfig, input_size
+from reslab.config.run import RunConfig, costs_of
 from reslab.errors import UserError
 from reslab.store.folder import experiment_folder
 from reslab.store.plan import Options, Plan, Run, Variant
@@ -28,8 +28,9 @@ def found_plan(experiment: str) -> Plan | None:
         variants.setdefault(config.model_copy(update={"seed": 0}).run_id, []).append((name, config))
     if not variants:
         return None
-    labels = _labels(experiment, list(variants.values()))
-    rows = tuple(map(_variant, labels, variants.values()))
+    found = list(variants.values())
+    costs = costs_of([config for (_, config), *_ in found])
+    rows = tuple(map(_variant, _labels(experiment, found), found, costs))
     return Plan(experiment, experiment, None, Options(), rows)
 
 
@@ -57,10 +58,6 @@ def _without_seed(name: str) -> str:
     return re.sub(r"([-_. ]+(seed|s)?[-_. ]*)?[0-9]+$", "", name) or name
 
 
-def _variant(label: str, found: Found) -> Variant:
-    _, config = found[0]
-    net = (config.model, input_size(config))
-    cost = costs([net])[net]
-    params = cost.params + (config.added_params or 0)
+def _variant(label: str, found: Found, cost: Complexity) -> Variant:
     runs = tuple(Run("found", own.seed, own.run_id, own=name) for name, own in found)
-    return Variant(label, "found", {}, None, None, params, cost.multiply_adds, runs)
+    return Variant(label, "found", {}, None, None, cost.params, cost.multiply_adds, runs)
