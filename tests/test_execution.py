@@ -2,8 +2,9 @@
 
 import pytest
 
+from reslab.arguments import Parser
 from reslab.errors import UserError
-from reslab.execution import Execution, Place, place, share_of
+from reslab.execution import Execution, Place, add_execution, place, share_of
 
 
 def test_without_further_words_a_run_has_one_process_that_takes_its_batches_whole() -> None:
@@ -20,6 +21,17 @@ def test_a_share_is_taken_in_micro_batches() -> None:
 def test_only_a_word_on_compiling_is_handed_on() -> None:
     assert Execution(compile=True).arguments() == ["--devices=1", "--compile"]
     assert Execution(compile=False).arguments() == ["--devices=1", "--no-compile"]
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [Execution(), Execution(2, 16, sync_batchnorm=True), Execution(compile=False)],
+    ids=str,
+)
+def test_what_a_run_is_told_is_what_was_said(execution: Execution) -> None:
+    parser = Parser()
+    add_execution(parser)
+    assert Execution.of(parser.parse_args(execution.arguments())) == execution
 
 
 def test_a_share_that_has_no_such_parts_is_refused_with_those_it_has() -> None:
