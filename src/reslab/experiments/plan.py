@@ -136,11 +136,11 @@ def _variant(choice: Choice, label: str, family: Family) -> Variant:
     override = choice.overrides[label]
     published = override.tree.get("published"), experiment.published, place("published")
     seeds = experiment.seeds if options.seeds is None else list(range(options.seeds))
-    (pointer, note), first = both(
+    first, (pointer, note) = both(
+        partial(family.run, label, seeds[0]),
         lambda: both(
             partial(_pointer, label, *published), partial(_note, override.tree.get("note"), place)
         ),
-        partial(family.run, label, seeds[0]),
     )
     if pointer and options.set:
         without = merge(choice.base, override.difference)

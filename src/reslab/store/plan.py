@@ -231,13 +231,14 @@ class Plan:
         said = {"start": self.edges, "teacher": self.teachers}
         return {field: edges[name] for field, edges in said.items() if name in edges}
 
-    def ancestors(self, name: str) -> set[str]:
+    def ancestors(self, name: str) -> list[str]:
         """The runs that a run rests on: its parents, theirs, and so on."""
-        found, new = set[str](), {*self.parents(name).values()}
+        found, new = dict[str, None](), [*self.parents(name).values()]
         while new:
-            found |= new
-            new = {parent for one in new for parent in self.parents(one).values()} - found
-        return found
+            found |= dict.fromkeys(new)
+            further = (parent for one in new for parent in self.parents(one).values())
+            new = [one for one in further if one not in found]
+        return list(found)
 
     def became(self, name: str) -> Became:
         """What has become of a run; of one that has not begun, whether it can."""
