@@ -96,6 +96,15 @@ def remove_unfinished(folder: Path, name: str | None = None) -> None:
                     left.unlink()
 
 
+def written(path: Path) -> tuple[int, int]:
+    """When a file was written, in ns, and how many bytes it has; zeros where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replacing(path) as temporary:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reslab import store
+from reslab import disk, store
 from reslab.report.runs import Outcome, Run
 
 MOST = 160_000
@@ -91,20 +91,12 @@ def thinned(rows: Rows, size: int, of_batches: bool) -> tuple[tuple[int, ...], l
 
 def _series(run: Run, key: str) -> Rows:
     """Steps with their values; the last of a step that stands twice, none where it is no number."""
-    return _read(run, _written(run.folder / store.METRICS)).get(key, [])
+    return _read(run).get(key, [])
 
 
-def _written(file: Path) -> tuple[int, int]:
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
-
-
-def _read(run: Run, written: tuple[int, int]) -> dict[str, Rows]:
+def _read(run: Run) -> dict[str, Rows]:
     """Of every quantity. A live page reads again what was written since."""
-    before = _KEPT.get(run.folder)
+    before, written = _KEPT.get(run.folder), disk.written(run.folder / store.METRICS)
     if before is None or before[0] != written:
         found: dict[str, Rows] = {}
         for quantity in QUANTITIES:

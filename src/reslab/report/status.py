@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from reslab import store
+from reslab import disk, store
 from reslab.errors import UserError
 from reslab.report.runs import Run, origins_of, outcomes_of
 from reslab.report.text import NOTHING, percent
@@ -87,7 +87,7 @@ def overview(plans: Sequence[Plan]) -> str:
             "to begin: make experiment NAME=quickstart\n"
         )
     head = ["plan", "runs done", "running", "failed", "last change"]
-    changed = [max(map(_changed, _files(plan)), default=0.0) for plan in plans]
+    changed = [max(disk.written(file)[0] for file in _files(plan)) / 1e9 for plan in plans]
     rows = [_row(plan, time) for plan, time in zip(plans, changed, strict=True)]
     newest = plans[changed.index(max(changed))].name
     grid = fitted_table(head, rows, numeric=range(1, 5), leave=["last change"])
@@ -120,11 +120,3 @@ def _files(plan: Plan) -> Iterator[Path]:
     yield plan.home / store.PLAN
     for folder in plan.folders():
         yield from (folder / name for name in (store.CONFIG, store.METRICS, store.RESULT))
-
-
-def _changed(file: Path) -> float:
-    """When a file was written, in seconds; 0 where there is none."""
-    try:
-        return file.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab.config.run import RunConfig
-from reslab.disk import locked, read_json, remove_unfinished, write_json
+from reslab.disk import locked, read_json, remove_unfinished, write_json, written
 from reslab.errors import UserError, listed, nearest
 from reslab.store import names
 from reslab.store.folder import experiment_folder, make_folder, runs_root
@@ -228,21 +228,13 @@ def _at(experiment: str, words: str) -> Plan | None:
 def _plans_in(folder: Path, experiment: str) -> list[Plan]:
     found = dict[str, Plan]()
     files = [*folder.glob(PLAN), *folder.glob(f"{PLANS}/*/{PLAN}")]
-    for file in sorted(files, key=_written):
+    for file in sorted(files, key=written):  # gone: another launcher has just moved it
         try:
             if plan := _read(file.parent, folder, experiment):
                 found[plan.name] = plan
         except UserError as error:
             print(f"warning: {error}", file=sys.stderr)
     return list(found.values())
-
-
-def _written(file: Path) -> int:
-    """When; 0 where another launcher has just moved it."""
-    try:
-        return file.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
 
 
 def _read(home: Path, folder: Path, experiment: str) -> Plan | None:
