@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from reslab import store
-from reslab.config.run import RunConfig
-from reslab.errors import UserError
+from reslab import disk, store
 from reslab.experiments import estimate
 from reslab.experiments.slots import Slot, slot_of
 from reslab.page.contents import figures_of
-from reslab.store.described import read_config
+from reslab.report.runs import Outcome, Run, origins_of, outcomes_of
 from reslab.store.plan import Plan, Variant
 from reslab.text import counted, duration, printable
 
@@ -73,14 +70,7 @@ def changed(plans: Sequence[Plan]) -> str:
     files = [folder / name for plan in plans for folder in plan.folders() for name in names]
     files += [file for plan in plans for file in sorted(figures_of(plan))]
     states = [plan.state(folder.name) for plan in plans for folder in plan.folders()]
-    return sha256(repr((states, list(map(_written, files)))).encode()).hexdigest()[:16]
-
-
-def _written(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+    return sha256(repr((states, list(map(disk.written, files)))).encode()).hexdigest()[:16]
 
 
 def _summary(found: Sequence[Progress], running: int) -> str:
@@ -109,73 +99,50 @@ def _left(found: Sequence[Progress], running: int) -> float | None:
 
 
 def _runs(plan: Plan) -> Iterator[Progress]:
-    """Other seeds of a variant say how long one takes, else the model of costs."""
-    devices = [start for folder in plan.folders() for start in _starts(folder)]
-    for variant in (*plan.variants, *plan.origins):
-        took = _took(plan, variant)
-        for run in variant.runs:
-            folder, state = plan.folder / run.name, plan.state(run.name)
-            config = _config(folder)
-            steps = config.scaled_recipe.steps if config else None
-            step = store.last_step(folder)
-            part, left = 1.0 if state in store.FINAL else 0.0, None if state in TO_DO else 0.0
-            if config is not None and state not in store.FINAL:
-                part = estimate.work_of(plan, variant, config).done(step)
-            if config is not None and state in TO_DO:
-                whole = took if took is not None else _modelled(plan, config, variant, devices)
-                left = _seconds_left(folder, part, whole)
-            yield Progress(run.name, state, step, steps, part, left)
+    """Other seeds of a variant say how long one takes, else the model of costs, on the device of
+    the plan's last start."""
+    outcomes = [*outcomes_of(plan), *origins_of(plan)]
+    starts = [start for outcome in outcomes for run in outcome.runs for start in run.starts]
+    on_a_device = [start for start in starts if start.get("device")]
+    slot = slot_of(on_a_device[-1]) if on_a_device else None
+    for outcome in outcomes:
+        took = _took(outcome)
+        for run in outcome.runs:
+            yield _progress(plan, outcome.variant, run, took, slot)
 
 
-def _took(plan: Plan, variant: Variant) -> float | None:
+def _took(outcome: Outcome) -> float | None:
     """The median seconds of a variant's runs that are done."""
-    results = [_result(plan.folder / run.name) for run in variant.runs]
-    seconds = [r["seconds"] for r in results if r["status"] == "done" and r.get("seconds")]
+    results = [run.result for run in outcome.runs if run.result and run.state == "done"]
+    seconds = [result["seconds"] for result in results if result.get("seconds")]
     return statistics.median(seconds) if seconds else None
 
 
-def _seconds_left(folder: Path, part: float, whole: float | None) -> float | None:
+def _progress(
+    plan: Plan, variant: Variant, run: Run, took: float | None, slot: Slot | None
+) -> Progress:
+    config, step = run.config, store.last_step(run.folder)
+    done, left = 1.0 if run.is_final else 0.0, None if run.state in TO_DO else 0.0
+    if config is not None and not run.is_final:
+        work = estimate.work_of(plan, variant, config)
+        done = work.done(step)
+        if took is None and slot is not None:
+            took = work.seconds(slot) * _correction(slot)
+        left = _seconds_left(run, done, took) if run.state in TO_DO else left
+    steps = config.scaled_recipe.steps if config else None
+    return Progress(run.folder.name, run.state, step, steps, done, left)
+
+
+def _seconds_left(run: Run, done: float, whole: float | None) -> float | None:
     """By the run's own pace, where a part of it is done, else as a part of what the whole takes."""
-    starts = _starts(folder)
-    if part > TOLD and len(starts) == 1 and starts[0].get("time") and store.is_locked(folder):
+    starts = run.starts
+    if run.state == "running" and done > TOLD and len(starts) == 1 and starts[0].get("time"):
         began = datetime.fromisoformat(starts[0]["time"])
-        return (datetime.now(UTC) - began).total_seconds() * (1 - part) / part
-    return None if whole is None else whole * (1 - part)
-
-
-def _modelled(
-    plan: Plan, config: RunConfig, variant: Variant, starts: Sequence[dict[str, Any]]
-) -> float | None:
-    """What it takes on the device of the plan's last start; None before there is one."""
-    told = [start for start in starts if start.get("device")]
-    if not told:
-        return None
-    slot = slot_of(told[-1])
-    return estimate.work_of(plan, variant, config).seconds(slot) * _correction(slot)
+        return (datetime.now(UTC) - began).total_seconds() * (1 - done) / done
+    return None if whole is None else whole * (1 - done)
 
 
 @cache
 def _correction(slot: Slot) -> float:
     """Once: it reads a hundred runs."""
     return estimate.correction(slot)
-
-
-def _config(folder: Path) -> RunConfig | None:
-    try:
-        return read_config(folder)
-    except UserError:  # damaged: the page says so
-        return None
-
-
-def _starts(folder: Path) -> list[dict[str, Any]]:
-    try:
-        return store.read_starts(folder)
-    except UserError:
-        return []
-
-
-def _result(folder: Path) -> dict[str, Any]:
-    try:
-        return store.read_result(folder) or {"status": ""}
-    except UserError:
-        return {"status": ""}

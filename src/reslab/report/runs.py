@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -159,6 +159,7 @@ def _unless_damaged(read: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
+@cache
 def warn(line: str) -> None:
-    """Say on standard error what is left out."""
+    """Say on standard error what is left out; once, however often a live page looks."""
     print(f"warning: {line}", file=sys.stderr)
