@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.report.conftest import Lab
+from tests.report.conftest import TABLE6, Lab
 
 from reslab.errors import UserError
 from reslab.report.document import insert
@@ -44,6 +44,18 @@ def test_a_mark_may_name_columns_and_keeps_them(lab: Lab, tmp_path: Path) -> Non
     )
     with pytest.raises(UserError, match="no column sharpness; there are variant"):
         insert(document, tmp_path, lab.plan())
+
+
+def test_a_published_number_stands_there_without_the_mark_of_a_source_that_is_not_told(
+    lab: Lab, tmp_path: Path
+) -> None:
+    lab.all_done(lab.variant("a", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20")), 1.0, [8.0])
+    document = tmp_path / "README.md"
+    document.write_text(
+        "<!-- made_by_hand:begin variant, published_value -->\n<!-- made_by_hand:end -->\n"
+    )
+    insert(document, tmp_path, lab.plan())
+    assert "8.75, unstated |" in document.read_text()
 
 
 def test_an_unfinished_experiment_and_a_document_without_a_place_are_refused(

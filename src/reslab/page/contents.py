@@ -29,7 +29,7 @@ from reslab.report.results import Result, results_of
 from reslab.report.runs import Outcome, outcomes_of
 from reslab.report.table import tabulated
 from reslab.report.text import NOTHING, number
-from reslab.report.values import Cell, Note, Table
+from reslab.report.values import Cell, Table
 from reslab.store.plan import Plan
 from reslab.text import counted, printable
 
@@ -99,10 +99,6 @@ class Part:
     runs: tuple[RunLine, ...]
     figures: tuple[Figure, ...]
 
-    def notes(self, *kinds: str) -> list[Note]:
-        """The notes of its table of some kinds, in their order."""
-        return [note for note in self.table.notes if note.kind in kinds]
-
 
 @dataclass(frozen=True)
 class Contents:
@@ -117,13 +113,7 @@ class Contents:
     @property
     def sources(self) -> list[tuple[str, str | None]]:
         """The published numbers' sources in the order of their marks, each with its address."""
-        notes = [note for note in self.table.notes if note.kind == "source"]
-        return [(note.text, _address(note.of)) for note in notes]
-
-    def mark(self, cell: Cell) -> int | None:
-        """The number of a cell's source."""
-        texts = [text for text, _ in self.sources]
-        return texts.index(cell.source) + 1 if cell.source else None
+        return [(note.text, _address(note.paper)) for note in self.table.sources]
 
 
 def contents_of(plans: Sequence[Plan], page: Path) -> Contents:
@@ -191,9 +181,9 @@ def _embedded(path: Path) -> str:
     return f"data:{MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _address(of: str) -> str | None:
-    """Where the paper of a published table can be read."""
-    work = read_paper(of.partition("/")[0]).citation
+def _address(paper: str) -> str | None:
+    """Where it can be read."""
+    work = read_paper(paper).citation
     return work.url or (f"https://arxiv.org/abs/{work.arxiv}" if work.arxiv else None)
 
 

@@ -54,5 +54,5 @@ def _part(table: Table, keys: str) -> Table:
     chosen = [key.strip() for key in keys.split(",")]
     if unknown := [key for key in chosen if key not in columns]:
         raise UserError(f"no column {', '.join(unknown)}; there are {', '.join(columns)}")
-    notes = tuple(note for note in table.notes if note.kind in ("verdict", "question"))
+    notes = tuple(table.told("verdict", "question"))
     return dataclasses.replace(table, columns=tuple(columns[key] for key in chosen), notes=notes)

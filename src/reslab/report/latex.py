@@ -41,7 +41,7 @@ END = r"""\bottomrule
 
 def table_tex(table: Table) -> str:
     """A floating table with its caption and the label `tab:` and the plan's name."""
-    keys = {note.text: note.of.partition("/")[0] for note in table.notes if note.kind == "source"}
+    keys = {note.text: note.paper for note in table.sources}
     columns = [_set(column, [row[column.key] for row in table.rows]) for column in table.columns]
     heads, specs, entries = zip(*columns, strict=True)
     cited = [
@@ -62,7 +62,7 @@ def label_of(name: str) -> str:
 
 
 def _caption(table: Table) -> str:
-    told = [note.text for note in table.notes if note.kind == "caption"]
+    told = [note.text for note in table.told("caption")]
     return escaped(" ".join([f"{title}." for _, title in table.plans] + told))
 
 

@@ -1,6 +1,6 @@
 """A table as Markdown, for terminals and documents: the grid, and its notes below."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from reslab.report.columns import LEAVE
@@ -53,15 +53,15 @@ def _set(table: Table, grid: str, most: int) -> str:
 
 def _grid(table: Table) -> tuple[list[str], list[list[str]], list[int]]:
     """Heads, rows, and which columns hold numbers."""
-    sources = [note.text for note in table.notes if note.kind == "source"]
     numeric = [i for i, column in enumerate(table.columns) if FORMATS[column.kind].numeric]
-    rows = [[_marked(row[column.key], sources) for column in table.columns] for row in table.rows]
+    rows = [[_marked(table, row[column.key]) for column in table.columns] for row in table.rows]
     return [column.head for column in table.columns], rows, numeric
 
 
-def _marked(cell: Cell, sources: Sequence[str]) -> str:
+def _marked(table: Table, cell: Cell) -> str:
     """With the number of its source, [1], if it has one."""
-    return f"{cell.text} [{sources.index(cell.source) + 1}]" if cell.source else cell.text
+    mark = table.mark(cell)
+    return f"{cell.text} [{mark}]" if mark else cell.text
 
 
 def _about(plan: str, notes: Iterable[Note]) -> Iterator[Note]:

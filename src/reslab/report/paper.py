@@ -86,9 +86,7 @@ def how_to_set(main: Path) -> str:
 
 def works_of(table: Table) -> list[str]:
     """The papers whose numbers stand in a table, in the order of their first."""
-    return list(
-        dict.fromkeys(note.of.partition("/")[0] for note in table.notes if note.kind == "source")
-    )
+    return list(dict.fromkeys(note.paper for note in table.sources))
 
 
 def protocol_tex(table: Table, paragraphs: Sequence[Paragraph]) -> str:
@@ -114,9 +112,7 @@ def _paragraph(paragraph: Paragraph) -> str:
 def _sources(table: Table) -> Iterator[str]:
     """Of each published number's table the short reference, and the work as a citation."""
     told = [
-        f"{escaped(note.text.partition(': ')[0])}~\\cite{{{note.of.partition('/')[0]}}}"
-        for note in table.notes
-        if note.kind == "source"
+        f"{escaped(note.text.partition(': ')[0])}~\\cite{{{note.paper}}}" for note in table.sources
     ]
     if told:
         yield f"\\paragraph{{Published numbers.}} They stand in {'; '.join(told)}.\n"

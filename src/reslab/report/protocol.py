@@ -259,7 +259,7 @@ def verdicts(table: Table) -> list[Paragraph]:
 
 def _listed(table: Table, kinds: Mapping[NoteKind, str]) -> Iterator[Paragraph]:
     for kind, heading in kinds.items():
-        of_kind = [note for note in table.notes if note.kind == kind]
+        of_kind = table.told(kind)
         for of in dict.fromkeys(note.of for note in of_kind):
             items = tuple(note.text for note in of_kind if note.of == of)
             yield Paragraph(heading.format(of=of), (), items)

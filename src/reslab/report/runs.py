@@ -13,6 +13,7 @@ from reslab.errors import UserError
 from reslab.papers.published import Published, cell
 from reslab.papers.schema import Views
 from reslab.store import records
+from reslab.store.answers import Answers, read_answers
 from reslab.store.described import read_config
 from reslab.store.plan import Plan, Variant
 from reslab.store.plan import Run as PlannedRun
@@ -67,6 +68,13 @@ class Run:
     def times(self) -> Times:
         """Seconds of training until each evaluation, by its step; none of older runs."""
         return _unless_damaged(partial(read_times, self.folder), {})
+
+    @cached_property
+    def answers(self) -> Answers | None:
+        """What each test image was taken for; None where it is not done, or kept none."""
+        if self.state != "done":
+            return None
+        return _unless_damaged(partial(read_answers, self.folder), None)
 
     @cached_property
     def evaluations(self) -> dict[str, dict[str, Any]]:

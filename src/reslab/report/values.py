@@ -6,6 +6,7 @@ No files and no run folders: `report.table.tabulate` makes one of plans; `report
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from reslab.report.text import NOTHING, percent, points, si
@@ -83,6 +84,11 @@ class Note:
     word: str = ""
     """The verdict's, without what stands beside it."""
 
+    @property
+    def paper(self) -> str:
+        """Of a source: the name of the data file that its table is from."""
+        return self.of.partition("/")[0]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -98,3 +104,17 @@ class Table:
     fields: tuple[str, ...]
     rows: tuple[Mapping[str, Cell], ...]
     notes: tuple[Note, ...]
+
+    def told(self, *kinds: NoteKind) -> list[Note]:
+        """The notes of some kinds, in their order."""
+        return [note for note in self.notes if note.kind in kinds]
+
+    @cached_property
+    def sources(self) -> list[Note]:
+        """Where published numbers stand, in the order of their marks: 1, 2, …"""
+        return self.told("source")
+
+    def mark(self, cell: Cell) -> int | None:
+        """That of a cell's source, if it has one that is told."""
+        texts = [note.text for note in self.sources]
+        return texts.index(cell.source) + 1 if cell.source in texts else None

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reslab.errors import UserError
 from reslab.report.figures.style import (
     COLUMN,
     MARKERS,
@@ -21,8 +20,8 @@ from reslab.report.figures.style import (
     new_figure,
     rule,
 )
-from reslab.report.runs import Outcome, warn
-from reslab.store.answers import Answers, read_answers
+from reslab.report.runs import Outcome
+from reslab.store.answers import Answers
 from reslab.store.plan import Plan
 from reslab.text import printable, shortened
 
@@ -95,27 +94,15 @@ def class_errors(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
 # ---- what is known ------------------------------------------------------------------------------
 
 
-def answers_of(outcome: Outcome) -> list[Answers]:
-    """Of the runs that are done and have them; a damaged file is named and left out."""
-    found = list[Answers]()
-    for run in outcome.runs:
-        try:
-            answers = read_answers(run.folder) if run.state == "done" else None
-        except UserError as error:
-            warn(str(error))
-            continue
-        found += [answers] if answers else []
-    return found
-
-
 def _confusions(outcomes: Sequence[Outcome]) -> list[Confusion]:
-    found = [(outcome, answers) for outcome in outcomes if (answers := answers_of(outcome))]
+    kept = {o.label: [run.answers for run in o.runs if run.answers] for o in outcomes}
+    found = [_confusion(label, answers) for label, answers in kept.items() if answers]
     if not found:
         raise NothingToDraw(
             "no run has answers.npz: none is done, or they are from before it was kept; "
             "FIGURE=mistakes evaluates these again"
         )
-    return [_confusion(outcome.label, answers) for outcome, answers in found]
+    return found
 
 
 def _confusion(label: str, answers: Sequence[Answers]) -> Confusion:
