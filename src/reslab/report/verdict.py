@@ -60,9 +60,16 @@ class Evidence:
     n: int
     spread: Spread | None = None
     predicted: Spread | None = None
-    improvement: Improvement | None = None
+    pairs: tuple[float, ...] = ()
+    """The difference of each seed, of two variants that are paired."""
     obstacle: str = ""
     """Why the two cannot be compared."""
+
+    @property
+    def improvement(self) -> Improvement | None:
+        """In how many pairs the error is lower."""
+        signs = [(pair > 0) - (pair < 0) for pair in self.pairs]
+        return Improvement(signs.count(-1), signs.count(0), len(signs)) if signs else None
 
     @property
     def interval(self) -> Interval | None:
@@ -167,15 +174,13 @@ def between(
     seeds = sorted(ours.keys() & baseline.keys())
     if not seeds:
         return None
-    pairs = [ours[seed] - baseline[seed] for seed in seeds]
-    mean = statistics.fmean(pairs)
     obstacle = obstacle or (f"{counted(diverged, 'run')} diverged" if diverged else "")
     if obstacle:
         return Evidence("mean", None, len(seeds), obstacle=obstacle)
+    pairs = tuple(ours[seed] - baseline[seed] for seed in seeds)
     own = variance(pairs)
-    signs = [(pair > 0) - (pair < 0) for pair in pairs]
-    improvement = Improvement(signs.count(-1), signs.count(0), len(seeds))
-    return Evidence("mean", mean, len(seeds), Spread(own) if own else None, None, improvement)
+    spread = Spread(own) if own else None
+    return Evidence("mean", statistics.fmean(pairs), len(pairs), spread, pairs=pairs)
 
 
 # ---- verdicts ---------------------------------------------------------------------------------

@@ -5,13 +5,13 @@ A row is a variant beside its published number, or one variant beside another: t
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reslab.report.figures.style import COLOURS, COLUMN, NothingToDraw, entitle, new_figure
 from reslab.report.questions import judge
-from reslab.report.rows import Row, rows_of
+from reslab.report.rows import rows_of
 from reslab.report.runs import Outcome
 from reslab.report.verdict import Verdict
 from reslab.store.plan import Plan
@@ -36,17 +36,21 @@ ROOM = 3.0
 
 @dataclass(frozen=True)
 class Line:
-    """A difference with its verdict; `pairs` are those of the seeds, where they are paired."""
+    """A difference that is known, with its verdict."""
 
     name: str
     verdict: Verdict
-    pairs: tuple[float, ...] = ()
 
     @property
     def difference(self) -> float:
         """In points."""
         assert self.verdict.evidence.difference is not None
         return self.verdict.evidence.difference
+
+    @property
+    def pairs(self) -> tuple[float, ...]:
+        """Those of the seeds, where they are paired."""
+        return self.verdict.evidence.pairs
 
 
 def differences(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
@@ -66,33 +70,23 @@ def differences(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
 
 def _panels(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, list[Line]]:
     rows, questions = judge(plan, rows_of(plan, outcomes))
-    errors = {row.outcome.label: dict(row.test.errors) for row in rows}
-    own = [Line(row.outcome.label, verdict) for row, verdict in _beside_published(rows)]
-    asked = [each for each in questions if each.verdict.evidence.difference is not None]
+    own = [Line(row.outcome.label, row.verdict) for row in rows if row.verdict]
+    asked = [each for each in questions if _is_known(each.verdict)]
     baselines = {each.baseline for each in asked}
+    one = len(baselines) == 1
     pairs = [
-        Line(
-            each.label if len(baselines) == 1 else f"{each.baseline} → {each.label}",
-            each.verdict,
-            tuple(_paired(errors[each.baseline], errors[each.label])),
-        )
+        Line(each.label if one else f"{each.baseline} → {each.label}", each.verdict)
         for each in asked
     ]
-    between = f"difference to {baselines.pop()}" if len(baselines) == 1 else "second − first"
+    between = f"difference to {baselines.pop()}" if one else "second − first"
     return {
-        "ours − published, points of error": own,
+        "ours − published, points of error": [row for row in own if _is_known(row.verdict)],
         f"{between}, points of test error": pairs,
     }
 
 
-def _beside_published(rows: Sequence[Row]) -> Iterator[tuple[Row, Verdict]]:
-    for row in rows:
-        if row.verdict is not None and row.verdict.evidence.difference is not None:
-            yield row, row.verdict
-
-
-def _paired(baseline: dict[int, float], ours: dict[int, float]) -> Iterator[float]:
-    return (ours[seed] - baseline[seed] for seed in sorted(ours.keys() & baseline.keys()))
+def _is_known(verdict: Verdict) -> bool:
+    return verdict.evidence.difference is not None
 
 
 def _height(row: Line) -> float:
