@@ -15,7 +15,7 @@ from reslab.config.shipped import FOLDER, TABLE, file_name
 from reslab.config.strict_yaml import dump_yaml, load_yaml
 from reslab.errors import UserError
 from reslab.inference.export import export
-from reslab.report.notes import machine
+from reslab.report.machines import machine
 from reslab.report.protocol import TOPICS
 from reslab.text import quoted, size
 

@@ -22,7 +22,6 @@ from reslab.papers.schema import read_paper
 from reslab.report import status
 from reslab.report.figures.draw import FOLDER
 from reslab.report.figures.published import height
-from reslab.report.notes import given
 from reslab.report.paper import CAPTIONS
 from reslab.report.protocol import Paragraph, protocol
 from reslab.report.results import Result, results_of
@@ -30,6 +29,7 @@ from reslab.report.runs import Outcome, outcomes_of
 from reslab.report.table import tabulated
 from reslab.report.text import NOTHING, number
 from reslab.report.values import Cell, Table
+from reslab.store import names
 from reslab.store.plan import Plan
 from reslab.text import counted, printable
 
@@ -131,7 +131,7 @@ def _part(plan: Plan, outcomes: Sequence[Outcome], page: Path) -> Part:
     return Part(
         plan,
         question(plan.experiment) or "",
-        given(plan.options),
+        names.all_given(plan.options),
         f"{counted(len(outcomes), 'variant')}, {status.counts(runs)}",
         table,
         tuple(protocol(table, outcomes)),

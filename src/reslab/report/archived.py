@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from reslab import disk
 from reslab.report.archive import ENVIRONMENT, FIGURE, REMARKS, RESULTS, RUNS, TABLE
+from reslab.report.machines import machine
 from reslab.report.text import listed
 from reslab.text import counted, duration
 
@@ -76,7 +77,7 @@ def _with(starts: Sequence[dict[str, Any]]) -> str:
     if not starts:
         return ""
     most, others = starts[0], len(starts) - 1
-    told = [f"{most.get('devices', 1)} × {most.get('device', 'unknown')}"]
+    told = [machine(most)]
     told += [counted(most["threads"], "thread")] if "threads" in most else []
     told += [most["form"]] if "form" in most else []
     told += [f"{name} {most[name]}" for name in ("torch", "commit") if name in most]

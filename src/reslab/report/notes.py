@@ -2,19 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from reslab import store
 from reslab.config.views import called
 from reslab.papers.published import table
 from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped, standing
+from reslab.report.machines import form, machine
 from reslab.report.origins import starts
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed
 from reslab.report.values import Note
-from reslab.store import names
-from reslab.store.plan import Options, Plan
+from reslab.store.plan import Plan
 from reslab.text import counted
 
 
@@ -84,19 +83,6 @@ def _without_variant(outcomes: Sequence[Outcome]) -> Iterator[str]:
                 yield f"{citation}, {place}: {part.no_variant}"
 
 
-def given(options: Options) -> str:
-    """The options of a plan that are not at their default, as they are given to make."""
-    execution = {
-        "DEVICES": options.devices if options.devices != 1 else None,
-        "MICRO_BATCH": options.micro_batch,
-        "SYNC_BATCHNORM": 1 if options.sync_batchnorm else None,
-        "COMPILE": None if options.compile is None else int(options.compile),
-        "DIAGNOSTICS": 1 if options.diagnostics else None,
-    }
-    said = {word: str(value) for word, value in execution.items() if value is not None}
-    return names.as_given(names.given(options) | said)
-
-
 def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
     """What a reader should know about single runs: failures, resumptions, other code, devices, the
     forms of their steps."""
@@ -150,18 +136,6 @@ def _forms(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
         forms = Counter(f for run in outcome.runs for f in {form(s) for s in run.starts})
         if "compiled" in forms or len(forms) > 1:
             yield f"steps are rounded as their form does: {_tally(forms)}", outcome.label
-
-
-def form(start: dict[str, Any]) -> str:
-    """The form of a start's steps; before it was recorded there was one."""
-    return str(start.get("form") or "eager")
-
-
-def machine(start: dict[str, Any]) -> str:
-    """What a start was made on: `2 × cuda (NVIDIA H200) in micro-batches of 16`."""
-    parts = f" in micro-batches of {start['micro_batch']}" if start.get("micro_batch") else ""
-    synced = " with synchronised BatchNorm" if start.get("sync_batchnorm") else ""
-    return f"{start.get('devices', 1)} × {start.get('device', 'unknown')}{parts}{synced}"
 
 
 def _tally(counter: "Counter[str]") -> str:

@@ -15,11 +15,10 @@ from reslab.config.description import Description
 from reslab.config.run import RunConfig
 from reslab.config.start import Start
 from reslab.report.deviations import grouped
-from reslab.report.notes import machine
+from reslab.report.machines import code, machine, versions
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed, number
 from reslab.report.values import NoteKind, Table
-from reslab.store.records import RECORDED
 from reslab.text import counted, duration
 
 
@@ -226,7 +225,7 @@ def _seeds(outcome: Outcome) -> str:
 def _machines(runs: Sequence[Run]) -> Iterator[str]:
     """Devices, versions and code of the runs' starts, and how long the runs took."""
     starts = [(run, start) for run in runs for start in run.starts]
-    for tell in (machine, _versions, _code):
+    for tell in (machine, versions, code):
         told = {(tell(start), run.folder) for run, start in starts}
         if tally := Counter(text for text, _ in told if text):
             line = "; ".join(_shares(tally))
@@ -240,16 +239,6 @@ def _shares(tally: "Counter[str]") -> Iterator[str]:
     """Each with its number of runs, where there are several."""
     for text, count in sorted(tally.items()):
         yield f"{text} ({counted(count, 'run')})" if len(tally) > 1 else text
-
-
-def _versions(start: Mapping[str, Any]) -> str:
-    names = ("python", *RECORDED)
-    return ", ".join(f"{name} {start[name]}" for name in names if start.get(name))
-
-
-def _code(start: Mapping[str, Any]) -> str:
-    commit = f", commit {start['commit']}" if start.get("commit") else ""
-    return f"code {start.get('code', 'unknown')}{commit}"
 
 
 def verdicts(table: Table) -> list[Paragraph]:

@@ -1,17 +1,17 @@
 """One record per run: what `runs.csv` holds beside the table, and what `reslab.results` gives."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from reslab.report.csv_text import to_csv
-from reslab.report.notes import given, machine
+from reslab.report.machines import machine, versions
 from reslab.report.rows import trainable
 from reslab.report.runs import Outcome, Run, outcomes_of
+from reslab.store import names
 from reslab.store.plan import Plan
 from reslab.store.plans import read_plan, read_plan_in
-from reslab.store.records import RECORDED
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _result(plan: Plan, outcome: Outcome, run: Run) -> Result:
         plan=plan.name,
         variant=outcome.label,
         seed=run.seed,
-        options=given(plan.options),
+        options=names.all_given(plan.options),
         state=run.state,
         train_top1_error=train.get("top1_error"),
         test_top1_error=test.get("top1_error"),
@@ -92,10 +92,6 @@ def _result(plan: Plan, outcome: Outcome, run: Run) -> Result:
         multiply_adds=outcome.variant.multiply_adds,
         code=result.get("code") or last.get("code"),
         device=machine(last) if last else None,
-        versions=", ".join(_versions(last)) or None,
+        versions=versions(last) or None,
         folder=str(run.folder),
     )
-
-
-def _versions(start: dict[str, Any]) -> Iterator[str]:
-    return (f"{name} {start[name]}" for name in ("python", *RECORDED) if start.get(name))

@@ -14,7 +14,7 @@ from reslab.config.views import called
 from reslab.report.columns import columns_of, fields_of, filled
 from reslab.report.csv_text import table_csv
 from reslab.report.markdown import fitted, markdown
-from reslab.report.notes import given, notes
+from reslab.report.notes import notes
 from reslab.report.questions import Seconds, judge, judged_notes, timed
 from reslab.report.results import results_of, runs_csv
 from reslab.report.rows import Row, other_views, rows_of
@@ -22,6 +22,7 @@ from reslab.report.runs import Outcome, outcomes_of
 from reslab.report.times import target_notes
 from reslab.report.values import Note, Table
 from reslab.report.verdict import Question
+from reslab.store import names
 from reslab.store.plan import Plan
 
 
@@ -78,7 +79,7 @@ def _before_sources(
 
 
 def _options(plan: Plan) -> Iterator[Note]:
-    if words := given(plan.options):
+    if words := names.all_given(plan.options):
         yield Note("options", f"Options: {words}")
 
 

@@ -117,6 +117,20 @@ def refuse_words(options: "Options") -> None:
         raise UserError(f"{as_given(words)} is of an experiment; say NAME=…, too")
 
 
+def all_given(options: "Options") -> str:
+    """All options that are not at their default, how runs are executed too, as a shell reads them:
+    `BUDGET=0.02 DEVICES=2`."""
+    execution = {
+        "DEVICES": options.devices if options.devices != 1 else None,
+        "MICRO_BATCH": options.micro_batch,
+        "SYNC_BATCHNORM": 1 if options.sync_batchnorm else None,
+        "COMPILE": None if options.compile is None else int(options.compile),
+        "DIAGNOSTICS": 1 if options.diagnostics else None,
+    }
+    said = {word: value for word, value in execution.items() if value is not None}
+    return as_given({**given(options), **said})
+
+
 def as_given(words: Mapping[str, object]) -> str:
     """Words as a shell reads them: `BUDGET=0.02 ONLY='*20'`."""
     return " ".join(f"{word}={shlex.quote(str(value))}" for word, value in words.items())
