@@ -20,9 +20,8 @@ from reslab.experiments.file import question
 from reslab.page.curves import QUANTITIES, Curves, points_each
 from reslab.papers.schema import read_paper
 from reslab.report import status
-from reslab.report.figures.draw import FOLDER
+from reslab.report.figures.draw import CAPTIONS, FOLDER
 from reslab.report.figures.published import height
-from reslab.report.paper import CAPTIONS
 from reslab.report.protocol import Paragraph, protocol
 from reslab.report.results import Result, results_of
 from reslab.report.runs import Outcome, outcomes_of

@@ -4,8 +4,7 @@ import pytest
 from tests.report.conftest import Lab
 
 from reslab.errors import UserError
-from reslab.report.figures.draw import FIGURES, MISTAKES, draw, named
-from reslab.report.paper import CAPTIONS
+from reslab.report.figures.draw import CAPTIONS, FIGURES, MISTAKES, draw, named
 
 
 def test_every_figure_has_a_caption() -> None:

@@ -39,6 +39,35 @@ FIGURES: dict[str, Callable[[Plan, Sequence[Outcome]], "Figure"]] = {
 MISTAKES = "mistakes"
 """Drawn by `inference.mistakes`, and only when it is asked for: it reads images."""
 
+OF_COSTS = "Dots are seeds, markers their mean; lines join nets that differ in their size alone."
+CAPTIONS = {
+    "curves": "Error in per cent against the step: test error, and dashed that of the training "
+    "batches, as they are augmented and before each step; the mean over seeds, and the range from "
+    "the worst to the best. A dot at the end is the training error of the final weights on images "
+    "that are not augmented.",
+    "depth": "Test error, and dashed training error (final weights, not augmented), in per cent "
+    f"against the number of layers with weights, shortcuts apart. {OF_COSTS}",
+    "parameters": f"Test error in per cent against the number of parameters. {OF_COSTS}",
+    "multiply_adds": f"Test error in per cent against the multiply-adds of one image. {OF_COSTS}",
+    "trainable": f"Test error in per cent against the number of parameters that train. {OF_COSTS}",
+    "confusion": "Of 100 test images of a row's class how many are taken for a column's, the mean "
+    "over seeds; colours are of errors alone, and what is right is grey.",
+    "class_errors": "Test error of each class in per cent, the mean over seeds and the range from "
+    "the worst to the best.",
+    "mistakes": "Test images that most of the nets get wrong: their class and what they are mostly "
+    "taken for, the mean softmax of the wrong answers, and how many of the nets are wrong.",
+    "differences": "Differences of error in points, with plain 95 % intervals (Student's t) and "
+    "verdicts; below zero the errors are fewer. Small dots are the seeds of a pair, a grey band "
+    "is the margin, and an open square has no interval.",
+    "gradients": "Norm of the gradient of the loss in the weight of each layer, shortcuts apart: "
+    "at the first step, and the geometric mean over some 20 steps after it and over seeds. Plain "
+    "nets are dashed.",
+    "responses": "Standard deviation of the responses of each 3×3 layer, behind its norm and "
+    "before ReLU or addition, in evaluation mode, on test images; the mean over seeds. Above as "
+    "the layers come, below in descending order. Plain nets are dashed.",
+}
+"""Of each figure; in a paper the experiment's title stands before."""
+
 
 def draw(
     plan: Plan,
