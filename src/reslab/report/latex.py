@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reslab.report.latex_text import escaped
+from reslab.report.text import prefix_of
 from reslab.report.values import FORMATS, Cell, Column, Table
 
 NEEDS = "% needs \\usepackage{booktabs}, \\usepackage{graphicx} and \\usepackage{siunitx}\n"
-PREFIXES = ((9, "G"), (6, "M"), (3, "k"))
 NUMBER = re.compile(
     r"(?P<sign>[+−]?)(?P<whole>\d+)(\.(?P<part>\d+))?( ± (–|(?P<spread>\d+(\.\d+)?)))?"
 )
@@ -93,9 +93,7 @@ def _in_common(column: Column, cells: Sequence[Cell]) -> tuple[str, list[str]]:
     says more than its count, and every other kind, as it reads."""
     counts = [_count(column, cell) for cell in cells]
     smallest = min(filter(None, counts), default=0)
-    power, prefix = next(
-        ((power, name) for power, name in PREFIXES if smallest >= 0.9995 * 10**power), (0, "")
-    )
+    power, prefix = prefix_of(smallest)
     digits = max(0, 3 - len(str(round(smallest / 10**power)))) if power else 0
     texts = [
         cell.text if count is None else f"{count / 10**power:.{digits}f}"

@@ -1,14 +1,16 @@
 """A table as Markdown, for terminals and documents: the grid, and its notes below."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from reslab.report.columns import LEAVE
-from reslab.report.text import WIDTH, bullets, wrap
 from reslab.report.values import FORMATS, Cell, Note, NoteKind, Table
 from reslab.terminal import columns, fitted_table
 from reslab.text import markdown_table, printable, printable_lines
 
+WIDTH = 120
+"""Columns of what stands below a table."""
 HEADINGS: dict[NoteKind, str] = {
     "verdict": "Beside the published numbers:",
     "question": "Beside each other, paired by seed:",
@@ -75,8 +77,21 @@ def _told(notes: Iterable[Note], most: int) -> Iterator[str]:
         if kind in HEADINGS:
             numbers = [f"[{i}] " if kind == "source" else "" for i in range(1, len(alike) + 1)]
             items = [mark + note.text for mark, note in zip(numbers, alike, strict=True)]
-            yield bullets(HEADINGS[kind].format(of=of), items, most)
+            lines = (_wrapped(item, most, "- ") for item in items)
+            yield "\n".join([HEADINGS[kind].format(of=of), "", *lines])
         elif alike[0].command:
             yield from (f"{note.text}:\n\n    {note.command}" for note in alike)
         else:
-            yield wrap(" ".join(note.text for note in alike), most=most)
+            yield _wrapped(" ".join(note.text for note in alike), most)
+
+
+def _wrapped(text: str, most: int, first: str = "") -> str:
+    """In lines of at most so many columns; words are not broken."""
+    return textwrap.fill(
+        printable_lines(text),
+        most,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,39 +1,20 @@
-"""How numbers and notes are set as text: SI prefixes, per cent, wrapped lists."""
+"""How numbers are set as text: SI prefixes, per cent, the values of a description."""
 
-import textwrap
 from collections.abc import Sequence
 
-from reslab.text import printable_lines
-
 NOTHING = "–"
-WIDTH = 120
 
 
-def bullets(heading: str, items: Sequence[str], most: int = WIDTH) -> str:
-    """A heading and its list, wrapped; nothing if there is nothing to list."""
-    if not items:
-        return ""
-    return "\n".join([heading, "", *(wrap(item, "- ", "  ", most) for item in items)])
-
-
-def wrap(text: str, first: str = "", rest: str = "", most: int = WIDTH) -> str:
-    """Text in lines of at most so many columns; words are not broken."""
-    return textwrap.fill(
-        printable_lines(text),
-        most,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def prefix_of(count: float) -> tuple[int, str]:
+    """The power of ten that a count is told in, and its SI prefix."""
+    prefixes = ((9, "G"), (6, "M"), (3, "k"))
+    return next((each for each in prefixes if count >= 0.9995 * 10 ** each[0]), (0, ""))
 
 
 def si(count: int) -> str:
     """Three significant digits: 853 k, 1.73 M, 2.51 G."""
-    for power, prefix in ((9, "G"), (6, "M"), (3, "k")):
-        if count >= 0.9995 * 10**power:
-            return f"{_three(count / 10**power)} {prefix}"
-    return str(count)
+    power, prefix = prefix_of(count)
+    return f"{_three(count / 10**power)} {prefix}" if prefix else str(count)
 
 
 def percent(error: float | None, decimals: int = 2) -> str:
