@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from reslab.papers.published import Published
@@ -55,7 +56,6 @@ class Evidence:
     spread of its own `predicted` is how such a number would scatter around ours.
     """
 
-    statistic: str
     difference: float | None
     n: int
     spread: Spread | None = None
@@ -71,7 +71,7 @@ class Evidence:
         signs = [(pair > 0) - (pair < 0) for pair in self.pairs]
         return Improvement(signs.count(-1), signs.count(0), len(signs)) if signs else None
 
-    @property
+    @cached_property
     def interval(self) -> Interval | None:
         """That of the difference."""
         if self.difference is None or self.spread is None:
@@ -96,10 +96,14 @@ class Verdict:
 
     word: Word
     evidence: Evidence
-    interval: Interval | None = None
     p: float | None = None
     needs: int | None = None
     reason: str = ""
+
+    @property
+    def interval(self) -> Interval | None:
+        """That of the difference."""
+        return self.evidence.interval
 
     def __str__(self) -> str:
         """`better`, `too few seeds (needs about 7)`, `not comparable (budget)`."""
@@ -131,12 +135,12 @@ def against_published(ours: Summary, published: Published, obstacle: str = "") -
     obstacle = obstacle or _no_number(published, statistic) or _diverged(ours)
     own = variance([error for _, error in ours.errors])
     if obstacle or own is None:
-        return Evidence(statistic, difference, n, obstacle=obstacle)
+        return Evidence(difference, n, obstacle=obstacle)
     spread, theirs = Spread(SCATTER[statistic] * own), _scatter(published, statistic)
     if published.std is not None and published.n is not None and published.n > 1:
         welch = replace(spread, theirs=theirs * published.std**2, freedom=published.n - 1)
-        return Evidence(statistic, difference, n, welch)
-    return Evidence(statistic, difference, n, spread, replace(spread, theirs=theirs * own))
+        return Evidence(difference, n, welch)
+    return Evidence(difference, n, spread, replace(spread, theirs=theirs * own))
 
 
 def _scatter(published: Published, statistic: str) -> float:
@@ -176,11 +180,11 @@ def between(
         return None
     obstacle = obstacle or (f"{counted(diverged, 'run')} diverged" if diverged else "")
     if obstacle:
-        return Evidence("mean", None, len(seeds), obstacle=obstacle)
+        return Evidence(None, len(seeds), obstacle=obstacle)
     pairs = tuple(ours[seed] - baseline[seed] for seed in seeds)
     own = variance(pairs)
     spread = Spread(own) if own else None
-    return Evidence("mean", statistics.fmean(pairs), len(pairs), spread, pairs=pairs)
+    return Evidence(statistics.fmean(pairs), len(pairs), spread, pairs=pairs)
 
 
 # ---- verdicts ---------------------------------------------------------------------------------
@@ -207,12 +211,12 @@ def _verdict(evidence: Evidence, p: float | None, margin: float, alpha: float) -
         none = "one seed has no spread" if evidence.n == 1 else "all seeds are equal"
         return Verdict("too few seeds", evidence, reason=none)
     if interval.within(margin) and not _stands_out(evidence):
-        return Verdict("agrees", evidence, interval, p)
+        return Verdict("agrees", evidence, p)
     if p < ALPHA and abs(difference) > margin:
-        return Verdict("better" if difference < 0 else "worse", evidence, interval, p)
+        return Verdict("better" if difference < 0 else "worse", evidence, p)
     needs = _needed(evidence, margin, alpha)
     reason = f"needs about {needs}" if needs else f"no n up to {MOST} decides"
-    return Verdict("too few seeds", evidence, interval, p, needs, reason)
+    return Verdict("too few seeds", evidence, p, needs, reason)
 
 
 def _stands_out(evidence: Evidence) -> bool:
