@@ -27,6 +27,7 @@ from reslab.report.figures.style import (
     entitle,
     legend,
     new_figure,
+    proxy,
     rule,
 )
 from reslab.report.runs import Outcome
@@ -49,6 +50,11 @@ FEW = 6
 """Nets that an axis has its ticks at."""
 BESIDE = 5
 """Names in a legend below a column; more stand beside it, in a figure as wide as the text."""
+MEANS: dict[str, Any] = {
+    "test": {"markersize": 4, "linestyle": "-", "linewidth": 1.2},
+    "train": {"linestyle": DASHED, "linewidth": 0.8, "fillstyle": "none", "markersize": 4},
+}
+"""How the means of a split are drawn."""
 UNITS = {"units"}
 WIDTHS = {"widths", "stem_width", "growth", "base_width"}
 
@@ -213,10 +219,11 @@ def _is_wide(outcomes: Sequence[Outcome]) -> bool:
 
 def _draw(axes: "Axes", each: Series, colour: str, marker: str, trains: bool) -> None:
     """A line through the means; a variant of which a run diverged has none."""
-    for split, style in _splits(trains).items():
-        means = [(x, statistics.fmean(o.errors(split).values())) for x, o in _whole(each)]
+    whole = [(x, outcome) for x, outcome in each.at if not outcome.count("diverged")]
+    for split in MEANS if trains else ("test",):
+        means = [(x, statistics.fmean(o.errors(split).values())) for x, o in whole]
         if means:
-            axes.plot(*zip(*means, strict=True), marker, color=colour, **style)
+            axes.plot(*zip(*means, strict=True), marker, color=colour, **MEANS[split])
     for x, outcome in each.at:
         errors = [*outcome.errors("test").values()]
         axes.plot([x] * len(errors), errors, ".", color=colour, markersize=2.5, alpha=0.6)
@@ -227,17 +234,6 @@ def _draw(axes: "Axes", each: Series, colour: str, marker: str, trains: bool) ->
             axes.plot(x, 1, "x", color=colour, markersize=4, **above)
 
 
-def _whole(each: Series) -> list[tuple[int, Outcome]]:
-    return [(x, outcome) for x, outcome in each.at if not outcome.count("diverged")]
-
-
-def _splits(trains: bool) -> dict[str, Any]:
-    """How the means of a split are drawn."""
-    test = {"test": {"markersize": 4, "linestyle": "-", "linewidth": 1.2}}
-    dashed = {"linestyle": DASHED, "linewidth": 0.8, "fillstyle": "none", "markersize": 4}
-    return test | ({"train": dashed} if trains else {})
-
-
 def _legend(
     figure: "Figure",
     found: Sequence[Series],
@@ -245,21 +241,16 @@ def _legend(
     trains: bool,
     beside: bool,
 ) -> None:
-    from matplotlib.lines import Line2D
-
-    handles: list[Artist] = [
-        Line2D([], [], color=colour, marker=MARKERS[i % len(MARKERS)], label=printable(each.name),
-               **_splits(False)["test"] | ({"linestyle": ""} if len(each.at) == 1 else {}))
-        for i, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True))
-    ]  # fmt: skip
+    handles: list[Artist] = []
+    for i, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True)):
+        looks = MEANS["test"] | ({"linestyle": ""} if len(each.at) == 1 else {})
+        marker = MARKERS[i % len(MARKERS)]
+        handles.append(proxy(printable(each.name), color=colour, marker=marker, **looks))
     if trains:
-        handles.append(Line2D([], [], color="0.3", marker="o", label="training error",
-                              **_splits(True)["train"]))  # fmt: skip
+        handles.append(proxy("training error", marker="o", **MEANS["train"]))
     if any(len(o.runs) > 1 for o in outcomes):
-        handles.append(Line2D([], [], color="0.3", marker=".", linestyle="", label="a seed",
-                              markersize=3))  # fmt: skip
+        handles.append(proxy("a seed", marker=".", linestyle="", markersize=3))
     handles += published.handles(outcomes)
     if any(o.count("diverged") for o in outcomes):
-        handles.append(Line2D([], [], color="0.3", marker="x", linestyle="", label="a run diverged",
-                              markersize=4))  # fmt: skip
+        handles.append(proxy("a run diverged", marker="x", linestyle="", markersize=4))
     legend(figure, handles, beside)

@@ -23,6 +23,7 @@ from reslab.report.figures.style import (
     is_plain,
     legend,
     new_figure,
+    proxy,
     rule,
     spread,
 )
@@ -32,7 +33,6 @@ from reslab.store.plan import Plan
 from reslab.text import printable
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -206,23 +206,20 @@ def _line_label(outcome: Outcome, end: float | None, top: float) -> str:
 
 def _legend(figure: "Figure", outcomes: Sequence[Outcome]) -> None:
     """What bold, dashed and the marks mean."""
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    grey: Any = {"color": "0.3"}
     batches = f"{'augmented ' * any(map(_augments, outcomes))}training batches"
-    handles: list[Artist] = [
-        Line2D([], [], label="test error", **grey, **LINES["test_top1_error"]),
-        Line2D([], [], label=batches, **grey, **LINES["train_top1_error"]),
+    handles = [
+        proxy("test error", **LINES["test_top1_error"]),
+        proxy(batches, **LINES["train_top1_error"]),
     ]
     if any(_final_training_error(o) is not None for o in outcomes):
-        dot = Line2D([], [], marker=".", linestyle="", label="training error at the end", **grey)
-        handles.append(dot)
+        handles.append(proxy("training error at the end", marker=".", linestyle=""))
     if any(len(o.runs) > 1 for o in outcomes):
         handles.append(Patch(color="0.3", alpha=0.3, lw=0, label="worst to best seed"))
     handles += published.handles(outcomes)
     if any(o.count("diverged") for o in outcomes):
-        handles.append(Line2D([], [], marker="x", linestyle="", label="diverged", **grey))
+        handles.append(proxy("diverged", marker="x", linestyle=""))
     legend(figure, handles)
 
 

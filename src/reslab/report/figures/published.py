@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from reslab.papers.published import Published
+from reslab.report.figures.style import proxy
 from reslab.report.runs import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from matplotlib.lines import Line2D
+    from matplotlib.artist import Artist
 
 MARKS = {False: ("D", "published test error"), True: ("s", "third party's test error")}
 """Marker and legend of a published number, by whether a third party published it."""
@@ -30,13 +31,11 @@ def marker(outcome: Outcome) -> str:
     return MARKS[_is_third_party(outcome)][0]
 
 
-def handles(outcomes: "Iterable[Outcome]") -> "list[Line2D]":
+def handles(outcomes: "Iterable[Outcome]") -> "list[Artist]":
     """What the marks mean, for a legend."""
-    from matplotlib.lines import Line2D
-
     marked = {_is_third_party(o) for o in outcomes if height(o.published) is not None}
     meant = [MARKS[third_party] for third_party in sorted(marked)]
-    return [Line2D([], [], color="0.3", marker=mark, label=label, **LOOKS) for mark, label in meant]
+    return [proxy(label, marker=mark, **LOOKS) for mark, label in meant]
 
 
 def _is_third_party(outcome: Outcome) -> bool:

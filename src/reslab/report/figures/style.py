@@ -104,6 +104,13 @@ def legend(figure: "Figure", handles: "Sequence[Artist]", beside: bool = False) 
         text.set_parse_math(False)
 
 
+def proxy(label: str, **looks: Any) -> "Artist":
+    """A line or a mark for a legend, in grey where it is not one colour's."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **{"color": "0.3", **looks})
+
+
 def is_plain(outcome: Outcome) -> bool:
     """Whether its net has no shortcuts; such nets stand apart, or are dashed."""
     net = outcome.config.model if outcome.config is not None else None
