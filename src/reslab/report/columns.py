@@ -7,7 +7,7 @@ from reslab.config.views import called
 from reslab.papers.published import Published
 from reslab.report import cells, times
 from reslab.report.intervals import Interval, mean_interval
-from reslab.report.rows import Row, is_held_out, other_views
+from reslab.report.rows import Row, other_views
 from reslab.report.statistics import Summary
 from reslab.report.times import right
 from reslab.report.values import Cell, Column, Kind, Value
@@ -114,7 +114,7 @@ def _column_of_views(views: Any) -> tuple[Column, CellOf]:
 
 
 STARTS: Columns = [_column("starts_from", "starts from", "text", lambda row: row.starts_from)]
-TRAINABLE: Columns = [_column("trainable", "trainable", "count", lambda row: row.trainable)]
+TRAINABLE: Columns = [_column("trainable", "trainable", "count", lambda row: row.outcome.trainable)]
 """Where weights come from and how many train, if that is not from nowhere and all in each row."""
 TEACHERS: Columns = [_column("teacher", "teacher", "text", lambda row: row.teacher)]
 """Whom each row is taught by, if any is."""
@@ -167,7 +167,7 @@ def filled(row: Row, columns: Columns) -> Mapping[str, Cell]:
 
 def _tested_on(rows: Sequence[Row]) -> str:
     """The head of the column of test errors: some may be of training images set aside."""
-    splits = {is_held_out(row.outcome) for row in rows}
+    splits = {row.outcome.is_held_out for row in rows}
     if len(splits) > 1:
         return "test or held-out error"
     return "held-out error" if splits == {True} else "test error"
@@ -186,7 +186,7 @@ def _for_programs(row: Row) -> dict[str, Value]:
         "views": row.views,
         **_statistics("views_top1_error", row.seen),
         **_statistics("views_top5_error", row.five),
-        "test_split": "holdout" if is_held_out(outcome) else "test",
+        "test_split": "holdout" if outcome.is_held_out else "test",
         **_published(outcome.published),
         "compared_statistic": like.statistic if like else None,
         **_interval("test_top1_error", _mean_interval(row.test)),

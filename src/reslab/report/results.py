@@ -7,7 +7,6 @@ from typing import Any
 
 from reslab.report.csv_text import to_csv
 from reslab.report.machines import machine, versions
-from reslab.report.rows import trainable
 from reslab.report.runs import Outcome, Run, outcomes_of
 from reslab.store import names
 from reslab.store.plan import Plan
@@ -88,7 +87,7 @@ def _result(plan: Plan, outcome: Outcome, run: Run) -> Result:
         steps=result.get("step"),
         seconds=result.get("seconds"),
         params=outcome.variant.params,
-        trainable=trainable(outcome),
+        trainable=outcome.trainable,
         multiply_adds=outcome.variant.multiply_adds,
         code=result.get("code") or last.get("code"),
         device=machine(last) if last else None,

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reslab.config.start import Start
-from reslab.config.trains import ALL
 from reslab.papers.published import Published, top5
 from reslab.papers.schema import Views
 from reslab.report.comparable import published_obstacle
@@ -35,8 +34,6 @@ class Row:
     starts_from: str | None
     teacher: str | None
     """Whom its runs are taught by; another variant by its label."""
-    trainable: int | None
-    """Parameters that train; None where no run has told it yet."""
     to_target: ToTarget | None
     """How long its runs took to the error that its plan asks for."""
     obstacle: str
@@ -73,11 +70,6 @@ def other_views(rows: Sequence[Row]) -> list[Views]:
     return sorted({row.views for row in rows} - {"single"})
 
 
-def is_held_out(outcome: Outcome) -> bool:
-    """Whether its test error is of training images set aside."""
-    return outcome.config is not None and outcome.config.data.split == "holdout"
-
-
 def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
     published, obstacle = outcome.published, published_obstacle(plan, outcome)
     train, test = _summary(outcome, "train"), _summary(outcome, "test")
@@ -98,7 +90,6 @@ def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
         comparison_five=_like(five, published_five, obstacle),
         starts_from=_origin(outcome, "start", labels),
         teacher=_origin(outcome, "teacher", labels),
-        trainable=trainable(outcome),
         to_target=to_target(outcome, plan.target),
         obstacle=obstacle if published else "",
     )
@@ -124,13 +115,3 @@ def _origin(outcome: Outcome, field: str, labels: Mapping[str, str]) -> str | No
     """What the origin in a field of a variant's runs is called; another variant by its label."""
     origin: Start | None = getattr(outcome.config, field, None)
     return None if origin is None else labels.get(origin.run or "", origin.origin)
-
-
-def trainable(outcome: Outcome) -> int | None:
-    """The parameters that train, as the runs have counted them; a plain net that trains as a whole
-    has as many as it has."""
-    config = outcome.config
-    if config is not None and config.adapter is None and config.trains == ALL:
-        return outcome.variant.params
-    counts = (run.result.get("trainable") for run in outcome.runs if run.result is not None)
-    return next((count for count in counts if count is not None), None)

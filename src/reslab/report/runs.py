@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from reslab import disk, store
 from reslab.config.run import RunConfig
+from reslab.config.trains import ALL
 from reslab.errors import UserError
 from reslab.papers.published import Published, cell
 from reslab.papers.schema import Views
@@ -115,6 +116,21 @@ class Outcome:
     def config(self) -> RunConfig | None:
         """What its runs have in common, from the first that there is; only the seed differs."""
         return next((run.config for run in self.runs if run.config is not None), None)
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether its test error is of training images set aside."""
+        return self.config is not None and self.config.data.split == "holdout"
+
+    @property
+    def trainable(self) -> int | None:
+        """The parameters that train, as the runs have counted them; a plain net that trains as a
+        whole has as many as it has. None where no run has told it yet."""
+        config = self.config
+        if config is not None and config.adapter is None and config.trains == ALL:
+            return self.variant.params
+        counts = (run.result.get("trainable") for run in self.runs if run.result is not None)
+        return next((count for count in counts if count is not None), None)
 
     def errors(
         self, split: str, views: Views = "single", metric: str = "top1_error"

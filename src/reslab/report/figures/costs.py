@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from reslab.config.nets import Opaque
 from reslab.config.run import RunConfig
-from reslab.report import rows
 from reslab.report.figures import published
 from reslab.report.figures.style import (
     COLUMN,
@@ -86,9 +85,9 @@ def multiply_adds(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
 
 def trainable(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     """Test error against the parameters that train, where these are not all of some net."""
-    if all(rows.trainable(o) in (None, o.variant.params) for o in outcomes):
+    if all(o.trainable in (None, o.variant.params) for o in outcomes):
         raise NothingToDraw("in every net all parameters train")
-    return _figure(plan, outcomes, "parameters that train", rows.trainable)
+    return _figure(plan, outcomes, "parameters that train", lambda outcome: outcome.trainable)
 
 
 def _depth(outcome: Outcome) -> int | None:
