@@ -33,13 +33,16 @@
 
   // ---- tables: order, filter, columns -------------------------------------------------------
 
+  const headsOf = (table) => [...table.tHead.rows[0].cells];
+  const rowsOf = (table) => [...table.tBodies[0].rows];
+
   function dress(table) {
     for (const head of table.tHead.querySelectorAll("th[data-key]")) {
       const button = html("button", { type: "button" }, head.textContent);
       button.addEventListener("click", () => turn(table.id, head.dataset.key));
       head.replaceChildren(button);
     }
-    [...table.tBodies[0].rows].forEach((row, i) => { row.dataset.order = i; });
+    rowsOf(table).forEach((row, i) => { row.dataset.order = i; });
   }
 
   function turn(id, key) {
@@ -52,13 +55,13 @@
 
   function sort(table) {
     const by = chosen.sorts[table.id];
-    const heads = [...table.tHead.rows[0].cells];
+    const heads = headsOf(table);
     const column = by ? heads.findIndex((head) => head.dataset.key === by.key) : -1;
     heads.forEach((head, i) => {
       if (i === column) head.setAttribute("aria-sort", by.direction);
       else head.removeAttribute("aria-sort");
     });
-    const rows = [...table.tBodies[0].rows];
+    const rows = rowsOf(table);
     const order = (row) => Number(row.dataset.order);
     rows.sort((a, b) => (column < 0 ? 0 : compared(a.cells[column], b.cells[column], by.direction))
       || order(a) - order(b));
@@ -75,50 +78,46 @@
   }
 
   const results = () => byId("results-table");
-  const visible = () => new Set([...results().tBodies[0].rows].filter((row) => !row.hidden)
-    .map((row) => Number(row.dataset.row)));
+  const visible = () => rowsOf(results()).filter((row) => !row.hidden)
+    .map((row) => Number(row.dataset.row)).sort((a, b) => a - b);
 
   function filter() {
     const words = chosen.filter.toLowerCase().split(/\s+/).filter(Boolean);
-    const rows = [...results().tBodies[0].rows];
-    for (const row of rows) {
+    for (const row of rowsOf(results())) {
       const text = row.textContent.toLowerCase();
       row.hidden = !words.every((word) => text.includes(word))
         || (chosen.verdict !== "" && row.dataset.verdict !== chosen.verdict);
     }
-    const shown = rows.filter((row) => !row.hidden).length;
-    byId("shown").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} variants`;
+    const shown = visible().length, all = rowsOf(results()).length;
+    byId("shown").textContent = shown === all ? "" : `${shown} of ${all} variants`;
   }
 
   function hide() {
-    const heads = [...results().tHead.rows[0].cells];
-    for (const row of results().rows) {
-      heads.forEach((head, i) => {
+    headsOf(results()).forEach((head, i) => {
+      for (const row of results().rows) {
         row.cells[i].classList.toggle("hidden", chosen.hidden.has(head.dataset.key));
-      });
-    }
+      }
+    });
   }
 
   function offerColumns() {
-    const keys = [...results().tHead.rows[0].cells].map((head) => head.dataset.key).join();
+    const keys = headsOf(results()).map((head) => head.dataset.key).join();
     if (byId("columns").dataset.keys === keys) return;
     byId("columns").dataset.keys = keys;
-    const boxes = [...results().tHead.rows[0].cells].filter((head) => head.dataset.key !== "variant")
-      .map((head) => {
-        const box = html("input", { type: "checkbox", value: head.dataset.key });
-        box.checked = !chosen.hidden.has(head.dataset.key);
-        box.addEventListener("change", () => {
-          chosen.hidden[box.checked ? "delete" : "add"](box.value);
-          hide();
-        });
-        return html("label", {}, box, ` ${head.textContent}`);
+    const boxes = headsOf(results()).filter((head) => head.dataset.key !== "variant").map((head) => {
+      const box = html("input", { type: "checkbox", value: head.dataset.key });
+      box.checked = !chosen.hidden.has(head.dataset.key);
+      box.addEventListener("change", () => {
+        chosen.hidden[box.checked ? "delete" : "add"](box.value);
+        hide();
       });
+      return html("label", {}, box, ` ${head.textContent}`);
+    });
     byId("columns").replaceChildren(html("legend", {}, "Columns shown"), ...boxes);
   }
 
   function offerVerdicts() {
-    const rows = [...results().tBodies[0].rows];
-    const words = [...new Set([chosen.verdict, ...rows.map((row) => row.dataset.verdict)])]
+    const words = [...new Set([chosen.verdict, ...rowsOf(results()).map((row) => row.dataset.verdict)])]
       .filter(Boolean).sort();
     byId("verdict-choice").hidden = words.length < 2 && !chosen.verdict;
     const options = words.map((word) => html("option", { value: word }, word));
@@ -128,7 +127,8 @@
 
   // ---- scales -------------------------------------------------------------------------------
 
-  function ticks(low, high, count) {
+  function ticks(low, high, count, log = false) {
+    if (log) return decades(low, high);
     const rough = (high - low) / count;
     const power = 10 ** Math.floor(Math.log10(rough));
     const size = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
@@ -150,16 +150,18 @@
     return found;
   }
 
-  const scale = (low, high, from, to) => (value) =>
-    from + (to - from) * (value - low) / ((high - low) || 1);
+  // Where a value from low to high lies between two places; logarithmic, no lower than low.
+  function scale(low, high, from, to, log = false) {
+    const of = (value) => log ? Math.log(Math.max(value, low)) : value;
+    return (value) => from + (to - from) * (of(value) - of(low)) / ((of(high) - of(low)) || 1);
+  }
 
   const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
   // ---- every seed ---------------------------------------------------------------------------
 
   function drawSeeds() {
-    const place = byId("seeds-plot"), shown = visible();
-    const variants = data.variants.map((variant, i) => [variant, i]).filter(([, i]) => shown.has(i));
+    const place = byId("seeds-plot"), variants = visible().map((i) => [data.variants[i], i]);
     const seen = variants.flatMap(([v]) => [...v.errors.map(([, error]) => error), v.published])
       .filter((value) => value !== null);
     if (!seen.length) return place.replaceChildren(html("p", {}, "No run has an error yet."));
@@ -168,12 +170,10 @@
     const gutter = narrow ? 4 : Math.min(0.32 * width, 14 + 7 * longest);
     const row = narrow ? 42 : 26, height = row * variants.length + 34;
     const [low, high] = seedsRange(seen), log = chosen.seedsLog && low > 0;
-    const linear = log ? scale(Math.log(low), Math.log(high), gutter + 6, width - 56)
-      : scale(low, high, gutter + 6, width - 56);
-    const x = log ? (value) => linear(Math.log(Math.max(value, low))) : linear;
+    const x = scale(low, high, gutter + 6, width - 56, log);
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
       "aria-label": `Test error of each seed. ${variants.map(([v]) => seedsTold(v)).join(" ")}` });
-    for (const tick of log ? decades(low, high) : ticks(low, high, narrow ? 4 : 7)) {
+    for (const tick of ticks(low, high, narrow ? 4 : 7, log)) {
       drawing.append(svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: 0, y2: height - 28 }),
         svg("text", { x: x(tick), y: height - 10, "text-anchor": "middle" }, `${tick} %`));
     }
@@ -291,10 +291,9 @@
   }
 
   const quantity = () => data.quantities.find((each) => each.key === chosen.quantity);
-  const drawn = () => [...visible()].sort((a, b) => a - b)
-    .filter((i) => !chosen.off.has(data.variants[i].label));
+  const drawn = () => visible().filter((i) => !chosen.off.has(data.variants[i].label));
   const last = (values) => values[values.length - 1];
-  const lastStep = () => Math.max(1, ...[...visible()].flatMap((i) => data.variants[i].runs
+  const lastStep = () => Math.max(1, ...visible().flatMap((i) => data.variants[i].runs
     .flatMap((run) => Object.values(run.curves).map(([place]) => last(data.steps[place])))));
 
   function range(lines) {
@@ -323,9 +322,7 @@
     const height = Math.round(Math.max(230, Math.min(430, 0.5 * width)));
     const right = labelled ? width - 150 : width - 12;
     const [low, high] = range(lines), log = chosen.axis === "log";
-    const linear = log ? scale(Math.log(low), Math.log(high * 1.05), height - 34, 8)
-      : scale(low, high * 1.04, height - 34, 8);
-    const y = log ? (value) => linear(Math.log(Math.max(value, low))) : linear;
+    const y = scale(low, high * (log ? 1.05 : 1.04), height - 34, 8, log);
     const x = scale(0, lastStep(), 48, right);
     const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
       "aria-label": `${name} against the step; the values stand in the table below`,
@@ -349,7 +346,7 @@
   }
 
   function axes(drawing, { x, y, low, high, log, right, height, unit }) {
-    for (const tick of log ? decades(low, high) : ticks(low, high, 6)) {
+    for (const tick of ticks(low, high, 6, log)) {
       drawing.append(svg("line", { class: "grid", x1: 48, x2: right, y1: y(tick), y2: y(tick) }),
         svg("text", { x: 42, y: y(tick) + 4, "text-anchor": "end" }, `${tick}${unit === "%" ? " %" : ""}`));
     }
@@ -442,7 +439,7 @@
     byId("step-told").textContent = whole(step);
     if (plot) for (const end of ["x1", "x2"]) plot.cursor.setAttribute(end, plot.x(step));
     const { key, unit } = quantity();
-    for (const row of byId("legend").tBodies[0].rows) {
+    for (const row of rowsOf(byId("legend"))) {
       const lines = average(Number(row.dataset.row), key).filter((line) => line.steps.length);
       const found = lines.length ? at(lines, step) : [null, null, null, 0];
       found.forEach((value, n) => {
@@ -468,7 +465,7 @@
   }
 
   function drawLegend() {
-    const rows = [...visible()].sort((a, b) => a - b).map((i) => {
+    const lines = visible().map((i) => {
       const { label } = data.variants[i], box = html("input", { type: "checkbox" });
       box.checked = !chosen.off.has(label);
       const row = html("tr", { "data-row": i, class: box.checked ? "" : "off" }, html("th",
@@ -482,7 +479,7 @@
       for (let n = 0; n < 4; n++) row.append(html("td", { class: "number" }));
       return row;
     });
-    byId("legend").tBodies[0].replaceChildren(...rows);
+    byId("legend").tBodies[0].replaceChildren(...lines);
   }
 
   const swatch = (i) => html("span", { class: "swatch", "aria-hidden": "true" },
@@ -543,7 +540,7 @@
     hear("seeds-log", "change", (field) => { chosen.seedsLog = field.checked; });
     hear("all-on", "click", () => chosen.off.clear());
     hear("all-off", "click", () => {
-      chosen.off = new Set([...visible()].map((i) => data.variants[i].label));
+      chosen.off = new Set(visible().map((i) => data.variants[i].label));
     });
     byId("step").addEventListener("input", (event) => choose(Number(event.target.value)));
     let width = 0;
