@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 from reslab import store
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import flatten
 from reslab.experiments.file import question
 from reslab.page.curves import QUANTITIES, Curves, points_each
 from reslab.papers.schema import read_paper
 from reslab.report import status
+from reslab.report.deviations import leaves
 from reslab.report.figures.draw import CAPTIONS, FOLDER
 from reslab.report.figures.published import height
 from reslab.report.protocol import Paragraph, protocol
@@ -210,11 +210,11 @@ def _settings(outcomes: Mapping[str, Outcome]) -> Settings:
 
 
 def _fields(config: RunConfig) -> dict[str, str]:
-    leaves = flatten(config.model_dump(mode="json", exclude={"seed"}))
+    left_out = {"seed", *config.unread}
     return {
         field: NOTHING if value is None else number(value)
-        for field, value in leaves.items()
-        if field not in config.unread
+        for field, value in leaves(config).items()
+        if field not in left_out
     }
 
 

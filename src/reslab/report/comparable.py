@@ -9,9 +9,8 @@ from typing import Any
 
 from reslab.config.data import Data
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import flatten
 from reslab.papers.published import Training
-from reslab.report.deviations import training_of
+from reslab.report.deviations import leaves, training_of
 from reslab.report.runs import Outcome
 from reslab.store.plan import Plan
 
@@ -46,10 +45,10 @@ def variants_obstacle(ours: Outcome, baseline: Outcome) -> str:
 def _differing(config: RunConfig, training: Training) -> Iterator[str]:
     """The steps and fields of the data that are not the protocol's; where it says nothing, not at
     their default."""
-    ours = flatten(config.model_dump(mode="json"))
-    chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
+    ours, chosen = leaves(config), leaves(config, chosen=True)
+    skipped = config.unread | training.silent_on
     for field in (*(f"data.{name}" for name in IMAGES), "recipe.steps"):
-        if field in config.unread | training.silent_on:
+        if field in skipped:
             continue
         theirs = training.fields.get(field)
         is_sentence = isinstance(theirs, str) and not isinstance(ours[field], str)

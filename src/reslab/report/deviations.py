@@ -63,9 +63,10 @@ def assumptions(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
         config, training = outcome.config, training_of(plan, outcome)
         if config is None or training is None:
             continue
-        read = _leaves(config).keys() - config.unread
+        ours = leaves(config)
+        read = ours.keys() - config.unread
         messages.setdefault(training.cite, []).extend(
-            (f"{field}: {_ours(field, config)}{mark}", outcome.label)
+            (f"{field}: {_value(field, ours[field], config)}{mark}", outcome.label)
             for fields, mark in ((training.silent_on, ""), (training.unstated, ", not stated"))
             for field in sorted(fields & read)
         )
@@ -159,33 +160,29 @@ def _fields(plan: Plan, outcome: Outcome, training: Training | None) -> Iterator
         if outcome.published is not None:
             yield f"all of it: how {outcome.published.citation} trained is not recorded here"
         return
-    ours = _leaves(config)
-
+    ours = leaves(config)
     origins = {"start.run": config.start, "teacher.run": config.teacher}
 
     def named(field: str) -> str:
         if origin := origins.get(field):
             return plan.labels.get(origin.run or "", origin.origin)
-        return _ours(field, config)
+        return _value(field, ours.get(field, NOTHING), config)
 
     told = {f.replace("run", word) for f in origins.keys() & training.fields for word in ORIGIN}
     skipped = OF_THE_RUN | config.unread | (DETAILS - ours.keys()) | told
+    compared = training.fields.keys() - (skipped - {"data.holdout", "data.selected_on"})
     for field, theirs in training.fields.items():
-        if (
-            field not in skipped - {"data.holdout", "data.selected_on"}
-            and ours.get(field) != theirs
-        ):
+        if field in compared and ours.get(field) != theirs:
             yield f"{field}: {named(field)}; {training.cite}: {number(theirs)}"
-    chosen = flatten(config.model_dump(mode="json", exclude_defaults=True))
     mentioned = training.fields.keys() | training.silent_on | skipped
-    for field in sorted(chosen.keys() - mentioned):
+    for field in sorted(leaves(config, chosen=True).keys() - mentioned):
         if not field.startswith("model."):
             yield f"{field}: {named(field)}; {training.cite} does not mention it"
 
 
-def _ours(field: str, config: RunConfig) -> str:
+def _value(field: str, ours: Any, config: RunConfig) -> str:
     """Our value, and what it means where the number alone does not tell."""
-    value = number(_leaves(config).get(field, NOTHING))
+    value = number(ours)
     if field == "data.holdout" and not config.data.holdout:
         return f"0, all {facts_of(config.data).train:,} training images"
     if field == "data.selected_on" and config.data.selected_on == "none":
@@ -197,8 +194,10 @@ def _ours(field: str, config: RunConfig) -> str:
     return value
 
 
-def _leaves(config: RunConfig) -> dict[str, Any]:
-    return flatten(config.model_dump(mode="json"))
+def leaves(config: RunConfig, chosen: bool = False) -> dict[str, Any]:
+    """The fields of a run by their dotted paths, as JSON has them; only those not at their default
+    where what was `chosen` is asked for."""
+    return flatten(config.model_dump(mode="json", exclude_defaults=chosen))
 
 
 def _who(those: Sequence[str], labels: Sequence[str]) -> str:

@@ -197,11 +197,9 @@ TOPICS: Mapping[str, Callable[[RunConfig], str]] = {
 def _told(part: Description, path: str, run: RunConfig, leave_out: Sequence[str] = ()) -> str:
     """The fields of a part of a run that are read and not at their default: `crop padding 4`."""
     values = part.model_dump(mode="json", exclude_defaults=True)
-    return ", ".join(
-        _field(name, value)
-        for name, value in values.items()
-        if name not in leave_out and f"{path}.{name}" not in run.unread
-    )
+    left_out = run.unread | {f"{path}.{name}" for name in leave_out}
+    told = {name: value for name, value in values.items() if f"{path}.{name}" not in left_out}
+    return ", ".join(_field(name, value) for name, value in told.items())
 
 
 def _field(name: str, value: Any) -> str:
