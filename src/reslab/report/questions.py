@@ -6,6 +6,7 @@ One line for each, as people read it; `report.verdict` has what the words mean.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from reslab.report.comparable import variants_obstacle
 from reslab.report.intervals import ALPHA
@@ -124,7 +125,8 @@ def _points(difference: float) -> str:
 
 def timed(table: Table, seconds: Seconds) -> Table:
     """The table with what the seeds that its questions need would take, where that is known."""
-    return replace(table, notes=tuple(_timed(note, seconds) for note in table.notes))
+    once = cache(seconds)  # it reads what finished runs took
+    return replace(table, notes=tuple(_timed(note, once) for note in table.notes))
 
 
 def _timed(note: Note, seconds: Seconds) -> Note:
