@@ -5,6 +5,7 @@ choice is an assumption. Both are grouped: one line for all variants that share 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from reslab.config.data import Contents, facts_of, known_classes
@@ -13,7 +14,7 @@ from reslab.config.strict_yaml import flatten
 from reslab.papers.published import DETAILS, Training, protocol_of
 from reslab.report.runs import Outcome
 from reslab.report.text import NOTHING, listed, number
-from reslab.report.values import Note
+from reslab.report.values import Note, NoteKind
 from reslab.store.plan import Plan
 
 Message = tuple[str, str]
@@ -39,9 +40,8 @@ def deviations(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
         lines = [*_own_choices(outcome), *_seeds(outcome), *_fields(plan, outcome, training)]
         chosen += [(line, outcome.label) for line in lines]
         measured += [(line, outcome.label) for line in _normalization(outcome, training)]
-    final = [o.label for o in outcomes if any(run.is_final for run in o.runs)]
-    told = [*grouped(chosen, [o.label for o in outcomes]), *grouped(measured, final)]
-    return [Note("deviation", text, labels) for text, labels in told]
+    final = [outcome for outcome in outcomes if any(run.is_final for run in outcome.runs)]
+    return [*notes_of("deviation", chosen, outcomes), *notes_of("deviation", measured, final)]
 
 
 def standing(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
@@ -51,8 +51,7 @@ def standing(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
         training = training_of(plan, outcome)
         if training is not None and outcome.config is not None:
             told += [(f"{training.cite}: {line}", outcome.label) for line in training.differs]
-    lines = grouped(told, [outcome.label for outcome in outcomes])
-    return [Note("deviation", text, labels) for text, labels in lines]
+    return notes_of("deviation", told, outcomes)
 
 
 def assumptions(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
@@ -70,12 +69,8 @@ def assumptions(plan: Plan, outcomes: Sequence[Outcome]) -> list[Note]:
             for fields, mark in ((training.silent_on, ""), (training.unstated, ", not stated"))
             for field in sorted(fields & read)
         )
-    labels = [outcome.label for outcome in outcomes]
-    return [
-        Note("assumption", text, those, of=cite)
-        for cite, lines in messages.items()
-        for text, those in grouped(lines, labels)
-    ]
+    told = (notes_of("assumption", lines, outcomes, cite) for cite, lines in messages.items())
+    return list(chain.from_iterable(told))
 
 
 def training_of(plan: Plan, outcome: Outcome) -> Training | None:
@@ -83,6 +78,14 @@ def training_of(plan: Plan, outcome: Outcome) -> Training | None:
     cell = outcome.published
     own = protocol_of(cell.table, cell.row, cell.column) if cell else None
     return own or (protocol_of(plan.published) if plan.published else None)
+
+
+def notes_of(
+    kind: NoteKind, messages: Iterable[Message], outcomes: Sequence[Outcome], of: str = ""
+) -> list[Note]:
+    """A note of this kind for each sentence about some of these variants."""
+    found = grouped(messages, [outcome.label for outcome in outcomes])
+    return [Note(kind, text, labels, of) for text, labels in found]
 
 
 def grouped(

@@ -7,7 +7,7 @@ from reslab import store
 from reslab.config.views import called
 from reslab.papers.published import table
 from reslab.papers.schema import Column, Line
-from reslab.report.deviations import assumptions, deviations, grouped, standing
+from reslab.report.deviations import assumptions, deviations, grouped, notes_of, standing
 from reslab.report.machines import form, machine
 from reslab.report.origins import starts
 from reslab.report.runs import Outcome, Run
@@ -22,8 +22,7 @@ def notes(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Note]:
     yield from deviations(plan, outcomes)
     yield from standing(plan, outcomes)
     yield from assumptions(plan, outcomes)
-    for text, labels in grouped(_remarks(outcomes), [o.label for o in outcomes]):
-        yield Note("remark", text, labels)
+    yield from notes_of("remark", _remarks(outcomes), outcomes)
     yield from (Note("unmatched", text) for text in _without_variant(outcomes))
     yield from _history(outcomes)
 
@@ -98,8 +97,7 @@ def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
     machines = Counter(found for run in runs for found in {machine(s) for s in run.starts})
     if len(machines) > 1:
         yield Note("run", "several kinds of devices: " + _tally(machines))
-    for text, labels in grouped(_forms(outcomes), [o.label for o in outcomes]):
-        yield Note("run", text, labels)
+    yield from notes_of("run", _forms(outcomes), outcomes)
     resumed = [run for run in runs if len(run.starts) > 1]
     if resumed:
         moved = [run.folder.name for run in resumed if len(set(map(machine, run.starts))) > 1]
