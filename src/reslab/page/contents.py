@@ -119,13 +119,13 @@ def contents_of(plans: Sequence[Plan], page: Path) -> Contents:
     """The contents of a page that is to lie at a path."""
     found = [(plan, outcomes_of(plan)) for plan in plans]
     table = tabulated(found)
-    parts = tuple(_part(plan, outcomes, page) for plan, outcomes in found)
+    tables = [table] if len(found) == 1 else [tabulated([one]) for one in found]
+    parts = tuple(_part(*one, own, page) for one, own in zip(found, tables, strict=True))
     every = [(plan, outcome) for plan, outcomes in found for outcome in outcomes]
     return Contents(table, parts, _settings(_named(every)), _data(table, every))
 
 
-def _part(plan: Plan, outcomes: Sequence[Outcome], page: Path) -> Part:
-    table = tabulated([(plan, outcomes)])
+def _part(plan: Plan, outcomes: Sequence[Outcome], table: Table, page: Path) -> Part:
     runs = [run for outcome in outcomes for run in outcome.runs]
     return Part(
         plan,
