@@ -69,8 +69,9 @@ class Curve:
 
 def curves(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     """The figure; also of a plan of which nothing has run."""
-    panels, top = _panels(outcomes), _top(outcomes)
-    labels = {o.label: _wrapped(_line_label(o, _end(o), top)) for o in outcomes}
+    panels, ends = _panels(outcomes), {o.label: _end(o) for o in outcomes}
+    top = _top(outcomes, [end for end in ends.values() if end is not None])
+    labels = {o.label: _wrapped(_line_label(o, ends[o.label], top)) for o in outcomes}
     line = LINE * max(map(len, labels.values()))
     fits = len(panels) == 1 and max(len(o.label) for o in outcomes) <= SHORT
     height = max(1.4, line * max(map(len, panels.values())))
@@ -84,7 +85,8 @@ def curves(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     grid[0][0].set_ylim(0, top)
     grid[0][0].locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10], integer=True)
     for axes, members in zip(grid[0], panels.values(), strict=True):
-        _label_lines(axes, members, labels, line * top / height)
+        named = [(labels[o.label], ends[o.label]) for o in members]
+        _label_lines(axes, named, line * top / height)
     budget = plan.options.budget
     entitle(figure, plan.title + (f" (budget {budget:g})" if budget else ""))
     _legend(figure, outcomes)
@@ -166,17 +168,14 @@ def _curve(runs: Sequence[Run], key: str) -> Curve:
 # ---- beside the lines ---------------------------------------------------------------------------
 
 
-def _label_lines(
-    axes: "Axes", outcomes: Sequence[Outcome], labels: dict[str, list[str]], gap: float
-) -> None:
+def _label_lines(axes: "Axes", named: Sequence[tuple[list[str], float | None]], gap: float) -> None:
     """Each variant's name and its last test error beside the end of its line, at least a gap, in
     per cent of error, from one to the next."""
     top = axes.get_ylim()[1]
-    ends = [_end(outcome) for outcome in outcomes]
-    heights = spread([min(end, top) if end is not None else top for end in ends], gap, top)
-    for outcome, height, colour in zip(outcomes, heights, colours(len(outcomes)), strict=True):
+    heights = spread([min(end, top) if end is not None else top for _, end in named], gap, top)
+    for (lines, _), height, colour in zip(named, heights, colours(len(named)), strict=True):
         axes.annotate(
-            "\n".join(map(printable, labels[outcome.label])),
+            "\n".join(map(printable, lines)),
             (1, height),
             xycoords=("axes fraction", "data"),
             xytext=(7, 0),
@@ -239,12 +238,11 @@ def _end(outcome: Outcome) -> float | None:
     return statistics.fmean(ends) if ends else None
 
 
-def _top(outcomes: Sequence[Outcome]) -> float:
+def _top(outcomes: Sequence[Outcome], ends: Sequence[float]) -> float:
     """The highest error shown: room above the last errors, not above the first ones.
 
     A net that has failed where most have not is left above the range, as in He 2015, Fig. 6.
     """
-    ends = [end for end in map(_end, outcomes) if end is not None]
     if not ends:
         return 100.0
     marks = [mark for o in outcomes if (mark := published.height(o.published)) is not None]
