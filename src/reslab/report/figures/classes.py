@@ -7,6 +7,7 @@ place.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from reslab.report.figures.style import (
@@ -135,10 +136,8 @@ def _matrices(found: Sequence[Confusion]) -> "Figure":
     width = COLUMN if columns == 1 else TEXT
     long = max(len(name) for each in found for name in each.class_names) > DIGITS
     figure = new_figure(width, rows * (width / columns + (0.45 if long else 0.1)) + 0.2)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    grid = _grid(figure, columns, len(found))
     most = max(float(_errors_alone(each).max()) for each in found)
-    for axes in grid.flat[len(found) :]:
-        axes.set_visible(False)
     for axes, each in zip(grid.flat, found, strict=False):
         _matrix(axes, each, most)
     for axes in grid[:, 0]:
@@ -146,6 +145,14 @@ def _matrices(found: Sequence[Confusion]) -> "Figure":
     for axes in grid[-1]:
         axes.set_xlabel("taken for")
     return figure
+
+
+def _grid(figure: "Figure", columns: int, count: int, **more: Any) -> Any:
+    """Axes in so many columns, of which `count` are seen, row by row."""
+    grid = figure.subplots(-(-count // columns), columns, squeeze=False, **more)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return grid
 
 
 def _errors_alone(each: Confusion) -> "NDArray[np.float64]":
@@ -162,7 +169,7 @@ def _matrix(axes: "Axes", each: Confusion, most: float) -> None:
     errors = _errors_alone(each)
     axes.imshow(errors, cmap="Oranges", vmin=0, vmax=most or 1.0)
     size = 6 if len(errors) <= 10 else 4
-    for row, column in _cells(len(errors)):
+    for row, column in product(range(len(errors)), repeat=2):
         rate = each.rates[row, column]
         if row == column:
             axes.fill_between(
@@ -182,10 +189,6 @@ def _matrix(axes: "Axes", each: Confusion, most: float) -> None:
     axes.set_title(printable(each.label), parse_math=False)
 
 
-def _cells(classes: int) -> list[tuple[int, int]]:
-    return [(row, column) for row in range(classes) for column in range(classes)]
-
-
 def _name(name: str) -> str:
     return shortened(printable(name), NAME)
 
@@ -196,13 +199,11 @@ def _name(name: str) -> str:
 def _pairs(found: Sequence[Confusion]) -> "Figure":
     """Of each variant the confusions that take most of a class, as bars."""
     figure = new_figure(TEXT if len(found) > 1 else COLUMN, 0.8 + ROW * PAIRS * -(-len(found) // 2))
-    columns = min(2, len(found))
-    grid = figure.subplots(-(-len(found) // columns), columns, squeeze=False, sharex=True)
-    for axes in grid.flat[len(found) :]:
-        axes.set_visible(False)
+    grid = _grid(figure, min(2, len(found)), len(found), sharex=True)
     for axes, each in zip(grid.flat, found, strict=False):
         errors = _errors_alone(each)
-        worst = sorted(_cells(len(errors)), key=lambda cell: -errors[cell])[:PAIRS]
+        cells = product(range(len(errors)), repeat=2)
+        worst = sorted(cells, key=lambda cell: -errors[cell])[:PAIRS]
         axes.barh(range(len(worst)), [errors[cell] for cell in worst], color="0.6", height=0.7)
         names = [_name(each.class_names[row]) for row, _ in worst]
         others = [_name(each.class_names[column]) for _, column in worst]
