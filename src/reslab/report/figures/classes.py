@@ -83,7 +83,7 @@ def class_errors(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     for at, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True)):
         place = np.arange(len(order)) + 0.7 * ((at + 0.5) / len(found) - 0.5)
         _errors(axes, each, order, place, colour, MARKERS[at % len(MARKERS)])
-    _class_axis(axes, [names[i] for i in order])
+    _class_axis(axes, [_name(names[i]) for i in order])
     axes.set_xlabel("error, %")
     if len(names) > CLASSES:
         axes.set_title(f"the {CLASSES} of {len(names):,} classes with the most errors")
@@ -198,26 +198,26 @@ def _name(name: str) -> str:
 
 def _pairs(found: Sequence[Confusion]) -> "Figure":
     """Of each variant the confusions that take most of a class, as bars."""
+    import numpy as np
+
     figure = new_figure(TEXT if len(found) > 1 else COLUMN, 0.8 + ROW * PAIRS * -(-len(found) // 2))
     grid = _grid(figure, min(2, len(found)), len(found), sharex=True)
     for axes, each in zip(grid.flat, found, strict=False):
         errors = _errors_alone(each)
-        cells = product(range(len(errors)), repeat=2)
-        worst = sorted(cells, key=lambda cell: -errors[cell])[:PAIRS]
+        most = np.argsort(-errors, axis=None, kind="stable")[:PAIRS]
+        worst = list(zip(*np.unravel_index(most, errors.shape), strict=True))
         axes.barh(range(len(worst)), [errors[cell] for cell in worst], color="0.6", height=0.7)
-        names = [_name(each.class_names[row]) for row, _ in worst]
-        others = [_name(each.class_names[column]) for _, column in worst]
-        _class_axis(axes, [f"{a} → {b}" for a, b in zip(names, others, strict=True)], cut=False)
+        names = [[_name(each.class_names[place]) for place in cell] for cell in worst]
+        _class_axis(axes, [" → ".join(pair) for pair in names])
         axes.set_title(printable(each.label), parse_math=False)
         axes.set_xlabel("% of the class")
     return figure
 
 
-def _class_axis(axes: "Axes", names: Sequence[str], cut: bool = True) -> None:
+def _class_axis(axes: "Axes", names: Sequence[str]) -> None:
     """Names from top to bottom."""
-    shown = [_name(name) if cut else name for name in names]
-    axes.set_yticks(range(len(shown)), shown, parse_math=False)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
     rule(axes, "x")
