@@ -136,7 +136,7 @@ def luminance(colour: str) -> float:
 def test_text_stands_out_from_the_paper(scheme: str) -> None:
     """WCAG 2.2, 1.4.3: a contrast of 4.5 for text; 1.4.11: 3 for lines of plots."""
     css = (HERE / "page.css").read_text(encoding="utf-8")
-    light, dark = css.split("@media (prefers-color-scheme: dark)")
+    light, dark = css.split("@media screen and (prefers-color-scheme: dark)")
     colours = dict(
         re.findall(
             r"--(\w+): (#[0-9a-f]{6});", dark.partition("* {")[0] if scheme == "dark" else light
