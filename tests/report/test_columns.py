@@ -117,7 +117,7 @@ def test_a_published_number_has_its_source(lab: Lab) -> None:
     lab.variant("ResNet 20", {"model": "resnet20"}, 1, (TABLE6, "ResNet 20"))
     table = tabulate([lab.plan()])
     published = table.rows[0]["published_value"]
-    [source] = [note for note in table.notes if note.kind == "source"]
+    [source] = table.sources
     assert (published.value, published.source, source.of) == (8.75, source.text, TABLE6)
 
 

@@ -25,16 +25,15 @@ def test_it_names_every_deviation_and_assumption_under_the_table(lab: Lab) -> No
     lab.options["budget"] = 0.02
     lab.variant("a", {"model": "resnet20", "recipe.optimizer.lr": 0.2}, 1, (TABLE6, "ResNet 20"))
     lab.variant("b", {"model": "resnet110"}, 1, (TABLE6, "ResNet 110"))
-    notes = tabulate([lab.plan()]).notes
+    table = tabulate([lab.plan()])
     listed = {heading: list(part.items) for heading, part in told(lab).items()}
-    assert listed["Deviations"] == [note.text for note in notes if note.kind == "deviation"]
+    assert listed["Deviations"] == [note.text for note in table.told("deviation")]
     assert any("budget 0.02" in line for line in listed["Deviations"])
     assert any(
         "recipe.optimizer.lr: 0.2; He 2015: 0.1 (a)" in line for line in listed["Deviations"]
     )
-    assert listed["Assumed where He 2015 is silent"] == [
-        note.text for note in notes if note.kind == "assumption"
-    ]
+    assumed = [note.text for note in table.told("assumption")]
+    assert listed["Assumed where He 2015 is silent"] == assumed
 
 
 def test_every_kind_of_note_has_its_place() -> None:
@@ -47,7 +46,7 @@ def test_what_the_seeds_say_stands_for_itself(lab: Lab) -> None:
         lab.all_done(lab.variant(label, {"model": "resnet20"}, 3), 0.5, errors)
     table = tabulate([lab.plan()])
     (answers,) = verdicts(table)
-    assert list(answers.items) == [note.text for note in table.notes if note.kind == "question"]
+    assert list(answers.items) == [note.text for note in table.told("question")]
     assert answers.items[0].startswith("a → b: ")
     assert answers.heading not in told(lab)
 

@@ -32,8 +32,7 @@ def three(lab: Lab) -> Plan:
 
 def lines(plan: Plan) -> list[str]:
     """The notes that say what the seeds say."""
-    kinds = ("verdict", "question")
-    return [note.text for note in tabulate([plan]).notes if note.kind in kinds]
+    return [note.text for note in tabulate([plan]).told("verdict", "question")]
 
 
 def test_every_row_is_judged_beside_the_first() -> None:
@@ -129,7 +128,7 @@ def test_the_seeds_that_are_needed_are_told_with_what_they_take(lab: Lab) -> Non
     variant(lab, "plain-20", [10.0, 12.0])
     variant(lab, "residual-20", [6.97, 2.83])
     table = timed(tabulate([lab.plan()]), lambda seeds: 43.0 * seeds)
-    assert [note.text for note in table.notes if note.kind == "question"] == [
+    assert [note.text for note in table.told("question")] == [
         "plain-20 → residual-20: −6.1 points [−45, +33], n = 2, lower in 2 of 2 seeds: "
         "too few seeds (needs about 7); SEEDS=7 takes 5 more minutes"
     ]
@@ -157,7 +156,7 @@ def test_a_time_is_told_in_words(lab: Lab, seconds: float | None, told: str | No
 def test_seeds_that_are_planned_are_not_asked_for_again(lab: Lab) -> None:
     for label, errors in (("A", [10.0, 12.0]), ("B", [6.97, 2.83])):
         lab.all_done(lab.variant(label, {"model": "resnet20"}, 8)[:2], 1.0, errors)
-    [note] = [note for note in tabulate([lab.plan()]).notes if note.kind == "question"]
+    [note] = tabulate([lab.plan()]).told("question")
     assert "needs about 7" in note.text and note.seeds is None
 
 
@@ -180,5 +179,5 @@ def test_programs_read_verdicts_in_columns_of_their_own(lab: Lab) -> None:
 def test_several_experiments_are_judged_each_by_itself() -> None:
     one, other = Lab("one"), Lab("other")
     plans = [three(one), replace(three(other), margin=0.5)]
-    notes = [note for note in tabulate(plans).notes if note.kind == "question"]
-    assert [note.plan for note in notes] == ["one", "one", "other", "other"]
+    plans_of_notes = [note.plan for note in tabulate(plans).told("question")]
+    assert plans_of_notes == ["one", "one", "other", "other"]
