@@ -7,7 +7,6 @@ from reslab import store
 from reslab.config.data import NULLS
 from reslab.config.strict_yaml import dump_yaml
 from reslab.papers.published import Published
-from reslab.papers.schema import Views
 from reslab.report.rows import Row
 from reslab.report.runs import Outcome
 from reslab.report.statistics import Comparison, Summary
@@ -68,9 +67,9 @@ def runs(row: Row) -> Cell:
     return Cell(done, ", ".join([final, *waiting]))
 
 
-def spread(summary: Summary, outcome: Outcome) -> Cell:
+def spread(row: Row, summary: Summary) -> Cell:
     """Mean ± standard deviation, or what there is instead."""
-    return Cell(summary.mean, _spread(summary, outcome), summary.errors)
+    return Cell(summary.mean, _spread(summary, row.outcome), summary.errors)
 
 
 def _spread(summary: Summary, outcome: Outcome) -> str:
@@ -81,13 +80,13 @@ def _spread(summary: Summary, outcome: Outcome) -> str:
     return next((word for state, word in STATE_WORDS.items() if outcome.count(state)), NOTHING)
 
 
-def seen(row: Row, summary: Summary | None, views: Views) -> Cell:
-    """As `spread`, of those runs that were evaluated on these views."""
-    if summary is None or row.views != views:
+def seen(row: Row, summary: Summary | None) -> Cell:
+    """As `spread`, of those runs that were evaluated on the views that it is of."""
+    if summary is None:
         return Cell(None, NOTHING)
     if not summary.trained and row.outcome.count("done"):
         return Cell(None, "not evaluated")
-    return spread(summary, row.outcome)
+    return spread(row, summary)
 
 
 def published(found: Published | None) -> Cell:

@@ -54,17 +54,16 @@ AT_TIMES = {"experiment", "starts_from", "teacher", "trainable", "seconds_to_tar
 
 def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
     """What people read, in their order: a column, and what of a row stands in it."""
-    several, test_error = other_views(rows), _tested_on(rows)
+    several = other_views(rows)
+    tested = _tested_on(rows) + (", 1 crop" if several else "")
     adapted = any(row.is_adapted for row in rows)
     named: Columns = [_column("experiment", "experiment", "text", lambda row: row.plan)]
     return [
         *(named if names_plans else []),
-        _column("variant", "variant", "text", lambda row: row.outcome.label),
+        _column("variant", "variant", "text", lambda row: row.variant.label),
         _column("difference", "difference", "text", cells.difference),
-        _column("params", "params", "count", lambda row: row.outcome.variant.params),
-        _column(
-            "multiply_adds", "mult-adds", "count", lambda row: row.outcome.variant.multiply_adds
-        ),
+        _column("params", "params", "count", lambda row: row.variant.params),
+        _column("multiply_adds", "mult-adds", "count", lambda row: row.variant.multiply_adds),
         *(STARTS if adapted else []),
         *(TEACHERS if any(row.teacher for row in rows) else []),
         *(TRAINABLE if adapted else []),
@@ -73,19 +72,14 @@ def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
             "train_top1_error_mean",
             "train error",
             "error",
-            lambda row: cells.spread(row.train, row.outcome),
+            lambda row: cells.spread(row, row.train),
         ),
-        _column(
-            "test_top1_error_mean",
-            f"{test_error}, 1 crop" if several else test_error,
-            "error",
-            lambda row: cells.spread(row.test, row.outcome),
-        ),
+        _column("test_top1_error_mean", tested, "error", lambda row: cells.spread(row, row.test)),
         _column("test_top1_error_best", "best", "error", lambda row: row.test.best),
         _column("test_top1_error_median", "median", "error", lambda row: row.test.median),
         *_columns_of_times(rows),
         *(_column_of_views(views) for views in several),
-        *(COMPARED if any(row.outcome.published for row in rows) else []),
+        *(COMPARED if any(row.published for row in rows) else []),
         *(COMPARED_FIVE if any(row.published_five for row in rows) else []),
     ]
 
@@ -109,7 +103,7 @@ def _column_of_views(views: Any) -> tuple[Column, CellOf]:
         f"{views}_top1_error_mean",
         f"{called(views)} error",
         "error",
-        lambda row: cells.seen(row, row.seen, views),
+        lambda row: cells.seen(row, row.seen if row.views == views else None),
     )
 
 
@@ -120,24 +114,17 @@ TEACHERS: Columns = [_column("teacher", "teacher", "text", lambda row: row.teach
 """Whom each row is taught by, if any is."""
 
 COMPARED: Columns = [
-    _column(
-        "published_value", "published", "text", lambda row: cells.published(row.outcome.published)
-    ),
+    _column("published_value", "published", "text", lambda row: cells.published(row.published)),
     _column(
         "difference_to_published",
         "Δ",
         "difference",
-        lambda row: cells.delta(row.comparison, row.outcome.published),
+        lambda row: cells.delta(row.comparison, row.published),
     ),
     _column("verdict_published", "verdict", "text", lambda row: cells.verdict(row.verdict)),
 ]
 COMPARED_FIVE: Columns = [
-    _column(
-        "views_top5_error_mean",
-        "top-5 error",
-        "error",
-        lambda row: cells.seen(row, row.five, row.views),
-    ),
+    _column("views_top5_error_mean", "top-5 error", "error", lambda row: cells.seen(row, row.five)),
     _column(
         "published_top5_value",
         "published top-5",
@@ -187,7 +174,7 @@ def _for_programs(row: Row) -> dict[str, Value]:
         **_statistics("views_top1_error", row.seen),
         **_statistics("views_top5_error", row.five),
         "test_split": "holdout" if outcome.is_held_out else "test",
-        **_published(outcome.published),
+        **_published(row.published),
         "compared_statistic": like.statistic if like else None,
         **_interval("test_top1_error", _mean_interval(row.test)),
         **_judged("published", row.verdict),

@@ -39,10 +39,9 @@ def judge(plan: Plan, rows: Sequence[Row]) -> tuple[list[Row], list[Question]]:
 
 
 def _published(row: Row) -> Evidence | None:
-    published = row.outcome.published
-    if published is None:
+    if row.published is None:
         return None
-    return against_published(row.beside_published, published, row.obstacle)
+    return against_published(row.beside_published, row.published, row.obstacle)
 
 
 def _asked(plan: Plan, rows: Mapping[str, Row], pair: tuple[str, str]) -> Evidence | None:

@@ -11,7 +11,7 @@ from reslab.report.runs import Outcome
 from reslab.report.statistics import Comparison, Summary, compare, summarize
 from reslab.report.times import ToTarget, to_target
 from reslab.report.verdict import Question, Verdict
-from reslab.store.plan import Plan
+from reslab.store.plan import Plan, Variant
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,16 @@ class Row:
     """The first that is about it, beside another row."""
 
     @property
+    def variant(self) -> Variant:
+        """What was planned of it."""
+        return self.outcome.variant
+
+    @property
+    def published(self) -> Published | None:
+        """The number that it stands beside."""
+        return self.outcome.published
+
+    @property
     def is_adapted(self) -> bool:
         """Whether its runs start from weights, or do not train the whole plain net."""
         return self.outcome.config is not None and self.outcome.config.is_adapted
@@ -51,12 +61,12 @@ class Row:
     @property
     def views(self) -> Views:
         """The views that the published number is of."""
-        return self.outcome.published.views if self.outcome.published else "single"
+        return self.published.views if self.published else "single"
 
     @property
     def beside_published(self) -> Summary:
         """The errors that the published number is of."""
-        return _beside(self.outcome.published, self.train, self.seen or self.test)
+        return _beside(self.published, self.train, self.seen or self.test)
 
 
 def rows_of(plan: Plan, outcomes: Iterable[Outcome]) -> list[Row]:

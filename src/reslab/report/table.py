@@ -138,7 +138,7 @@ def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[Note]:
 
 def _sources(rows: Sequence[Row]) -> Iterator[Note]:
     """What the published numbers are from, in the order of their marks [1], [2], …"""
-    published = [row.outcome.published for row in rows if row.outcome.published]
+    published = [row.published for row in rows if row.published]
     tables: dict[str, str] = {}
     for number in published:
         tables.setdefault(number.reference, number.table)
