@@ -12,7 +12,7 @@ from reslab import disk, store
 from reslab.experiments import estimate
 from reslab.experiments.slots import Slot, slot_of
 from reslab.page.contents import figures_of
-from reslab.report.runs import Outcome, Run, origins_of, outcomes_of
+from reslab.report.runs import Outcome, Run, with_origins
 from reslab.store.plan import Plan, Variant
 from reslab.text import counted, duration, printable
 
@@ -101,7 +101,7 @@ def _left(found: Sequence[Progress], running: int) -> float | None:
 def _runs(plan: Plan) -> Iterator[Progress]:
     """Other seeds of a variant say how long one takes, else the model of costs, on the device of
     the plan's last start."""
-    outcomes = [*outcomes_of(plan), *origins_of(plan)]
+    outcomes = with_origins(plan)
     starts = [start for outcome in outcomes for run in outcome.runs for start in run.starts]
     on_a_device = [start for start in starts if start.get("device")]
     slot = slot_of(on_a_device[-1]) if on_a_device else None

@@ -152,9 +152,9 @@ def outcomes_of(plan: Plan) -> list[Outcome]:
     return [_outcome(plan, variant) for variant in plan.variants]
 
 
-def origins_of(plan: Plan) -> list[Outcome]:
-    """What became of the runs that are no row's: others start from them."""
-    return [_outcome(plan, variant) for variant in plan.origins]
+def with_origins(plan: Plan) -> list[Outcome]:
+    """The same, and what became of the runs that are no row's: others start from them."""
+    return [_outcome(plan, variant) for variant in (*plan.variants, *plan.origins)]
 
 
 def _outcome(plan: Plan, variant: Variant) -> Outcome:

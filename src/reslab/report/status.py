@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reslab import disk, store
 from reslab.errors import UserError
-from reslab.report.runs import Run, origins_of, outcomes_of
+from reslab.report.runs import Run, with_origins
 from reslab.report.text import NOTHING, percent
 from reslab.store.plan import Plan
 from reslab.store.queue import Queued, queued
@@ -22,7 +22,7 @@ NOWHERE: Mapping[Path, Queued] = {}
 def render(plan: Plan) -> str:
     """One line per run (state, step, last test error in per cent, time) and how many are where;
     of a run that a cluster has, where it is there."""
-    runs = [run for outcome in (*outcomes_of(plan), *origins_of(plan)) for run in outcome.runs]
+    runs = [run for outcome in with_origins(plan) for run in outcome.runs]
     head = ["run", "state", "step", "of", "test error", "time"]
     there, warning = _on_a_cluster(run.folder for run in runs if run.state not in store.FINAL)
     lines = [_line(run, there.get(run.folder)) for run in runs]
