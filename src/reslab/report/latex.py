@@ -42,16 +42,10 @@ END = r"""\bottomrule
 def table_tex(table: Table) -> str:
     """A floating table with its caption and the label `tab:` and the plan's name."""
     keys = {note.text: note.paper for note in table.sources}
-    columns = [_set(column, [row[column.key] for row in table.rows]) for column in table.columns]
+    cells = [[row[column.key] for row in table.rows] for column in table.columns]
+    columns = [_set(*each, keys) for each in zip(table.columns, cells, strict=True)]
     heads, specs, entries = zip(*columns, strict=True)
-    cited = [
-        [
-            entry + _cited(row[column.key], keys)
-            for entry, column in zip(line, table.columns, strict=True)
-        ]
-        for line, row in zip(zip(*entries, strict=True), table.rows, strict=True)
-    ]
-    lines = [" & ".join(line) + r" \\" + "\n" for line in (heads, *cited)]
+    lines = [" & ".join(line) + r" \\" + "\n" for line in (heads, *zip(*entries, strict=True))]
     begin = BEGIN % (_caption(table), label_of(table.plans[0][0]), " ".join(specs))
     return NEEDS + begin + lines[0] + "\\midrule\n" + "".join(lines[1:]) + END
 
@@ -70,22 +64,29 @@ def _cited(cell: Cell, keys: Mapping[str, str]) -> str:
     return f"~\\cite{{{keys[cell.source]}}}" if cell.source else ""
 
 
-def _set(column: Column, cells: Sequence[Cell]) -> tuple[str, str, list[str]]:
-    """A column's head, how it is set, and its entries."""
+def _set(
+    column: Column, cells: Sequence[Cell], keys: Mapping[str, str]
+) -> tuple[str, str, list[str]]:
+    """A column's head, how it is set, and its entries, which cite what they are from."""
     prefix, texts = _in_common(column, cells)
     head = f"{{{escaped(column.head + prefix)}}}"
     numbers = [NUMBER.fullmatch(text) for text in texts]
     if not FORMATS[column.kind].numeric or not any(numbers):
         longest = max(map(len, texts), default=0)
         spec = "l" if longest <= WIDE else r">{\raggedright\arraybackslash}p{18em}"
-        return head, spec, [escaped(text) for text in texts]
-    entries = [
-        text.replace("−", "-").removesuffix(" ± –").replace("±", "+-")
-        if number
-        else f"{{{escaped(text)}}}"
-        for text, number in zip(texts, numbers, strict=True)
-    ]
-    return head, _s_column([number for number in numbers if number]), entries
+        entries = map(escaped, texts)
+    else:
+        spec = _s_column([number for number in numbers if number])
+        entries = map(_number_or_text, texts, numbers)
+    cited = [_cited(cell, keys) for cell in cells]
+    return head, spec, [entry + cite for entry, cite in zip(entries, cited, strict=True)]
+
+
+def _number_or_text(text: str, number: re.Match[str] | None) -> str:
+    """In braces siunitx takes no notice of it."""
+    if number is None:
+        return f"{{{escaped(text)}}}"
+    return text.replace("−", "-").removesuffix(" ± –").replace("±", "+-")
 
 
 def _in_common(column: Column, cells: Sequence[Cell]) -> tuple[str, list[str]]:
