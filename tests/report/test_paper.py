@@ -16,7 +16,7 @@ from tests.report.conftest import TABLE6, THIRD, Lab
 
 from reslab.papers.schema import paper_names, read_paper
 from reslab.report.bibliography import references
-from reslab.report.paper import BIBLIOGRAPHY, how_to_set, works_of, write
+from reslab.report.paper import BIBLIOGRAPHY, how_to_set, write
 from reslab.report.table import tabulate
 
 HOSTILE = r"100% of_x & #1 $y$ \input{z} ^~ <a|b> [c] *d Δ±−é"
@@ -81,7 +81,7 @@ def test_every_citation_has_its_entry(lab: Lab) -> None:
         for key in re.findall(r"\\cite\{(.*?)\}", (folder / name).read_text(encoding="utf-8"))
     }
     entries = re.findall(r"^@\w+\{(.*),$", (folder / "references.bib").read_text(), re.MULTILINE)
-    assert cited == set(entries) == set(works_of(tabulate([lab.plan()])))
+    assert cited == set(entries) == {note.paper for note in tabulate([lab.plan()]).sources}
     assert cited == {"he2015", "plain_net_replication"}
 
 

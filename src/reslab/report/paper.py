@@ -38,6 +38,7 @@ FIGURE = r"""\begin{figure}[htbp]
 \caption{%s}
 \end{figure}
 """
+ITEMS = "\\begin{itemize}\\setlength{\\itemsep}{0pt}\n%s\\end{itemize}\n"
 BIBLIOGRAPHY = r"""\bibliographystyle{unsrt}
 \bibliography{references}
 """
@@ -53,13 +54,12 @@ def write(plan: Plan) -> list[Path]:
     outcomes = outcomes_of(plan)
     table = tabulated([(plan, outcomes)])
     figures = [*draw(plan, folder=folder, kinds=["pdf"]), *_drawn_before(plan, folder)]
-    works = works_of(table)
     written = {
         "table.tex": table_tex(table),
         "verdicts.tex": _paragraphs(verdicts(table)),
-        "protocol.tex": protocol_tex(table, protocol(table, outcomes)),
-        "references.bib": references(works),
-        "main.tex": _main(plan, figures, has_references=bool(works)),
+        "protocol.tex": "\n".join([_paragraphs(protocol(table, outcomes)), *_sources(table)]),
+        "references.bib": references(note.paper for note in table.sources),
+        "main.tex": _main(plan, figures, has_references=bool(table.sources)),
     }
     for name, text in written.items():
         disk.write_text(folder / name, text)
@@ -84,29 +84,14 @@ def how_to_set(main: Path) -> str:
     return f"\n  {' && '.join(commands)}"
 
 
-def works_of(table: Table) -> list[str]:
-    """The papers whose numbers stand in a table, in the order of their first."""
-    return list(dict.fromkeys(note.paper for note in table.sources))
-
-
-def protocol_tex(table: Table, paragraphs: Sequence[Paragraph]) -> str:
-    """The protocol, and where published numbers stand."""
-    return "\n".join([_paragraphs(paragraphs), *_sources(table)])
-
-
 def _paragraphs(paragraphs: Sequence[Paragraph]) -> str:
     return "\n".join(map(_paragraph, paragraphs))
 
 
 def _paragraph(paragraph: Paragraph) -> str:
-    items = "".join(f"\\item {escaped(item)}\n" for item in paragraph.items)
-    listed = (
-        f"\\begin{{itemize}}\\setlength{{\\itemsep}}{{0pt}}\n{items}\\end{{itemize}}\n"
-        if items
-        else ""
-    )
     told = escaped(" ".join(paragraph.sentences))
-    return f"\\paragraph{{{escaped(paragraph.heading)}.}} {told}\n{listed}"
+    items = "".join(f"\\item {escaped(item)}\n" for item in paragraph.items)
+    return f"\\paragraph{{{escaped(paragraph.heading)}.}} {told}\n{ITEMS % items if items else ''}"
 
 
 def _sources(table: Table) -> Iterator[str]:

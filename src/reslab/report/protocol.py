@@ -14,7 +14,7 @@ from reslab.config.data import facts_of
 from reslab.config.description import Description
 from reslab.config.run import RunConfig
 from reslab.config.start import Start
-from reslab.report.deviations import grouped
+from reslab.report.deviations import Message, grouped
 from reslab.report.machines import code, machine, versions
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed, number
@@ -69,29 +69,20 @@ def protocol(table: Table, outcomes: Sequence[Outcome]) -> list[Paragraph]:
     """The protocol of one plan, whose table and outcomes these are."""
     labels = [outcome.label for outcome in outcomes]
     configs = [(o.config, o.label) for o in outcomes if o.config is not None]
-    told = [
-        Paragraph(heading, tuple(_all_of([(tell(run), label) for run, label in configs], labels)))
+    told = {
+        heading: _all_of([(tell(run), label) for run, label in configs], labels)
         for heading, tell in TOPICS.items()
-    ]
-    runs = [run for outcome in outcomes for run in outcome.runs]
-    seeds = _all_of([(_seeds(outcome), outcome.label) for outcome in outcomes], labels)
-    computed = Paragraph("Hardware and versions", tuple(_machines(runs)))
-    return [
-        paragraph
-        for paragraph in (
-            *told,
-            Paragraph("Seeds", tuple(seeds)),
-            computed,
-            *_listed(table, LISTED),
-        )
-        if paragraph.sentences or paragraph.items
-    ]
+    }
+    told["Seeds"] = _all_of([(_seeds(outcome), outcome.label) for outcome in outcomes], labels)
+    told["Hardware and versions"] = tuple(_machines([run for o in outcomes for run in o.runs]))
+    paragraphs = (Paragraph(heading, sentences) for heading, sentences in told.items() if sentences)
+    return [*paragraphs, *_listed(table, LISTED)]
 
 
-def _all_of(messages: Sequence[tuple[str, str]], labels: Sequence[str]) -> Iterator[str]:
+def _all_of(messages: Sequence[Message], labels: Sequence[str]) -> tuple[str, ...]:
     """The sentences that say something, each once."""
     told = [(sentence, label) for sentence, label in messages if sentence]
-    yield from (f"{sentence}." for sentence, _ in grouped(told, labels))
+    return tuple(f"{sentence}." for sentence, _ in grouped(told, labels))
 
 
 def _data(run: RunConfig) -> str:
