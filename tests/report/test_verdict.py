@@ -5,7 +5,6 @@ t(.975) is 12.706, 4.303, 3.182, 2.776 with 1, 2, 3, 4 degrees of freedom, as ta
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,8 +45,7 @@ def pairs(*differences: float, baseline: float = 10.0) -> Evidence:
 
 
 def beside(errors: Sequence[float], published: Published, **more: Any) -> Evidence:
-    summary = summarize(errors, more.pop("diverged", 0))
-    summary = replace(summary, errors=tuple(enumerate(errors)))
+    summary = summarize(dict(enumerate(errors)), more.pop("diverged", 0))
     evidence = against_published(summary, published, **more)
     assert evidence is not None
     return evidence
@@ -230,7 +228,7 @@ def test_a_mean_of_several_without_a_spread_scatters_as_a_mean_of_ours() -> None
 
 
 def test_nothing_is_said_before_a_run_is_final() -> None:
-    assert against_published(summarize([]), RESNET_110) is None
+    assert against_published(summarize({}), RESNET_110) is None
     assert judged(beside([], RESNET_110, diverged=2)).reason == "2 of 2 runs diverged"
 
 

@@ -69,14 +69,14 @@ def runs(row: Row) -> Cell:
 
 def spread(row: Row, summary: Summary) -> Cell:
     """Mean ± standard deviation, or what there is instead."""
-    return Cell(summary.mean, _spread(summary, row.outcome), summary.errors)
+    return Cell(summary.mean, _spread(summary, row.outcome), tuple(summary.errors.items()))
 
 
 def _spread(summary: Summary, outcome: Outcome) -> str:
     if summary.mean is not None:
         return f"{percent(summary.mean)} ± {percent(summary.std)}"
     if summary.diverged:
-        return NOTHING if summary.trained else "diverged"
+        return NOTHING if summary.errors else "diverged"
     return next((word for state, word in STATE_WORDS.items() if outcome.count(state)), NOTHING)
 
 
@@ -84,7 +84,7 @@ def seen(row: Row, summary: Summary | None) -> Cell:
     """As `spread`, of those runs that were evaluated on the views that it is of."""
     if summary is None:
         return Cell(None, NOTHING)
-    if not summary.trained and row.outcome.count("done"):
+    if not summary.errors and row.outcome.count("done"):
         return Cell(None, "not evaluated")
     return spread(row, summary)
 

@@ -186,7 +186,7 @@ def _mean_interval(summary: Summary) -> Interval | None:
     """That of the mean, where there is one: none over the survivors of divergence."""
     if summary.mean is None:
         return None
-    return mean_interval([error for _, error in summary.errors])
+    return mean_interval([*summary.errors.values()])
 
 
 def _interval(name: str, interval: Interval | None) -> dict[str, Value]:

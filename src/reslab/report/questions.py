@@ -51,7 +51,7 @@ def _asked(plan: Plan, rows: Mapping[str, Row], pair: tuple[str, str]) -> Eviden
     if obstacle and plan.questions is None:
         return None
     diverged = ours.test.diverged + baseline.test.diverged
-    return between(dict(ours.test.errors), dict(baseline.test.errors), diverged, obstacle)
+    return between(ours.test.errors, baseline.test.errors, diverged, obstacle)
 
 
 # ---- told -------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Variants with their statistics: what the cells of a table are made of."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reslab.config.start import Start
 from reslab.papers.published import Published, top5
@@ -112,9 +112,7 @@ def _beside(published: Published | None, train: Summary, test: Summary) -> Summa
 def _summary(
     outcome: Outcome, split: str, views: Views = "single", metric: str = "top1_error"
 ) -> Summary:
-    errors = outcome.errors(split, views, metric)
-    summary = summarize([*errors.values()], outcome.count("diverged"))
-    return replace(summary, errors=tuple(errors.items()))
+    return summarize(outcome.errors(split, views, metric), outcome.count("diverged"))
 
 
 def _like(ours: Summary | None, published: Published | None, obstacle: str) -> Comparison | None:

@@ -5,7 +5,7 @@ any finite one where ranks decide (best, median), and leaves no mean: one over s
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reslab.papers.published import Published
@@ -15,15 +15,14 @@ from reslab.papers.published import Published
 class Summary:
     """Errors over seeds, in per cent. None: no run yet, or not defined because runs diverged."""
 
-    trained: int
+    errors: Mapping[int, float]
+    """Of the runs that trained, by their seeds."""
     diverged: int
     mean: float | None
     std: float | None
     """Sample standard deviation (n − 1); None with fewer than two runs."""
     best: float | None
     median: float | None
-    errors: tuple[tuple[int, float], ...] = ()
-    """Of the runs that trained, where they are told: their seeds and errors."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,17 @@ class Comparison:
         return self.ours - self.published
 
 
-def summarize(errors: Sequence[float], diverged: int = 0) -> Summary:
-    """The statistics of the final errors of the runs that trained, beside those that diverged."""
-    whole = bool(errors) and not diverged
+def summarize(errors: Mapping[int, float], diverged: int = 0) -> Summary:
+    """The statistics of the final errors of the runs that trained, by their seeds, beside those
+    that diverged."""
+    values, whole = list(errors.values()), bool(errors) and not diverged
     return Summary(
-        trained=len(errors),
+        errors=errors,
         diverged=diverged,
-        mean=statistics.fmean(errors) if whole else None,
-        std=statistics.stdev(errors) if whole and len(errors) > 1 else None,
-        best=min(errors, default=None),
-        median=_median([*sorted(errors), *[float("inf")] * diverged]),
+        mean=statistics.fmean(values) if whole else None,
+        std=statistics.stdev(values) if whole and len(values) > 1 else None,
+        best=min(values, default=None),
+        median=_median([*sorted(values), *[float("inf")] * diverged]),
     )
 
 

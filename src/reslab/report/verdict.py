@@ -127,13 +127,13 @@ def against_published(ours: Summary, published: Published, obstacle: str = "") -
 
     `obstacle` is what the protocols have not in common; beside one there is no difference.
     """
-    n = ours.trained
+    n = len(ours.errors)
     if not n and not ours.diverged:
         return None
     like = None if obstacle else compare(ours, published)
     statistic, difference = (like.statistic, like.difference) if like else ("", None)
     obstacle = obstacle or _no_number(published, statistic) or _diverged(ours)
-    own = variance([error for _, error in ours.errors])
+    own = variance([*ours.errors.values()])
     if obstacle or own is None:
         return Evidence(difference, n, obstacle=obstacle)
     spread, theirs = Spread(SCATTER[statistic] * own), _scatter(published, statistic)
@@ -161,7 +161,7 @@ def _no_number(published: Published, statistic: str) -> str:
 
 
 def _diverged(ours: Summary) -> str:
-    runs = counted(ours.diverged + ours.trained, "run")
+    runs = counted(ours.diverged + len(ours.errors), "run")
     return f"{ours.diverged} of {runs} diverged" if ours.diverged else ""
 
 
