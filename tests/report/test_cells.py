@@ -1,12 +1,14 @@
 """What stands in a cell: statistics or a state, a published number, a difference in short."""
 
 import shutil
+from dataclasses import replace
 
 from tests.report.conftest import TABLE6, THIRD, Lab, rendered, row
 
 from reslab import store
 from reslab.papers.published import cell
 from reslab.report.cells import published_text, short_difference
+from reslab.report.table import tabulate
 
 
 def test_one_seed_has_no_standard_deviation(lab: Lab) -> None:
@@ -29,6 +31,18 @@ def test_a_half_finished_experiment_shows_what_is_missing(lab: Lab) -> None:
     assert f"- {folders[3].name} crashed: RuntimeError: no memory\n" in text
     untouched = row(lab, "ResNet 32")
     assert (untouched["runs"], untouched["test error"], untouched["Δ"]) == ("0/2", "missing", "–")
+
+
+def test_runs_that_wait_for_others_are_missing_as_those_that_were_not_begun(lab: Lab) -> None:
+    """The runs of a row add up."""
+    parents = lab.variant("parent", {"model": "resnet20"}, 3)
+    children = lab.variant("child", {"model": "resnet32"}, 3)
+    lab.all_done([*parents[:2], children[0]], 1.0, [9.0, 9.0, 8.0])
+    (parents[1] / store.CHECKPOINT).touch()
+    edges = {child.name: parent.name for child, parent in zip(children, parents, strict=True)}
+    _, cells = tabulate([replace(lab.plan(), edges=edges)]).rows
+    assert cells["runs_done"].text == "1/3, 2 missing"
+    assert (cells["runs_planned"].value, cells["runs_missing"].value) == (3, 2)
 
 
 def test_a_plan_whose_folders_are_gone_is_all_missing(lab: Lab) -> None:

@@ -14,15 +14,15 @@ from reslab.report.text import NOTHING, number, percent, points
 from reslab.report.values import Cell
 from reslab.report.verdict import Verdict
 
-STATE_WORDS: dict[store.State, str] = {
-    "running": "running",
-    "crashed": "crashed",
-    "damaged": "damaged",
-    "interrupted": "interrupted",
-    "blocked": "blocked",
-    "waiting": "missing",
-    "pending": "missing",
+UNFINISHED: dict[str, tuple[store.State, ...]] = {
+    "running": ("running",),
+    "crashed": ("crashed",),
+    "damaged": ("damaged",),
+    "interrupted": ("interrupted",),
+    "blocked": ("blocked",),
+    "missing": ("waiting", "pending"),
 }
+"""What is said of runs that are not final, and in which states they are."""
 BOUNDS = {"above": ">", "below": "<", "about": "≈"}
 
 
@@ -59,12 +59,9 @@ def runs(row: Row) -> Cell:
     final = f"{done} of {done + diverged} trained" if diverged else f"{done}/{planned}"
     if done + diverged == 0:
         return Cell(done, final)  # the columns of errors say what the runs are doing
-    waiting = [
-        f"{outcome.count(state)} {word}"
-        for state, word in STATE_WORDS.items()
-        if outcome.count(state)
-    ]
-    return Cell(done, ", ".join([final, *waiting]))
+    counts = {word: outcome.count(*states) for word, states in UNFINISHED.items()}
+    told = [f"{count} {word}" for word, count in counts.items() if count]
+    return Cell(done, ", ".join([final, *told]))
 
 
 def spread(row: Row, summary: Summary) -> Cell:
@@ -77,7 +74,7 @@ def _spread(summary: Summary, outcome: Outcome) -> str:
         return f"{percent(summary.mean)} ± {percent(summary.std)}"
     if summary.diverged:
         return NOTHING if summary.errors else "diverged"
-    return next((word for state, word in STATE_WORDS.items() if outcome.count(state)), NOTHING)
+    return next((word for word, states in UNFINISHED.items() if outcome.count(*states)), NOTHING)
 
 
 def seen(row: Row, summary: Summary | None) -> Cell:

@@ -167,7 +167,7 @@ def _for_programs(row: Row) -> dict[str, Value]:
         "runs_diverged": outcome.count("diverged"),
         "runs_running": outcome.count("running"),
         "runs_crashed": outcome.count("crashed"),
-        "runs_missing": outcome.count("pending", "interrupted"),
+        "runs_missing": outcome.count("pending", "waiting", "blocked", "interrupted", "damaged"),
         **_statistics("train_top1_error", row.train),
         **_statistics("test_top1_error", row.test),
         "views": row.views,
