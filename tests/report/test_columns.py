@@ -1,6 +1,6 @@
-"""Which columns a table has: for people, and for programs."""
+"""Which columns a table has."""
 
-from tests.report.conftest import TABLE6, THIRD, Lab, records, rendered, row
+from tests.report.conftest import TABLE6, Lab, records, rendered, row
 
 from reslab.report.table import tabulate
 
@@ -28,24 +28,6 @@ def test_an_experiment_without_published_numbers_has_no_column_for_them(lab: Lab
     lab.base, lab.published = {"data": "digits", "recipe": "digits"}, None
     lab.variant("plain-8", {"model": "plain8_w8"})
     assert "published" not in row(lab, "plain-8")
-
-
-def test_the_csv_parses_back_to_raw_numbers_and_full_names(lab: Lab) -> None:
-    folders = lab.variant(
-        "ResNet 110",
-        {"model": "resnet110", "recipe.schedule.warmup_steps": 400},
-        2,
-        (TABLE6, "ResNet 110"),
-    )
-    lab.all_done(folders, 0.5, [6.51, 6.78])
-    lab.variant("plain-20", {"model": "plain20"}, 1, (THIRD, "Plain-20"))
-    deep, plain = records(lab)
-    assert deep["difference"] == "model: resnet110; recipe.schedule.warmup_steps: 400"
-    assert (int(deep["params"]), int(deep["multiply_adds"])) == (853_018, 125_485_696)
-    assert float(deep["test_top1_error_mean"]) == 6.645
-    assert (deep["published_value"], deep["published_kind"]) == ("6.43", "best")
-    assert deep["compared_statistic"] == "mean"
-    assert (plain["published_third_party"], plain["test_top1_error_mean"]) == ("True", "")
 
 
 def test_where_only_some_were_tested_on_held_out_images_the_column_says_so() -> None:
@@ -128,30 +110,3 @@ def test_tables_of_one_reference_have_one_source(lab: Lab) -> None:
         lab.variant(data, {"model": "preact_resnet164", "data": data}, 1, place)
         assert row(lab, data)["published"].endswith("[1]")
     assert rendered(lab).count("He 2016, Table 4: K. He") == 1
-
-
-def test_the_fields_of_the_csv_are_these(lab: Lab) -> None:
-    """Programs of others read them by name and by place."""
-    lab.variant("ResNet 20", {"model": "resnet20"})
-    statistics = ("mean", "std", "best", "median")
-    assert list(records(lab)[0]) == [
-        "variant", "difference", "params", "multiply_adds",
-        "runs_planned", "runs_done", "runs_diverged", "runs_running", "runs_crashed",
-        "runs_missing",
-        *(f"train_top1_error_{name}" for name in statistics),
-        *(f"test_top1_error_{name}" for name in statistics),
-        "views",
-        *(f"views_top1_error_{name}" for name in statistics),
-        *(f"views_top5_error_{name}" for name in statistics),
-        "test_split",
-        "published_value", "published_bound", "published_fail", "published_kind", "published_n",
-        "published_best", "published_mean", "published_median", "published_std",
-        "published_citation", "published_third_party", "published_verified",
-        "compared_statistic", "difference_to_published",
-        "test_top1_error_low", "test_top1_error_high",
-        "published_difference_low", "published_difference_high", "published_p", "published_seeds",
-        "published_seeds_needed", "published_reason", "verdict_published",
-        "baseline", "difference_to_baseline", "baseline_difference_low",
-        "baseline_difference_high", "baseline_p", "baseline_seeds", "baseline_seeds_needed",
-        "baseline_reason", "baseline_lower", "baseline_equal", "verdict_baseline",
-    ]  # fmt: skip

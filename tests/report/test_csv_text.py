@@ -10,6 +10,7 @@ def test_values_are_written_as_they_are_and_none_is_empty() -> None:
 
 
 def test_a_table_gives_the_values_of_its_fields_in_their_order() -> None:
-    rows = ({"a": Cell(1, "one"), "b": Cell(None, "–")}, {"a": Cell(2, "two")})
+    none = Cell(None, "–")
+    rows = ({"a": Cell(1, "one"), "b": none}, {"a": Cell(2, "two"), "b": none})
     table = Table((("x", "X"),), (Column("a", "A", "count"),), ("b", "a"), rows, ())
     assert table_csv(table) == "b,a\n,1\n,2\n"

@@ -1,55 +1,24 @@
-"""The columns that a table's rows fill: those that people read, and those that programs read."""
+"""The columns of a table that people read: which there are, and what of a row stands in them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reslab.config.views import called
-from reslab.papers.published import Published
 from reslab.report import cells, times
-from reslab.report.intervals import Interval, mean_interval
+from reslab.report.fields import record_of
 from reslab.report.rows import Row, other_views
-from reslab.report.statistics import Summary
 from reslab.report.times import right
 from reslab.report.values import Cell, Column, Kind, Value
-from reslab.report.verdict import Question, Verdict
 
 CellOf = Callable[[Row], Cell | Value]
 Columns = list[tuple[Column, CellOf]]
 
-STATISTICS = ("mean", "std", "best", "median")
-PUBLISHED = (
-    "value", "bound", "fail", "kind", "n", "best", "mean", "median", "std", "citation",
-    "third_party", "verified",
-)  # fmt: skip
-JUDGED = ("difference_low", "difference_high", "p", "seeds", "seeds_needed", "reason")
-"""Of a verdict: the interval of the difference, p after Holm's correction, the seeds that it stands
-on and about how many it needs, and why where it has none."""
-FIELDS = (
-    "experiment", "variant", "difference", "params", "multiply_adds", "starts_from", "teacher",
-    "trainable", "seconds_to_target_mean",
-    *(f"runs_{word}" for word in ("planned", "done", "diverged", "running", "crashed", "missing")),
-    *(f"train_top1_error_{statistic}" for statistic in STATISTICS),
-    *(f"test_top1_error_{statistic}" for statistic in STATISTICS),
-    "views",
-    *(f"views_top1_error_{statistic}" for statistic in STATISTICS),
-    *(f"views_top5_error_{statistic}" for statistic in STATISTICS),
-    "test_split",
-    *(f"published_{name}" for name in PUBLISHED),
-    "compared_statistic", "difference_to_published",
-    "test_top1_error_low", "test_top1_error_high",
-    *(f"published_{name}" for name in JUDGED), "verdict_published",
-    "baseline", "difference_to_baseline",
-    *(f"baseline_{name}" for name in (*JUDGED, "lower", "equal")), "verdict_baseline",
-)  # fmt: skip
-"""What programs read, in the order of table.csv."""
 LEAVE = (
     "multiply_adds", "params", "test_top1_error_median", "test_top1_error_best", "trainable",
     "runs_done", "train_top1_error_mean", "difference_to_published_top5", "published_top5_value",
     "views_top5_error_mean", "starts_from", "teacher",
 )  # fmt: skip
 """Columns that a narrow terminal goes without, the first first."""
-AT_TIMES = {"experiment", "starts_from", "teacher", "trainable", "seconds_to_target_mean"}
-"""Fields that are there only where people have a column of them."""
 
 
 def columns_of(rows: Sequence[Row], names_plans: bool) -> Columns:
@@ -140,15 +109,9 @@ COMPARED_FIVE: Columns = [
 ]
 
 
-def fields_of(columns: Columns) -> tuple[str, ...]:
-    """What programs read where people have these columns."""
-    there = {column.key for column, _ in columns}
-    return tuple(key for key in FIELDS if key not in AT_TIMES or key in there)
-
-
 def filled(row: Row, columns: Columns) -> Mapping[str, Cell]:
     """A row's cells by their keys: of the columns, and of what only programs read."""
-    alone = {key: Cell(value, "") for key, value in _for_programs(row).items()}
+    alone = {key: Cell(value, "") for key, value in record_of(row).items()}
     return alone | {column.key: column.cell(cell(row)) for column, cell in columns}
 
 
@@ -158,71 +121,3 @@ def _tested_on(rows: Sequence[Row]) -> str:
     if len(splits) > 1:
         return "test or held-out error"
     return "held-out error" if splits == {True} else "test error"
-
-
-def _for_programs(row: Row) -> dict[str, Value]:
-    outcome, like = row.outcome, row.comparison
-    return {
-        "runs_planned": len(outcome.runs),
-        "runs_diverged": outcome.count("diverged"),
-        "runs_running": outcome.count("running"),
-        "runs_crashed": outcome.count("crashed"),
-        "runs_missing": outcome.count("pending", "waiting", "blocked", "interrupted", "damaged"),
-        **_statistics("train_top1_error", row.train),
-        **_statistics("test_top1_error", row.test),
-        "views": row.views,
-        **_statistics("views_top1_error", row.seen),
-        **_statistics("views_top5_error", row.five),
-        "test_split": "holdout" if outcome.is_held_out else "test",
-        **_published(row.published),
-        "compared_statistic": like.statistic if like else None,
-        **_interval("test_top1_error", _mean_interval(row.test)),
-        **_judged("published", row.verdict),
-        **_asked(row.question),
-    }
-
-
-def _mean_interval(summary: Summary) -> Interval | None:
-    """That of the mean, where there is one: none over the survivors of divergence."""
-    if summary.mean is None:
-        return None
-    return mean_interval([*summary.errors.values()])
-
-
-def _interval(name: str, interval: Interval | None) -> dict[str, Value]:
-    return {f"{name}_{end}": getattr(interval, end, None) for end in ("low", "high")}
-
-
-def _judged(beside: str, verdict: Verdict | None) -> dict[str, Value]:
-    if verdict is None:
-        return {}
-    return {
-        **_interval(f"{beside}_difference", verdict.interval),
-        f"{beside}_p": verdict.p,
-        f"{beside}_seeds": verdict.evidence.n,
-        f"{beside}_seeds_needed": verdict.needs,
-        f"{beside}_reason": verdict.reason,
-        f"verdict_{beside}": verdict.word,
-    }
-
-
-def _asked(question: Question | None) -> dict[str, Value]:
-    """The row beside its baseline, and in how many of the seeds it has the lower error."""
-    if question is None:
-        return {}
-    evidence = question.verdict.evidence
-    return {
-        "baseline": question.baseline,
-        "difference_to_baseline": evidence.difference,
-        **_judged("baseline", question.verdict),
-        "baseline_lower": getattr(evidence.improvement, "better", None),
-        "baseline_equal": getattr(evidence.improvement, "equal", None),
-    }
-
-
-def _statistics(metric: str, summary: Summary | None) -> dict[str, Value]:
-    return {f"{metric}_{name}": getattr(summary, name, None) for name in STATISTICS}
-
-
-def _published(published: Published | None) -> dict[str, Value]:
-    return {f"published_{name}": getattr(published, name, None) for name in PUBLISHED}

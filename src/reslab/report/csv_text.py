@@ -10,8 +10,7 @@ from reslab.text import printable
 
 def table_csv(table: Table) -> str:
     """The fields of a table."""
-    rows = [[row[key].value if key in row else None for key in table.fields] for row in table.rows]
-    return to_csv(table.fields, rows)
+    return to_csv(table.fields, ([row[key].value for key in table.fields] for row in table.rows))
 
 
 def to_csv(names: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from reslab import disk
 from reslab.config.views import called
-from reslab.report.columns import columns_of, fields_of, filled
+from reslab.report.columns import columns_of, filled
 from reslab.report.csv_text import table_csv
+from reslab.report.fields import fields_of
 from reslab.report.markdown import fitted, markdown
 from reslab.report.notes import notes
 from reslab.report.questions import Seconds, judge, judged_notes, timed
@@ -58,7 +59,7 @@ def tabulated(found: Sequence[tuple[Plan, Sequence[Outcome]]]) -> Table:
     return Table(
         plans=tuple((plan.name, plan.title) for plan, _, _ in read),
         columns=tuple(column for column, _ in columns),
-        fields=fields_of(columns),
+        fields=fields_of(rows[0], {column.key for column, _ in columns}),
         rows=tuple(filled(row, columns) for row in rows),
         notes=(
             *_caption(rows),

@@ -95,7 +95,7 @@ class Table:
     """A row per variant of one plan or of several: its cells by their keys.
 
     `columns` are what people read, in their order, `fields` the keys of what programs read, in
-    theirs; a row has both, and a cell that it lacks is empty.
+    theirs; a row has both.
     """
 
     plans: tuple[tuple[str, str], ...]
