@@ -197,10 +197,10 @@ def test_equal_sentences_are_said_once_with_whom_they_are_about() -> None:
         *(("w", label) for label in "bcd"),
     ]
     assert grouped(messages, labels) == [
-        ("z", ()),
-        ("w (all but a)", ("b", "c", "d")),
-        ("y (a and b)", ("a", "b")),
-        ("x (a)", ("a",)),
+        "z",
+        "w (all but a)",
+        "y (a and b)",
+        "x (a)",
     ]
 
 

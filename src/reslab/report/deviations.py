@@ -85,24 +85,17 @@ def notes_of(
 ) -> list[Note]:
     """A note of this kind for each sentence about some of these variants."""
     found = grouped(messages, [outcome.label for outcome in outcomes])
-    return [Note(kind, text, labels, of) for text, labels in found]
+    return [Note(kind, text, of) for text in found]
 
 
-def grouped(
-    messages: Iterable[Message], labels: Sequence[str]
-) -> list[tuple[str, tuple[str, ...]]]:
-    """Equal sentences once, with the variants that they are about; those of most variants first.
-
-    These stand in the sentence, and beside it; () stands for all.
-    """
+def grouped(messages: Iterable[Message], labels: Sequence[str]) -> list[str]:
+    """Equal sentences once, with the variants that they are about where these are not all; those of
+    most variants first."""
     about: dict[str, list[str]] = {}
     for sentence, label in messages:
         about.setdefault(sentence, []).append(label)
     lines = sorted(about.items(), key=lambda item: -len(item[1]))
-    return [
-        (sentence + _who(those, labels), () if set(labels) <= set(those) else tuple(those))
-        for sentence, those in lines
-    ]
+    return [sentence + _who(those, labels) for sentence, those in lines]
 
 
 def _own_choices(outcome: Outcome) -> Iterator[str]:

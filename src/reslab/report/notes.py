@@ -86,11 +86,9 @@ def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
     """What a reader should know about single runs: failures, resumptions, other code, devices, the
     forms of their steps."""
     runs = [run for outcome in outcomes for run in outcome.runs]
-    for outcome in outcomes:
-        ends = filter(None, map(_end, outcome.runs))
-        yield from (Note("run", text, (outcome.label,)) for text in ends)
-    for text, _ in grouped(_left_out(runs), [run.folder.name for run in runs]):
-        yield Note("run", text)
+    told = [*filter(None, map(_end, runs))]
+    told += grouped(_left_out(runs), [run.folder.name for run in runs])
+    yield from (Note("run", text) for text in told)
     codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})
     if len(codes) > 1:
         yield Note("run", "several versions of the code: " + _tally(codes))

@@ -82,7 +82,7 @@ def protocol(table: Table, outcomes: Sequence[Outcome]) -> list[Paragraph]:
 def _all_of(messages: Sequence[Message], labels: Sequence[str]) -> tuple[str, ...]:
     """The sentences that say something, each once."""
     told = [(sentence, label) for sentence, label in messages if sentence]
-    return tuple(f"{sentence}." for sentence, _ in grouped(told, labels))
+    return tuple(f"{sentence}." for sentence in grouped(told, labels))
 
 
 def _data(run: RunConfig) -> str:

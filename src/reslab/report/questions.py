@@ -66,21 +66,18 @@ def judged_notes(plan: Plan, rows: Sequence[Row], questions: Sequence[Question])
     runs = {row.outcome.label: len(row.outcome.runs) for row in rows}
     for label, verdict in own.items():
         if verdict.word != NO:
-            yield _note("verdict", label, verdict, [label], runs)
+            yield _note("verdict", label, verdict, runs[label])
     yield from _not_comparable({label: v for label, v in own.items() if v.word == NO})
     for question in questions:
-        pair = [question.baseline, question.label]
-        yield _note("question", " → ".join(pair), question.verdict, pair, runs)
+        who = f"{question.baseline} → {question.label}"
+        planned = max(runs[question.baseline], runs[question.label])
+        yield _note("question", who, question.verdict, planned)
 
 
-def _note(
-    kind: NoteKind, who: str, verdict: Verdict, labels: Sequence[str], runs: Mapping[str, int]
-) -> Note:
-    """A verdict's line; with the seeds that it needs, if the plan has not as many."""
-    needs = verdict.needs or 0
-    seeds = needs if needs > max(runs[label] for label in labels) else None
-    told = f"{who}: {_told(verdict)}"
-    return Note(kind, told, tuple(labels), seeds=seeds, word=verdict.word)
+def _note(kind: NoteKind, who: str, verdict: Verdict, planned: int) -> Note:
+    """A verdict's line; with the seeds that it needs, if not as many are planned."""
+    seeds = verdict.needs if verdict.needs and verdict.needs > planned else None
+    return Note(kind, f"{who}: {_told(verdict)}", seeds=seeds, word=verdict.word)
 
 
 def _not_comparable(own: Mapping[str, Verdict]) -> Iterator[Note]:
@@ -89,7 +86,7 @@ def _not_comparable(own: Mapping[str, Verdict]) -> Iterator[Note]:
     for label, verdict in own.items():
         alike.setdefault(str(verdict), []).append(label)
     for told, labels in alike.items():
-        yield Note("verdict", f"{listed(labels)}: {told}", tuple(labels), word=NO)
+        yield Note("verdict", f"{listed(labels)}: {told}", word=NO)
 
 
 def _caption(plan: Plan, tested: int) -> str:

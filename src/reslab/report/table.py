@@ -133,8 +133,7 @@ def _unseen(rows: Sequence[Row], folder: Path) -> Iterator[Note]:
         if missing:
             text = f"No {called(views)} error yet of {missing} of {len(done)} runs"
             command = f"python scripts/evaluate.py {shlex.quote(str(folder))}/*-s*/ --views {views}"
-            labels = tuple(row.outcome.label for row in of_these)
-            yield Note("missing", text, labels, command=command)
+            yield Note("missing", text, command=command)
 
 
 def _sources(rows: Sequence[Row]) -> Iterator[Note]:

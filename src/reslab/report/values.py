@@ -70,8 +70,6 @@ class Note:
 
     kind: NoteKind
     text: str
-    variants: tuple[str, ...] = ()
-    """Labels of those that it speaks of; () stands for all."""
     of: str = ""
     """Of an assumption the paper that is silent; of a source its table, `he2015/table6` (the first,
     where several have one reference)."""
