@@ -1,31 +1,33 @@
 """What a reader should know of the weights that runs started from, out of their `start.json`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reslab.config.recipe import IMAGENET, MeanAndStd, Moments
 from reslab.config.run import RunConfig
-from reslab.report.runs import Outcome, Run
+from reslab.report.runs import Outcome
 from reslab.report.text import listed
 
 
 def starts(outcome: Outcome) -> Iterator[str]:
     """Lines on a variant: seeds that began with different files of one origin, and images that are
     normalised otherwise than those that the weights were trained on."""
-    begun = [(run, run.begun) for run in outcome.runs if run.begun and run.config]
+    begun, config = {run.seed: run.begun for run in outcome.runs if run.begun}, outcome.config
+    if config is None:
+        return
     if others := _other_files(begun):
         yield others
-    told = (_other_normalization(run.config, found) for run, found in begun if run.config)
+    told = (_other_normalization(config, found) for found in begun.values())
     yield from dict.fromkeys(filter(None, told))
 
 
-def _other_files(begun: list[tuple[Run, dict[str, Any]]]) -> str:
+def _other_files(begun: Mapping[int, dict[str, Any]]) -> str:
     """Several files where one was said: a published name that is another file elsewhere, or a
     parent's last bits. Of runs, each seed's own parent is another."""
     of_origin: dict[str, dict[str, list[str]]] = {}
-    for run, found in begun:
+    for seed, found in begun.items():
         seeds = of_origin.setdefault(found["origin"], {}).setdefault(found["digest"], [])
-        seeds.append(str(run.config.seed) if run.config else "?")
+        seeds.append(str(seed))
     lines = [
         f"{origin} was not one file for all seeds: "
         + listed([f"SHA-256 {digest[:8]}… (seed {listed(seeds)})" for digest, seeds in f.items()])
