@@ -122,6 +122,18 @@ def test_json_is_read_back_and_a_missing_file_is_none(tmp_path: Path) -> None:
     assert disk.read_json(tmp_path / "other") is None
 
 
+def test_a_file_that_was_written_anew_or_is_longer_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert disk.written(path) == (0, 0)
+    seen = [disk.written(path)]
+    for text in ("a", "ab"):
+        path.write_text(text)
+        os.utime(path, ns=(7, 7))
+        seen.append(disk.written(path))
+    os.utime(path, ns=(8, 8))
+    assert [*seen, disk.written(path)] == [(0, 0), (7, 1), (7, 2), (8, 2)]
+
+
 def test_what_a_kill_has_left_is_removed_and_what_is_being_written_stays(tmp_path: Path) -> None:
     for name in (".DS_Store", ".config.yaml.swp", "a.b.0123abcd"):
         (tmp_path / name).touch()

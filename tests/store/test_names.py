@@ -96,3 +96,9 @@ def test_the_command_that_makes_a_plan() -> None:
     assert names.command_of("q", "budget=0.02+seeds=1+only=4dc530") == told
     assert names.command_of("q", "words=4dc530") == "make experiment NAME=q …"
     assert names.command_of("q", "pilot") == "make experiment NAME=q PLAN=pilot"
+
+
+def test_all_options_that_are_said_read_as_make_is_given_them() -> None:
+    assert names.all_given(Options()) == ""
+    said = Options(budget=0.02, devices=2, micro_batch=8, compile=False, diagnostics=True)
+    assert names.all_given(said) == "BUDGET=0.02 DEVICES=2 MICRO_BATCH=8 COMPILE=0 DIAGNOSTICS=1"
