@@ -77,37 +77,6 @@ def test_a_check_reports_differences_and_exits_with_1(
     )
 
 
-def test_a_unit_is_drawn_as_he_2016_fig_4_draws_it() -> None:
-    assert models.as_drawing("resnet20").splitlines() == [
-        "x",
-        "├────────────┐",
-        "conv 3×3     │",
-        "batch norm   │",
-        "relu         │",
-        "conv 3×3     │",
-        "batch norm   │",
-        "addition ◀───┘  shortcut A",
-        "relu",
-        "y",
-    ]
-    assert models.as_drawing("preact_resnet20").splitlines()[2:4] == [
-        "batch norm   │",
-        "relu         │",
-    ]
-    assert "◀" not in models.as_drawing("plain20")
-
-
-def test_what_is_left_of_a_norm_is_drawn_as_what_it_is() -> None:
-    drawn = models.as_drawing("skipinit_wrn_16_4")
-    assert "bias per channel" in drawn and "norm" not in drawn
-
-
-@pytest.mark.parametrize("name", ["timm:resnet18", "torchvision:resnet18"])
-def test_other_libraries_nets_are_not_drawn(name: str) -> None:
-    with pytest.raises(UserError, match=f"{name} is not built of units"):
-        models.as_drawing(name)
-
-
 @pytest.mark.process
 def test_a_net_is_printed_as_a_table_of_layers_that_adds_up() -> None:
     first, *_, last = models.as_layers("resnet8_w8").splitlines()[2:]
