@@ -11,7 +11,7 @@ from reslab import store
 from reslab.report.markdown import markdown
 from reslab.report.status import overview, render
 from reslab.report.table import tabulate
-from reslab.store import folder as files
+from reslab.store import metrics
 
 
 def test_each_state_is_told_with_its_progress(lab: Lab) -> None:
@@ -92,13 +92,13 @@ def test_rows_are_understood_as_far_back_as_the_last_evaluation(
     lab.done(done, 1.0, 9.5)
     lab.start(begun, until=0.5)
     store.append_metrics(begun, {"step": 32_100, "train_loss": 1.0})
-    understood, understand = list[bytes](), files._row
+    understood, understand = list[bytes](), metrics._row
 
-    def noted(line: bytes) -> Any:
+    def noted(line: bytes, file: str) -> Any:
         understood.append(line)
-        return understand(line)
+        return understand(line, file)
 
-    monkeypatch.setattr(files, "_row", noted)
+    monkeypatch.setattr(metrics, "_row", noted)
     assert " 32,100 " in render(lab.plan())
     ends = [(one / store.METRICS).read_bytes().splitlines() for one in (done, begun)]
     assert understood == [ends[0][-1], ends[1][-1], ends[1][-2]]
