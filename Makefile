@@ -61,8 +61,9 @@
 #|   make models                                      nets that have a name, and their costs
 #|   make models MODEL='resnet*'                      some of them
 #|   make bench                                       training beside the bare step and the usual loop;
-#|                                                    ARGS='--net resnet20', ARGS='growth' (how long
-#|                                                    commands take), ARGS='photographs --size 224'
+#|                                                    ARGS='--net resnet20', ARGS='overhead' (the loop
+#|                                                    alone), ARGS='growth' (how long commands take),
+#|                                                    ARGS='photographs --size 224'
 #|
 #|   Stop with Ctrl-C: the same command goes on where it stopped. Finished runs are not repeated.
 #|

@@ -2,23 +2,19 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from reslab.errors import exit_code
 
-WHAT = "training", "growth", "photographs"
+WHAT = "training", "overhead", "growth", "photographs"
 """The modules with a main."""
 
 
 def main(words: Sequence[str]) -> int:
     """Hand the other words on."""
     what, others = (words[0], words[1:]) if words[:1] and words[0] in WHAT else (WHAT[0], words)
-    if what == "photographs":
-        from benchmarks import photographs as chosen
-    elif what == "growth":
-        from benchmarks import growth as chosen
-    else:
-        from benchmarks import training as chosen
-    return chosen.main(others)
+    code: int = import_module(f"benchmarks.{what}").main(others)
+    return code
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ says, at a constant rate but for reslab's run, which follows its schedule.
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,13 +40,18 @@ READ_AHEAD = 2
 
 def bare(clock: Clock, config: RunConfig, compiled: bool) -> None:
     """Forward, backward and optimiser on one batch that is there; channels last."""
-    net, device = _net(config).to(memory_format=torch.channels_last), default_device()
-    images = torch.randn(config.recipe.batch_size, *_shape(config), device=device)
-    targets = torch.arange(len(images), device=device) % config.model.classes
+    net = _net(config).to(memory_format=torch.channels_last)
     if compiled:
-        net.compile(mode="reduce-overhead" if device.type == "cuda" else None)
+        net.compile(mode="reduce-overhead" if default_device().type == "cuda" else None)
     clock.evaluate = lambda: _evaluated(net, config)
-    _train(clock, net, config, _endless([(images, targets)]))
+    _train(clock, net, config, _endless([_made_up(config)]))
+
+
+def bare_step(config: RunConfig) -> Callable[[], None]:
+    """The eager one alone, as often as it is called."""
+    net = _net(config).to(memory_format=torch.channels_last)
+    step, batch = _step(net, config), _made_up(config)
+    return lambda: step(*batch)
 
 
 def usual(clock: Clock, config: RunConfig, workers: int) -> None:
@@ -66,6 +71,12 @@ def _net(config: RunConfig) -> nn.Module:
     return build(config.model).to(default_device())
 
 
+def _made_up(config: RunConfig) -> Pair:
+    """A batch of noise."""
+    images = torch.randn(config.recipe.batch_size, *_shape(config), device=default_device())
+    return images, torch.arange(len(images), device=images.device) % config.model.classes
+
+
 def _shape(config: RunConfig) -> tuple[int, int, int]:
     side = input_size(config)
     return config.model.in_channels, side, side
@@ -77,14 +88,24 @@ def _endless(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _train(clock: Clock, net: nn.Module, config: RunConfig, batches: Iterator[Any]) -> None:
-    optimizer, kind = _optimizer(net, config), default_device().type
+    step = _step(net, config)
     for images, targets in batches:
+        step(images, targets)
+        clock.tick()
+
+
+def _step(net: nn.Module, config: RunConfig) -> Callable[[Tensor, Tensor], None]:
+    """Forward, backward and optimiser."""
+    optimizer, kind = _optimizer(net, config), default_device().type
+
+    def step(images: Tensor, targets: Tensor) -> None:
         optimizer.zero_grad()
         with autocast(config.precision, kind):
             loss = cross_entropy(net(images), targets)
         loss.backward()
         optimizer.step()
-        clock.tick()
+
+    return step
 
 
 def _optimizer(net: nn.Module, config: RunConfig) -> torch.optim.SGD:
@@ -138,17 +159,26 @@ class Told(Callback):
 def ours(clock: Clock, config: RunConfig, compiled: bool) -> None:
     """`reslab.training.run.run` as it is, with a row of metrics where one is due and a checkpoint
     every minute; its evaluations are measured alone."""
-    make_trainer, told = running.make_trainer, Told(clock)
 
-    def with_clock(*arguments: Any) -> Trainer:
-        trainer = make_trainer(*arguments)
-        trainer.callbacks.append(told)  # type: ignore[attr-defined]
+    def with_clock(trainer: Trainer) -> None:
+        trainer.callbacks.append(Told(clock))  # type: ignore[attr-defined]
         clock.evaluate = lambda: _validated(trainer)
-        return trainer
 
-    running.make_trainer = with_clock
+    watch(with_clock)
     with TemporaryDirectory() as folder:
         running.run(config, Path(folder), Execution(), form_of(compiled))
+
+
+def watch(seen: Callable[[Trainer], None]) -> None:
+    """Show every run's Trainer of this process before it begins."""
+    make_trainer = running.make_trainer
+
+    def shown(*arguments: Any) -> Trainer:
+        trainer = make_trainer(*arguments)
+        seen(trainer)
+        return trainer
+
+    running.make_trainer = shown
 
 
 def form_of(compiled: bool) -> Form:
@@ -216,7 +246,7 @@ def lightning(clock: Clock, config: RunConfig, workers: int) -> None:
 
 def batches(clock: Clock, config: RunConfig) -> None:
     """reslab's training batches on one core, or on the GPU."""
-    _on_one_core()
+    on_one_core()
     data, device = data_module(config), default_device()
     data.prepare_data()
     data.setup()
@@ -229,12 +259,13 @@ def batches(clock: Clock, config: RunConfig) -> None:
 
 def usual_batches(clock: Clock, config: RunConfig) -> None:
     """The usual pipeline's on one core."""
-    _on_one_core()
+    on_one_core()
     for _ in _endless(usual_loader(config, 0, pinned=False)):
         clock.tick()
 
 
-def _on_one_core() -> None:
+def on_one_core() -> None:
+    """One thread, on one core."""
     torch.set_num_threads(1)
     if hasattr(os, "sched_setaffinity"):  # Linux
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
