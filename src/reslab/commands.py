@@ -257,7 +257,9 @@ def _keep_results(plan: Plan) -> None:
     from reslab.report import archive  # matplotlib: a second
 
     folder = archive.archive(plan)
-    print(f"{folder}\nto be written by hand: {folder / archive.REMARKS}")
+    remarks = folder / archive.REMARKS
+    done = "read again" if remarks.is_file() else "written"
+    print(f"{folder}\nto be {done} by hand: {remarks}")
     _write_results()
 
 
