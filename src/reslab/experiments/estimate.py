@@ -120,7 +120,7 @@ def teachers_multiply_adds(plan: Plan, config: RunConfig) -> int:
     """Of a run's teacher, for one image; 0 without one, and where only its weights tell its net."""
     if config.teacher is None:
         return 0
-    for variant in (*plan.variants, *plan.origins):
+    for variant in plan.every:
         if any(run.run_id == config.teacher.run for run in variant.runs):
             return variant.multiply_adds
     net = describe(net_of(config.teacher.name)) if config.teacher.name else None
@@ -178,17 +178,16 @@ def seconds_more(plan: Plan, seeds: int) -> float | None:
 
     None where that cannot be told: its folders are not there, or the devices that it is for.
     """
-    variants = (*plan.variants, *plan.origins)
-    lacking = {v.runs[0].name: max(0, seeds - _planned(v, seeds)) for v in variants}
+    lacking = {v.runs[0].name: max(0, seeds - _planned(v, seeds)) for v in plan.every}
     try:
         slots = make_slots(sum(lacking.values()), plan.options)
         each = {
             v.runs[0].name: _seconds(plan, v, slots[0]) if lacking[v.runs[0].name] else 0.0
-            for v in variants
+            for v in plan.every
         }
     except (UserError, OSError):
         return None
-    of = {run.name: v.runs[0].name for v in variants for run in v.runs}
+    of = {run.name: v.runs[0].name for v in plan.every for run in v.runs}
     parents = {name: [of[parent] for parent in plan.parents(name).values()] for name in each}
     every = sum(lacking[name] * each[name] for name in each)
     return correction(slots[0]) * max(every / len(slots), longest_chain(each, parents))

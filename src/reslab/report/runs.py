@@ -154,7 +154,7 @@ def outcomes_of(plan: Plan) -> list[Outcome]:
 
 def with_origins(plan: Plan) -> list[Outcome]:
     """The same, and what became of the runs that are no row's: others start from them."""
-    return [_outcome(plan, variant) for variant in (*plan.variants, *plan.origins)]
+    return [_outcome(plan, variant) for variant in plan.every]
 
 
 def _outcome(plan: Plan, variant: Variant) -> Outcome:

@@ -111,8 +111,7 @@ def _done(states: Counter[store.State]) -> str:
 
 
 def _states(plan: Plan) -> Counter[store.State]:
-    every = (*plan.variants, *plan.origins)
-    return Counter(plan.state(run.name) for variant in every for run in variant.runs)
+    return Counter(plan.state(run.name) for variant in plan.every for run in variant.runs)
 
 
 def _files(plan: Plan) -> Iterator[Path]:

@@ -203,15 +203,18 @@ class Plan:
         return self.at or own
 
     @property
+    def every(self) -> tuple[Variant, ...]:
+        """Its rows, then those that others rest on."""
+        return *self.variants, *self.origins
+
+    @property
     def labels(self) -> dict[str, str]:
         """The variants' labels by their runs' ids."""
-        every = (*self.variants, *self.origins)
-        return {run.run_id: variant.label for variant in every for run in variant.runs}
+        return {run.run_id: variant.label for variant in self.every for run in variant.runs}
 
     def folders(self) -> list[Path]:
         """The runs' folders, variant by variant, then those that others rest on."""
-        every = (*self.variants, *self.origins)
-        return [self.folder / run.name for variant in every for run in variant.runs]
+        return [self.folder / run.name for variant in self.every for run in variant.runs]
 
     def runs(self) -> Iterator[tuple[Variant, Path, RunConfig]]:
         """What is to be run, and where: no run before those that it rests on, and the first seed
