@@ -8,7 +8,7 @@ from reslab.papers.published import Published, top5
 from reslab.papers.schema import Views
 from reslab.report.comparable import published_obstacle
 from reslab.report.runs import Outcome
-from reslab.report.statistics import Comparison, Summary, compare, summarize
+from reslab.report.statistics import Comparison, Summary, compare
 from reslab.report.times import ToTarget, to_target
 from reslab.report.verdict import Question, Verdict
 from reslab.store.plan import Plan, Variant
@@ -82,12 +82,12 @@ def other_views(rows: Sequence[Row]) -> list[Views]:
 
 def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
     published, obstacle = outcome.published, published_obstacle(plan, outcome)
-    train, test = _summary(outcome, "train"), _summary(outcome, "test")
+    train, test = outcome.summary("train"), outcome.summary("test")
     seen = published_five = five = None
     if published and published.views != "single":
-        seen = _summary(outcome, "test", published.views)
+        seen = outcome.summary("test", published.views)
     if published and (published_five := top5(published)):
-        five = _summary(outcome, "test", published_five.views, "top5_error")
+        five = outcome.summary("test", published_five.views, "top5_error")
     return Row(
         plan.name,
         outcome,
@@ -107,12 +107,6 @@ def _row(plan: Plan, outcome: Outcome, labels: Mapping[str, str]) -> Row:
 
 def _beside(published: Published | None, train: Summary, test: Summary) -> Summary:
     return train if published and published.column == "train_error" else test
-
-
-def _summary(
-    outcome: Outcome, split: str, views: Views = "single", metric: str = "top1_error"
-) -> Summary:
-    return summarize(outcome.errors(split, views, metric), outcome.count("diverged"))
 
 
 def _like(ours: Summary | None, published: Published | None, obstacle: str) -> Comparison | None:

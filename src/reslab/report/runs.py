@@ -13,6 +13,7 @@ from reslab.config.trains import ALL
 from reslab.errors import UserError
 from reslab.papers.published import Published, cell
 from reslab.papers.schema import Views
+from reslab.report.statistics import Summary, summarize
 from reslab.store import records
 from reslab.store.answers import Answers, read_answers
 from reslab.store.described import read_config
@@ -141,6 +142,10 @@ class Outcome:
         """
         scores = ((run.seed, run.score(split, views)) for run in self.runs)
         return {seed: score[metric] for seed, score in scores if score and metric in score}
+
+    def summary(self, split: str, views: Views = "single", metric: str = "top1_error") -> Summary:
+        """Their statistics over seeds."""
+        return summarize(self.errors(split, views, metric), self.count("diverged"))
 
     def count(self, *states: store.State) -> int:
         """How many runs are in one of these states."""

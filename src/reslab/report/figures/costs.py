@@ -7,7 +7,6 @@ training error, too: whether deeper nets fit worse is what it is asked for.
 
 import math
 import re
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
@@ -218,9 +217,8 @@ def _is_wide(outcomes: Sequence[Outcome]) -> bool:
 
 def _draw(axes: "Axes", each: Series, colour: str, marker: str, trains: bool) -> None:
     """A line through the means; a variant of which a run diverged has none."""
-    whole = [(x, outcome) for x, outcome in each.at if not outcome.count("diverged")]
     for split in MEANS if trains else ("test",):
-        means = [(x, statistics.fmean(o.errors(split).values())) for x, o in whole]
+        means = [(x, mean) for x, o in each.at if (mean := o.summary(split).mean) is not None]
         if means:
             axes.plot(*zip(*means, strict=True), marker, color=colour, **MEANS[split])
     for x, outcome in each.at:

@@ -124,17 +124,11 @@ def _draw_variant(axes: "Axes", outcome: Outcome, colour: str) -> None:
             if key == "test_top1_error" and curve.steps and runs[0].state == "diverged":
                 axes.plot(curve.steps[-1], curve.mean[-1], "x", color=colour, markersize=4)
     at_end: Any = {"color": colour, "clip_on": False, "zorder": 4}
-    if (final := _final_training_error(outcome)) is not None:
+    if (final := outcome.summary("train").mean) is not None:
         axes.plot(_last_step([outcome]), final, ".", markersize=4, **at_end)
     if (mark := published.height(outcome.published)) is not None:
         marker = published.marker(outcome)
         axes.plot(_last_step([outcome]), mark, marker, **at_end, **published.LOOKS)
-
-
-def _final_training_error(outcome: Outcome) -> float | None:
-    """Of the final weights on the training images as they are, the mean over seeds."""
-    errors = [*outcome.errors("train").values()]
-    return statistics.fmean(errors) if errors and not outcome.count("diverged") else None
 
 
 def _groups(outcome: Outcome) -> list[list[Run]]:
@@ -212,7 +206,7 @@ def _legend(figure: "Figure", outcomes: Sequence[Outcome]) -> None:
         proxy("test error", **LINES["test_top1_error"]),
         proxy(batches, **LINES["train_top1_error"]),
     ]
-    if any(_final_training_error(o) is not None for o in outcomes):
+    if any(o.summary("train").mean is not None for o in outcomes):
         handles.append(proxy("training error at the end", marker=".", linestyle=""))
     if any(len(o.runs) > 1 for o in outcomes):
         handles.append(Patch(color="0.3", alpha=0.3, lw=0, label="worst to best seed"))
