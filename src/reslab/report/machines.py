@@ -1,11 +1,18 @@
 """What a start of a run was made on and with, in words: what `env.json` has recorded of it."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from reslab.report.runs import Run
 from reslab.store.records import RECORDED
 
 Start = Mapping[str, Any]
+
+
+def tally(runs: Iterable[Run], tell: Callable[[Start], str]) -> "Counter[str]":
+    """How many of the runs have a start of which this is told."""
+    return Counter(told for run in runs for told in set(map(tell, run.starts)) if told)
 
 
 def machine(start: Start) -> str:

@@ -8,7 +8,7 @@ from reslab.config.views import called
 from reslab.papers.published import table
 from reslab.papers.schema import Column, Line
 from reslab.report.deviations import assumptions, deviations, grouped, notes_of, standing
-from reslab.report.machines import form, machine
+from reslab.report.machines import form, machine, tally
 from reslab.report.origins import starts
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed
@@ -89,12 +89,11 @@ def _history(outcomes: Sequence[Outcome]) -> Iterator[Note]:
     told = [*filter(None, map(_end, runs))]
     told += grouped(_left_out(runs), [run.folder.name for run in runs])
     yield from (Note("run", text) for text in told)
-    codes = Counter(code for run in runs for code in {str(s.get("code")) for s in run.starts})
+    codes, machines = tally(runs, lambda start: str(start.get("code"))), tally(runs, machine)
     if len(codes) > 1:
-        yield Note("run", "several versions of the code: " + _tally(codes))
-    machines = Counter(found for run in runs for found in {machine(s) for s in run.starts})
+        yield Note("run", "several versions of the code: " + _listed(codes))
     if len(machines) > 1:
-        yield Note("run", "several kinds of devices: " + _tally(machines))
+        yield Note("run", "several kinds of devices: " + _listed(machines))
     yield from notes_of("run", _forms(outcomes), outcomes)
     resumed = [run for run in runs if len(run.starts) > 1]
     if resumed:
@@ -129,12 +128,12 @@ def _left_out(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
 def _forms(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
     """Of rows with compiled runs, or with runs in several forms: a digit may be of the form."""
     for outcome in outcomes:
-        forms = Counter(f for run in outcome.runs for f in {form(s) for s in run.starts})
+        forms = tally(outcome.runs, form)
         if "compiled" in forms or len(forms) > 1:
-            yield f"steps are rounded as their form does: {_tally(forms)}", outcome.label
+            yield f"steps are rounded as their form does: {_listed(forms)}", outcome.label
 
 
-def _tally(counter: "Counter[str]") -> str:
+def _listed(counter: "Counter[str]") -> str:
     """What most runs have in common first."""
     ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
     return listed([f"{name} ({counted(count, 'run')})" for name, count in ordered])

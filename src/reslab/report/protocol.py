@@ -15,7 +15,7 @@ from reslab.config.description import Description
 from reslab.config.run import RunConfig
 from reslab.config.start import Start
 from reslab.report.deviations import Message, grouped
-from reslab.report.machines import code, machine, versions
+from reslab.report.machines import code, machine, tally, versions
 from reslab.report.runs import Outcome, Run
 from reslab.report.text import listed, number
 from reslab.report.values import NoteKind, Table
@@ -213,21 +213,18 @@ def _seeds(outcome: Outcome) -> str:
 
 def _machines(runs: Sequence[Run]) -> Iterator[str]:
     """Devices, versions and code of the runs' starts, and how long the runs took."""
-    starts = [(run, start) for run in runs for start in run.starts]
     for tell in (machine, versions, code):
-        told = {(tell(start), run.folder) for run, start in starts}
-        if tally := Counter(text for text, _ in told if text):
-            line = "; ".join(_shares(tally))
+        if line := "; ".join(_shares(tally(runs, tell))):
             yield f"{line[0].upper()}{line[1:]}."
     seconds = [run.result["seconds"] for run in runs if run.result and "seconds" in run.result]
     if seconds:
         yield f"{counted(len(seconds), 'run')} took {duration(sum(seconds))} in all."
 
 
-def _shares(tally: "Counter[str]") -> Iterator[str]:
+def _shares(counter: "Counter[str]") -> Iterator[str]:
     """Each with its number of runs, where there are several."""
-    for text, count in sorted(tally.items()):
-        yield f"{text} ({counted(count, 'run')})" if len(tally) > 1 else text
+    for text, count in sorted(counter.items()):
+        yield f"{text} ({counted(count, 'run')})" if len(counter) > 1 else text
 
 
 def verdicts(table: Table) -> list[Paragraph]:
