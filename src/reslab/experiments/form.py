@@ -16,9 +16,9 @@ from reslab.experiments.slots import Slot
 from reslab.machine import why_nothing_compiles
 
 PAYS = 600.0
-"""Seconds of a run from which its steps are compiled on a CPU. With ResNet-20 and batches of 128
-compiling took 51 s, 7 s from a warm cache, and steps were 12 % faster then (two cores of an x86-64
-machine, torch 2.14): the time is back after eight minutes where nothing else runs."""
+"""Seconds of a run from which its steps are compiled on a CPU. Compiling took 18 s of CPU time for
+ResNet-20 and 46 s for ResNet-56, 3 and 5 s from a warm cache, which the runs of a plan share; steps
+took 5 to 8 and 4 % less then (batches of 128, one thread of an x86-64 machine, torch 2.14)."""
 
 
 @dataclass(frozen=True)
