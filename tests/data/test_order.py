@@ -14,13 +14,9 @@ from reslab.data.order import (
     Stream,
     Tables,
     bounds,
-    depths_seed,
-    init_seed,
     joined,
-    mix_seed,
-    objective_seed,
     permutation,
-    step_seed,
+    seed_of,
     table,
 )
 from reslab.errors import UserError
@@ -211,10 +207,12 @@ def test_two_epochs_are_kept_for_each_sight_of_an_image() -> None:
 def test_seeds_for_torch_differ_in_the_32_bits_that_it_reads() -> None:
     """torch's CPU generator reads only the low 32 bits of a seed."""
     keys = [(0, 1), (1, 0), (0, 1, 0), (0, 1, 1), (2**32, 1), (2**32 + 1, 0), (2**64, 1)]
-    seeds = [step_seed(*key) for key in keys] + [init_seed(seed) for seed in (0, 1, 2**32)]
-    seeds += [kind(*key) for kind in (mix_seed, depths_seed) for key in [(0, 1), (1, 0), (0, 0)]]
-    assert len({seed % 2**32 for seed in seeds}) == len(seeds)
-    assert len({step_seed(0, step) % 2**32 for step in range(1000)}) == 1000
+    drawn = [seed_of(Stream.STEP, *key) for key in keys]
+    drawn += [seed_of(Stream.INIT, seed) for seed in (0, 1, 2**32)]
+    for stream in (Stream.MIX, Stream.DEPTHS):
+        drawn += [seed_of(stream, *key) for key in ((0, 1), (1, 0), (0, 0))]
+    assert len({seed % 2**32 for seed in drawn}) == len(drawn)
+    assert len({seed_of(Stream.STEP, 0, step) % 2**32 for step in range(1000)}) == 1000
 
 
 def test_the_draws_are_part_of_every_result_and_never_change() -> None:
@@ -225,11 +223,12 @@ def test_the_draws_are_part_of_every_result_and_never_change() -> None:
     for name in ("dy", "dx", "flip"):
         assert drawn[name][:8].tolist() == GOLDEN[name]
     assert permutation(10, Stream.HOLD_OUT, 0).tolist() == GOLDEN["held"]
-    assert (init_seed(0), step_seed(0, 0)) == GOLDEN["seeds"]
+    assert (seed_of(Stream.INIT, 0), seed_of(Stream.STEP, 0, 0)) == GOLDEN["seeds"]
     for name in set(ALL) - {"view", "dy", "dx", "flip"}:
         assert drawn[name][:2].tolist() == GOLDEN[name]
-    assert (mix_seed(0, 0), depths_seed(0, 0)) == GOLDEN["of a step"]
-    assert objective_seed(0) == GOLDEN["objective"]
+    of_a_step = tuple(seed_of(stream, 0, 0) for stream in (Stream.MIX, Stream.DEPTHS))
+    assert of_a_step == GOLDEN["of a step"]
+    assert seed_of(Stream.OBJECTIVE, 0) == GOLDEN["objective"]
     again = of_all(50_000, 0, 0, 1)
     assert torch.equal(again["examples"], in_order["examples"])
     drawn = by_example(again)

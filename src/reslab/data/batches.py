@@ -16,7 +16,7 @@ from torch import Tensor
 from reslab.config.run import RunConfig
 from reslab.data.augment import Stage, columns_read, mixed, stages
 from reslab.data.normalize import Normalization
-from reslab.data.order import CPU, Draws, Ints, Order, Tables, mix_seed
+from reslab.data.order import CPU, Draws, Ints, Order, Stream, Tables, seed_of
 from reslab.data.photographs.workers import chunks, in_workers, one_thread_beside
 from reslab.data.readers import Images
 
@@ -129,7 +129,7 @@ class TrainingBatches:
             images = stage(images, draws)
         if not augmentation.mixes:
             return images, targets
-        seed = mix_seed(config.seed, step)
+        seed = seed_of(Stream.MIX, config.seed, step)
         mix = mixed(images, targets, config.model.classes, seed, augmentation)
         return mix[0], targets[1:], mix[1]
 

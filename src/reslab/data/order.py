@@ -25,7 +25,12 @@ Bits = npt.NDArray[np.uint64]
 
 
 class Stream(IntEnum):
-    """What a key draws. A stream's number never changes: it is part of every result."""
+    """What a key draws. A stream's number never changes: it is part of every result.
+
+    STEP (what a net draws in a step, which dropout draws for each rank and micro-batch), MIX (how a
+    step's images are mixed), DEPTHS (the units that a step keeps), INIT (weights), ADAPTER, LOSS
+    and OBJECTIVE (what these draw) are seeds for somebody else's generator (`seed_of`).
+    """
 
     PERMUTATION = 0
     CROP_Y = 1
@@ -53,42 +58,12 @@ class Stream(IntEnum):
     GRAYSCALE = 23
 
 
-def step_seed(seed: int, step: int, *more: int) -> int:
-    """A seed in [0, 2**64) for what a step draws beside the tables (dropout: rank, micro-batch).
+def seed_of(stream: Stream, seed: int, *keys: int) -> int:
+    """A seed in [0, 2**64) for what a run of this seed draws from a stream by a generator.
 
     Its low 32 bits depend on all keys (each below 2**32): torch's CPU generator reads no others.
     """
-    return _state(Stream.STEP, seed, step, *more)
-
-
-def mix_seed(seed: int, step: int) -> int:
-    """A seed in [0, 2**64) for how a step's images are mixed, the same on all ranks."""
-    return _state(Stream.MIX, seed, step)
-
-
-def depths_seed(seed: int, step: int) -> int:
-    """A seed in [0, 2**64) for the units that a step keeps (stochastic depth), on all ranks."""
-    return _state(Stream.DEPTHS, seed, step)
-
-
-def init_seed(seed: int) -> int:
-    """A seed in [0, 2**64) for the initial weights."""
-    return _state(Stream.INIT, seed)
-
-
-def adapter_seed(seed: int) -> int:
-    """A seed in [0, 2**64) for what an adapter draws."""
-    return _state(Stream.ADAPTER, seed)
-
-
-def loss_seed(seed: int) -> int:
-    """A seed in [0, 2**64) for what a loss with parameters draws."""
-    return _state(Stream.LOSS, seed)
-
-
-def objective_seed(seed: int) -> int:
-    """A seed in [0, 2**64) for what an objective trains beside the net."""
-    return _state(Stream.OBJECTIVE, seed)
+    return int(_sequence(stream, seed, *keys).generate_state(1, np.uint64)[0])
 
 
 def permutation(count: int, stream: Stream, seed: int, *keys: int) -> Ints:
@@ -233,7 +208,3 @@ def _sequence(stream: Stream, seed: int, *keys: int) -> np.random.SeedSequence:
 
 def _bits(count: int, stream: Stream, seed: int, *keys: int) -> Bits:
     return np.random.Philox(_sequence(stream, seed, *keys)).random_raw(count)
-
-
-def _state(stream: Stream, seed: int, *keys: int) -> int:
-    return int(_sequence(stream, seed, *keys).generate_state(1, np.uint64)[0])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from reslab.config.run import RunConfig
 from reslab.config.use import Use
 from reslab.data.batches import dtype_of
-from reslab.data.order import adapter_seed, init_seed
+from reslab.data.order import Stream, seed_of
 from reslab.methods.adapters import adapt, is_adapter_parameter, plain_name
 from reslab.methods.trains import freeze
 from reslab.models.nets import build
@@ -23,12 +23,12 @@ def materialise(config: RunConfig, load: Callable[[nn.Module], None] | None = No
 
     An adapter draws from a key of its own, so that the net's weights are those of one without.
     """
-    torch.manual_seed(init_seed(config.seed))
+    torch.manual_seed(seed_of(Stream.INIT, config.seed))
     use = Use.of_run(config)
     net = _built(use)
     if load is not None:
         load(net)
-    net = _adapted(net, use, adapter_seed(config.seed))
+    net = _adapted(net, use, seed_of(Stream.ADAPTER, config.seed))
     freeze(net, config.model, config.trains)
     return net
 

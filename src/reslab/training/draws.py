@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from reslab.data.order import depths_seed, step_seed
+from reslab.data.order import Stream, seed_of
 from reslab.models.layers import Depths
 
 DRAWING = (
@@ -37,9 +37,9 @@ class Draws:
     def __call__(self, step: int, micro_batch: int) -> None:
         if self.reseeds:
             place = (self.rank, micro_batch) if micro_batch else (self.rank,)
-            reseed(step_seed(self.seed, step, *place), self.device)
+            reseed(seed_of(Stream.STEP, self.seed, step, *place), self.device)
         for depths in self.depths:
-            depths.draw((depths_seed(self.seed, step),))
+            depths.draw((seed_of(Stream.DEPTHS, self.seed, step),))
 
 
 def may_draw(net: nn.Module) -> bool:

@@ -21,7 +21,7 @@ from reslab.config.use import Use
 from reslab.config.zoo import describe
 from reslab.data.batches import dtype_of
 from reslab.data.normalize import Normalization
-from reslab.data.order import loss_seed
+from reslab.data.order import Stream, seed_of
 from reslab.errors import UserError, located
 from reslab.methods.features import Outputs
 from reslab.methods.losses import refuse_unlike, regressed, regressor, seen, taught
@@ -103,7 +103,7 @@ def lesson_with(config: RunConfig, origin: Origin, weights: Weights, net: nn.Mod
     pair = [probed(loss, one, config) for one in (net, teacher.net)]
     refuse_unlike(loss, *pair)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(loss_seed(config.seed))
+        torch.manual_seed(seed_of(Stream.LOSS, config.seed))
         return Lesson(loss, teacher, regressor(loss, *pair), origin)
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.run import RunConfig
 from reslab.data.batches import Batch, TrainingBatch, dtype_of
-from reslab.data.order import objective_seed
+from reslab.data.order import Stream, seed_of
 from reslab.inference.metrics import Tally, ViewsTally
 from reslab.methods.neighbors import Bank
 from reslab.methods.simsiam import SimSiam, features_of, views_loss
@@ -73,7 +73,7 @@ def beside(config: RunConfig) -> nn.Module:
     """What trains beside a run's net, drawn from the run's seed, in its precision."""
     assert isinstance(config.model, ResNet | DenseNet)  # others are refused (`needs_labels`)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(objective_seed(config.seed))
+        torch.manual_seed(seed_of(Stream.OBJECTIVE, config.seed))
         made = SimSiam(config.model.features, config.recipe.objective)
     return made.to(dtype_of(config.precision))
 
