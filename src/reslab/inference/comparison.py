@@ -3,17 +3,15 @@
 No torch here: what a command line asks for is refused before it is imported.
 """
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reslab import disk, store
 from reslab.errors import UserError
+from reslab.report.csv_text import to_csv
 from reslab.report.text import NOTHING, percent
 from reslab.terminal import fitted_table
-from reslab.text import printable
 
 if TYPE_CHECKING:
     from reslab.inference.evaluate import Evaluation
@@ -61,21 +59,18 @@ def _row(name: str, found: "Evaluation", top5: bool) -> list[str]:
 
 def as_csv(found: Evaluations) -> str:
     """A row for each, with the columns of `FIELDS`; what was not counted is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for name, each in zip(names(found), found.values(), strict=True):
-        numbers = {"run": printable(name), **each.as_dict()}
-        writer.writerow([numbers.get(field) for field in FIELDS])
-    return text.getvalue()
+    return to_csv(FIELDS, ([each.get(field) for field in FIELDS] for each in _named(found)))
+
+
+def _named(found: Evaluations) -> list[dict[str, Any]]:
+    """Each as a value for programs, with its `run`."""
+    each = zip(names(found), found.values(), strict=True)
+    return [{"run": name, **one.as_dict()} for name, one in each]
 
 
 def as_json(found: Evaluations) -> str:
     """A list of objects, each with its `run`, with errors by class and what was taken for what."""
-    each = [
-        {"run": n, **one.as_dict()} for n, one in zip(names(found), found.values(), strict=True)
-    ]
-    return disk.to_json(each, indent=1) + "\n"
+    return disk.to_json(_named(found), indent=1) + "\n"
 
 
 FORMS = {".csv": as_csv, ".json": as_json}

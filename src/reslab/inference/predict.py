@@ -5,8 +5,6 @@ for the nets of small images the shorter side becomes theirs, the centre is take
 becomes grey where the data are grey. Resizing is bilinear with antialiasing.
 """
 
-import csv
-import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from reslab.inference.explain import beside, grad_cam
 from reslab.inference.loaded import as_input
 from reslab.inference.trained import trained
 from reslab.models.precision import default_device
+from reslab.report.csv_text import to_csv
 from reslab.text import markdown_table, printable
 from reslab.weights.about import refuse_untrained_head
 from reslab.weights.given import NOTHING, Given
@@ -61,15 +60,12 @@ class Predictions:
 
     def as_csv(self) -> str:
         """A row per guess: file, rank from 1, class, probability."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file", "rank", "class", "probability"])
-        for path, guesses in self.guesses.items():
-            writer.writerows(
-                (printable(str(path)), rank, printable(name), probability)
-                for rank, (name, probability) in enumerate(guesses, 1)
-            )
-        return text.getvalue().rstrip("\n")
+        rows = [
+            (str(path), rank, name, probability)
+            for path, guesses in self.guesses.items()
+            for rank, (name, probability) in enumerate(guesses, 1)
+        ]
+        return to_csv(["file", "rank", "class", "probability"], rows).rstrip("\n")
 
     def as_json(self) -> str:
         """An object with `predictions` and `undecodable`, a list each; in ASCII, so that any file
