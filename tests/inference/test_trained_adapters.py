@@ -19,11 +19,12 @@ from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.export import export
 from reslab.inference.predict import predict
+from reslab.inference.sensitivity import write_sensitivity
 from reslab.inference.trained import trained
 from reslab.methods.materialise import materialise
 from reslab.weights.about import About
 from reslab.weights.files import write_safetensors
-from reslab.weights.given import Given
+from reslab.weights.given import NOTHING, Given
 
 IMAGES = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -64,6 +65,16 @@ def test_what_is_loaded_is_merged_unless_the_adapters_are_kept(
     assert set(plain.state_dict()) == set(materialise(described()).state_dict())
     assert torch.allclose(plain(IMAGES), whole(IMAGES), rtol=1e-5, atol=1e-5)
     assert not plain.training
+
+
+@pytest.mark.parametrize("adapted_weights", ["prompt"], indirect=True)
+def test_how_to_keep_adapters_is_told_where_they_can_be_kept(
+    adapted_weights: tuple[str, Path],
+) -> None:
+    _, file = adapted_weights
+    with pytest.raises(UserError, match=r"net\.safetensors: a prompt cannot be merged") as caught:
+        write_sensitivity(file, NOTHING, (0.5,))
+    assert "keep" not in str(caught.value)
 
 
 def test_what_is_exported_is_merged_unless_the_adapters_are_kept(

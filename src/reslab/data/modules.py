@@ -1,7 +1,7 @@
 """The DataModule of every run and evaluation, whatever reads its images."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from lightning.pytorch import LightningDataModule
 
@@ -66,6 +66,12 @@ class ImageData(LightningDataModule):
                 files.fetch(self.data.name)
         elif not hasattr(self, "train"):
             self._open().tell()
+
+    def opened(self) -> Self:
+        """The same without a trainer: prepared and set up."""
+        self.prepare_data()
+        self.setup()
+        return self
 
     def setup(self, stage: str | None = None) -> None:
         """Open the data once, in every process, for batches on its device."""

@@ -46,6 +46,12 @@ class Images(Protocol):
 S = TypeVar("S", bound=Images)
 
 
+def spread(split: S, count: int) -> S:
+    """So many images of a split, evenly from all of it: its order may be that of classes."""
+    count = min(count, len(split))
+    return split[torch.arange(count) * len(split) // count]
+
+
 class Reader(Protocol[S]):
     """An opened data set, before images are held out."""
 

@@ -5,7 +5,6 @@ Photographs can be tested in several views each, whose softmax is averaged; see
 data/photographs/views.py.
 """
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +27,7 @@ from reslab.config.use import Use
 from reslab.config.views import center_sides
 from reslab.data.batches import dtype_of
 from reslab.data.modules import ImageData
-from reslab.data.normalize import Normalization, Normalizer
+from reslab.data.normalize import Normalization
 from reslab.data.photographs.opened import Pictures
 from reslab.data.photographs.views import (
     ImageViews,
@@ -44,6 +43,7 @@ from reslab.inference.metrics import Score, Tally
 from reslab.inference.trained import net_with
 from reslab.memory import keep_freed_memory
 from reslab.models.precision import autocast, default_device, set_precision
+from reslab.report.csv_text import to_csv
 from reslab.text import printable
 from reslab.weights.about import About, refuse_untrained_head
 from reslab.weights.files import read_weights
@@ -116,15 +116,9 @@ class Evaluation:
 
     def write_confusion(self, path: Path) -> None:
         """The whole confusion matrix as CSV: a row per class, a column per answer."""
-        with (
-            disk.replacing(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            names = [printable(name) for name in self.class_names]
-            writer.writerow(["class", *names])
-            for name, row in zip(names, self.confusion.tolist(), strict=True):
-                writer.writerow([name, *row])
+        names = [printable(name) for name in self.class_names]
+        rows = [[name, *row] for name, row in zip(names, self.confusion.tolist(), strict=True)]
+        disk.write_text(path, to_csv(["class", *names], rows))
 
 
 def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> Evaluation:
@@ -135,25 +129,22 @@ def evaluate_file(path: Path, given: Given = NOTHING, views: str = "center") -> 
     the images, views of images that are no photographs, and views of another size for a net that
     takes one size of images.
     """
-    net, use, normalize = opened(path, given)
-    assert use.data is not None
-    set_precision(use.precision)
-    module = net.to(default_device())
+    net, use, data = opened(path, given)
+    answer = as_trained(net, use.precision)
     if use.photographs and are_of_other_sizes(views, use.photographs):
-        refuse_one_size(module, views)
+        refuse_one_size(net, views)
     if views != "center" and not use.photographs:
         size = use.image_size
         raise UserError(
-            f"{views} is a view of photographs; the {size}×{size} images of {use.data.name} are "
+            f"{views} is a view of photographs; the {size}×{size} images of {data.data.name} are "
             "tested as they are"
         )
-    data = ImageData(use.data, use.photographs, normalize, use.precision)
-    return evaluation(as_trained(module, use.precision), data, views)
+    return evaluation(answer, data, views)
 
 
-def opened(path: Path, given: Given = NOTHING) -> tuple[nn.Module, Use, Normalizer]:
-    """A net with its weights, on the CPU, what it is used with, its data among it, and what
-    normalises its images; `UserError` for what is not known, or does not fit."""
+def opened(path: Path, given: Given = NOTHING) -> tuple[nn.Module, Use, ImageData]:
+    """A net with its weights, on the CPU, what it is used with, and its images, of which none is
+    read yet; `UserError` for what is not known, or does not fit."""
     weights = read_weights(path, given.key)
     refuse_untrained_head(path, weights.about)
     use = given.use(path, _known_use(path, weights.about))
@@ -161,7 +152,8 @@ def opened(path: Path, given: Given = NOTHING) -> tuple[nn.Module, Use, Normaliz
         raise UserError(f"{path} does not say its data; add --data")
     normalize = normalizer(path, weights.about, given, use)
     _refuse_other_images(use.model, use.data)
-    return net_with(path, use, weights), use, normalize
+    data = ImageData(use.data, use.photographs, normalize, use.precision)
+    return net_with(path, use, weights), use, data
 
 
 def _known_use(path: Path, about: About | None) -> Use | None:
@@ -181,9 +173,11 @@ def _refuse_other_images(net: Described, data: Data) -> None:
 
 
 def as_trained(net: nn.Module, precision: str) -> Function:
-    """What computes as in the training: images in `dtype_of` it, (N, C, H, W), to logits."""
+    """What computes as in a training in a precision, on the device where one would be: images in
+    `dtype_of` it, (N, C, H, W), to logits."""
+    set_precision(precision)
     dtype = dtype_of(precision)
-    net = net.to(dtype)
+    net = net.to(default_device(), dtype)
 
     def logits(images: Tensor) -> Tensor:
         with autocast(precision, images.device.type):
@@ -210,8 +204,7 @@ def evaluate_run(folder: Path, views: str) -> Evaluation:
 def evaluation(net: Function, data: ImageData, views: str) -> Evaluation:
     """What a net answers on the test split of some data, photographs in views."""
     keep_freed_memory()
-    data.prepare_data()
-    data.setup()
+    data.opened()
     if isinstance(data.test, Pictures):
         lines = _assumed(data, data.test, views)
         answers = _answers_to_views(net, data, data.test, views)

@@ -24,7 +24,7 @@ from reslab.config.python import keep_source, source
 from reslab.data.batches import dtype_of
 from reslab.errors import UserError
 from reslab.inference.formats import FORMATS
-from reslab.inference.trained import load, merged, trained
+from reslab.inference.trained import HOW_TO_KEEP, load, merged, trained
 from reslab.methods.materialise import restore
 from reslab.models.nets import build
 from reslab.weights.about import About
@@ -57,7 +57,7 @@ def export(
     _check(form, file)
     net, about = trained(weights, given)
     if not keep_adapters:
-        net, about = merged(weights, net, about)
+        net, about = merged(weights, net, about, HOW_TO_KEEP)
     elif about.use.adapter and form == "torchvision":
         raise UserError(f"{weights}: torchvision has no names for adapters; merge them")
     images = example(about)

@@ -87,15 +87,11 @@ def subject(path: Path, said: Given = NOTHING) -> Subject:
 
     `UserError` as in `evaluate_file`.
     """
-    net, use, normalizer = opened(path, said)
-    assert use.data is not None
-    if use.adapter:
-        with located(str(path)):
-            net = merge(net)
-    data = ImageData(use.data, use.photographs, normalizer, "32-true")
-    data.prepare_data()
-    data.setup()
-    return Subject(net.float().cpu().eval(), data, calibration_images(data))
+    net, _, data = opened(path, said)
+    with located(str(path)):
+        net = merge(net)
+    data.precision = "32-true"
+    return Subject(net.float().cpu().eval(), data, calibration_images(data.opened()))
 
 
 def timed(path: Path, said: Given = NOTHING) -> Latency:

@@ -17,7 +17,7 @@ from reslab import disk, store
 from reslab.config.resolve import read_run
 from reslab.data.batches import Batch, dtype_of
 from reslab.data.modules import ImageData, data_module
-from reslab.data.photographs.workers import chunks
+from reslab.data.readers import spread
 from reslab.errors import UserError
 from reslab.inference.explain import enlarged, grad_cam, overlay
 from reslab.inference.landscape import loss_slice, spaced
@@ -81,10 +81,8 @@ class Finished:
     @cached_property
     def data(self) -> ImageData:
         """Of the run, its normalisation that of the weights."""
-        data = data_module(read_run(self.folder / store.CONFIG), self.about.normalization)
-        data.prepare_data()
-        data.setup()
-        return data
+        config = read_run(self.folder / store.CONFIG)
+        return data_module(config, self.about.normalization).opened()
 
     def normalized(self, images: Tensor) -> Tensor:
         """Images, uint8 (N, C, H, W), as the net takes them."""
@@ -109,15 +107,9 @@ def draw_landscape(run: Finished, into: Path, options: Options) -> "Figure":
 
 
 def _training_batches(run: Finished, images: int) -> list[Batch]:
-    """So many training images, spread over the whole split, whose order may be that of classes."""
-    train, device = run.data.train, default_device()
-    count = min(images, len(train))
-    chosen = train[torch.arange(count) * len(train) // count]
-    targets = chosen.targets.to(device)
-    return [
-        (run.normalized(chosen.evaluation_images(part)), targets[part.start : part.stop])
-        for part in chunks(range(count), chosen.evaluated_at_once[device.type])
-    ]
+    """So many training images, spread over the whole split."""
+    batches, device = run.data.evaluation(spread(run.data.train, images)), default_device()
+    return [(normalized.to(device), targets.to(device)) for normalized, targets in batches]
 
 
 # ---- first-layer filters ------------------------------------------------------------------------

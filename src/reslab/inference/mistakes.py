@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from reslab import store
 from reslab.config.resolve import read_run
-from reslab.data.modules import ImageData, data_module
+from reslab.data.modules import ImageData
 from reslab.data.readers import Images
 from reslab.errors import UserError
 from reslab.inference.evaluate import Function, as_trained, log_answers, opened
-from reslab.models.precision import default_device, set_precision
 from reslab.report.figures.draw import FOLDER
 from reslab.report.figures.style import KINDS, TEXT, entitle, in_style, keep, new_figure
 from reslab.report.runs import Run, outcomes_of
@@ -27,7 +26,6 @@ from reslab.store.folder import WRONG
 from reslab.store.plan import Plan
 from reslab.store.wrong import read_wrong
 from reslab.text import printable, shortened
-from reslab.weights.files import read_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,13 +120,8 @@ def answered(folder: Path) -> Answers:
     `UserError` where the net answers otherwise than when it was tested, as on another machine.
     """
     print(f"evaluates {folder.name}", file=sys.stderr)
-    net, use, normalize = opened(folder)
-    assert use.data is not None
-    set_precision(use.precision)
-    data = ImageData(use.data, use.photographs, normalize, use.precision)
-    data.prepare_data()
-    data.setup()
-    answers = _answers(as_trained(net.to(default_device()), use.precision), data)
+    net, use, data = opened(folder)
+    answers = _answers(as_trained(net, use.precision), data.opened())
     _refuse_other_answers(folder, answers)
     write_answers(folder, answers)
     return answers
@@ -162,12 +155,9 @@ def _refuse_other_answers(folder: Path, answers: Answers) -> None:
 
 def images_of_test(folder: Path) -> Images:
     """The images that a run was tested on, as the net has seen them but for normalisation."""
-    about = read_weights(folder).about
-    assert about is not None  # of a run
-    data = data_module(read_run(folder / store.CONFIG), about.normalization)
-    data.prepare_data()
-    data.setup()
-    return data.test
+    config = read_run(folder / store.CONFIG)
+    data = ImageData(config.data, config.recipe.photographs, "none", config.precision)
+    return data.opened().test
 
 
 def _sheet(

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from reslab.data.modules import ImageData
+from reslab.data.readers import spread
 from reslab.errors import UserError
 from reslab.inference.latency import quiet
 
@@ -54,9 +55,8 @@ def obstacle_to_int8() -> str | None:
 def calibration_images(data: ImageData) -> Tensor:
     """`IMAGES` training images, evenly spread over the split, float32 (N, C, H, W), as the net
     takes them in an evaluation: classes and files that lie together are all met."""
-    count = min(IMAGES, len(data.train))
-    spread = data.train[torch.arange(count) * len(data.train) // count]
-    return torch.cat([images for images, _ in data.evaluation(spread)])
+    chosen = spread(data.train, IMAGES)
+    return torch.cat([images for images, _ in data.evaluation(chosen)])
 
 
 @torch.no_grad()

@@ -20,13 +20,11 @@ from reslab.config.use import Use
 from reslab.data.batches import dtype_of
 from reslab.data.modules import ImageData
 from reslab.errors import UserError, located
-from reslab.inference.evaluate import as_trained, evaluation
-from reslab.inference.trained import merged, trained
+from reslab.inference.evaluate import as_trained, evaluation, opened
+from reslab.methods.merging import merge
 from reslab.models.nets import build
-from reslab.models.precision import default_device, set_precision
 from reslab.report.csv_text import to_csv
 from reslab.report.figures.sensitivity import Point, draw
-from reslab.weights.about import refuse_untrained_head
 from reslab.weights.given import Given
 from reslab.weights.starting import put
 
@@ -51,15 +49,9 @@ def write_sensitivity(
 
 def sensitivity(path: Path, given: Given, parts: Sequence[float]) -> list[Point]:
     """The whole net's point (of no stage), and one for each stage and part that is gone."""
-    net, about = merged(path, *trained(path, given))
-    refuse_untrained_head(path, about)
-    use = about.use
-    if use.data is None:
-        raise UserError(f"{path} does not say its data; add --data")
-    set_precision(use.precision)
-    data = ImageData(use.data, use.photographs, about.normalization, use.precision)
-    tensors = net.state_dict()
+    net, use, data = opened(path, given)
     with located(str(path)):
+        tensors = merge(net).state_dict()
         nets = [("", 0.0, use.model), *_pruned(use, parts)]
     points = list[Point]()
     for stage, part, described in nets:
@@ -88,5 +80,4 @@ def _error(described: ResNet, tensors: dict[str, Tensor], use: Use, data: ImageD
     """The test error in per cent of a net with what a wider one has learned."""
     net = build(described).to(dtype_of(use.precision))
     put(net, described, tensors, Start(run="0" * 10, loads="l1", head="kept"))
-    module = net.eval().to(default_device())
-    return evaluation(as_trained(module, use.precision), data, "center").score.top1_error
+    return evaluation(as_trained(net.eval(), use.precision), data, "center").score.top1_error

@@ -36,14 +36,14 @@ def load(path: str | Path, *, keep_adapters: bool = False) -> LoadedNet:
     """
     net, about = trained(Path(path))
     if not keep_adapters:
-        net, about = merged(Path(path), net, about)
+        net, about = merged(Path(path), net, about, HOW_TO_KEEP)
     return with_meaning(net, about)
 
 
-def merged(path: Path, net: nn.Module, about: About) -> tuple[nn.Module, About]:
+def merged(path: Path, net: nn.Module, about: About, instead: str = "") -> tuple[nn.Module, About]:
     """A net with its adapters in its weights, and what it is then about; any other as it is.
 
-    `UserError` where no plain net computes the same.
+    `UserError`, with what can be done `instead`, where no plain net computes the same.
     """
     if about.use.adapter is None:
         return net, about
@@ -51,11 +51,11 @@ def merged(path: Path, net: nn.Module, about: About) -> tuple[nn.Module, About]:
         try:
             plain = merge(net)
         except UserError as error:
-            raise UserError(f"{error}; {HOW_TO_KEEP}") from None
+            raise UserError(f"{error}{instead}") from None
     return plain, replace(about, config=about.use.model_copy(update={"adapter": None}))
 
 
-HOW_TO_KEEP = "to keep the adapters: --keep-adapters, in Python load(…, keep_adapters=True)"
+HOW_TO_KEEP = "; to keep the adapters: --keep-adapters, in Python load(…, keep_adapters=True)"
 
 
 def trained(path: Path, given: Given = NOTHING) -> tuple[nn.Module, About]:

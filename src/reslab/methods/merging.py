@@ -16,15 +16,26 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from reslab.errors import UserError
-from reslab.methods.adapters import PROMPT, Center, LowRank, Mask, Series, through_adapter
+from reslab.methods.adapters import (
+    PROMPT,
+    Center,
+    LowRank,
+    Mask,
+    Series,
+    adapted_layers,
+    through_adapter,
+)
 
 
 @torch.no_grad()
 def merge(net: nn.Module) -> nn.Module:
     """A plain net that computes what an adapted one does in evaluation mode, under its own names.
 
-    `net` stays as it is. `UserError` where no plain net of the same description does.
+    `net` stays as it is, and is the answer where nothing of it is adapted. `UserError` where no
+    plain net of the same description does.
     """
+    if not adapted_layers(net):
+        return net
     if PROMPT in dict(net.named_parameters(recurse=False)):
         raise UserError("a prompt cannot be merged: no weight of the net adds a border to images")
     net = copy.deepcopy(net)

@@ -118,9 +118,7 @@ def read_teacher(config: RunConfig, origin: Origin, weights: Weights) -> Teacher
             f"it is a net of {use.model.file}, which would be run; a net of one's own teaches as a "
             "variant: teacher: {variant: …}"
         )
-    net = restore(use, weights.tensors)
-    net = merge(net) if use.adapter else net
-    net = net.to(dtype_of(config.precision))
+    net = merge(restore(use, weights.tensors)).to(dtype_of(config.precision))
     if not isinstance(use.model, PythonNet):
         net = net.to(memory_format=torch.channels_last)
     found = normalization_of_weights(config.teacher, use.model, origin, weights)
