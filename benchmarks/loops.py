@@ -27,6 +27,7 @@ from reslab.data.modules import data_module
 from reslab.execution import Execution, Form
 from reslab.models.nets import build
 from reslab.models.precision import MIXED, autocast, default_device, set_precision
+from reslab.store.owner import Claim
 from reslab.training import run as running
 
 EVALUATED_AT_ONCE = 100
@@ -166,7 +167,7 @@ def ours(clock: Clock, config: RunConfig, compiled: bool) -> None:
 
     watch(with_clock)
     with TemporaryDirectory() as folder:
-        running.run(config, Path(folder), Execution(), form_of(compiled))
+        running.run(config, Execution(), form_of(compiled), Claim(Path(folder)))
 
 
 def watch(seen: Callable[[Trainer], None]) -> None:

@@ -311,8 +311,8 @@ def test_a_folder_that_is_gone_is_told_by_whoever_writes_there(tmp_path: Path) -
 
 
 def test_a_process_without_a_token_has_nothing_to_lose(tmp_path: Path) -> None:
-    assert store.UNCLAIMED.holds() and store.UNCLAIMED.taken_from() is None
-    assert store.Claim(tmp_path).holds()
+    claim = store.Claim(tmp_path)
+    assert claim.holds() and claim.taken_from() is None
 
 
 # ---- races --------------------------------------------------------------------------------------

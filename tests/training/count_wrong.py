@@ -11,6 +11,7 @@ from reslab.config.resolve import resolve
 from reslab.data.modules import data_module
 from reslab.execution import Execution
 from reslab.models.nets import build
+from reslab.store.owner import Claim
 from reslab.training.classifier import Classifier
 from reslab.training.group import leave_together
 from reslab.training.run import make_trainer, quiet_lightning
@@ -24,7 +25,7 @@ def main(weights: Path, counts: Path) -> None:
     config = resolve({"model": "resnet20", "data": "cifar10", "recipe": recipe}, "the test")
     net = fit(build(config.model), read_weights(weights).tensors)
     module = Classifier(net, config)
-    trainer = make_trainer(config, counts.parent, Execution(), {})
+    trainer = make_trainer(config, Execution(), {}, Claim(counts.parent))
     trainer.callbacks.clear()  # they record a training
     trainer.validate(module, datamodule=data_module(config), verbose=False)
     score = module.test_tally.score()

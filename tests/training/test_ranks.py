@@ -19,7 +19,7 @@ from reslab.training.ranks import parted, timeout
 SUPERVISE = (
     "import sys; from pathlib import Path; from reslab.training import ranks; ranks.PATIENCE = 1.0;"
     "sys.exit(ranks.supervise([sys.executable, '-c', sys.argv[1]], int(sys.argv[2]),"
-    "Path(sys.argv[3])))"
+    "ranks.store.Claim(Path(sys.argv[3]))))"
 )
 FOLLOW = "from reslab.processes import follow_supervisor; follow_supervisor();"
 RANK = "import os, sys, time; rank = int(os.environ['RANK']);"

@@ -43,7 +43,6 @@ from reslab.store.metrics import last_step as last_step
 from reslab.store.metrics import latest_metrics as latest_metrics
 from reslab.store.metrics import read_metrics as read_metrics
 from reslab.store.owner import LOCK as LOCK
-from reslab.store.owner import UNCLAIMED as UNCLAIMED
 from reslab.store.owner import Busy as Busy
 from reslab.store.owner import Claim as Claim
 from reslab.store.owner import TakenOver as TakenOver

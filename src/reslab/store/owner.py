@@ -42,7 +42,10 @@ class TakenOver(Exception):
 
 @dataclass
 class Claim:
-    """What a process holds a run by; without a token it writes nothing, or nobody else could."""
+    """What a process holds a run by; without a token it writes nothing, or nobody else could.
+
+    All that write in a process have one, in which all see whose it is.
+    """
 
     folder: Path
     token: str | None = None
@@ -102,10 +105,6 @@ class Claim:
         self.release()
         if self.descriptor is not None:
             os.close(self.descriptor)
-
-
-UNCLAIMED = Claim(Path())
-"""Of a process that writes nothing in the run's folder, or is alone with it."""
 
 
 @contextlib.contextmanager

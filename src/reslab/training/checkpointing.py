@@ -3,7 +3,6 @@
 import signal
 import time
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
@@ -35,10 +34,8 @@ class Checkpoint(Callback):
     what they want.
     """
 
-    def __init__(
-        self, folder: Path, evaluation_interval: int, talk: Talk, claim: store.Claim
-    ) -> None:
-        self.path, self.claim = folder / store.CHECKPOINT, claim
+    def __init__(self, claim: store.Claim, evaluation_interval: int, talk: Talk) -> None:
+        self.path, self.claim = claim.folder / store.CHECKPOINT, claim
         self.evaluation_interval = evaluation_interval
         self.saved_step = -1
         self.saved_at = time.monotonic()
@@ -107,7 +104,7 @@ class Checkpoint(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         if trainer.global_step != self.saved_step:
-            store.flush_metrics(self.path.parent)
+            store.flush_metrics(self.claim.folder)
             trainer.save_checkpoint(self.path, weights_only=False, storage_options=self.claim.check)
             self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 

@@ -32,8 +32,8 @@ class Classifier(LightningModule):
     """Trains `net`, images (N, C, H, W) → logits (N, classes), as a run's recipe says."""
 
     beside: nn.Module | None
-    """What trains with the net and is no part of it."""
-    lesson: Lesson | None = None
+    """What trains with the net, is no part of it, and is kept in checkpoints."""
+    lesson: Lesson | None
     """What it learns from another net, which is no part of this module."""
     step: TrainingStep | None = None
     """While it trains."""
@@ -42,16 +42,22 @@ class Classifier(LightningModule):
     peaks: list[float]
     """The rate of each of the optimiser's groups where the recipe's is at its highest."""
 
-    def __init__(self, net: nn.Module, config: RunConfig) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        config: RunConfig,
+        form: Form = "eager",
+        lesson: Lesson | None = None,
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.net = net
-        self.beside = None
+        self.lesson, self.beside = lesson, lesson and lesson.regressor
         self.before_update = do_nothing
         self.starts = starts_of(net, config)
         self.config = config
         self.recipe = config.scaled_recipe
-        self.form: Form = "eager"
+        self.form = form
         self.train_tally: Sums = Tally()
         facts = facts_of(config.data)
         top5 = facts.photographs and facts.classes > 5
@@ -60,10 +66,6 @@ class Classifier(LightningModule):
         self.held_out_tally = Tally()
         self.tested: list[tuple[Tensor, Tensor, Tensor]] = []
         self.train()
-
-    def attend(self, lesson: Lesson) -> None:
-        """Learn from another net; what that learns itself trains, and is kept in checkpoints."""
-        self.lesson, self.beside = lesson, lesson.regressor
 
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation; norms that do not train are in evaluation mode in both."""

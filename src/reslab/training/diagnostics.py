@@ -7,7 +7,6 @@ are equal bit for bit (the test of this file).
 import math
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -32,8 +31,8 @@ IMAGES = 1000
 class Diagnostics(Callback):
     """Writes the rows of `store.diagnostics`, in the first process."""
 
-    def __init__(self, folder: Path, claim: Claim) -> None:
-        self.folder, self.claim = folder, claim
+    def __init__(self, claim: Claim) -> None:
+        self.folder, self.claim = claim.folder, claim
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop what is measured again, and look at every step."""

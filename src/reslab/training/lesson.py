@@ -25,7 +25,7 @@ from reslab.data.order import Stream, seed_of
 from reslab.errors import UserError, located
 from reslab.methods.features import Outputs
 from reslab.methods.losses import refuse_unlike, regressed, regressor, seen, taught
-from reslab.methods.materialise import restore
+from reslab.methods.materialise import fastest, restore
 from reslab.methods.merging import merge
 from reslab.methods.teacher import Teacher
 from reslab.weights.about import refuse_untrained_head
@@ -119,12 +119,10 @@ def read_teacher(config: RunConfig, origin: Origin, weights: Weights) -> Teacher
             "variant: teacher: {variant: …}"
         )
     net = merge(restore(use, weights.tensors)).to(dtype_of(config.precision))
-    if not isinstance(use.model, PythonNet):
-        net = net.to(memory_format=torch.channels_last)
     found = normalization_of_weights(config.teacher, use.model, origin, weights)
     if found is None:
         raise UserError(f"nobody says what its images were normalised with; {GIVE_IT_MEANING}")
-    teacher = Teacher(net, found)
+    teacher = Teacher(fastest(net, use.model), found)
     teacher.refuse_other_than_affine()
     return teacher
 

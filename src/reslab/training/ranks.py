@@ -15,7 +15,6 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from reslab import store
@@ -134,9 +133,7 @@ class Rank:
         return f"{self.ending}; its last lines:{lines}" if lines else self.ending
 
 
-def supervise(
-    command: list[str], ranks: int, folder: Path, claim: store.Claim = store.UNCLAIMED
-) -> int:
+def supervise(command: list[str], ranks: int, claim: store.Claim) -> int:
     """Run `command` as `ranks` processes of one run, to the end of all; returns its exit code.
 
     SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 are passed on. If one process fails, the others have
@@ -158,12 +155,12 @@ def supervise(
             rank.process.wait()
             rank.reader.join(1.0)
         os.close(writing)
-    if first is None or store.state(folder) in store.FINAL:
+    if first is None or store.state(claim.folder) in store.FINAL:
         return 0
     if not signals:
         print(first.end(), file=sys.stderr, flush=True)
         if first.process.returncode < 0 and claim.holds():
-            store.write_error(folder, first.ending)
+            store.write_error(claim.folder, first.ending)
     return max(1, first.process.returncode)
 
 

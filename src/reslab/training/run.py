@@ -19,7 +19,6 @@ from torch import nn
 from reslab import disk, store
 from reslab.arguments import from_environment, whole
 from reslab.config.data import facts_of
-from reslab.config.nets import PythonNet
 from reslab.config.run import RunConfig, input_size
 from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module
@@ -28,15 +27,15 @@ from reslab.execution import RUNS_PER_GPU, Execution, Form, place
 from reslab.machine import processor_name
 from reslab.memory import keep_freed_memory
 from reslab.methods.adapters import adaptation
-from reslab.methods.materialise import materialise
+from reslab.methods.materialise import fastest, materialise
 from reslab.methods.trains import trainable, what_trains
 from reslab.mirror.logger import Tracking, finish
 from reslab.models.count import complexity_of
 from reslab.models.precision import default_device, set_precision
-from reslab.store.owner import UNCLAIMED, Claim, TakenOver
+from reslab.store.owner import Claim, TakenOver
 from reslab.store.records import RECORDED
 from reslab.text import counted
-from reslab.training.beginning import begin
+from reslab.training.beginning import Beginning, begin
 from reslab.training.checkpointing import Checkpoint, Interrupted
 from reslab.training.chunks import Pace, chunks_of
 from reslab.training.classifier import Classifier
@@ -51,7 +50,7 @@ from reslab.training.group import (
     refuse_fused_norms,
     strategy,
 )
-from reslab.training.lesson import lesson_of
+from reslab.training.lesson import Lesson, lesson_of
 from reslab.training.optimizers import evaluation_interval
 from reslab.training.ownership import Ownership
 from reslab.training.precision import precision_plugin
@@ -70,60 +69,41 @@ SINGLE_VALUE = "Expected more than 1 value per channel when training"
 """torch's words; nets of ours are refused before they are trained (`refuse_single_values`)."""
 
 
-def run(
-    config: RunConfig,
-    folder: Path,
-    execution: Execution,
-    form: Form,
-    claim: Claim = UNCLAIMED,
-) -> int:
-    """Train and evaluate, from the folder's checkpoint if it has one.
+def run(config: RunConfig, execution: Execution, form: Form, claim: Claim) -> int:
+    """Train and evaluate the run that is held by a claim, from its checkpoint if it has one.
 
     Returns 0 when the run is final (done or diverged), 1 when it was interrupted. `TakenOver` where
     the claim to it has ended.
     """
-    began = time.monotonic()
+    began, folder = time.monotonic(), claim.folder
     quiet_lightning()
     keep_freed_memory()
     set_precision(config.precision)
     checkpoint = folder / store.CHECKPOINT
     resumed = checkpoint if checkpoint.exists() else None
     begun = begin(config, folder, resumed)
-    net = materialise(config, begun.load)
-    if not isinstance(config.model, PythonNet):  # whose .view may need the usual order
-        net = net.to(memory_format=torch.channels_last)  # the fastest
+    net = fastest(materialise(config, begun.load), config.model)
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
-    costs = vars(complexity_of(net, config.model, input_size(config)))
-    if config.is_adapted:
-        costs["trainable"] = trainable(net)
+    costs = costs_of(net, config)
     lesson = lesson_of(config, folder, net)
-    micro_batches = execution.micro_batches(config.recipe.batch_size, place().ranks)
-    trainer = make_trainer(config, folder, execution, costs, claim)
-    normalized = normalization_batch(net, config, execution)
+    trainer = make_trainer(config, execution, costs, claim)
+    together = {"normalization_batch": normalization_batch(net, config, execution)}
     if trainer.is_global_zero:
         claim.check()
         if resumed is None:
-            store.drop_metrics_after(folder, 0)
-            begun.record(folder, net)
-            if lesson is not None:
-                lesson.record(folder)
-        if config.adapter:
-            print(adaptation(net, config.adapter), flush=True)
-        if config.trains != ALL:
-            print(what_trains(net, config.trains), flush=True)
-        start = {**environment(trainer, execution, form), "normalization_batch": normalized}
+            record_beginning(folder, net, begun, lesson)
+        tell_what_trains(net, config)
         which = {"run_id": config.run_id, "resumed": resumed is not None}
         silent = claim.taken_from()
         before = {"taken_from": silent} if silent else {}
-        store.append_start(folder, {**start, **which, **before})
+        start = {**environment(trainer, execution, form), **together, **which, **before}
+        store.append_start(folder, start)
     try:
         with in_our_words(trainer, net, config, execution):
+            micro_batches = execution.micro_batches(config.recipe.batch_size, place().ranks)
             data = data_module(config, begun.normalization, micro_batches)
-            module = MODULES[config.recipe.objective.name](net, config)
-            module.form = form
-            if lesson is not None:
-                module.attend(lesson)
+            module = MODULES[config.recipe.objective.name](net, config, form, lesson)
             outcome = fit_and_test(trainer, module, data, resumed)
     except Interrupted:
         if trainer.is_global_zero:
@@ -139,20 +119,36 @@ def run(
             print(f"diverged: {diverged}", flush=True)
         outcome = {"status": "diverged", **diverged.result}
     leave_together()
-    result = {
-        **outcome,
-        **costs,
-        "split": config.data.split,
-        "normalization_batch": normalized,
-        "code": store.code_version(),
-        "seconds": round(time.monotonic() - began, 1),
-    }
+    ended = {"code": store.code_version(), "seconds": round(time.monotonic() - began, 1)}
+    result = {**outcome, **costs, "split": config.data.split, **together, **ended}
     if trainer.is_global_zero:
         claim.check()
         store.flush_metrics(folder)
         disk.write_json(folder / store.RESULT, result)
     finish(trainer, result)
     return 0
+
+
+def costs_of(net: nn.Module, config: RunConfig) -> dict[str, int]:
+    """Parameters and multiply-adds, and of a run that is adapted how many parameters train."""
+    costs = vars(complexity_of(net, config.model, input_size(config)))
+    return {**costs, "trainable": trainable(net)} if config.is_adapted else costs
+
+
+def record_beginning(folder: Path, net: nn.Module, begun: Beginning, lesson: Lesson | None) -> None:
+    """Tell and write down what a new run begins with, and who teaches it."""
+    store.drop_metrics_after(folder, 0)
+    begun.record(folder, net)
+    if lesson is not None:
+        lesson.record(folder)
+
+
+def tell_what_trains(net: nn.Module, config: RunConfig) -> None:
+    """What an adapter has done to a net, and what of it trains where that is not all."""
+    if config.adapter:
+        print(adaptation(net, config.adapter), flush=True)
+    if config.trains != ALL:
+        print(what_trains(net, config.trains), flush=True)
 
 
 def fit_and_test(
@@ -179,14 +175,10 @@ def fit_and_test(
 
 
 def make_trainer(
-    config: RunConfig,
-    folder: Path,
-    execution: Execution,
-    costs: dict[str, int],
-    claim: Claim = UNCLAIMED,
+    config: RunConfig, execution: Execution, costs: dict[str, int], claim: Claim
 ) -> Trainer:
     """Lightning's Trainer with our records and checkpoints in place of its own."""
-    recipe, here = config.scaled_recipe, place()
+    recipe, here, folder = config.scaled_recipe, place(), claim.folder
     data, talk = config.data, Talk()
     test_examples = data.holdout if data.split == "holdout" else facts_of(data).test
     interval = evaluation_interval(recipe, test_examples)
@@ -209,10 +201,10 @@ def make_trainer(
             Tracking(folder, config, costs),
             record,
             Progress(record, recipe.batch_size),
-            *([Diagnostics(folder, claim)] if config.diagnostics else []),
+            *([Diagnostics(claim)] if config.diagnostics else []),
             *([Selection(record)] if data.selected_on == "holdout" else []),
             Pace(talk),
-            Checkpoint(folder, interval, talk, claim),
+            Checkpoint(claim, interval, talk),
             Clock(folder),
         ],
         plugins=[

@@ -5,6 +5,8 @@ export has it. The net's head does not train. The errors of the final evaluation
 nearest neighbours among the training images' features.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -24,8 +26,8 @@ from reslab.weights.head import head_of
 class SelfSupervised(Classifier):
     """Trains `net` on two views of each image, (2 N, C, H, W), the second ones after the first."""
 
-    def __init__(self, net: nn.Module, config: RunConfig) -> None:
-        super().__init__(net, config)
+    def __init__(self, net: nn.Module, config: RunConfig, *how: Any) -> None:
+        super().__init__(net, config, *how)
         self.views_tally = self.train_tally = ViewsTally()
         self.objective = config.recipe.objective
         self.beside = beside(config)

@@ -50,7 +50,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     refuse_parts(config.recipe.loss, config.recipe.batch_size, execution, ranks)
 
     def train(claim: store.Claim) -> int:
-        return _run(store.keep_net(folder, config), folder, execution, claim)
+        return _run(store.keep_net(folder, config), execution, claim)
 
     if SUPERVISED in os.environ:
         follow_supervisor()
@@ -66,7 +66,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
         return _held(folder, train)
     gpus_for(execution.devices)
     command = [sys.executable, sys.argv[0], str(config_file), *execution.arguments()]
-    return _held(folder, lambda claim: supervise(command, execution.devices, folder, claim))
+    return _held(folder, lambda claim: supervise(command, execution.devices, claim))
 
 
 def _held(folder: Path, train: Callable[[store.Claim], int]) -> int:
@@ -171,14 +171,14 @@ def _in_words() -> Iterator[None]:
             os.close(handle)
 
 
-def _run(config: RunConfig, folder: Path, execution: Execution, claim: store.Claim) -> int:
+def _run(config: RunConfig, execution: Execution, claim: store.Claim) -> int:
     with _nothing_collected():
         from reslab.training.run import run  # torch and lightning: seconds
 
-    chosen = _form(config, folder, execution)
+    chosen = _form(config, claim.folder, execution)
     if place().rank == 0 and (line := forms_in_words([chosen])):
         print(line, flush=True)
-    return run(config, folder, execution, chosen.form, claim)
+    return run(config, execution, chosen.form, claim)
 
 
 def _form(config: RunConfig, folder: Path, execution: Execution) -> Chosen:
