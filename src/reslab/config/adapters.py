@@ -6,15 +6,15 @@ adapters: Rebuffi et al. 2017 (arXiv 1705.08045) and 2018 (arXiv 1803.10082); pr
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
 from reslab.config.convolutions import Convolution
-from reslab.config.description import Description, OpenFraction, PositiveFloat
+from reslab.config.description import Named, OpenFraction, PositiveFloat
 
 
-class Adapter(Description):
+class Adapter(Named):
     """A way to adapt a net, whose head is never adapted.
 
     lora: weights W + α/r B A. parallel: a 1×1 convolution A beside each spatial one, conv(x) + A x.
@@ -48,12 +48,6 @@ class Adapter(Description):
         "init": {"name": ("prompt",)},
         "keep": {"name": ("mask",)},
     }
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        """A word is short for an adapter that needs no more."""
-        return {"name": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _says_how_much(self) -> Self:

@@ -92,6 +92,15 @@ class Description(BaseModel):
         return ""
 
 
+class Named(Description):
+    """One that its `name` tells from others of its kind: a word is short for one that says no more."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_word(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
 def _told(beside: Beside) -> str:
     return " and ".join(f"{field}{_values(allowed)}" for field, allowed in beside.items())
 

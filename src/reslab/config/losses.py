@@ -6,13 +6,13 @@ code, it is that of RepDistiller (Tian et al. 2020, arXiv 1910.10699), of dkd an
 authors'.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import PositiveInt, model_validator
+from pydantic import PositiveInt
 
 from reslab.config.description import (
-    Description,
     Fraction,
+    Named,
     NonNegativeFloat,
     PositiveFloat,
     PositiveFraction,
@@ -29,7 +29,7 @@ WHOLE = ("rkd", "dist")
 """Losses in which the examples of a batch are held against each other."""
 
 
-class Loss(Description):
+class Loss(Named):
     """Cross-entropy, or what a teacher adds to it; T is `temperature`.
 
     kd: (1 - soft) cross-entropy + soft T² KL(teacher ‖ student), both softened by T (Hinton et al.
@@ -81,12 +81,6 @@ class Loss(Description):
         "inter_weight": {"name": ("dist",)},
         "intra_weight": {"name": ("dist",)},
     }
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        """A word is short for a loss that says no more."""
-        return {"name": value} if isinstance(value, str) else value
 
     @property
     def is_taught(self) -> bool:

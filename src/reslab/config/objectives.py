@@ -5,14 +5,14 @@ was trained without labels is tested by the classes of its features' nearest nei
 2018, arXiv 1805.01978), in methods/neighbors.py.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import PositiveInt, model_validator
+from pydantic import PositiveInt
 
-from reslab.config.description import Description, PositiveFloat
+from reslab.config.description import Named, PositiveFloat
 
 
-class Objective(Description):
+class Objective(Named):
     """classes: cross-entropy with the labels. simsiam: -cos of what is predicted from one view of
     an image and of what the other gives, each the other's target once.
 
@@ -43,12 +43,6 @@ class Objective(Description):
         "neighbors": {"name": ("simsiam",)},
         "temperature": {"name": ("simsiam",)},
     }
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        """A word is short for an objective that says no more."""
-        return {"name": value} if isinstance(value, str) else value
 
     @property
     def is_of_classes(self) -> bool:
