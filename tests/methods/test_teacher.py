@@ -20,21 +20,21 @@ def teacher(normalization: Normalization = THEIRS) -> Teacher:
 
 
 def test_it_sees_the_images_of_its_student_in_its_own_normalisation() -> None:
-    made = teacher().beside(OURS).to(torch.zeros(1))
+    made = teacher().beside(OURS, torch.zeros(1))
     own = THEIRS(PIXELS.to(torch.uint8), torch.float64)
     found = made.outputs(Loss(name="kd"), OURS(PIXELS.to(torch.uint8), torch.float64))
     torch.testing.assert_close(found.logits, made.net(own), rtol=1e-6, atol=1e-6)
 
 
 def test_images_that_are_normalised_alike_are_its_own_bit_for_bit() -> None:
-    made = teacher().beside(THEIRS).to(torch.zeros(1))
+    made = teacher().beside(THEIRS, torch.zeros(1))
     own = THEIRS(PIXELS.to(torch.uint8), torch.float64)
     assert torch.equal(made.outputs(Loss(name="kd"), own).logits, made.net(own))
     assert made.scale is None
 
 
 def test_it_is_in_evaluation_mode_without_gradients_and_nothing_of_it_moves() -> None:
-    made = teacher().beside(OURS).to(torch.zeros(1))
+    made = teacher().beside(OURS, torch.zeros(1))
     before = {name: value.clone() for name, value in made.net.state_dict().items()}
     images = torch.randn(4, 3, 32, 32, dtype=torch.float64, requires_grad=True)
     found = made.outputs(Loss(name="at"), images)
@@ -52,4 +52,4 @@ def test_a_normalisation_that_is_not_affine_per_channel_is_refused(whose: str) -
     with pytest.raises(
         UserError, match=f"{whose} normalisation, pixel_mean, is no scale and shift"
     ):
-        made.beside(OURS if whose == "its" else mean_image)
+        made.beside(OURS if whose == "its" else mean_image, torch.zeros(1))

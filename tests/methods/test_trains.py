@@ -12,7 +12,14 @@ from reslab.config.zoo import describe
 from reslab.errors import UserError
 from reslab.methods.adapters import is_adapter_parameter
 from reslab.methods.materialise import materialise
-from reslab.methods.trains import freeze, is_norm, parameters_by_word, trainable, what_trains
+from reslab.methods.trains import (
+    evaluating,
+    freeze,
+    is_norm,
+    parameters_by_word,
+    trainable,
+    what_trains,
+)
 from reslab.training.start import start
 
 TIMM = "timm:test_efficientnet"
@@ -214,3 +221,11 @@ def test_of_a_run_that_starts_from_another_what_does_not_train_is_that_ones(
     before, after = weights(parent), weights(child)
     kept = {name for name in before if torch.equal(before[name], after[name])}
     assert kept == {name for name in before if not name.startswith(("net.layer3.", "net.fc."))}
+
+
+def test_an_evaluation_leaves_every_part_in_its_mode() -> None:
+    net = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout())
+    net[0].eval()
+    with evaluating(net):
+        assert not any(part.training for part in net.modules())
+    assert [part.training for part in net.modules()] == [True, False, True]

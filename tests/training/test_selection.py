@@ -10,13 +10,11 @@ import pytest
 import torch
 from tests.small_runs import MakeRun, same, stopped_at, weights
 from tests.training.test_group import distance
-from torch import nn
 
 from reslab import load, store
 from reslab.inference.evaluate import evaluate_file, evaluate_run
 from reslab.inference.export import export
 from reslab.store.wrong import read_wrong
-from reslab.training.selection import evaluating
 from reslab.training.start import start
 
 CHOOSING = {
@@ -124,15 +122,6 @@ def test_two_processes_choose_what_one_chooses(make_run: MakeRun, repository: Pa
     assert result_of(one)["selected_step"] == result_of(two)["selected_step"]
     assert distance(chosen(one), chosen(two)) < 1e-8  # the order of sums
     assert result_of(one)["test"]["wrong"] == result_of(two)["test"]["wrong"]
-
-
-def test_an_evaluation_leaves_every_part_in_its_mode() -> None:
-    net = nn.Sequential(nn.BatchNorm2d(1).eval(), nn.Dropout())
-    net.train()
-    net[0].eval()
-    with evaluating(net):
-        assert not any(part.training for part in net.modules())
-    assert [part.training for part in net.modules()] == [True, False, True]
 
 
 def test_views_of_a_run_are_of_the_chosen_weights(done: Path) -> None:

@@ -31,9 +31,9 @@ def run(model: str, data: str = "cifar10", **start: Any) -> RunConfig:
 
 
 def found(config: RunConfig, digest: str = SHA, about: About | None = None) -> Any:
-    normalization = known_normalization(
-        config, Origin("a file", Path("a.pth"), digest), Weights({}, about)
-    )
+    origin, weights = Origin("a file", Path("a.pth"), digest), Weights({}, about)
+    assert config.start is not None
+    normalization = known_normalization(config.start, config.model, origin, weights)
     return normalization and tuple(
         tuple(round(float(x), 6) for x in n.flatten())
         for n in (normalization.mean, normalization.std)

@@ -93,7 +93,7 @@ class Description(BaseModel):
 
 
 class Named(Description):
-    """One that its `name` tells from others of its kind: a word is short for one that says no more."""
+    """One of several kinds, which its `name` says: a word is short for one that says no more."""
 
     @model_validator(mode="before")
     @classmethod

@@ -144,5 +144,4 @@ def freeze_norms(net: nn.Module) -> None:
     for name, norm in norms.items():
         frozen = FrozenBatchNorm2d(norm.num_features, norm.eps)
         frozen.load_state_dict(norm.state_dict())
-        parent, _, own = name.rpartition(".")
-        setattr(net.get_submodule(parent), own, frozen)
+        net.set_submodule(name, frozen)

@@ -17,7 +17,7 @@ from reslab.methods.features import Outputs
 from reslab.methods.losses import seen
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Teacher:
     """A net, images (N, C, H, W) → logits, that stays as it is, and its normalisation's name."""
 
@@ -31,32 +31,25 @@ class Teacher:
     def __post_init__(self) -> None:
         self.net.eval().requires_grad_(False)
 
-    def beside(self, student: Normalization) -> "Teacher":
-        """For images that are normalised as the student's; `UserError` where its own do not follow
-        from these channel by channel."""
+    def beside(self, student: Normalization, images: Tensor) -> "Teacher":
+        """For images that are normalised as the student's, and are where these are; what it
+        computes in is its net's. `UserError` where its own do not follow channel by channel."""
         if not is_affine(student):
             raise UserError(f"teacher: the run's normalisation, {student.kind}, {NOT_AFFINE}")
         self.refuse_other_than_affine()
         ours, theirs = student.to("cpu"), self.normalization.to("cpu")
+        net = self.net.to(images.device)
         if torch.equal(ours.mean, theirs.mean) and torch.equal(ours.std, theirs.std):
-            return Teacher(self.net, self.normalization)
+            return Teacher(net, self.normalization)
         scale = ours.std.double() / theirs.std.double()
         shift = (ours.mean.double() - theirs.mean.double()) / theirs.std.double()
-        return Teacher(self.net, self.normalization, scale, shift)
+        like = next(net.parameters())
+        return Teacher(net, self.normalization, scale.to(like), shift.to(like))
 
     def refuse_other_than_affine(self) -> None:
         """`UserError` where its images do not follow from a student's channel by channel."""
         if not is_affine(self.normalization):
             raise UserError(f"its normalisation, {self.normalization.kind}, {NOT_AFFINE}")
-
-    def to(self, like: Tensor) -> "Teacher":
-        """On a tensor's device; what it computes in is its net's."""
-        self.net = self.net.to(like.device)
-        if self.scale is not None and self.shift is not None:
-            dtype = next(self.net.parameters()).dtype
-            self.scale = self.scale.to(like.device, dtype)
-            self.shift = self.shift.to(like.device, dtype)
-        return self
 
     @torch.no_grad()
     def outputs(self, loss: Loss, images: Tensor) -> Outputs:

@@ -6,7 +6,8 @@ while a run trains. Biases alone: Ben Zaken et al. 2022 (arXiv 2106.10199); norm
 al. 2021 (arXiv 2003.00152).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -96,6 +97,18 @@ def rest(net: nn.Module) -> None:
     for module in net.modules():
         if is_norm(module) and not any(p.requires_grad for p in module.parameters(recurse=False)):
             module.training = False
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """A net in evaluation mode; afterwards each of its parts is in the mode that it was in."""
+    modes = {part: part.training for part in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
 
 
 def trainable(net: nn.Module) -> int:

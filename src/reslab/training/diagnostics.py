@@ -15,11 +15,11 @@ from torch import nn
 from reslab import store
 from reslab.data.batches import EvaluationBatches, Share
 from reslab.inference.responses import layer_responses
+from reslab.methods.trains import evaluating
 from reslab.store.owner import Claim
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import is_weight
 from reslab.training.record import classifier
-from reslab.training.selection import evaluating
 
 TIMES = 20
 """Steps of a run, about, of which gradients are measured."""

@@ -54,9 +54,8 @@ class SyncTrainingNorms(TorchSyncBatchNorm):
     def apply(self, model: nn.Module) -> nn.Module:
         """torch's SyncBatchNorm in the places of these norms, with their parameters."""
         for name, norm in [(n, m) for n, m in model.named_modules() if _normalises_by_batch(m)]:
-            parent, _, own = name.rpartition(".")
             synced = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
-            setattr(model.get_submodule(parent), own, synced)
+            model.set_submodule(name, synced)
         return model
 
 

@@ -28,9 +28,10 @@ from reslab.methods.losses import refuse_unlike, regressed, regressor, seen, tau
 from reslab.methods.materialise import fastest, restore
 from reslab.methods.merging import merge
 from reslab.methods.teacher import Teacher
+from reslab.methods.trains import evaluating
 from reslab.weights.about import refuse_untrained_head
 from reslab.weights.files import Weights
-from reslab.weights.normalized import normalization_of_weights
+from reslab.weights.normalized import known_normalization
 from reslab.weights.sources import Origin, read_origin
 from reslab.weights.starting import summary
 
@@ -48,7 +49,7 @@ class Lesson:
 
     def begin(self, normalization: Normalization, images: Tensor) -> None:
         """Bring the teacher to where images are, which are normalised so."""
-        self.teacher = self.teacher.beside(normalization).to(images)
+        self.teacher = self.teacher.beside(normalization, images)
 
     def seen(self, net: nn.Module, images: Tensor) -> Outputs:
         """What the loss reads of a net."""
@@ -119,7 +120,7 @@ def read_teacher(config: RunConfig, origin: Origin, weights: Weights) -> Teacher
             "variant: teacher: {variant: …}"
         )
     net = merge(restore(use, weights.tensors)).to(dtype_of(config.precision))
-    found = normalization_of_weights(config.teacher, use.model, origin, weights)
+    found = known_normalization(config.teacher, use.model, origin, weights)
     if found is None:
         raise UserError(f"nobody says what its images were normalised with; {GIVE_IT_MEANING}")
     teacher = Teacher(fastest(net, use.model), found)
@@ -169,9 +170,5 @@ def probed(loss: Loss, net: nn.Module, config: RunConfig) -> Outputs:
     images = torch.zeros(
         2, config.model.in_channels, size, size, dtype=like.dtype, device=like.device
     )
-    modes = {module: module.training for module in net.modules()}
-    try:
-        return seen(loss, net.eval(), images)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with evaluating(net):
+        return seen(loss, net, images)

@@ -6,8 +6,6 @@ travel in the checkpoint beside those that the training goes on with (Huang 2016
 Sec. 4).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from reslab.data.modules import ImageData
 from reslab.inference.metrics import Score
+from reslab.methods.trains import evaluating
 from reslab.training.classifier import Classifier
 from reslab.training.optimizers import ends_epoch
 from reslab.training.record import Record, classifier
@@ -97,15 +96,3 @@ def _evaluated(trainer: Trainer, module: Classifier, data: ImageData) -> Score:
     score = module.held_out_tally.score()
     module.held_out_tally.reset()
     return score
-
-
-@contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """A net in evaluation mode; afterwards each of its parts is in the mode that it was in."""
-    modes = {part: part.training for part in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode

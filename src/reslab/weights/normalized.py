@@ -22,7 +22,8 @@ from reslab.weights.sources import Origin
 def start_normalization(config: RunConfig, origin: Origin, weights: Weights) -> Normalization:
     """What `recipe.normalization: start` is of a run; `UserError` where nobody says it, or where it
     is not for such images."""
-    found = known_normalization(config, origin, weights)
+    assert config.start is not None
+    found = known_normalization(config.start, config.model, origin, weights)
     if found is None:
         raise UserError(
             f"recipe.normalization: start: {origin.label} does not say what its images were "
@@ -44,18 +45,10 @@ def averaged(colour: Normalization) -> Normalization:
 
 
 def known_normalization(
-    config: RunConfig, origin: Origin, weights: Weights
-) -> Normalization | None:
-    """What is known of it, for images of as many channels as the weights were trained on."""
-    assert config.start is not None
-    return normalization_of_weights(config.start, config.model, origin, weights)
-
-
-def normalization_of_weights(
     start: Start, net: Described, origin: Origin, weights: Weights
 ) -> Normalization | None:
-    """What the images were normalised with on which these weights of such a net were trained, as
-    far as that is known."""
+    """What the images, of as many channels as they had, were normalised with on which these weights
+    of such a net were trained, as far as that is known."""
     if weights.about:
         return weights.about.normalization
     found = _of_name(start) or of_digest(origin.digest) or of_architecture(net)

@@ -82,7 +82,7 @@ def load_start(net: nn.Module, config: RunConfig, origin: Origin, weights: Weigh
             refuse_untrained_head(origin.path, weights.about)
     with located(f"start: {origin.path}"):
         loaded = put(net, config.model, weights.tensors, config.start)
-    known = known_normalization(config, origin, weights)
+    known = known_normalization(config.start, config.model, origin, weights)
     return replace(
         loaded,
         origin=origin.label,
