@@ -13,6 +13,7 @@ from reslab.errors import (
     apart,
     both,
     exit_code,
+    first_line,
     gathered,
     located,
     nearest,
@@ -184,3 +185,8 @@ def test_long_problems_are_fewer() -> None:
     """A screen of them; the first is told, however long it is."""
     assert str(together([700 * "a", 700 * "b", 700 * "c"])).endswith("bb\n       and 1 more")
     assert str(together([2000 * "a", "b"])) == f"{2000 * 'a'}\n       and 1 more"
+
+
+def test_of_a_librarys_error_the_first_line_is_told_or_its_kind() -> None:
+    assert first_line(RuntimeError("\n no such shape\nframe 0: …")) == "no such shape"
+    assert first_line(AssertionError()) == "AssertionError"

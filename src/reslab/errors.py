@@ -77,6 +77,11 @@ def located(where: str) -> Iterator[None]:
         raise UserError(f"{where}: {error}") from None
 
 
+def first_line(error: BaseException) -> str:
+    """What a library says of an error, without what it adds below; its kind where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 LETTERS = 1500
 """Of several problems in one message: a screen of a terminal."""
 

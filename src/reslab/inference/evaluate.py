@@ -38,7 +38,7 @@ from reslab.data.photographs.views import (
     of_any_size,
 )
 from reslab.data.photographs.workers import chunks, in_workers
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.inference.metrics import Score, Tally
 from reslab.inference.trained import net_with
 from reslab.memory import keep_freed_memory
@@ -260,8 +260,8 @@ def refuse_one_size(net: nn.Module, views: str = "multi_scale") -> None:
     try:
         net(like.new_zeros(1, 3, height, width))
     except (AssertionError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{views} needs a net for images of any size: {reason}") from None
+        told = f"{views} needs a net for images of any size: {first_line(error)}"
+        raise UserError(told) from None
 
 
 @torch.no_grad()

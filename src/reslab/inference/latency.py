@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from reslab.errors import first_line
 from reslab.machine import available_cores, processor_name, why_nothing_compiles
 from reslab.text import counted, markdown_table
 
@@ -253,7 +254,7 @@ def measured(
             try:
                 ready[name] = {batch: make(batch) for batch in BATCHES}
             except RuntimeError as error:  # all that torch's compiler and export raise are
-                failed[name] = str(error).strip().partition("\n")[0] or type(error).__name__
+                failed[name] = first_line(error)
         calls = {batch: {name: of[batch] for name, of in ready.items()} for batch in BATCHES}
         rounds = {batch: rounds_of(of) for batch, of in calls.items()}
     times = {b: {name: Times(tuple(t)) for name, t in of.items()} for b, of in rounds.items()}

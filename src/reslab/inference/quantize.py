@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 
 from reslab.data.modules import ImageData
 from reslab.data.readers import spread
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.inference.latency import quiet
 
 IMAGES = 256
@@ -78,8 +78,8 @@ def _exported(net: nn.Module, images: Tensor) -> nn.Module:
     try:
         return torch.export.export(net, (images[:3],), dynamic_shapes=dynamic).module()
     except RuntimeError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"torch cannot export the net, so there is no int8: {reason}") from None
+        told = f"torch cannot export the net, so there is no int8: {first_line(error)}"
+        raise UserError(told) from None
 
 
 def _converted(graph: Any, images: Tensor, reduce_range: bool) -> fx.GraphModule:

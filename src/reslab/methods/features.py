@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, fx, nn
 
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.methods.stages import timm_groups
 from reslab.weights.head import head_of
 
@@ -135,8 +135,7 @@ def _traced(net: nn.Module) -> tuple[fx.Graph, Mapping[fx.Node, str]]:
     try:
         return tracer.trace(net), tracer.node_to_qualname
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"torch.fx does not follow {_name(net)}: {reason}") from None
+        raise UserError(f"torch.fx does not follow {_name(net)}: {first_line(error)}") from None
 
 
 def _roots(net: nn.Module) -> dict[str, str]:

@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.methods.adapters import (
     PROMPT,
     Center,
@@ -117,10 +117,8 @@ def readers(net: nn.Module) -> Mapping[str, _BatchNorm]:
     try:
         nodes = _Layers().trace(net).nodes
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"series adapters cannot be merged: torch.fx does not follow the net: {reason}"
-        ) from None
+        told = "series adapters cannot be merged: torch.fx does not follow the net"
+        raise UserError(f"{told}: {first_line(error)}") from None
     layers = dict(net.named_modules())
     alone = (
         (str(node.target), layers.get(str(next(iter(node.users)).target)))

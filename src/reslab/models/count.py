@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.config.costs import Complexity
 from reslab.config.nets import Described, Net, PythonNet
-from reslab.errors import UserError, exit_code
+from reslab.errors import UserError, exit_code, first_line
 from reslab.models.nets import build
 from reslab.models.python import refuse_unfit
 
@@ -107,15 +107,11 @@ def answer(ask: Callable[[Described, int], Any], description: Described, image_s
     try:
         found = ask(description, image_size)
     except UserError as error:
-        return _first_line(error)
+        return first_line(error)
     except REFUSALS as error:
         size = f"{image_size} × {image_size}"
-        return f"the net cannot be built for images of {size} pixels: {_first_line(error)}"
+        return f"the net cannot be built for images of {size} pixels: {first_line(error)}"
     return vars(found) if isinstance(found, Complexity) else found
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _own_params(layer: nn.Module) -> int:

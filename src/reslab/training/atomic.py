@@ -9,7 +9,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from reslab import disk
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.exhaustion import exhausted
 from reslab.weights.pickled import read_saved
 
@@ -42,7 +42,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except Exception as error:  # of a dozen kinds
             if exhausted(error):
                 raise
-            found = str(error).partition("\n")[0] or type(error).__name__
+            found = first_line(error)
         if found:
             raise UserError(
                 f"{path} is damaged: {found}; bring it back, or remove it: the run then begins "

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.training.step import Loss
 
 WARM = 3
@@ -45,7 +45,7 @@ def _recorded(loss: Loss, net: nn.Module, batch: tuple[Tensor, ...]) -> "Graphs"
     except RuntimeError as error:
         raise UserError(
             "no CUDA graphs can be recorded of this net's steps; COMPILE=0 (--no-compile) trains "
-            f"without\n       {str(error).splitlines()[0]}"
+            f"without\n       {first_line(error)}"
         ) from error
 
 

@@ -22,7 +22,7 @@ from reslab.config.data import facts_of
 from reslab.config.run import RunConfig, input_size
 from reslab.config.trains import ALL
 from reslab.data.modules import ImageData, data_module
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.execution import RUNS_PER_GPU, Execution, Form, place
 from reslab.machine import processor_name
 from reslab.memory import keep_freed_memory
@@ -252,7 +252,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 def advice(config: RunConfig, execution: Execution, error: RuntimeError, evaluates: bool) -> str:
     """What to do where memory is short, in training or in an evaluation."""
-    found = str(error).splitlines()[0]
+    found = first_line(error)
     if evaluates:
         return (
             "out of memory in an evaluation, which a smaller batch does not change: it needs a "

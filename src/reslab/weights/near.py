@@ -14,7 +14,7 @@ from torch import Tensor
 from reslab.config.costs import cost
 from reslab.config.nets import Described, Opaque, ResNet
 from reslab.config.zoo import ZOO
-from reslab.errors import UserError
+from reslab.errors import UserError, first_line
 from reslab.models.nets import build
 from reslab.text import shortened
 from reslab.weights.names import misfits, under_names
@@ -30,8 +30,7 @@ def skeleton(net: Described) -> dict[str, Tensor]:
         with torch.device("meta"):
             return build(net).state_dict()
     except (RuntimeError, OverflowError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"the net cannot be built: {shortened(reason)}") from None
+        raise UserError(f"the net cannot be built: {shortened(first_line(error))}") from None
 
 
 def refuse_misfit(net: Described, tensors: Mapping[str, Tensor]) -> None:
