@@ -78,7 +78,7 @@ def located(where: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What a library says of an error, without what it adds below; its kind where it says nothing."""
+    """What a library says of an error, without what it adds below; if nothing, its kind."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 

@@ -18,8 +18,9 @@ def test_a_batch_has_the_promised_shapes_and_dtypes() -> None:
 
 
 def test_seeds_give_different_batches_and_equal_runs_equal_ones() -> None:
-    assert digest(at(digits()).train_batch(5)) == digest(at(digits()).train_batch(5))
-    assert digest(at(digits(seed=1)).train_batch(5)) != digest(at(digits()).train_batch(5))
+    loaders = (at(digits(seed=seed)).train_batches() for seed in (0, 0, 1))
+    one, same, other = (digest(loader.batch(5)) for loader in loaders)
+    assert one == same != other
 
 
 EVERYTHING = {
@@ -45,20 +46,20 @@ def test_the_ranks_batches_joined_are_the_global_batch(
     config = digits(recipe={"name": "digits", "augmentation": augmentation})
     places = [at(config, rank, ranks) for rank in range(ranks)]
     for step in (0, 22, 23):  # step 22 is in two epochs
-        parts = [place.train_batch(step) for place in places]
+        parts = [place.train_batches().batch(step) for place in places]
         joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
-        assert digest(joined) == digest(at(config).train_batch(step))
+        assert digest(joined) == digest(at(config).train_batches().batch(step))
 
 
 def test_a_mixed_batch_is_of_the_step_alone_and_keeps_its_targets() -> None:
     config = digits(recipe={"name": "digits", "augmentation": {"mixup": 1.0}})
     data, plain = at(config), at(digits())
     torch.manual_seed(0)
-    first = [data.train_batch(step) for step in (0, 22, 40)]
-    again = [at(config).train_batch(step) for step in (40, 22, 0)][::-1]
+    first = [data.train_batches().batch(step) for step in (0, 22, 40)]
+    again = [at(config).train_batches().batch(step) for step in (40, 22, 0)][::-1]
     assert [digest(batch) for batch in first] == [digest(batch) for batch in again]
     for step, (images, targets, probabilities) in zip((0, 22, 40), first, strict=True):
-        unmixed = plain.train_batch(step)
+        unmixed = plain.train_batches().batch(step)
         assert torch.equal(targets, unmixed[1])
         own = targets != targets.roll(1)
         share = probabilities[range(64), targets][own][0]
@@ -70,7 +71,8 @@ def test_a_mixed_batch_is_of_the_step_alone_and_keeps_its_targets() -> None:
 
 def test_augmentation_changes_neither_the_order_nor_evaluation() -> None:
     plain, changed = digits(), digits(recipe={"name": "digits", "augmentation": AUGMENTATIONS[-1]})
-    assert torch.equal(at(plain).train_batch(3)[1], at(changed).train_batch(3)[1])
+    one, other = (at(config).train_batches().batch(3)[1] for config in (plain, changed))
+    assert torch.equal(one, other)
     for split in (0, 1):
         before, after = (at(c).test_dataloader()[split] for c in (plain, changed))
         assert [digest(b) for b in before] == [digest(b) for b in after]
@@ -79,7 +81,7 @@ def test_augmentation_changes_neither_the_order_nor_evaluation() -> None:
 def test_batches_of_earlier_versions_are_the_same() -> None:
     """Golden digests: crops, flips and their streams never change."""
     flipped = digits(recipe={"name": "digits", "augmentation.flip": True})
-    assert [digest(at(c).train_batch(22))[:16] for c in (digits(), flipped)] == [
+    assert [digest(at(c).train_batches().batch(22))[:16] for c in (digits(), flipped)] == [
         "2cdeb203ac4fd804",
         "a9bc1c7e69504b29",
     ]
@@ -137,8 +139,8 @@ def test_batches_are_bit_for_bit_those_of_commit_8ab48ce(kind: str) -> None:
         augmentation = {"crop_padding": 0, **crop}
         recipe = {"name": "digits", "normalization": kind, "augmentation": augmentation}
         whole, part = (at(digits(recipe=recipe), *place) for place in [(0, 1, 0, 1), (3, 4, 0, 2)])
-        batches = [whole.train_batch(step) for step in (0, 22, 23)]
-        batches += [part.train_batch(step, 1) for step in (0, 22, 23)]
+        batches = [whole.train_batches().batch(step) for step in (0, 22, 23)]
+        batches += [part.train_batches().batch(step, 1) for step in (0, 22, 23)]
         assert digest(tuple(chain.from_iterable(batches)))[:16] == expected, crop
 
 

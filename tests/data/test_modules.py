@@ -72,7 +72,7 @@ def test_lightning_trains_on_the_batches_of_steps_0_to_the_last(
     whole_run: tuple[Witness, Trainer],
 ) -> None:
     data = at(digits())
-    assert whole_run[0].seen == [digest(data.train_batch(step)) for step in range(40)]
+    assert whole_run[0].seen == [digest(data.train_batches().batch(step)) for step in range(40)]
 
 
 def test_each_validation_sees_every_test_example_once(whole_run: tuple[Witness, Trainer]) -> None:
@@ -101,14 +101,14 @@ def test_a_resumed_run_sees_the_same_batches_and_ends_with_the_same_weights(
 
 def test_the_loader_starts_at_the_trainers_step_and_has_no_length() -> None:
     loader = at(digits(), step=17).train_dataloader()
-    assert digest(next(iter(loader))) == digest(at(digits()).train_batch(17))
+    assert digest(next(iter(loader))) == digest(at(digits()).train_batches().batch(17))
     assert not hasattr(loader, "__len__")
 
 
 def test_without_a_trainer_training_starts_at_step_0() -> None:
     data = data_module(digits())
     data.setup()
-    assert digest(next(iter(data.train_dataloader()))) == digest(data.train_batch(0))
+    assert digest(next(iter(data.train_dataloader()))) == digest(data.train_batches().batch(0))
 
 
 def test_a_hold_out_replaces_the_test_split_and_is_not_trained_or_fitted_on() -> None:

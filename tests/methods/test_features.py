@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from reslab.errors import UserError
 from reslab.methods.adapters import adapt
-from reslab.methods.features import outputs, stage_outputs
+from reslab.methods.features import outputs
 from reslab.models.nets import build
 
 OURS = ("resnet20", "preact_resnet20", "densenet_40_12", "resnet18", "xception")
@@ -42,7 +42,7 @@ def test_of_our_nets_they_are_what_their_children_put_out_and_the_logits_are_the
 ) -> None:
     made, size = net(name).eval(), 64
     x = images(size)
-    stages, logits = stage_outputs(made, x)
+    stages, _, logits = outputs(made, x)
     assert next(iter(stages)) == "stem"
     for stage in [*stages][1:]:
         assert torch.equal(stages[stage], seen(made, stage, x)), stage
@@ -50,7 +50,7 @@ def test_of_our_nets_they_are_what_their_children_put_out_and_the_logits_are_the
 
 
 def test_the_stem_is_all_before_the_first_stage_and_has_its_pooling() -> None:
-    assert stage_outputs(net("resnet18"), images(64))[0]["stem"].shape == (2, 64, 16, 16)
+    assert outputs(net("resnet18"), images(64)).stages["stem"].shape == (2, 64, 16, 16)
 
 
 def test_features_are_what_the_last_layer_reads() -> None:
@@ -107,12 +107,12 @@ def test_adapters_are_in_them(name: str, how: str) -> None:
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1, generator=torch.Generator().manual_seed(1))
     made.eval()
-    assert torch.equal(stage_outputs(made, images())[1], made(images()))
+    assert torch.equal(outputs(made, images()).logits, made(images()))
 
 
 def test_gradients_reach_the_net_itself() -> None:
     made = net("timm:resnet18")
-    stages, _ = stage_outputs(made, images(64))
+    stages = outputs(made, images(64)).stages
     stages["layer2"].sum().backward()
     reached = {name.partition(".")[0] for name, p in made.named_parameters() if p.grad is not None}
     assert reached == {"conv1", "bn1", "layer1", "layer2"}
@@ -128,9 +128,9 @@ def test_gradients_reach_the_net_itself() -> None:
 )
 def test_a_net_without_stages_of_images_is_refused(name: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
-        stage_outputs(net(name).eval(), images(224))
+        outputs(net(name).eval(), images(224))
 
 
 def test_so_is_a_net_of_ones_own(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Net: nobody says what its stages are"):
-        stage_outputs(net(f"python:{net_file(tmp_path)}:Net"), images())
+        outputs(net(f"python:{net_file(tmp_path)}:Net"), images())

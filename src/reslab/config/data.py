@@ -6,11 +6,18 @@ in them, never by where they lie.
 
 import math
 from dataclasses import replace
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
-from reslab.config.datasets import DATASETS, FOLDERS, DatasetName, Facts, imagenet_wnids
+from reslab.config.datasets import (
+    DATASETS,
+    FOLDERS,
+    PHOTOGRAPHS,
+    DatasetName,
+    Facts,
+    imagenet_wnids,
+)
 from reslab.config.description import (
     Description,
     Fraction,
@@ -29,7 +36,6 @@ TestedOn = Literal["holdout", "test"]
 NULLS = {"data.per_class": "all", "data.label_fraction": "all"}
 """What null is, for people, in fields where it is not none."""
 OF_ONE_SIZE = (*(name for name, facts in DATASETS.items() if not facts.photographs), "arrays")
-PHOTOGRAPHS = tuple(name for name in get_args(DatasetName) if name not in OF_ONE_SIZE)
 Side = tuple[PositiveInt, PositiveInt]
 
 

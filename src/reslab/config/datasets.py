@@ -105,6 +105,7 @@ FOLDERS = {
 
 
 PHOTOGRAPHS = (*FOLDERS, "imagefolder")
+"""The data sets of image files of any size."""
 
 
 def data_root() -> Path:

@@ -22,7 +22,8 @@ from reslab.data.readers import Images
 
 Batch = tuple[Tensor, Tensor]
 TrainingBatch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]
-"""Images and targets; of a mixed batch also the classes' probabilities."""
+"""Images (b, C, H, W) and targets (b,), int64; of a mixed batch the targets of the images before
+they were mixed, and the classes' probabilities (b, classes), in the images' dtype."""
 
 
 class Share(NamedTuple):

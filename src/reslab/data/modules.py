@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 
 from reslab.config.data import Data, Photographs
 from reslab.config.recipe import Moments, Recipe
 from reslab.config.run import RunConfig
 from reslab.data import files
-from reslab.data.batches import EvaluationBatches, Share, TrainingBatch, TrainingBatches, dtype_of
+from reslab.data.batches import EvaluationBatches, Share, TrainingBatches, dtype_of
 from reslab.data.normalize import Normalization, Normalizer
 from reslab.data.photographs.workers import default_workers
 from reslab.data.readers import Images, Reader, open_images
@@ -110,14 +110,6 @@ class ImageData(LightningDataModule):
             self.workers(),
         )
 
-    def train_batch(self, step: int, micro_batch: int = 0) -> TrainingBatch:
-        """A micro-batch of this rank's share of a step: images (b, C, H, W), targets (b,), int64.
-
-        Of a mixed batch, `targets` are those of the images before they were mixed, and a third
-        tensor has the classes' probabilities (b, classes), in the images' dtype.
-        """
-        return self.train_batches().batch(step, micro_batch)
-
     def evaluation(self, split: Images) -> EvaluationBatches:
         """This rank's part of a split, in batches, not augmented."""
         targets = split.targets.to(self.normalization.mean.device)
@@ -149,6 +141,12 @@ class ImageData(LightningDataModule):
         if self.photographs is None:
             return 0  # they lie where batches are made
         return default_workers(self.trainer.num_devices if self.trainer else 1)
+
+
+def data_of(trainer: Trainer) -> ImageData:
+    """The DataModule of a trainer: no other is trained with here."""
+    found: ImageData = trainer.datamodule  # type: ignore[attr-defined]
+    return found
 
 
 def data_module(

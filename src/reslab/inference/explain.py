@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from reslab.methods.features import stage_outputs
+from reslab.methods.features import outputs
 
 SIDE = 224
 """Pixels that an overlay has at least."""
@@ -24,7 +24,7 @@ def grad_cam(net: nn.Module, images: Tensor, classes: Tensor) -> dict[str, Tenso
     of it changes, and nothing of it needs to train. `UserError` for a net without known stages.
     """
     with torch.enable_grad():
-        stages, logits = stage_outputs(net, images.detach().clone().requires_grad_())
+        stages, _, logits = outputs(net, images.detach().clone().requires_grad_())
         spoken = logits.gather(1, classes[:, None]).sum()  # images do not see each other
         gradients = torch.autograd.grad(spoken, [*stages.values()])
     return {

@@ -135,7 +135,7 @@ def _answers(net: Function, data: ImageData) -> Answers:
         targets.numpy().astype(np.uint16),
         predicted.numpy().astype(np.uint16),
         logs.exp().numpy().astype(np.float16),
-        tuple(data.class_names),
+        data.class_names,
     )
 
 

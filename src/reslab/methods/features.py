@@ -31,17 +31,8 @@ class Outputs(NamedTuple):
     """(N, classes)."""
 
 
-def stage_outputs(net: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-    """The outputs of a net's stages by name, each (N, C, H, W), and its logits (N, classes).
-
-    `UserError` for a net of which nobody says what its stages are.
-    """
-    found = outputs(net, images)
-    return found.stages, found.logits
-
-
 def outputs(net: nn.Module, images: Tensor) -> Outputs:
-    """All of `Outputs`; `UserError` as in `stage_outputs`."""
+    """What a net puts out; `UserError` for one of which nobody says what its stages are."""
     images = _read(net, images)
     if is_ours(net):
         return _partial_results(net, images)

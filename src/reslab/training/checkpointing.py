@@ -8,6 +8,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
+from reslab.data.modules import data_of
 from reslab.processes import STOPPING
 from reslab.training.group import Talk
 
@@ -94,8 +95,9 @@ class Checkpoint(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Say what the weights are; `checkpoint.read_weights` reads it."""
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        """Say what the weights are; `weights.files.read_weights` reads it."""
+        data = data_of(trainer)
+        assert data.config is not None
         checkpoint["reslab"] = {
             "config": data.config.model_dump_json(),
             "normalization": data.normalization.state(),

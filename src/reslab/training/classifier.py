@@ -13,7 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 from reslab.config.data import facts_of
 from reslab.config.run import RunConfig
 from reslab.config.trains import ALL
-from reslab.data.batches import Batch, TrainingBatch, TrainingBatches
+from reslab.data.batches import Batch, TrainingBatch
+from reslab.data.modules import data_of
 from reslab.execution import Form
 from reslab.inference.metrics import Sums, Tally
 from reslab.methods.stages import depth_of_each
@@ -76,8 +77,7 @@ class Classifier(LightningModule):
 
     def on_train_start(self) -> None:
         """Make this start's step, where the net and the images are now."""
-        trainer, data = self.trainer, self.trainer.datamodule  # type: ignore[attr-defined]
-        batches: TrainingBatches = data.train_batches()
+        trainer, batches = self.trainer, data_of(self.trainer).train_batches()
         group, precision = trainer.strategy.model, trainer.precision_plugin
         nets = [self.net, *filter(None, [self.beside])]
         if self.lesson is not None:
@@ -135,8 +135,7 @@ class Classifier(LightningModule):
     def on_fit_start(self) -> None:
         """Bring the teacher, which is no part of this module, to where the images are."""
         if self.lesson is not None:
-            normalization = self.trainer.datamodule.normalization  # type: ignore[attr-defined]
-            self.lesson.begin(normalization, next(self.net.parameters()))
+            self.lesson.begin(data_of(self.trainer).normalization, next(self.net.parameters()))
 
     def share_buffers(self) -> None:
         """Let processes evaluate one net: with the running statistics of rank 0."""

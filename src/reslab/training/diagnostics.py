@@ -14,6 +14,7 @@ from torch import nn
 
 from reslab import store
 from reslab.data.batches import EvaluationBatches, Share
+from reslab.data.modules import data_of
 from reslab.inference.responses import layer_responses
 from reslab.methods.trains import evaluating
 from reslab.store.owner import Claim
@@ -82,6 +83,4 @@ def gradient_norms(net: nn.Module) -> dict[str, float]:
 
 def _test_batches(trainer: Trainer) -> EvaluationBatches:
     """Of the whole test split, whatever part of it is this process's."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    ours: EvaluationBatches = data.val_dataloader()
-    return replace(ours, share=Share())
+    return replace(data_of(trainer).val_dataloader(), share=Share())

@@ -12,6 +12,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from reslab import store
+from reslab.data.modules import data_of
 from reslab.inference.metrics import Score, Tally, ViewsScore
 from reslab.store.answers import Answers, write_answers
 from reslab.store.wrong import write_wrong
@@ -69,12 +70,11 @@ class Record(Callback):
             self.write_evaluation(trainer, "test", score)
 
     def _keep_answers(self, trainer: Trainer, module: Classifier) -> None:
-        classes = trainer.datamodule.class_names  # type: ignore[attr-defined]
         answers = Answers(
             module.targets.numpy().astype("uint16"),
             module.predicted.numpy().astype("uint16"),
             module.confidence.numpy().astype("float16"),
-            tuple(classes),
+            data_of(trainer).class_names,
         )
         write_answers(self.folder, answers)
         write_wrong(self.folder, answers.wrong)

@@ -12,7 +12,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from reslab.data.modules import ImageData
+from reslab.data.modules import ImageData, data_of
 from reslab.inference.metrics import Score
 from reslab.methods.trains import evaluating
 from reslab.training.classifier import Classifier
@@ -31,7 +31,7 @@ class Selection(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """Evaluate at the end of an epoch; `Diverged` if the loss is not finite."""
-        module, data = classifier(trainer), _data(trainer)
+        module, data = classifier(trainer), data_of(trainer)
         step = trainer.global_step
         if not ends_epoch(module.recipe, step, len(data.train)):
             return
@@ -52,7 +52,7 @@ class Selection(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keep them through kills; `checkpoint.read_weights` reads them."""
+        """Keep them through kills; `weights.files.read_weights` reads them."""
         if self.wrong is not None:
             chosen = {"step": self.step, "wrong": self.wrong, "weights": self.weights}
             checkpoint["selected"] = chosen
@@ -77,12 +77,6 @@ def use_selected(trainer: Trainer, net: nn.Module) -> dict[str, int]:
         net.load_state_dict(selection.weights)
         return {"selected_step": selection.step}
     return {}
-
-
-def _data(trainer: Trainer) -> ImageData:
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    assert isinstance(data, ImageData)
-    return data
 
 
 @torch.no_grad()

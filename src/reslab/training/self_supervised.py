@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.run import RunConfig
 from reslab.data.batches import Batch, TrainingBatch, dtype_of
+from reslab.data.modules import data_of
 from reslab.data.order import Stream, seed_of
 from reslab.inference.metrics import Tally, ViewsTally
 from reslab.methods.neighbors import Bank
@@ -58,9 +59,8 @@ class SelfSupervised(Classifier):
 
     def on_test_epoch_end(self) -> None:
         """Count what the nearest neighbours get wrong, in both splits."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
         (own, targets), (tested, answers) = map(_joined, self.features)
-        count = len(data.train)
+        count = len(data_of(self.trainer).train)
         bank = Bank(in_order(own, count), in_order(targets, count), self.config.model.classes)
         k, temperature = self.objective.neighbors, self.objective.temperature
         mine = range(self.global_rank, count, self.trainer.world_size)

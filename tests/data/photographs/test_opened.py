@@ -28,12 +28,12 @@ def centre_crops(pictures: Pictures) -> Tensor:
 
 
 def test_a_batch_has_the_promised_shapes_and_dtypes(photographs: Path) -> None:
-    images, targets = at(run(photographs)).train_batch(0)
+    images, targets = at(run(photographs)).train_batches().batch(0)
     assert (images.shape, images.dtype) == ((6, 3, 24, 24), torch.float32)
     assert (targets.shape, targets.dtype) == ((6,), torch.int64)
     exact = at(run(photographs, precision="64-true"))
-    assert exact.train_batch(0)[0].dtype == next(iter(exact.val_dataloader()))[0].dtype
-    assert exact.train_batch(0)[0].dtype == torch.float64
+    assert exact.train_batches().batch(0)[0].dtype == next(iter(exact.val_dataloader()))[0].dtype
+    assert exact.train_batches().batch(0)[0].dtype == torch.float64
 
 
 @pytest.mark.process
@@ -42,7 +42,7 @@ def test_batches_do_not_depend_on_the_number_of_workers_or_on_where_a_run_goes_o
 ) -> None:
     config = run(photographs)
     alone = first(at(config), 5)  # an epoch has three batches
-    assert_equal(alone, [at(config).train_batch(step) for step in range(5)])
+    assert_equal(alone, [at(config).train_batches().batch(step) for step in range(5)])
     monkeypatch.setenv("RESLAB_WORKERS", "2")
     state = torch.get_rng_state()
     assert_equal(alone, first(at(config), 5))
@@ -59,7 +59,7 @@ def test_an_examples_crop_follows_from_seed_epoch_and_example_alone(photographs:
     def crops_of(config: RunConfig, steps: range) -> dict[int, Tensor]:
         data = at(config)
         rows = [data.train_dataloader().draws(step, 0) for step in steps]
-        batches = [data.train_batch(step)[0] for step in steps]
+        batches = [data.train_batches().batch(step)[0] for step in steps]
         return {
             int(example): image
             for row, images in zip(rows, batches, strict=True)
@@ -96,9 +96,9 @@ def test_the_ranks_batches_joined_are_the_global_batch(
     config = run(photographs, recipe=recipe)
     places = [at(config, rank, ranks) for rank in range(ranks)]
     for step in (0, 2):
-        parts = [place.train_batch(step) for place in places]
+        parts = [place.train_batches().batch(step) for place in places]
         joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
-        assert_equal([joined], [at(config).train_batch(step)])
+        assert_equal([joined], [at(config).train_batches().batch(step)])
 
 
 def test_the_micro_batches_of_all_ranks_joined_are_the_global_batch(photographs: Path) -> None:
@@ -107,7 +107,7 @@ def test_the_micro_batches_of_all_ranks_joined_are_the_global_batch(photographs:
     for step in (0, 1):
         parts = [part for rank in ranks for part in rank[3 * step : 3 * step + 3]]
         joined = tuple(torch.cat(column) for column in zip(*parts, strict=True))
-        assert_equal([joined], [at(config).train_batch(1 + step)])
+        assert_equal([joined], [at(config).train_batches().batch(1 + step)])
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4, 10])
