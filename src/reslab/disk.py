@@ -105,10 +105,15 @@ def written(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same of a text."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     PositiveInt,
+    TypeAdapter,
     model_validator,
 )
 
@@ -446,3 +447,6 @@ Described = ResNet | DenseNet | Foreign | PythonNet
 
 Net = Annotated[Described, Field(discriminator="family"), BeforeValidator(_with_family)]
 """The same as a field of a description: the family decides which it is."""
+
+NET: TypeAdapter[Described] = TypeAdapter(Net)
+"""The same by itself."""

@@ -72,9 +72,7 @@ def source(net: PythonNet) -> bytes:
 def keep_source(net: PythonNet, path: Path) -> None:
     """Copy the file of a net to a path, unless one is there."""
     if not path.exists():
-        content = source(net)
-        with disk.replacing(path) as temporary:
-            temporary.write_bytes(content)
+        disk.write_bytes(path, source(net))
 
 
 def beside(described: Described, folder: Path) -> Described:

@@ -129,8 +129,7 @@ def _fetch(download: Download) -> None:
             _check(content, file, where, "the archive holds another file of that name")
             path = data_root() / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            with disk.replacing(path) as temporary:
-                temporary.write_bytes(content)
+            disk.write_bytes(path, content)
 
 
 def _unpacked(download: Download, archive: IO[bytes]) -> Iterator[tuple[File, bytes]]:

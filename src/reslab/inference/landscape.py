@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from reslab.data.batches import Batch
@@ -92,7 +91,6 @@ def _move(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
 def _score(net: nn.Module, batches: Sequence[Batch]) -> tuple[float, float]:
     tally = Tally().to(batches[0][0].device)
     for images, targets in batches:
-        logits = net(images)
-        tally.update(logits, targets, cross_entropy(logits, targets))
+        tally.update(net(images), targets)
     score = tally.score()
     return score.loss, score.top1_error

@@ -142,9 +142,9 @@ class Latency:
     left_out: Mapping[str, str]
     """Ways that this machine has not, and why."""
 
-    def beside(self, way: str, baseline: str = BASELINE) -> dict[int, Ratio]:
-        """A way's times in parts of another's, by the size of the batch."""
-        pairs = {batch: (of.get(way), of.get(baseline)) for batch, of in self.times.items()}
+    def beside(self, way: str) -> dict[int, Ratio]:
+        """A way's times in parts of `BASELINE`'s, by the size of the batch."""
+        pairs = {batch: (of.get(way), of.get(BASELINE)) for batch, of in self.times.items()}
         return {batch: one.beside(two) for batch, (one, two) in pairs.items() if one and two}
 
     def as_dict(self) -> dict[str, Any]:

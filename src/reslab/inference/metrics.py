@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
 
 
@@ -129,8 +130,11 @@ class Tally(Sums):
     def __init__(self, top5: bool = False) -> None:
         super().__init__(("examples", "wrong", "loss", *(["wrong5"] if top5 else [])))
 
-    def update(self, logits: Tensor, targets: Tensor, mean_loss: Tensor) -> None:
-        """Count a batch: logits (N, classes), targets (N,), its mean loss ()."""
+    def update(self, logits: Tensor, targets: Tensor, mean_loss: Tensor | None = None) -> None:
+        """Count a batch: logits (N, classes), targets (N,), its mean loss (): cross-entropy, where
+        no other is said."""
+        if mean_loss is None:
+            mean_loss = cross_entropy(logits, targets)
         self.examples.add_(len(targets))
         self.wrong.add_((logits.argmax(1) != targets).sum())
         self.loss.add_(mean_loss.float() * len(targets))

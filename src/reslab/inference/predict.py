@@ -125,8 +125,7 @@ def predict(
                 *_, cams = grad_cam(net, normalized, logits.argmax(1)).values()
                 files = _files(explain, decoded, explained)
                 for file, image, cam in zip(files.values(), inputs, cams, strict=True):
-                    with disk.replacing(file) as temporary:
-                        temporary.write_bytes(encode_png(beside(image, cam)).numpy().tobytes())
+                    disk.write_bytes(file, encode_png(beside(image, cam)).numpy().tobytes())
                 explained |= files
     return Predictions(guesses, undecodable, explained)
 

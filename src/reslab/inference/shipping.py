@@ -41,8 +41,7 @@ def ship(run: Path, name: str, folder: Path = FOLDER) -> list[Path]:
     row = {"sha256": digest, "size": len(content), "licence": LICENCE}
     rows = load_yaml(table) if table.exists() else {}
     card = weights.with_suffix(".md")
-    with disk.replacing(weights) as temporary:
-        temporary.write_bytes(content)
+    disk.write_bytes(weights, content)
     disk.write_text(table, dump_yaml(dict(sorted({**rows, name: row}.items()))))
     disk.write_text(card, "\n".join(_card(run, name, len(content))))
     return [weights, table, card]

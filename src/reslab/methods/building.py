@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from torch import nn
 
-from reslab.config.nets import Described, Net, PythonNet
+from reslab.config.nets import NET, Described, PythonNet
 from reslab.config.resolve import whole_start
 from reslab.config.start import Start
 from reslab.config.zoo import describe
@@ -53,13 +53,10 @@ def build_net(
 def _changed(net: Described, given: Mapping[str, int]) -> Described:
     """The description with what is given; `UserError` where that is not possible."""
     try:
-        found: Described = NETS.validate_json(json.dumps({**net.model_dump(mode="json"), **given}))
+        found: Described = NET.validate_json(json.dumps({**net.model_dump(mode="json"), **given}))
     except (ValidationError, TypeError) as error:
         raise UserError(f"{_spelled(given)}: {_reason(error)}") from None
     return found
-
-
-NETS: TypeAdapter[Described] = TypeAdapter(Net)
 
 
 def _spelled(given: Mapping[str, Any]) -> str:

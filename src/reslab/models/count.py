@@ -19,17 +19,14 @@ from functools import partial
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from reslab.config.costs import Complexity
-from reslab.config.nets import Described, Net, PythonNet
+from reslab.config.nets import NET, Described, PythonNet
 from reslab.errors import UserError, exit_code, first_line
 from reslab.models.nets import build
 from reslab.models.python import refuse_unfit
-
-NET: TypeAdapter[Described] = TypeAdapter(Net)
 
 
 def complexity_of(net: nn.Module, description: Described, image_size: int) -> Complexity:

@@ -41,8 +41,7 @@ def insert(document: Path, images: Path, plan: Plan) -> None:
         raise UserError(f"{document} needs one place <!-- {name}:begin --> … <!-- {name}:end -->")
     images.mkdir(parents=True, exist_ok=True)
     [png] = draw(plan, ["curves"], kinds=["png"])
-    with disk.replacing(images / f"{name}.png") as temporary:
-        temporary.write_bytes(png.read_bytes())
+    disk.write_bytes(images / f"{name}.png", png.read_bytes())
     disk.write_text(document, renewed)
 
 

@@ -71,8 +71,7 @@ def _drawn_before(plan: Plan, folder: Path) -> Iterator[Path]:
     for name in (name for name in CAPTIONS if name not in FIGURES):
         found, copied = plan.home / FOLDER / f"{name}.pdf", folder / f"{name}.pdf"
         if found.exists():
-            with disk.replacing(copied) as temporary:
-                temporary.write_bytes(found.read_bytes())
+            disk.write_bytes(copied, found.read_bytes())
             yield copied
 
 

@@ -20,8 +20,7 @@ def write_wrong(folder: Path, wrong: "NDArray[np.bool_]") -> None:
     """Keep which of the test images, (N,), are wrong; before the result, which is the last file."""
     import numpy as np
 
-    with disk.replacing(folder / WRONG) as temporary:
-        temporary.write_bytes(np.packbits(wrong).tobytes())
+    disk.write_bytes(folder / WRONG, np.packbits(wrong).tobytes())
 
 
 def read_wrong(folder: str | Path) -> "NDArray[np.bool_]":

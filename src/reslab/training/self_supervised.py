@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from reslab.config.nets import DenseNet, ResNet
 from reslab.config.run import RunConfig
 from reslab.data.batches import Batch, TrainingBatch, dtype_of
 from reslab.data.modules import data_of
 from reslab.data.order import Stream, seed_of
-from reslab.inference.metrics import Tally, ViewsTally
+from reslab.inference.metrics import ViewsTally
 from reslab.methods.neighbors import Bank
 from reslab.methods.simsiam import SimSiam, features_of, views_loss
 from reslab.training.classifier import Classifier, answered
@@ -64,9 +63,9 @@ class SelfSupervised(Classifier):
         bank = Bank(in_order(own, count), in_order(targets, count), self.config.model.classes)
         k, temperature = self.objective.neighbors, self.objective.temperature
         mine = range(self.global_rank, count, self.trainer.world_size)
-        _count(self.final_train_tally, bank.logits(own, k, temperature, mine), targets)
+        self.final_train_tally.update(bank.logits(own, k, temperature, mine), targets)
         logits = bank.logits(tested, k, temperature)
-        _count(self.test_tally, logits, answers)
+        self.test_tally.update(logits, answers)
         self.tested = [answered(logits, answers)]
         super().on_test_epoch_end()
 
@@ -84,7 +83,3 @@ def _joined(batches: list[Batch]) -> Batch:
     """Features (N, D) and targets (N,), in full precision."""
     features, targets = zip(*batches, strict=True)
     return torch.cat(features).float(), torch.cat(targets)
-
-
-def _count(tally: Tally, logits: Tensor, targets: Tensor) -> None:
-    tally.update(logits, targets, cross_entropy(logits, targets))
