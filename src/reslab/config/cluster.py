@@ -3,14 +3,14 @@
 It decides no run's result and is no part of a run's description.
 """
 
-import json
 import os
 from pathlib import Path
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import PositiveInt
 
 from reslab.config.description import Description, NonNegativeInt
-from reslab.config.resolve import config_file, problems
+from reslab.config.problems import validated
+from reslab.config.resolve import config_file
 from reslab.config.strict_yaml import load_yaml
 from reslab.errors import UserError
 from reslab.execution import Execution
@@ -62,10 +62,7 @@ def read_cluster(name: str, execution: Execution) -> Cluster:
     own = name.endswith(".yaml")
     file = Path(name) if own else config_file("clusters", name)
     where = name if own else f"configs/clusters/{file.name}"
-    try:
-        cluster = Cluster.model_validate_json(json.dumps(load_yaml(file)))
-    except ValidationError as error:
-        raise UserError(problems(error, where, Cluster)) from None
+    cluster = validated(Cluster, load_yaml(file), where)
     _refuse_devices(execution.devices, cluster, where)
     if cluster.runs and not os.environ.get("RESLAB_RUNS"):
         os.environ["RESLAB_RUNS"] = str(Path(cluster.runs).expanduser().absolute())

@@ -7,30 +7,27 @@ looked at once, when the tree does not say yet what lies in it.
 """
 
 import json
-import re
-from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from reslab.config.data import OF_ONE_SIZE, Counts, Data, facts_of, known_classes
 from reslab.config.datasets import DatasetName, read_words
-from reslab.config.description import Description, described
-from reslab.config.nets import FAMILIES, ResNet
+from reslab.config.nets import ResNet
 from reslab.config.origins import published, run_of, sha256_of, weights_root
+from reslab.config.problems import PlaceOf, place_of, validated
 from reslab.config.pruning import kept_by_stage
-from reslab.config.recipe import UNNAMED, Recipe
+from reslab.config.recipe import Recipe
 from reslab.config.run import RunConfig
 from reslab.config.shipped import shipped_file
 from reslab.config.start import CHECKPOINT, is_path, same_classes
 from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
-from reslab.errors import UserError, did_you_mean, gathered, located, nearest, together
+from reslab.errors import UserError, gathered, located, nearest
 from reslab.folders import ARRAYS, absolute, as_path, is_split, list_folder
 from reslab.text import quoted, shortened
 
@@ -57,21 +54,10 @@ def config_file(kind: str, name: str) -> Path:
     return CONFIGS / kind / f"{name}.yaml"
 
 
-PlaceOf = Callable[[str], str]
-"""Where a dotted path stands, for people: a file and a path in it; of "" where the tree does."""
-
-
-def _place(where: str | PlaceOf) -> PlaceOf:
-    """The place of every path of a tree that stands in one place."""
-    if callable(where):
-        return where
-    return lambda path: f"{where}: {path}" if path else where
-
-
 def resolve(tree: Tree, where: str | PlaceOf) -> RunConfig:
     """The run that a tree describes; `where` it stands (a file, or a place for each path) begins
     every error."""
-    place = _place(where)
+    place = place_of(where)
     with located(place("")):
         tree = nested(tree)
     parts = ("model", "data", "recipe")
@@ -93,7 +79,8 @@ def resolve(tree: Tree, where: str | PlaceOf) -> RunConfig:
     with located(place("teacher")):
         teacher = {"teacher": _whole_origin(tree["teacher"])} if "teacher" in tree else {}
     origins = {**start, **teacher}
-    return validate({**tree, **origins, "model": model, "data": data, "recipe": recipe}, place)
+    whole = {**tree, **origins, "model": model, "data": data, "recipe": recipe}
+    return validated(RunConfig, whole, place)
 
 
 TAKEN_AWAY = ("start", "teacher", "adapter")
@@ -153,10 +140,7 @@ def _read_recipe(file: Path, changed: int) -> Tree:
     tree = load_yaml(file)
     with located(where):
         tree = nested(tree)
-    try:
-        Recipe.model_validate_json(json.dumps(tree))
-    except ValidationError as error:
-        raise UserError(problems(error, where, Recipe)) from None
+    validated(Recipe, tree, where)
     return tree
 
 
@@ -382,29 +366,18 @@ def _shape(data: Tree) -> Tree:
     return {"in_channels": facts.in_channels, "classes": facts.classes}
 
 
-def validate(tree: Tree, where: str | PlaceOf) -> RunConfig:
-    """The run that a tree without names describes; one line per problem otherwise."""
-    try:
-        return RunConfig.model_validate_json(json.dumps(tree))
-    except ValidationError as error:
-        raise UserError(problems(error, where, RunConfig)) from None
-
-
 def resolve_use(tree: Tree, where: str | PlaceOf) -> Use:
     """What weights are used with, as a tree says it: the net, its data, how photographs are cropped
     (`model`, `data`, `photographs`, `image_size`). What is left out follows from the data, else
     from the net's name: a net for images of 64 pixels or more reads photographs."""
-    place = _place(where)
+    place = place_of(where)
     with located(place("")):
         tree = nested(tree)
     data = _whole_data(_part(tree, "data", place), place) if tree.get("data") else {}
     model = _part(tree, "model", place)
     named = _named_net(model, place) | (_shape(data) if data else {}) | _without_name(model)
     whole = {**tree, "model": named, **({"data": data} if data else {})}
-    try:
-        return Use.model_validate_json(json.dumps(whole | _inputs(whole, model.get("name"))))
-    except ValidationError as error:
-        raise UserError(problems(error, where, Use)) from None
+    return validated(Use, whole | _inputs(whole, model.get("name")), place)
 
 
 def _inputs(tree: Tree, name: str | None) -> Tree:
@@ -430,68 +403,3 @@ SMALLEST_PHOTOGRAPH = 64
 def read_run(path: Path) -> RunConfig:
     """The run in a YAML file; names and short forms are allowed."""
     return resolve(load_yaml(path), str(path))
-
-
-def problems(error: ValidationError, where: str | PlaceOf, description: type[Description]) -> str:
-    """One line per problem that pydantic found: file, dotted path, value, what is allowed."""
-    place = _place(where)
-    found = (_problem(detail, description) for detail in error.errors(include_url=False))
-    return str(together([f"{place(shortened(path))}: {text}" for path, text in found]))
-
-
-def _problem(detail: ErrorDetails, description: type[Description]) -> tuple[str, str]:
-    """The path of a problem, and what it is."""
-    # pydantic names the member of a union in the path; nobody wrote it.
-    path = ".".join(p for p in map(str, detail["loc"]) if p not in (*FAMILIES, *UNNAMED))
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    match detail["type"]:
-        case "value_error":
-            return _checked(path, message)
-        case "missing":
-            return path, "is missing"
-        case "extra_forbidden":
-            *parents, key = map(str, detail["loc"])
-            near = nearest(key, _fields(description, parents))
-            return path, f"no such field (got {spelled(detail['input'])}){near}"
-        case "union_tag_invalid":
-            told = detail["ctx"]
-            return f"{path}.family", f"got {spelled(told['tag'])}; expected {told['expected_tags']}"
-        case "literal_error":
-            near = _near(str(detail["input"]), detail["ctx"]["expected"])
-            return path, f"got {spelled(detail['input'])}; expected {message}{near}"
-        case kind:
-            return path, f"got {spelled(detail['input'])}; expected {EXPECTED.get(kind, message)}"
-
-
-def _checked(path: str, message: str) -> tuple[str, str]:
-    """Path and text of what a description's own check says, `field: text`."""
-    field, colon, text = message.partition(": ")
-    if not colon or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", field):
-        return path, message
-    return f"{path}.{field}" if path else field, text
-
-
-def _near(word: str, expected: str) -> str:
-    """`; did you mean a?` where one of the words that pydantic lists in quotes is near."""
-    return did_you_mean(word, re.findall("'([^']+)'", expected))
-
-
-EXPECTED = {
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "too_short": "at least one entry",
-}
-"""pydantic's types of problems where YAML has another word for what is allowed."""
-
-
-def _fields(description: Any, parents: list[str]) -> list[str]:
-    """Field names of the description at a path into another; a union's member by its family."""
-    for parent in parents:
-        if parent in UNNAMED:
-            continue
-        family = FAMILIES.get(parent)
-        description = family or described(description.model_fields[parent].annotation)[0]
-    return list(description.model_fields)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reslab.config.resolve import PlaceOf
+from reslab.config.problems import PlaceOf
 from reslab.config.run import RunConfig
 from reslab.config.start import same_classes
 from reslab.config.strict_yaml import Tree, spelled

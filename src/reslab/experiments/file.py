@@ -7,7 +7,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from reslab import store
 from reslab.config.description import Description, PositiveFloat
-from reslab.config.resolve import config_file, config_names, problems
+from reslab.config.problems import problems
+from reslab.config.resolve import config_file, config_names
 from reslab.config.strict_yaml import Tree, load_yaml, spelled
 from reslab.errors import UserError
 from reslab.store.plan import MOST_SEEDS

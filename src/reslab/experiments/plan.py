@@ -15,7 +15,8 @@ from reslab import store
 from reslab.config.costs import Impossible
 from reslab.config.losses import refuse_parts
 from reslab.config.nets import Net
-from reslab.config.resolve import PlaceOf, resolve
+from reslab.config.problems import PlaceOf
+from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig, costs_of, input_size
 from reslab.config.sides import refuse_single_values
 from reslab.config.strict_yaml import Tree, flatten, merge, spelled

@@ -14,6 +14,7 @@ from torch import Tensor
 from reslab import disk
 from reslab.config.costs import cost
 from reslab.config.nets import ResNet
+from reslab.config.problems import reason
 from reslab.config.pruning import without_part
 from reslab.config.start import Start
 from reslab.config.use import Use
@@ -72,8 +73,7 @@ def _pruned(use: Use, parts: Sequence[float]) -> Iterator[tuple[str, float, ResN
             try:
                 yield f"layer{stage + 1}", part, without_part(use.model, stage, part)
             except ValidationError as error:
-                reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-                raise UserError(f"its units cannot be pruned: {reason}") from None
+                raise UserError(f"its units cannot be pruned: {reason(error)}") from None
 
 
 def _error(described: ResNet, tensors: dict[str, Tensor], use: Use, data: ImageData) -> float:

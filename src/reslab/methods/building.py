@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from reslab.config.nets import NET, Described, PythonNet
+from reslab.config.problems import reason
 from reslab.config.resolve import whole_start
 from reslab.config.start import Start
 from reslab.config.zoo import describe
@@ -55,19 +56,13 @@ def _changed(net: Described, given: Mapping[str, int]) -> Described:
     try:
         found: Described = NET.validate_json(json.dumps({**net.model_dump(mode="json"), **given}))
     except (ValidationError, TypeError) as error:
-        raise UserError(f"{_spelled(given)}: {_reason(error)}") from None
+        told = reason(error) if isinstance(error, ValidationError) else error
+        raise UserError(f"{_spelled(given)}: {told}") from None
     return found
 
 
 def _spelled(given: Mapping[str, Any]) -> str:
     return ", ".join(f"{field}={value!r}" for field, value in given.items())
-
-
-def _reason(error: ValidationError | TypeError) -> str:
-    if isinstance(error, TypeError):
-        return str(error)
-    problems = (each["msg"] for each in error.errors(include_url=False, include_input=False))
-    return "; ".join(text.removeprefix("Value error, ") for text in problems)
 
 
 def _load(net: nn.Module, described: Described, said: Any, head: str) -> None:
@@ -90,7 +85,7 @@ def _start(tree: Mapping[str, Any]) -> Start:
     try:
         return Start.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        raise UserError(_reason(error)) from None
+        raise UserError(reason(error)) from None
 
 
 def without_adapter(net: Described, origin: Origin, weights: Weights) -> Weights:

@@ -16,8 +16,8 @@ import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from torch import Tensor
 
+from reslab.config.problems import problems
 from reslab.config.python import beside
-from reslab.config.resolve import problems
 from reslab.config.run import RunConfig
 from reslab.config.use import Use
 from reslab.data.normalize import Normalization
