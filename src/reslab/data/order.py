@@ -91,7 +91,7 @@ def bounds(crop_padding: int) -> dict[str, tuple[Stream, int]]:
     `view`: a seed for a photograph's crop and colours. `dy`, `dx`: where the crop of a padded image
     begins. `cut_y`, `cut_x`: the centre of cutout's box in 2**-32 of the image's height, and of its
     width. `rotation`, `shear`, `zoom`: where between their two extremes, in 2**-32 of the way. All
-    after them: a seed.
+    other `SEEDS`, by the streams of their names.
     """
     offsets = 2 * crop_padding + 1
     return {
@@ -104,12 +104,7 @@ def bounds(crop_padding: int) -> dict[str, tuple[Stream, int]]:
         "rotation": (Stream.ROTATION, 2**32),
         "shear": (Stream.SHEAR, 2**32),
         "zoom": (Stream.ZOOM, 2**32),
-        "randaugment": (Stream.RANDAUGMENT, 2**32),
-        "trivial_augment": (Stream.TRIVIAL_AUGMENT, 2**32),
-        "color_jitter": (Stream.COLOR_JITTER, 2**32),
-        "erasing": (Stream.ERASING, 2**32),
-        "resized_crop": (Stream.RESIZED_CROP, 2**32),
-        "grayscale": (Stream.GRAYSCALE, 2**32),
+        **{name: (Stream[name.upper()], 2**32) for name in SEEDS if name != "view"},
     }
 
 

@@ -133,11 +133,11 @@ def predict(
 def _files(folder: Path, images: Iterable[Path], taken: Mapping[Path, Path]) -> dict[Path, Path]:
     """A file in a folder for each image, under its name: those of one name are numbered."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = dict[Path, Path]()
+    found, names = dict[Path, Path](), {file.name for file in taken.values()}
     for path in images:
-        names = {file.name for file in (*taken.values(), *found.values())}
         numbered = (f"{path.stem}{f'-{n}' if n > 1 else ''}.png" for n in count(1))
         found[path] = folder / next(name for name in numbered if name not in names)
+        names.add(found[path].name)
     return found
 
 

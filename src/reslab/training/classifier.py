@@ -53,7 +53,7 @@ class Classifier(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.net = net
-        self.lesson, self.beside = lesson, lesson and lesson.regressor
+        self.lesson, self.beside = lesson, lesson.regressor if lesson else None
         self.before_update = do_nothing
         self.starts = starts_of(net, config)
         self.config = config
