@@ -17,7 +17,7 @@ from reslab.config.strict_yaml import merge
 from reslab.execution import Execution
 from reslab.training import chunks
 from reslab.training.atomic import DIGEST
-from reslab.training.chunks import Chunk, Chunks, Clock, Pace, next_due_of
+from reslab.training.chunks import Chunk, Chunks, Pace, Stopwatch, next_due_of
 from reslab.training.classifier import Classifier
 from reslab.training.group import Talk
 from reslab.training.optimizers import ends_epoch, log_interval
@@ -83,7 +83,7 @@ def paced(seconds: list[float], talk: Talk | None = None) -> list[int]:
     """Steps of chunks whose steps take that long."""
     pace = Pace(talk or Talk())
     told = iter(seconds)
-    pace.clock = SimpleNamespace(  # type: ignore[assignment]
+    pace.stopwatch = SimpleNamespace(  # type: ignore[assignment]
         start=lambda: None, seconds_per_step=lambda steps: next(told)
     )
     found = []
@@ -107,13 +107,13 @@ def test_all_processes_go_by_the_slowest_one() -> None:
     assert paced([0.001] * 5, Others()) == [2, 4, 5, 5, 5]
 
 
-def test_the_clock_is_of_the_chunk_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stopwatch_is_of_the_chunk_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    clock, now = Clock(), 10.0
-    clock.start()
+    stopwatch, now = Stopwatch(), 10.0
+    stopwatch.start()
     now = 12.0
-    assert clock.seconds_per_step(4) == 0.5
+    assert stopwatch.seconds_per_step(4) == 0.5
 
 
 @pytest.mark.process

@@ -35,26 +35,27 @@ class Pace(Callback):
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
         self.steps = 1
-        self.clock: Clock | DeviceClock = Clock()
+        self.stopwatch: Stopwatch | DeviceStopwatch = Stopwatch()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin with chunks of one step: the first may take longer than all that follow."""
         self.talk.open(trainer.world_size)
-        self.clock = DeviceClock() if trainer.strategy.root_device.type == "cuda" else Clock()
+        is_on_gpu = trainer.strategy.root_device.type == "cuda"
+        self.stopwatch = DeviceStopwatch() if is_on_gpu else Stopwatch()
 
     def on_train_batch_start(self, *_: Any, **__: Any) -> None:
-        """Look at the clock."""
-        self.clock.start()
+        """Begin to time it."""
+        self.stopwatch.start()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Say how many steps the chunk after the next may have: that one is fetched already."""
-        seconds = self.talk.greatest(self.clock.seconds_per_step(batch.end - batch.first))
+        seconds = self.talk.greatest(self.stopwatch.seconds_per_step(batch.end - batch.first))
         self.steps = max(1, min(2 * self.steps, int(SECONDS / max(seconds, 1e-9))))
 
 
-class Clock:
+class Stopwatch:
     """The time of a chunk."""
 
     began = 0.0
@@ -68,7 +69,7 @@ class Clock:
         return (time.monotonic() - self.began) / steps
 
 
-class DeviceClock:
+class DeviceStopwatch:
     """That of a chunk on a GPU, which is a chunk behind: it is given no more than two at once, and
     never waits for the next one."""
 
