@@ -33,7 +33,7 @@ from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.data.modules import data_module
 from reslab.data.photographs.prepared import prepare
-from reslab.data.photographs.workers import default_workers
+from reslab.data.workers import default_workers
 from reslab.errors import UserError, exit_code
 from reslab.models.nets import build
 from reslab.models.precision import default_device

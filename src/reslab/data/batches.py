@@ -17,8 +17,8 @@ from reslab.config.run import RunConfig
 from reslab.data.augment import Stage, columns_read, mixed, stages
 from reslab.data.normalize import Normalization
 from reslab.data.order import CPU, Draws, Ints, Order, Stream, Tables, seed_of
-from reslab.data.photographs.workers import chunks, in_workers, one_thread_beside
 from reslab.data.readers import Images
+from reslab.data.workers import chunks, in_workers, one_thread_beside
 
 Batch = tuple[Tensor, Tensor]
 TrainingBatch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Tensor]

@@ -11,9 +11,9 @@ from reslab.config.run import RunConfig
 from reslab.data import files
 from reslab.data.batches import EvaluationBatches, Share, TrainingBatches, dtype_of
 from reslab.data.normalize import Normalization, Normalizer
-from reslab.data.photographs.workers import default_workers
 from reslab.data.readers import Images, Reader, open_images
 from reslab.data.sources import held_out, split_for_run
+from reslab.data.workers import default_workers
 from reslab.errors import UserError
 
 

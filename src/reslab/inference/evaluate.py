@@ -37,7 +37,7 @@ from reslab.data.photographs.views import (
     largest_side,
     of_any_size,
 )
-from reslab.data.photographs.workers import chunks, in_workers
+from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError, first_line
 from reslab.inference.metrics import Score, Tally
 from reslab.inference.trained import net_with

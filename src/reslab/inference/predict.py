@@ -21,7 +21,7 @@ from tqdm import tqdm
 from reslab import disk
 from reslab.data.batches import dtype_of
 from reslab.data.photographs.decode import Undecodable, decode
-from reslab.data.photographs.workers import chunks
+from reslab.data.workers import chunks
 from reslab.errors import UserError
 from reslab.folders import is_looked_at
 from reslab.inference.explain import beside, grad_cam

@@ -12,9 +12,9 @@ from reslab.config.recipe import Normalizing
 from reslab.config.run import does_not_suit
 from reslab.config.use import Use
 from reslab.data.normalize import FITS, Normalization, Normalizer
-from reslab.data.photographs.workers import default_workers
 from reslab.data.readers import open_images
 from reslab.data.sources import split_for_run
+from reslab.data.workers import default_workers
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
 from reslab.weights.about import About

@@ -29,7 +29,7 @@ from reslab.data.photographs.crops import test_crop, train_crop
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.prepared import Prepared, open_prepared
 from reslab.data.photographs.survey import Survey, survey
-from reslab.data.photographs.workers import chunks, in_workers
+from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.folders import Image
 

@@ -38,7 +38,7 @@ from reslab.config.datasets import cache_path
 from reslab.config.photographs import PREPARED, how_to_prepare, prepared_folder, refuse_missing
 from reslab.data.photographs.decode import Undecodable, decode
 from reslab.data.photographs.survey import Survey
-from reslab.data.photographs.workers import chunks, default_workers, in_workers
+from reslab.data.workers import chunks, default_workers, in_workers
 from reslab.errors import UserError
 from reslab.folders import Listing, is_split, list_folder, size_of
 from reslab.text import printable, size

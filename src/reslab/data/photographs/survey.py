@@ -16,7 +16,7 @@ from tqdm import tqdm
 from reslab import disk
 from reslab.config.datasets import cache_path
 from reslab.data.photographs.decode import Undecodable, decode
-from reslab.data.photographs.workers import chunks, in_workers
+from reslab.data.workers import chunks, in_workers
 from reslab.errors import UserError
 from reslab.folders import Listing
 from reslab.text import printable, shortened

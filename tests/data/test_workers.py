@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.conftest import WORKERS
 
-from reslab.data.photographs.workers import chunks, default_workers, in_workers, one_thread_beside
+from reslab.data.workers import chunks, default_workers, in_workers, one_thread_beside
 from reslab.errors import UserError
 
 pytestmark = WORKERS
@@ -93,7 +93,7 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
 import os, signal, time
 from itertools import count
 from pathlib import Path
-from reslab.data.photographs.workers import chunks, in_workers
+from reslab.data.workers import chunks, in_workers
 
 def note(item):
     Path({str(tmp_path)!r}, str(os.getpid())).touch()
