@@ -48,8 +48,8 @@ def test_it_is_in_evaluation_mode_without_gradients_and_nothing_of_it_moves() ->
 @pytest.mark.parametrize("whose", ["its", "the run's"])
 def test_a_normalisation_that_is_not_affine_per_channel_is_refused(whose: str) -> None:
     mean_image = Normalization("pixel_mean", torch.rand(3, 32, 32), torch.ones(1, 1, 1))
-    made = teacher(mean_image if whose == "its" else THEIRS)
+    own, students = (mean_image, OURS) if whose == "its" else (THEIRS, mean_image)
     with pytest.raises(
         UserError, match=f"{whose} normalisation, pixel_mean, is no scale and shift"
     ):
-        made.beside(OURS if whose == "its" else mean_image, torch.zeros(1))
+        teacher(own).beside(students, torch.zeros(1))

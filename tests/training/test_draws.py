@@ -10,7 +10,7 @@ from reslab.methods.adapters import ADAPTERS
 from reslab.models.layers import StochasticDepth
 from reslab.models.nets import build
 from reslab.training import draws
-from reslab.training.draws import Draws, may_draw
+from reslab.training.draws import NetDraws, may_draw
 
 CPU = torch.device("cpu")
 
@@ -24,7 +24,7 @@ def drawn_at(
 ) -> tuple[list[bool], Tensor]:
     """The depths of a step and the first numbers that dropout would draw."""
     net = build("stochdepth_resnet110")
-    Draws([net, nn.Dropout()], seed, rank, CPU)(step, micro_batch)
+    NetDraws([net, nn.Dropout()], seed, rank, CPU)(step, micro_batch)
     return depths(net), torch.rand(3)
 
 
@@ -66,7 +66,7 @@ def test_a_net_that_is_left_in_peace_draws_nothing(
 ) -> None:
     net = build(name)
     monkeypatch.setattr(draws, "reseed", lambda *_: pytest.fail("reseeded"))
-    Draws([net], 0, 0, CPU)(3, 0)
+    NetDraws([net], 0, 0, CPU)(3, 0)
     state = torch.get_rng_state()
     net.train()(torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     assert torch.equal(torch.get_rng_state(), state)

@@ -198,13 +198,9 @@ said."""
 
 
 def _whole_data(data: Tree, place: PlaceOf) -> Tree:
+    """The data's tree with what lies in a folder or file of one's own, and with classes by name."""
     with located(place("data")):
         data = _own_data(data)
-    return _filled_in(data, place)
-
-
-def _filled_in(data: Tree, place: PlaceOf) -> Tree:
-    """The data's tree with what lies in a folder or file of one's own, and with classes by name."""
     return _with_listing(_with_classes(_with_contents(data, place), place), place)
 
 

@@ -29,14 +29,16 @@ class Teacher:
     shift: Tensor | None = None
 
     def __post_init__(self) -> None:
+        """`UserError` where its images do not follow from a student's channel by channel."""
+        if not is_affine(self.normalization):
+            raise UserError(f"its normalisation, {self.normalization.kind}, {NOT_AFFINE}")
         self.net.eval().requires_grad_(False)
 
     def beside(self, student: Normalization, images: Tensor) -> "Teacher":
         """For images that are normalised as the student's, and are where these are; what it
-        computes in is its net's. `UserError` where its own do not follow channel by channel."""
+        computes in is its net's. `UserError` where its own do not follow from them."""
         if not is_affine(student):
             raise UserError(f"teacher: the run's normalisation, {student.kind}, {NOT_AFFINE}")
-        self.refuse_other_than_affine()
         ours, theirs = student.to("cpu"), self.normalization.to("cpu")
         net = self.net.to(images.device)
         if torch.equal(ours.mean, theirs.mean) and torch.equal(ours.std, theirs.std):
@@ -45,11 +47,6 @@ class Teacher:
         shift = (ours.mean.double() - theirs.mean.double()) / theirs.std.double()
         like = next(net.parameters())
         return Teacher(net, self.normalization, scale.to(like), shift.to(like))
-
-    def refuse_other_than_affine(self) -> None:
-        """`UserError` where its images do not follow from a student's channel by channel."""
-        if not is_affine(self.normalization):
-            raise UserError(f"its normalisation, {self.normalization.kind}, {NOT_AFFINE}")
 
     @torch.no_grad()
     def outputs(self, loss: Loss, images: Tensor) -> Outputs:

@@ -21,7 +21,7 @@ from reslab.methods.stages import depth_of_each
 from reslab.methods.trains import rest
 from reslab.training.chunks import Chunk, count_steps, restore_counts
 from reslab.training.decay import starts_of
-from reslab.training.draws import Draws
+from reslab.training.draws import NetDraws
 from reslab.training.form import FORMS
 from reslab.training.group import in_order
 from reslab.training.lesson import Lesson
@@ -82,7 +82,7 @@ class Classifier(LightningModule):
         nets = [self.net, *filter(None, [self.beside])]
         if self.lesson is not None:
             nets.append(self.lesson.teacher.net)
-        self.draws = Draws(nets, self.config.seed, self.global_rank, self.device)
+        self.draws = NetDraws(nets, self.config.seed, self.global_rank, self.device)
         self.step = TrainingStep(
             batches_of(batches),
             FORMS[self.form](self.loss, self.net),

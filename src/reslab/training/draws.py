@@ -22,7 +22,7 @@ KNOWN = "torch.nn.", "reslab."
 """Whose other modules draw nothing."""
 
 
-class Draws:
+class NetDraws:
     """Decides what nets draw in each micro-batch of a step."""
 
     def __init__(

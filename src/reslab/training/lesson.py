@@ -123,9 +123,7 @@ def read_teacher(config: RunConfig, origin: Origin, weights: Weights) -> Teacher
     found = known_normalization(config.teacher, use.model, origin, weights)
     if found is None:
         raise UserError(f"nobody says what its images were normalised with; {GIVE_IT_MEANING}")
-    teacher = Teacher(fastest(net, use.model), found)
-    teacher.refuse_other_than_affine()
-    return teacher
+    return Teacher(fastest(net, use.model), found)
 
 
 def _use(config: RunConfig, origin: Origin, weights: Weights) -> Use:

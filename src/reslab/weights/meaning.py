@@ -6,7 +6,7 @@ from typing import cast
 
 import torch
 
-from reslab.config.data import OF_ONE_SIZE, Data, facts_of, known_classes
+from reslab.config.data import OF_ONE_SIZE, facts_of, known_classes
 from reslab.config.photographs import listing_of
 from reslab.config.recipe import Normalizing
 from reslab.config.run import does_not_suit
@@ -98,11 +98,6 @@ def _names(use: Use, about: About | None) -> tuple[str, ...]:
         raise UserError(
             f"the net has {classes:,} classes; {use.data.name} has {facts_of(use.data).classes:,}"
         )
-    return class_names(use.data)
-
-
-def class_names(data: Data) -> tuple[str, ...]:
-    """The names of a data set's classes by label."""
-    if data.name in (*OF_ONE_SIZE, "imagenet"):
-        return data.classes or known_classes(data)
-    return listing_of(data).classes
+    if use.data.name in (*OF_ONE_SIZE, "imagenet"):
+        return use.data.classes or known_classes(use.data)
+    return listing_of(use.data).classes

@@ -120,9 +120,24 @@ class PhotographSplits:
         self.survey.tell(self.data.name)
 
     def fit(self, kind: Normalizing, train: Pictures) -> Normalization:
-        """The normalisation for the centre crops of the training images in use."""
-        key = [self.digest, self.data.holdout, self.data.prepared]
-        return fit_normalization(kind, train, key, self.workers)
+        """The normalisation for the centre crops of the training images in use.
+
+        It is computed once and kept by what the images are, and by what is asked.
+        """
+        photographs = train.photographs
+        if not FITS[kind].measures:
+            shape = 0, 3, photographs.size, photographs.size
+            return Normalization.of(kind, Measured(shape, {}))
+        images = [self.digest, self.data.holdout, self.data.prepared]
+        asked = [images, kind, photographs.size, photographs.test_shorter_side]
+        name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+        path = cache_path(f"normalization-{name}.pt")
+        with disk.locked(path):
+            if not path.exists():
+                fitted = Normalization.of(kind, _measured(kind, train, self.workers))
+                with disk.replacing(path) as temporary:
+                    torch.save(fitted.state(), temporary)
+        return Normalization.from_state(torch.load(path, weights_only=True))
 
 
 def open_photographs(data: Data, photographs: Photographs, workers: int) -> PhotographSplits:
@@ -158,30 +173,6 @@ def _pictures(
         raise UserError(f"none of the {len(encoded):,} files of a split can be decoded")
     names, targets = zip(*good, strict=True)
     return Pictures(np.array(names, np.bytes_), torch.tensor(targets), read, photographs)
-
-
-# ---- normalisation ----------------------------------------------------------------------------
-
-
-def fit_normalization(
-    kind: Normalizing, train: Pictures, key: object, workers: int
-) -> Normalization:
-    """The normalisation for the centre crops of the training images.
-
-    It is computed once and kept by `key`, which says what the images are, and by what is asked.
-    """
-    photographs = train.photographs
-    if not FITS[kind].measures:
-        return Normalization.of(kind, Measured((0, 3, photographs.size, photographs.size), {}))
-    asked = [key, kind, photographs.size, photographs.test_shorter_side]
-    name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    path = cache_path(f"normalization-{name}.pt")
-    with disk.locked(path):
-        if not path.exists():
-            fitted = Normalization.of(kind, _measured(kind, train, workers))
-            with disk.replacing(path) as temporary:
-                torch.save(fitted.state(), temporary)
-    return Normalization.from_state(torch.load(path, weights_only=True))
 
 
 def _measured(kind: Normalizing, train: Pictures, workers: int) -> Measured:
