@@ -13,7 +13,7 @@ import torch
 from reslab import build, load, store
 from reslab.config.resolve import read_run, resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization
 from reslab.training import checkpointing, chunks

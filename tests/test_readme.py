@@ -90,7 +90,7 @@ def test_a_new_shortcut_is_a_function_a_row_and_a_line(repository: Path, tmp_pat
     program = f"""
 import torch, yaml
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.models.nets import build
 (override,) = yaml.safe_load({line!r}).values()
 base = {{"model": "resnet8_w8", "data": "digits", "recipe": "digits"}}

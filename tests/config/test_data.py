@@ -10,7 +10,8 @@ from reslab.config.data import Data, Photographs, facts_of
 from reslab.config.datasets import imagenet_wnids
 from reslab.config.resolve import read_run, resolve
 from reslab.config.run import RunConfig, input_size
-from reslab.config.strict_yaml import dump_yaml, merge
+from reslab.config.strict_yaml import dump_yaml
+from reslab.config.trees import merge
 from reslab.errors import UserError
 
 RUN = {"model": "resnet18", "data": "imagenet", "recipe": "xie2017_imagenet"}

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from reslab.config.description import Description, Not, described
 from reslab.config.recipe import Schedule
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.errors import UserError
 
 RUN = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}

@@ -7,7 +7,7 @@ import pytest
 from reslab.config.objectives import Objective
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.errors import UserError
 
 DIGITS = {"model": "resnet8_w8", "data": "digits", "recipe": "digits"}

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from reslab.config.resolve import config_file, resolve
-from reslab.config.strict_yaml import load_yaml, merge
+from reslab.config.strict_yaml import load_yaml
+from reslab.config.trees import merge
 from reslab.errors import UserError
 
 RUN = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}

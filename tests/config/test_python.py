@@ -12,7 +12,8 @@ from reslab.config.nets import PythonNet
 from reslab.config.python import beside, source
 from reslab.config.resolve import read_run, resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import dump_yaml, merge
+from reslab.config.strict_yaml import dump_yaml
+from reslab.config.trees import merge
 from reslab.config.zoo import describe
 from reslab.errors import UserError
 

@@ -13,7 +13,7 @@ from reslab.config.objectives import Objective
 from reslab.config.recipe import Augmentation, Moments, Optimizer, Recipe, Schedule
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.errors import UserError
 
 PAPER = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}

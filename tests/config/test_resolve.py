@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from reslab.config.resolve import config_file, read_run, resolve
-from reslab.config.strict_yaml import dump_yaml, load_yaml, merge
+from reslab.config.strict_yaml import dump_yaml, load_yaml
+from reslab.config.trees import merge
 from reslab.config.zoo import describe
 from reslab.errors import UserError
 

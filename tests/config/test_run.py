@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import flatten, merge
+from reslab.config.trees import flatten, merge
 from reslab.errors import UserError
 
 PAPER = {"model": "resnet20", "data": "cifar10", "recipe": "he2015_cifar"}

@@ -8,7 +8,8 @@ import pytest
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.config.start import Start, is_path
-from reslab.config.strict_yaml import dump_yaml, load_yaml, merge
+from reslab.config.strict_yaml import dump_yaml, load_yaml
+from reslab.config.trees import merge
 from reslab.errors import UserError
 
 SMALL: dict[str, Any] = {"model": "resnet8_w8", "data": "digits", "recipe": "digits"}

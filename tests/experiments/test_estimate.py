@@ -12,7 +12,8 @@ from tests.results import DIVERGED, DONE
 from reslab import disk, store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import dump_yaml, merge
+from reslab.config.strict_yaml import dump_yaml
+from reslab.config.trees import merge
 from reslab.experiments.cards import CARDS, rate
 from reslab.experiments.estimate import (
     LEARNT_FROM,

@@ -14,7 +14,7 @@ from tests.loopback import Loopback, serving
 from reslab.config.origins import TABLE, PublishedWeights
 from reslab.config.resolve import resolve
 from reslab.config.start import Start
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.errors import UserError
 from reslab.experiments.choice import pick
 from reslab.experiments.fetch import fetch, missing, to_fetch

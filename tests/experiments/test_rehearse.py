@@ -10,7 +10,7 @@ import pytest
 from tests.experiments.jobs import job
 
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.errors import UserError
 from reslab.experiments import rehearse
 from reslab.experiments.choice import pick

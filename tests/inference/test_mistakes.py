@@ -10,7 +10,7 @@ from tests.small_runs import SMALL
 
 from reslab import store
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.errors import UserError
 from reslab.inference.mistakes import Mistake, answered, draw_mistakes, images_of_test, worst
 from reslab.store.answers import Answers, read_answers

@@ -14,7 +14,7 @@ from torch import nn
 from reslab import load
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.export import export

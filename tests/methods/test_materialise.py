@@ -7,7 +7,7 @@ from tests.small_runs import SMALL, same
 
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.config.use import Use
 from reslab.errors import UserError
 from reslab.methods.adapters import plain_name

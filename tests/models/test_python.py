@@ -12,7 +12,7 @@ from torch import nn
 
 from reslab.config.nets import PythonNet
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.errors import UserError
 from reslab.models.count import answer, count, layers
 from reslab.models.nets import build

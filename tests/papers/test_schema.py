@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.papers.schema import Cell, Paper
 
 PAPER: dict[str, Any] = {

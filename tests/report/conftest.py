@@ -17,7 +17,7 @@ import pytest
 from reslab import disk, store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import flatten, merge
+from reslab.config.trees import flatten, merge
 from reslab.report.csv_text import table_csv
 from reslab.report.markdown import markdown
 from reslab.report.table import tabulate

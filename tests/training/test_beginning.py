@@ -11,7 +11,7 @@ from tests.small_runs import SMALL, MakeRun, same, stopped_at, weights
 
 from reslab import disk, load, store
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.evaluate import evaluate_file

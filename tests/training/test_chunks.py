@@ -13,7 +13,7 @@ from tests.small_runs import SMALL, MakeRun, same, stopped_at, weights
 from reslab import store
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.execution import Execution
 from reslab.training import chunks
 from reslab.training.atomic import DIGEST

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from reslab import store
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.training.classifier import Classifier
 from reslab.training.start import start
 

@@ -14,7 +14,7 @@ from tests.small_runs import SMALL, MakeRun, same, stopped_at, weights
 
 from reslab import store
 from reslab.config.resolve import read_run, resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.data.normalize import Normalization
 from reslab.data.sources import open_part
 from reslab.errors import UserError

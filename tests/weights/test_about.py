@@ -11,7 +11,7 @@ from tests.small_runs import SMALL
 
 from reslab.config.resolve import resolve, resolve_use
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.inference.trained import trained

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reslab.config.resolve import resolve
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.config.use import Use
 from reslab.errors import UserError
 from reslab.weights.given import Given, add_options, given

@@ -10,7 +10,7 @@ from reslab.config.origins import TABLE
 from reslab.config.recipe import IMAGENET
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.data.normalize import Normalization
 from reslab.errors import UserError
 from reslab.weights.about import About

@@ -11,7 +11,7 @@ from reslab import build
 from reslab.config.nets import Described
 from reslab.config.resolve import resolve
 from reslab.config.start import Start
-from reslab.config.strict_yaml import merge
+from reslab.config.trees import merge
 from reslab.config.zoo import describe
 from reslab.data.modules import data_module
 from reslab.data.normalize import Normalization

@@ -33,7 +33,7 @@ from reslab.config.description import (
     Sha256,
 )
 from reslab.config.libraries import Library, refusal, tag_of
-from reslab.config.strict_yaml import spelled
+from reslab.config.trees import spelled
 from reslab.config.words import ORDERS, PROJECTIONS, SHORTCUTS
 
 # Not strict: `Net`'s validator hands over lists where JSON had arrays.

@@ -24,7 +24,8 @@ from reslab.config import shipped
 from reslab.config.libraries import LIBRARIES, library_names, sources
 from reslab.config.recipe import IMAGENET, MeanAndStd
 from reslab.config.start import CHECKPOINT, Start
-from reslab.config.strict_yaml import Tree, load_yaml
+from reslab.config.strict_yaml import load_yaml
+from reslab.config.trees import Tree
 from reslab.errors import UserError, did_you_mean, nearest
 from reslab.text import quoted
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from reslab.config.description import Description, described
 from reslab.config.nets import FAMILIES
 from reslab.config.recipe import UNNAMED
-from reslab.config.strict_yaml import Tree, spelled
+from reslab.config.trees import Tree, spelled
 from reslab.errors import UserError, did_you_mean, nearest, together
 from reslab.text import shortened
 

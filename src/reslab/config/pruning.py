@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from reslab.config.nets import ResNet
-from reslab.config.strict_yaml import spelled
+from reslab.config.trees import spelled
 from reslab.errors import UserError
 from reslab.text import shortened
 

@@ -24,7 +24,8 @@ from reslab.config.recipe import Recipe
 from reslab.config.run import RunConfig
 from reslab.config.shipped import shipped_file
 from reslab.config.start import CHECKPOINT, is_path, same_classes
-from reslab.config.strict_yaml import Tree, load_yaml, merge, nested, spelled
+from reslab.config.strict_yaml import load_yaml
+from reslab.config.trees import Tree, merge, nested, spelled
 from reslab.config.use import Use
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, gathered, located, nearest

@@ -7,7 +7,8 @@ written by `inference.shipping`. No torch here.
 from functools import cache
 from pathlib import Path
 
-from reslab.config.strict_yaml import Tree, load_yaml
+from reslab.config.strict_yaml import load_yaml
+from reslab.config.trees import Tree
 
 LIBRARY = "reslab"
 FOLDER = Path(__file__).resolve().parents[1] / "shipped"

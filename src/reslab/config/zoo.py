@@ -17,7 +17,7 @@ from reslab.config.libraries import LIBRARIES, elsewhere, library_names, refusal
 from reslab.config.nets import DenseNet, Described, Foreign, ResNet
 from reslab.config.pruning import kept_widths
 from reslab.config.python import python_net
-from reslab.config.strict_yaml import IN_PYTHON
+from reslab.config.trees import IN_PYTHON
 from reslab.errors import UserError, nearest
 from reslab.text import LONG, quoted, shortened
 

@@ -15,8 +15,10 @@ from functools import cache, partial
 from typing import Any
 
 from reslab import store
-from reslab.config.resolve import PlaceOf, resolve
-from reslab.config.strict_yaml import Tree, flatten, merge, nested, parse_assignment
+from reslab.config.problems import PlaceOf
+from reslab.config.resolve import resolve
+from reslab.config.strict_yaml import parse_assignment
+from reslab.config.trees import Tree, flatten, merge, nested
 from reslab.errors import MOST, UserError, both, enumerated, gathered, located, nearest
 from reslab.experiments.file import Experiment
 from reslab.store.plan import Options

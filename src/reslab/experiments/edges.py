@@ -13,7 +13,7 @@ from typing import Any
 from reslab.config.problems import PlaceOf
 from reslab.config.run import RunConfig
 from reslab.config.start import same_classes
-from reslab.config.strict_yaml import Tree, spelled
+from reslab.config.trees import Tree, spelled
 from reslab.errors import UserError, nearest
 from reslab.text import quoted
 

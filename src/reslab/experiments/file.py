@@ -9,7 +9,8 @@ from reslab import store
 from reslab.config.description import Description, PositiveFloat
 from reslab.config.problems import problems
 from reslab.config.resolve import config_file, config_names
-from reslab.config.strict_yaml import Tree, load_yaml, spelled
+from reslab.config.strict_yaml import load_yaml
+from reslab.config.trees import Tree, spelled
 from reslab.errors import UserError
 from reslab.store.plan import MOST_SEEDS
 

@@ -19,7 +19,7 @@ from reslab.config.problems import PlaceOf
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig, costs_of, input_size
 from reslab.config.sides import refuse_single_values
-from reslab.config.strict_yaml import Tree, flatten, merge, spelled
+from reslab.config.trees import Tree, flatten, merge, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
 from reslab.experiments.choice import Choice, Override, chosen
 from reslab.experiments.edges import FIELDS, UNKNOWN, Family, Parents, divided

@@ -6,7 +6,7 @@ from typing import Any
 
 from reslab import store
 from reslab.config.origins import weights_of
-from reslab.config.strict_yaml import IN_PYTHON
+from reslab.config.trees import IN_PYTHON
 from reslab.config.zoo import describe
 from reslab.errors import UserError, located
 from reslab.experiments.file import Experiment

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import WandbLogger
 from reslab import store
 from reslab.arguments import from_environment, number
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import flatten
+from reslab.config.trees import flatten
 from reslab.execution import place
 from reslab.mirror import account, unsent
 

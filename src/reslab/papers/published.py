@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypedDict, TypeVar
 
-from reslab.config.strict_yaml import flatten
+from reslab.config.trees import flatten
 from reslab.config.zoo import ZOO
 from reslab.errors import UserError, nearest
 from reslab.papers.schema import (

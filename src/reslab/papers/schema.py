@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model
 
 from reslab.config.description import Description, PositiveFloat, described, holds_words
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import flatten, load_yaml
+from reslab.config.strict_yaml import load_yaml
+from reslab.config.trees import flatten
 from reslab.config.views import CENTER
 from reslab.errors import UserError, nearest
 from reslab.text import quoted

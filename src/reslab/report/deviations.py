@@ -10,7 +10,7 @@ from typing import Any
 
 from reslab.config.data import Contents, facts_of, known_classes
 from reslab.config.run import RunConfig
-from reslab.config.strict_yaml import flatten
+from reslab.config.trees import flatten
 from reslab.papers.published import DETAILS, Training, protocol_of
 from reslab.report.runs import Outcome
 from reslab.report.text import NOTHING, listed, number

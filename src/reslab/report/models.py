@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from reslab.config.costs import Complexity, cost, counted_by_torch, layers_by_torch
 from reslab.config.libraries import LIBRARIES
-from reslab.config.strict_yaml import IN_PYTHON
+from reslab.config.trees import IN_PYTHON
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError, nearest
 from reslab.papers.published import counts

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reslab.config.resolve import resolve_use
-from reslab.config.strict_yaml import Tree, merge, parse_assignment
+from reslab.config.strict_yaml import parse_assignment
+from reslab.config.trees import Tree, merge
 from reslab.config.use import Use
 from reslab.errors import UserError, located
 
