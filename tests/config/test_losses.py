@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 from tests.experiments.plans import plan, refusal
 
-from reslab.config.losses import Loss, refuse_parts
+from reslab.config.losses import Loss
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
 from reslab.errors import UserError
-from reslab.execution import Execution
 
 TAUGHT = ("kd", "fitnet", "at", "rkd", "dkd", "dist")
 
@@ -90,20 +89,6 @@ def test_what_cannot_be_taught_is_refused(fields: dict[str, Any], reason: str) -
     whole = {"name": "finetune_cifar", "normalization": "channel", "loss": "kd", **recipe}
     with pytest.raises(UserError, match=reason):
         run(**said, recipe=whole)
-
-
-@pytest.mark.parametrize("name", TAUGHT)
-def test_losses_of_whole_batches_are_refused_where_a_batch_is_divided(name: str) -> None:
-    """The others are means over examples, which add up."""
-    for execution, ranks in ((Execution(micro_batch=32), 1), (Execution(devices=2), 2)):
-        refused = ""
-        try:
-            refuse_parts(Loss.model_validate(name), 128, execution, ranks)
-        except UserError as error:
-            refused = str(error)
-        assert bool(refused) == (name in ("rkd", "dist"))
-        assert not refused or f"recipe.loss: {name} holds all examples of a batch" in refused
-    refuse_parts(Loss.model_validate(name), 128, Execution(), 1)
 
 
 def test_a_plan_refuses_it_before_anything_starts() -> None:

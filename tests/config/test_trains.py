@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from reslab.config.division import refuse_division
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig
-from reslab.config.sides import refuse_single_values
 from reslab.config.trains import stages
 from reslab.config.zoo import describe
 from reslab.errors import UserError
@@ -83,11 +83,11 @@ def test_rates_by_depth_are_refused_where_there_are_no_depths(
 def test_norms_that_do_not_train_may_see_a_single_value(trains: Any) -> None:
     """Of 8 × 8 pixels, layer3 of strides 2, 2, 2 sees 1 × 1; its norms normalise by no batch."""
     model = {"name": "resnet8_w8", "strides": [2, 2, 2]}
-    refuse_single_values(described(trains, model), Execution(micro_batch=1), 1)
+    refuse_division(described(trains, model), Execution(micro_batch=1), 1)
 
 
 @pytest.mark.parametrize("trains", ["all", "norms", "biases", ["layer3", "head"]])
 def test_norms_that_train_may_not(trains: Any) -> None:
     model = {"name": "resnet8_w8", "strides": [2, 2, 2]}
     with pytest.raises(UserError, match="a BatchNorm of each of 1 process sees one example"):
-        refuse_single_values(described(trains, model), Execution(micro_batch=1), 1)
+        refuse_division(described(trains, model), Execution(micro_batch=1), 1)

@@ -19,9 +19,6 @@ from reslab.config.description import (
 )
 from reslab.config.nets import Described
 from reslab.config.trains import has_stages
-from reslab.errors import UserError
-from reslab.execution import Execution
-from reslab.text import counted
 
 STAGED = ("fitnet", "at", "rkd")
 """Losses on what stages put out, or on what the last layer reads."""
@@ -86,19 +83,6 @@ class Loss(Named):
     def is_taught(self) -> bool:
         """Whether it needs a teacher."""
         return self.name != "cross_entropy"
-
-
-def refuse_parts(loss: Loss, batch_size: int, execution: Execution, ranks: int) -> None:
-    """`UserError` for a loss of whole batches where a batch is divided."""
-    parts = ranks * execution.micro_batches(batch_size, ranks)
-    if loss.name in WHOLE and parts > 1:
-        raise UserError(
-            f"recipe.loss: {loss.name} holds all examples of a batch against each other, and "
-            f"{counted(ranks, 'process', 'processes')} with MICRO_BATCH="
-            f"{batch_size // parts} would see {batch_size // parts} of {batch_size} at a time: "
-            "leave MICRO_BATCH and DEVICES out, or take kd, fitnet, at or dkd, which are means "
-            "over examples"
-        )
 
 
 def cannot_be_read(loss: Loss, net: Described, batch_size: int, mixes: bool) -> str | None:

@@ -13,12 +13,11 @@ from typing import Any
 
 from reslab import store
 from reslab.config.costs import Impossible
-from reslab.config.losses import refuse_parts
+from reslab.config.division import refuse_division
 from reslab.config.nets import Net
 from reslab.config.problems import PlaceOf
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig, costs_of, input_size
-from reslab.config.sides import refuse_single_values
 from reslab.config.trees import Tree, flatten, merge, spelled
 from reslab.errors import MOST_FAILURES, UserError, apart, both, located, together
 from reslab.experiments.choice import Choice, Override, chosen
@@ -185,8 +184,7 @@ def _config(tree: Tree, options: Options, place: PlaceOf) -> RunConfig:
     config = resolve(tree, place)
     with located(place("")):
         config = config if options.epochs is None else config.lasting(options.epochs)
-        refuse_single_values(config, options, options.devices)
-        refuse_parts(config.recipe.loss, config.recipe.batch_size, options, options.devices)
+        refuse_division(config, options, options.devices)
     return config
 
 

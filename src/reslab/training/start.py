@@ -16,11 +16,10 @@ from typing import NoReturn
 
 from reslab import disk, store
 from reslab.config.costs import cost
-from reslab.config.losses import refuse_parts
+from reslab.config.division import refuse_division
 from reslab.config.nets import Opaque
 from reslab.config.resolve import read_run
 from reslab.config.run import RunConfig, input_size
-from reslab.config.sides import refuse_single_values
 from reslab.errors import UserError
 from reslab.execution import TORCHRUN, Execution, gpus_for, place
 from reslab.exhaustion import exhausted
@@ -46,8 +45,7 @@ def start(config_file: Path, execution: Execution | None = None) -> int:
     _refuse_another_run(config, folder, config_file)
     here = place()
     ranks = max(here.ranks, execution.devices)
-    refuse_single_values(config, execution, ranks)
-    refuse_parts(config.recipe.loss, config.recipe.batch_size, execution, ranks)
+    refuse_division(config, execution, ranks)
 
     def train(claim: store.Claim) -> int:
         return _run(store.keep_net(folder, config), execution, claim)

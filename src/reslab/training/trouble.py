@@ -18,7 +18,7 @@ OUT_OF_MEMORY = "out of memory", "can't allocate memory", "not enough memory", "
 """torch's messages have one: the driver's, the CPU's on Linux and Windows, cuBLAS's and cuDNN's."""
 
 SINGLE_VALUE = "Expected more than 1 value per channel when training"
-"""torch's words; nets of ours are refused before they are trained (`refuse_single_values`)."""
+"""torch's words; nets of ours are refused before they are trained (`config.division`)."""
 
 
 @contextmanager

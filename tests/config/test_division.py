@@ -8,9 +8,9 @@ from torch import nn
 
 from reslab.config.convolutions import STEMS
 from reslab.config.costs import norm_sides
+from reslab.config.division import refuse_division
 from reslab.config.nets import DenseNet, Described, ResNet
 from reslab.config.resolve import resolve
-from reslab.config.sides import refuse_single_values
 from reslab.config.words import ORDERS, SHORTCUTS
 from reslab.config.zoo import ZOO, describe
 from reslab.errors import UserError
@@ -84,7 +84,7 @@ TREE = {
 )
 def test_one_value_per_channel_is_refused(execution: Execution, ranks: int) -> None:
     with pytest.raises(UserError, match=r"batch_size is 8, .*sees one example .* 8 × 8 to 1 × 1"):
-        refuse_single_values(resolve(TREE, "here"), execution, ranks)
+        refuse_division(resolve(TREE, "here"), execution, ranks)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_one_value_per_channel_is_refused(execution: Execution, ranks: int) -> N
 def test_two_values_other_norms_and_larger_images_are_not(
     change: dict[str, Any], execution: Execution
 ) -> None:
-    refuse_single_values(resolve({**TREE, **change}, "here"), execution, 1)
+    refuse_division(resolve({**TREE, **change}, "here"), execution, 1)
 
 
 def test_synchronised_norms_see_the_examples_of_all_processes() -> None:
     config = resolve(TREE, "here")
-    refuse_single_values(config, Execution(devices=8, sync_batchnorm=True), 8)
+    refuse_division(config, Execution(devices=8, sync_batchnorm=True), 8)
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
@@ -112,10 +112,27 @@ def test_norms_beside_a_net_see_more_than_one_example(norm: str) -> None:
     """Those of SimSiam's layers have no pixels to normalise over."""
     recipe = {"name": "simsiam_cifar", "objective": {"name": "simsiam", "norm": norm}}
     config = resolve({"model": "resnet20", "data": "cifar10", "recipe": recipe}, "a test")
-    refuse_single_values(config, Execution(micro_batch=2), 1)
+    refuse_division(config, Execution(micro_batch=2), 1)
     refused = ""
     try:
-        refuse_single_values(config, Execution(micro_batch=1), 1)
+        refuse_division(config, Execution(micro_batch=1), 1)
     except UserError as error:
         refused = str(error)
     assert refused.startswith("recipe.objective: the norms of simsiam") == (norm == "batch")
+
+
+@pytest.mark.parametrize("name", ["kd", "fitnet", "at", "dkd", "rkd", "dist"])
+def test_losses_of_whole_batches_are_refused_where_a_batch_is_divided(name: str) -> None:
+    """The others are means over examples, which add up."""
+    recipe = {"name": "he2015_cifar", "normalization": "channel", "loss": name}
+    tree = {"model": "resnet20", "data": "cifar10", "recipe": recipe}
+    config = resolve({**tree, "teacher": "akamaster:resnet56"}, "a test")
+    for execution, ranks in ((Execution(micro_batch=32), 1), (Execution(devices=2), 2)):
+        refused = ""
+        try:
+            refuse_division(config, execution, ranks)
+        except UserError as error:
+            refused = str(error)
+        assert bool(refused) == (name in ("rkd", "dist"))
+        assert not refused or f"recipe.loss: {name} holds all examples of a batch" in refused
+    refuse_division(config, Execution(), 1)
