@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import REPOSITORY
 
 from reslab.config import shipped
-from reslab.config.origins import bring, net_of, places, published, sha256_of, there
+from reslab.config.origins import bring, places, sha256_of, there
+from reslab.config.public_weights import net_of, published
 from reslab.config.resolve import resolve
 from reslab.config.start import Start
 from reslab.config.zoo import describe

@@ -11,7 +11,7 @@ import pytest
 from tests.experiments.jobs import job
 from tests.loopback import Loopback, serving
 
-from reslab.config.origins import TABLE, PublishedWeights
+from reslab.config.public_weights import TABLE, PublishedWeights
 from reslab.config.resolve import resolve
 from reslab.config.start import Start
 from reslab.config.trees import merge

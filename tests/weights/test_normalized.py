@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from reslab.config.origins import TABLE
+from reslab.config.public_weights import TABLE
 from reslab.config.recipe import IMAGENET
 from reslab.config.resolve import resolve
 from reslab.config.run import RunConfig

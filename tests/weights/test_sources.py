@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tests.loopback import serving
 
 from reslab import build, disk, store
-from reslab.config.origins import TABLE, PublishedWeights
+from reslab.config.public_weights import TABLE, PublishedWeights
 from reslab.config.start import Start
 from reslab.errors import UserError
 from reslab.weights.sources import find, parent_checkpoint, read_origin
@@ -76,7 +76,7 @@ def test_torchvisions_and_timms_names_are_fetched_from_their_servers(
     weights: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """timm's from a Hub on the loopback address; torchvision's by its URL, with its hash."""
-    from reslab.config import origins
+    from reslab.config import public_weights
 
     hub = published.parent / "timm" / "mobilenetv4_conv_aa_large.e230_r384_in12k"
     (hub / "resolve" / "main").mkdir(parents=True)
@@ -86,9 +86,9 @@ def test_torchvisions_and_timms_names_are_fetched_from_their_servers(
         found = find(Start(name=f"timm:{hub.name}"), tmp_path)
         assert found.path == weights / f"{hub.name}.safetensors"
         name = "torchvision:ResNet18_Weights.IMAGENET1K_V1"
-        row = origins.torchvision_weights()[name]
+        row = public_weights.torchvision_weights()[name]
         moved = PublishedWeights(name, f"{server.url}/{published.name}", published.name, row.digest)
-        monkeypatch.setitem(origins.torchvision_weights(), name, moved)
+        monkeypatch.setitem(public_weights.torchvision_weights(), name, moved)
         with pytest.raises(UserError, match=f"expected +SHA-256 {row.digest}"):
             find(Start(name=name), tmp_path)
 

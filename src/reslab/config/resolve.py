@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from reslab.config.data import OF_ONE_SIZE, Counts, Data, facts_of, known_classes
 from reslab.config.datasets import DatasetName, read_words
 from reslab.config.nets import ResNet
-from reslab.config.origins import published, run_of, sha256_of, weights_root
+from reslab.config.origins import run_of, sha256_of, weights_root
 from reslab.config.problems import PlaceOf, place_of, validated
 from reslab.config.pruning import kept_by_stage
+from reslab.config.public_weights import published
 from reslab.config.recipe import Recipe
 from reslab.config.run import RunConfig
 from reslab.config.shipped import shipped_file

@@ -42,7 +42,7 @@ class Start(Description):
     """Of what the file or the URL holds; a file's is found when YAML is read."""
     name: str | None = None
     """A published name: torchvision:ResNet50_Weights.IMAGENET1K_V2, timm:resnet50.a1_in1k, or one
-    of `config.origins.TABLE`."""
+    of `config.public_weights.TABLE`."""
     run: RunId | None = None
     """The id of another run, whose folder lies beside the run's own."""
     key: str | None = None

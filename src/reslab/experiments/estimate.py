@@ -20,7 +20,7 @@ from reslab import store
 from reslab.config.costs import cost
 from reslab.config.data import facts_of
 from reslab.config.nets import Opaque
-from reslab.config.origins import net_of
+from reslab.config.public_weights import net_of
 from reslab.config.run import RunConfig, input_size
 from reslab.config.zoo import describe
 from reslab.errors import UserError

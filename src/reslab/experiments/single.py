@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reslab import store
-from reslab.config.origins import weights_of
+from reslab.config.public_weights import weights_of
 from reslab.config.trees import IN_PYTHON
 from reslab.config.zoo import describe
 from reslab.errors import UserError, located

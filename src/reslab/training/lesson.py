@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reslab import disk, store
 from reslab.config.losses import STAGED, Loss
 from reslab.config.nets import Described, PythonNet
-from reslab.config.origins import TABLE, net_of
+from reslab.config.public_weights import TABLE, net_of
 from reslab.config.run import RunConfig, input_size
 from reslab.config.start import same_classes
 from reslab.config.use import Use

@@ -8,7 +8,7 @@ from typing import Any
 
 from reslab.config.libraries import library_names
 from reslab.config.nets import DenseNet, Described, Foreign, Opaque, ResNet
-from reslab.config.origins import TABLE, published, torchvision_weights
+from reslab.config.public_weights import TABLE, published, torchvision_weights
 from reslab.config.recipe import IMAGENET, MeanAndStd
 from reslab.config.run import RunConfig, input_size
 from reslab.config.start import Start
