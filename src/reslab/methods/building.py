@@ -73,12 +73,13 @@ def _load(net: nn.Module, described: Described, said: Any, head: str) -> None:
         tree = whole_start(tree, {})
         if tree.get("loads") != "trunk":
             tree = {"head": head, **tree}
-        origin, found = read_origin(_start(tree), Path())
-        if _start(tree).head == "kept":
+        start = _start(tree)
+        origin, found = read_origin(start, Path())
+        if start.head == "kept":
             refuse_untrained_head(origin.path, found.about)
         found = without_adapter(described, origin, found)
     with located(f"weights: {origin.path}"):
-        put(net, described, found.tensors, _start(tree))
+        put(net, described, found.tensors, start)
 
 
 def _start(tree: Mapping[str, Any]) -> Start:
