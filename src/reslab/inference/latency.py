@@ -35,6 +35,7 @@ WARM = 3
 """Answers that are not counted."""
 BASELINE = "fp32 compiled"
 """What others are compared with."""
+INT8 = "int8 compiled"
 
 Call = Callable[[], object]
 """Answers a batch."""
@@ -78,10 +79,10 @@ WAYS: dict[str, Callable[[nn.Module, Tensor], Call]] = {
     "fp32 channels_last": _channels_last,
     BASELINE: _compiled,
     "bf16 compiled": _compiled_bf16,
+    INT8: compiled_int8,
 }
-"""From a float32 net in evaluation mode and images (N, C, H, W) to what answers them; of a net that
-has been quantised there is `INT8`, too."""
-INT8 = "int8 compiled"
+"""From a float32 net in evaluation mode, for `INT8` from the graph of one that has been quantised,
+and images (N, C, H, W) to what answers them."""
 
 
 @dataclass(frozen=True)
@@ -227,19 +228,25 @@ def rounded(number: float) -> str:
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-def latency(net: nn.Module, images: Tensor, int8: nn.Module | None, ways: Sequence[str]) -> Latency:
+def latency(net: nn.Module, images: Tensor, int8: nn.Module | str, ways: Sequence[str]) -> Latency:
     """Measure a float32 net, and a quantised graph of it, on images (N, C, H, W), repeated to the
-    sizes of `BATCHES`. Ways that this machine has not are left out, with the reason."""
-    left_out = {way: why for way in ways if (why := obstacle(way, int8))}
-    makers = {way: maker(way, net, int8, images) for way in ways if way not in left_out}
+    sizes of `BATCHES`. Ways that this machine has not are left out, with the reason; `int8` is one
+    where there is no such graph."""
+    nets = {way: int8 if way == INT8 else net for way in ways}
+    reasons = {way: of if isinstance(of, str) else obstacle(way) for way, of in nets.items()}
+    left_out = {way: why for way, why in reasons.items() if why}
+    makers = {
+        way: maker(way, of, images)
+        for way, of in nets.items()
+        if way not in left_out and isinstance(of, nn.Module)
+    }
     times, failed = measured(makers)
     return Latency(times, left_out | failed)
 
 
-def maker(way: str, net: nn.Module, int8: nn.Module | None, images: Tensor) -> Maker:
+def maker(way: str, net: nn.Module, images: Tensor) -> Maker:
     """What makes a way of a net, or of its quantised graph, ready for batches of a size."""
-    make = partial(compiled_int8, int8) if way == INT8 and int8 else partial(WAYS[way], net)
-    return lambda batch: make(images[torch.arange(batch) % len(images)].contiguous())
+    return lambda batch: WAYS[way](net, images[torch.arange(batch) % len(images)].contiguous())
 
 
 def measured(
@@ -280,10 +287,8 @@ def rounds_of(calls: Mapping[str, Call]) -> dict[str, list[float]]:
     return found
 
 
-def obstacle(way: str, int8: nn.Module | None = None) -> str | None:
+def obstacle(way: str) -> str | None:
     """Why a way cannot be measured here; None where it can."""
-    if way == INT8 and int8 is None:
-        return "needs pip install 'reslab[quantize]'"
     if way.startswith("bf16") and not has_bf16():
         return "this processor has no instructions for bfloat16"
     return why_nothing_compiles() if "compiled" in way else None

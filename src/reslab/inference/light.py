@@ -25,7 +25,7 @@ from reslab.weights.given import NOTHING, Given
 
 TO_COMPARE = ("fp32", BASELINE, INT8)
 """The ways beside each other where errors are asked for."""
-ALL = (*WAYS, INT8)
+ALL = tuple(WAYS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def subject(path: Path, said: Given = NOTHING) -> Subject:
 def timed(path: Path, said: Given = NOTHING) -> Latency:
     """Measure a net in all ways; of a run it is also written, as `latency.json`."""
     about = subject(path, said)
-    int8 = None if obstacle_to_int8() else quantize(about.net, about.images).graph
+    int8 = obstacle_to_int8() or quantize(about.net, about.images).graph
     found = latency(about.net, about.images, int8, ALL)
     _keep(path, said, store.LATENCY, found.as_dict())
     return found

@@ -167,10 +167,9 @@ def _times(
     """Of each net and form by the size of the batch: all forms of all nets in the same rounds."""
     makers = {}
     for label, of in subjects.items():
-        makers[f"{label}, fp32"] = latency.maker(way, of.net, None, of.images)
+        makers[f"{label}, fp32"] = latency.maker(way, of.net, of.images)
         if label in made:
-            graph = made[label].graph
-            makers[f"{label}, int8"] = latency.maker(INT8, of.net, graph, of.images)
+            makers[f"{label}, int8"] = latency.maker(INT8, made[label].graph, of.images)
     times, failed = latency.measured(makers)
     by_net = {
         label: {
