@@ -74,7 +74,7 @@ def test_how_to_keep_adapters_is_told_where_they_can_be_kept(
     _, file = adapted_weights
     with pytest.raises(UserError, match=r"net\.safetensors: a prompt cannot be merged") as caught:
         write_sensitivity(file, NOTHING, (0.5,))
-    assert "keep" not in str(caught.value)
+    assert "--keep-adapters" not in str(caught.value)
 
 
 def test_what_is_exported_is_merged_unless_the_adapters_are_kept(

@@ -76,7 +76,7 @@ def run(config: RunConfig, execution: Execution, form: Form, claim: Claim) -> in
     net = fastest(materialise(config, begun.load), config.model)
     if execution.sync_batchnorm:
         refuse_fused_norms(net)
-    costs = costs_of(net, config)
+    costs = counted_costs(net, config)
     lesson = lesson_of(config, folder, net)
     trainer = make_trainer(config, execution, costs, claim)
     together = {"normalization_batch": normalization_batch(net, config, execution)}
@@ -120,7 +120,7 @@ def run(config: RunConfig, execution: Execution, form: Form, claim: Claim) -> in
     return 0
 
 
-def costs_of(net: nn.Module, config: RunConfig) -> dict[str, int]:
+def counted_costs(net: nn.Module, config: RunConfig) -> dict[str, int]:
     """Parameters and multiply-adds, and of a run that is adapted how many parameters train."""
     costs = vars(complexity_of(net, config.model, input_size(config)))
     return {**costs, "trainable": trainable(net)} if config.is_adapted else costs
