@@ -7,6 +7,7 @@ import pytest
 from tests.report.conftest import Lab
 
 from reslab import disk, store
+from reslab.config.resolve import resolve
 from reslab.page import progress as module
 from reslab.page.progress import changed, progress
 
@@ -56,6 +57,15 @@ def test_without_another_seed_the_model_of_costs_says_it(
         summary, runs = told(lab)
     assert summary.endswith("1 running, about 2 min left"), "58 s and 60 s, one at a time"
     assert runs[folders[0].name].endswith("about 60 s left")
+
+
+def test_a_run_in_its_experiments_folder_itself_is_seen_to_begin() -> None:
+    folder, tree = store.experiment_folder("mine"), {"model": "resnet8_w8", "data": "digits"}
+    store.make_folder(folder, resolve({**tree, "recipe": "digits"}, "here"), {})
+    plan = store.read_plan("mine")
+    before = changed([plan])
+    with store.lock(folder):
+        assert changed([plan]) != before
 
 
 def test_where_nothing_runs_that_is_said_and_no_time(lab: Lab) -> None:

@@ -69,7 +69,7 @@ def changed(plans: Sequence[Plan]) -> str:
     names = (store.CONFIG, store.METRICS, store.RESULT, store.ERROR, store.ENV)
     files = [folder / name for plan in plans for folder in plan.folders() for name in names]
     files += [file for plan in plans for file in sorted(figures_of(plan))]
-    states = [plan.state(folder.name) for plan in plans for folder in plan.folders()]
+    states = [plan.states() for plan in plans]
     return sha256(repr((states, list(map(disk.written, files)))).encode()).hexdigest()[:16]
 
 

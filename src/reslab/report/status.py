@@ -96,11 +96,11 @@ def overview(plans: Sequence[Plan]) -> str:
 
 def others(plans: Sequence[Plan]) -> str:
     """Plans in a line: `quickstart@budget=0.02 (2 of 4 runs done)`."""
-    return ", ".join(f"{plan.name} ({_done(_states(plan))} runs done)" for plan in plans)
+    return ", ".join(f"{plan.name} ({_done(Counter(plan.states()))} runs done)" for plan in plans)
 
 
 def _row(plan: Plan, time: float) -> list[str]:
-    states = _states(plan)
+    states = Counter(plan.states())
     failed = sum(states[state] for state in ("crashed", "damaged", "blocked"))
     ago = f"{duration(max(0.0, datetime.now(UTC).timestamp() - time))} ago"
     return [plan.name, _done(states), str(states["running"]), str(failed), ago]
@@ -108,10 +108,6 @@ def _row(plan: Plan, time: float) -> list[str]:
 
 def _done(states: Counter[store.State]) -> str:
     return f"{sum(states[state] for state in store.FINAL)} of {states.total()}"
-
-
-def _states(plan: Plan) -> Counter[store.State]:
-    return Counter(plan.state(run.name) for variant in plan.every for run in variant.runs)
 
 
 def _files(plan: Plan) -> Iterator[Path]:

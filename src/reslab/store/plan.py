@@ -257,6 +257,10 @@ class Plan:
         """The same in a word."""
         return self.became(name).state
 
+    def states(self) -> list[State]:
+        """What has become of all its runs."""
+        return [self.state(run.name) for variant in self.every for run in variant.runs]
+
 
 def _after(parent: Path, became: State) -> State | None:
     """What a run is that rests on another; None where nothing keeps it from beginning."""
