@@ -15,9 +15,9 @@ from reslab.report.figures.style import (
     MARKERS,
     TEXT,
     NothingToDraw,
-    colours,
     entitle,
     legend,
+    looks,
     new_figure,
     rule,
 )
@@ -80,9 +80,9 @@ def class_errors(plan: Plan, outcomes: Sequence[Outcome]) -> "Figure":
     height = 1.0 + ROW * len(order) * max(1.0, len(found) / 6) + 0.17 * (len(found) // 2)
     figure = new_figure(COLUMN if fits else TEXT, height)
     axes = figure.add_subplot()
-    for at, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True)):
+    for at, (each, look) in enumerate(zip(found, looks(len(found)), strict=True)):
         place = np.arange(len(order)) + 0.7 * ((at + 0.5) / len(found) - 0.5)
-        _errors(axes, each, order, place, colour, MARKERS[at % len(MARKERS)])
+        _errors(axes, each, order, place, look)
     _class_axis(axes, [_name(names[i]) for i in order])
     axes.set_xlabel("error, %")
     if len(names) > CLASSES:
@@ -223,12 +223,9 @@ def _class_axis(axes: "Axes", names: Sequence[str]) -> None:
     rule(axes, "x")
 
 
-def _errors(
-    axes: "Axes", each: Confusion, order: Any, place: Any, colour: str, marker: str
-) -> None:
+def _errors(axes: "Axes", each: Confusion, order: Any, place: Any, look: dict[str, Any]) -> None:
     """Means of a variant, with a line from the best seed to the worst."""
     errors = each.by_seed[:, order]
-    axes.hlines(place, errors.min(0), errors.max(0), color=colour, linewidth=0.8, alpha=0.6)
-    label = printable(each.label)
-    looks: Any = {"linestyle": "", "markersize": 3, "color": colour, "label": label}
-    axes.plot(errors.mean(0), place, marker, clip_on=False, **looks)
+    axes.hlines(place, errors.min(0), errors.max(0), color=look["color"], linewidth=0.8, alpha=0.6)
+    alone: Any = {"linestyle": "", "markersize": 3, "label": printable(each.label)}
+    axes.plot(errors.mean(0), place, clip_on=False, **look, **alone)

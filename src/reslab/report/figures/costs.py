@@ -18,12 +18,11 @@ from reslab.report.figures import published
 from reslab.report.figures.style import (
     COLUMN,
     DASHED,
-    MARKERS,
     TEXT,
     NothingToDraw,
-    colours,
     entitle,
     legend,
+    looks,
     new_figure,
     proxy,
     rule,
@@ -105,8 +104,8 @@ def _figure(
     height = max(2.6, 0.6 + 0.17 * len(found)) if beside else 2.6
     figure = new_figure(TEXT if beside else COLUMN, height)
     axes = figure.add_subplot()
-    for index, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True)):
-        _draw(axes, each, colour, MARKERS[index % len(MARKERS)], trains)
+    for each, look in zip(found, looks(len(found)), strict=True):
+        _draw(axes, each, look, trains)
     _axes(axes, name, [x for x, _ in at], [o for _, o in at])
     entitle(figure, plan.title)
     _legend(figure, found, [o for _, o in at], trains, beside)
@@ -215,12 +214,13 @@ def _is_wide(outcomes: Sequence[Outcome]) -> bool:
     return max(errors) > 2 * min(errors)
 
 
-def _draw(axes: "Axes", each: Series, colour: str, marker: str, trains: bool) -> None:
+def _draw(axes: "Axes", each: Series, look: dict[str, Any], trains: bool) -> None:
     """A line through the means; a variant of which a run diverged has none."""
+    colour = look["color"]
     for split in MEANS if trains else ("test",):
         means = [(x, mean) for x, o in each.at if (mean := o.summary(split).mean) is not None]
         if means:
-            axes.plot(*zip(*means, strict=True), marker, color=colour, **MEANS[split])
+            axes.plot(*zip(*means, strict=True), **look, **MEANS[split])
     for x, outcome in each.at:
         errors = [*outcome.errors("test").values()]
         axes.plot([x] * len(errors), errors, ".", color=colour, markersize=2.5, alpha=0.6)
@@ -239,10 +239,9 @@ def _legend(
     beside: bool,
 ) -> None:
     handles: list[Artist] = []
-    for i, (each, colour) in enumerate(zip(found, colours(len(found)), strict=True)):
-        looks = MEANS["test"] | ({"linestyle": ""} if len(each.at) == 1 else {})
-        marker = MARKERS[i % len(MARKERS)]
-        handles.append(proxy(printable(each.name), color=colour, marker=marker, **looks))
+    for each, look in zip(found, looks(len(found)), strict=True):
+        alone = {"linestyle": ""} if len(each.at) == 1 else {}
+        handles.append(proxy(printable(each.name), **(look | MEANS["test"] | alone)))
     if trains:
         handles.append(proxy("training error", marker="o", **MEANS["train"]))
     if any(len(o.runs) > 1 for o in outcomes):

@@ -8,6 +8,7 @@ import statistics
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,12 @@ def colours(count: int) -> list[str]:
     from matplotlib.colors import to_hex
 
     return [to_hex(colormaps["viridis"](0.9 * i / (count - 1))) for i in range(count)]
+
+
+def looks(count: int) -> list[dict[str, Any]]:
+    """A colour and a marker for each of so many."""
+    pairs = zip(colours(count), cycle(MARKERS), strict=False)
+    return [{"color": colour, "marker": marker} for colour, marker in pairs]
 
 
 def spread(heights: Sequence[float], gap: float, top: float) -> list[float]:
