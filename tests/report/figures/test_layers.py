@@ -55,6 +55,13 @@ def test_gradients_are_of_the_first_step_and_the_geometric_mean_of_those_after_i
     assert first.get_yscale() == "log"
 
 
+def test_a_run_that_has_just_begun_has_its_first_step(lab: Lab) -> None:
+    [begun] = lab.variant("residual", {"model": "resnet32"})
+    measured(begun, [[0.5, 0.5, 9, 0.5]], None)
+    first, later = gradients(lab.plan(), outcomes_of(lab.plan())).axes
+    assert lines(first) == {"residual": pytest.approx([0.5] * 3)} and lines(later) == {}
+
+
 def test_responses_are_means_over_seeds_as_they_come_and_sorted(nets: Lab) -> None:
     above, below = responses(nets.plan(), outcomes_of(nets.plan())).axes
     assert lines(above) == {"plain": pytest.approx([4, 1, 2])}

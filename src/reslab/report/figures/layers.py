@@ -87,16 +87,13 @@ def _measured(
     chosen: Callable[[list[store.Row]], list[store.Row]],
     mean: Callable[[Iterable[float]], float],
 ) -> dict[str, Numbers]:
-    """By label the mean of each layer over the chosen rows of all seeds; `NothingToDraw` where no
-    run has any."""
+    """By label the mean of each layer over the chosen rows of all seeds."""
     found = dict[str, Numbers]()
     for outcome in outcomes:
         rows = [row for run in outcome.runs for row in chosen(_rows(run.folder, kind))]
         names = [name for name in (rows[0][kind] if rows else ()) if "downsample" not in name]
         if names:
             found[outcome.label] = tuple(mean(_of(rows, kind, name)) for name in names)
-    if not found:
-        raise NothingToDraw(UNMEASURED)
     return found
 
 
@@ -141,7 +138,9 @@ def _lines(axes: "Axes", found: dict[str, Numbers], outcomes: Sequence[Outcome])
 
 
 def _finished(figure: "Figure", plan: Plan, axes: "Axes") -> "Figure":
-    """With its title, and what the lines are."""
+    """With its title, and what the lines are; `NothingToDraw` where there are none."""
+    if not axes.get_lines():
+        raise NothingToDraw(UNMEASURED)
     entitle(figure, plan.title)
     legend(figure, axes.get_lines())
     return figure
