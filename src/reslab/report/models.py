@@ -43,7 +43,7 @@ def matching(pattern: str) -> list[str]:
     return names
 
 
-def rows(pattern: str = "*") -> list[Row]:
+def rows(pattern: str) -> list[Row]:
     """One row per matching name; `source` is the net's paper, `published` the counts that were
     printed and who printed them, or None."""
     return [_row(name) for name in matching(pattern)]
@@ -60,12 +60,12 @@ def _row(name: str) -> Row:
     }
 
 
-def as_json(pattern: str = "*") -> str:
+def as_json(pattern: str) -> str:
     """The rows as a JSON list of objects."""
     return json.dumps(rows(pattern), indent=2, ensure_ascii=False)
 
 
-def as_table(pattern: str = "*") -> str:
+def as_table(pattern: str) -> str:
     """The rows as Markdown, on a terminal no wider than that."""
     head = [
         "name", "params", "multiply-adds", "image", "from", "printed params", "printed M-A",
@@ -98,7 +98,7 @@ def _cost(name: str) -> Complexity:
     return cost(ZOO[name].description, ZOO[name].image_size)
 
 
-def differences(pattern: str = "*") -> list[str]:
+def differences(pattern: str) -> list[str]:
     """Where the sum over a net's words and torch's count differ: a line for a name."""
     names = matching(pattern)
     counted = counted_by_torch([(ZOO[name].description, ZOO[name].image_size) for name in names])
