@@ -43,6 +43,7 @@ def chunks(steps: int) -> list[Chunk]:
 
     from benchmarks import loops
     from reslab.execution import Execution
+    from reslab.store.owner import Claim
     from reslab.training.checkpointing import Interrupted
     from reslab.training.run import run
 
@@ -75,7 +76,7 @@ def chunks(steps: int) -> list[Chunk]:
     seconds_of(bare, WARM)
     loops.watch(lambda trainer: trainer.callbacks.append(Beside()))  # type: ignore[attr-defined]
     with TemporaryDirectory() as folder:
-        run(config, Path(folder), Execution(), "eager")
+        run(config, Execution(), "eager", Claim(Path(folder)))
     return found
 
 
