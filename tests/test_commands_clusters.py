@@ -19,7 +19,7 @@ def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, script in {
-        "squeue": "echo '7_0|PENDING|0|Priority|'",
+        "squeue": "echo '7_0|PENDING|0|Priority|quickstart@seeds=1|'",
         "scancel": f'echo "$@" > {folder / "cancelled"}',
     }.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
@@ -31,7 +31,7 @@ def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def a_queued_run() -> None:
     plan = commands.plan_of(arguments(name="quickstart", seeds=1))
     store.write_plan(plan)
-    write_job(plan.folders()[0], "7_0", "slurm")
+    write_job(plan.folders()[0], "7_0", "slurm", plan.name)
 
 
 def test_a_dry_run_prints_the_scripts_and_writes_nothing(

@@ -27,6 +27,9 @@ def test_what_ships_is_as_it_says() -> None:
         ("{partitions: low}", "partitions: no such field (got 'low'); did you mean partition?"),
         ("{time: 1 day}", "time: got '1 day'; expected"),
         ("{time: 0}", "time: got 0; expected"),
+        ("{time: 1}", "time: got 1; expected two minutes or more"),
+        ("{time: 3}", "warning: got 120; expected 119 seconds or fewer with time: 3"),
+        ("{time: 9999, warning: 65536}", "warning: got 65536; expected 65535 seconds or fewer"),
         ("{setup: module load cuda}", "setup: got 'module load cuda'; expected a list"),
     ],
 )

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,54 @@ def test_files_of_runs_that_are_followed_are_looked_at_every_two_seconds(
         assert followed.ended() == []
         now += 0.2
     assert looks == pytest.approx([0, 2, 4, 6, 8], abs=0.3)
+
+
+def test_where_squeue_does_not_answer_runs_are_followed_for_half_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said once, and anew where it has answered in between."""
+    now, answers = 0.0, False
+
+    def ask(folders: Iterable[Path]) -> dict[Path, None]:
+        if not answers:
+            raise UserError("squeue does not answer: Socket timed out")
+        return dict.fromkeys(folders)
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(slurm, "queued", ask)
+    followed = slurm.Followed("tests")
+    followed.start(deque([job(tmp_path)]))
+    for moment in ((0.0, False), (1700.0, False), (1710.0, True), (1720.0, False)):
+        now, answers = moment
+        assert followed.ended() == []
+    assert capsys.readouterr().err.count("warning: squeue does not answer: Socket timed out") == 2
+    now = 3530.0
+    with pytest.raises(UserError, match="squeue does not answer"):
+        followed.ended()
+
+
+def test_what_is_submitted_from_inside_a_job_knows_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from salloc, or srun --pty bash; jobs have the plan's name, whatever else is said."""
+    client = tmp_path / "bin"
+    client.mkdir()
+    for name in ("sbatch", "srun"):
+        (client / name).write_text(f"#!/bin/sh\nenv > {tmp_path}/told\necho job 7\n")
+        (client / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(client), prepend=os.pathsep)
+    words = {
+        "SLURM_JOB_ID": "3", "SLURM_CPU_BIND": "quiet", "SLURM_MEM_PER_NODE": "1",
+        "SLURM_CONF": "/etc/own.conf", "SBATCH_JOB_NAME": "mine",
+    }  # fmt: skip
+    for word, value in words.items():
+        monkeypatch.setenv(word, value)
+    found = digits(one={})
+    assert slurm.submit(found, jobs_of(found), WORDS, "tests", {}) == ["7"]
+    told = [line for line in (tmp_path / "told").read_text().splitlines() if "SLURM_" in line]
+    assert told == ["SLURM_CONF=/etc/own.conf"]
+    assert "SBATCH_JOB_NAME" not in (tmp_path / "told").read_text()
+    assert os.environ["SLURM_JOB_ID"] == "3"
 
 
 def test_a_script_says_to_sbatch_what_the_clusters_file_says(cluster: Cluster) -> None:
@@ -360,11 +408,11 @@ def test_a_run_that_reaches_its_time_limit_four_times_ends_bit_equal(
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_run_is_requeued_by_slurms_own_time_limit(cluster: Cluster) -> None:
-    """A minute, which SLURM announces half a minute before; the run would take many, and compiles
-    nothing in that time."""
+    """Two minutes, which SLURM announces up to a minute earlier than it was told to; the run would
+    take many, and compiles nothing in that time."""
     found = digits(budget=1000, compiles=False, one={})
     [folder] = found.folders()
-    submit(found, Words(gpus=0, cores=1, time=1, warning=5))
+    submit(found, Words(gpus=0, cores=1, time=2, warning=50))
     wait_until(lambda: "1 requeued" in render(found), "it is requeued", 120)
     assert store.state(folder) == "interrupted"
     assert (folder / store.CHECKPOINT).exists()

@@ -31,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(squeue.parent), prepend=os.pathsep)
     folder = tmp_path / "one"
     folder.mkdir()
-    write_job(folder, "40_1", "tests")
+    write_job(folder, "40_1", "tests", "one")
     return folder
 
 
@@ -124,7 +124,7 @@ def test_a_job_that_the_folder_does_not_name_trains_nothing(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task, "PATIENCE", 0.0)
-    write_job(here, "52_7", "tests")
+    write_job(here, "52_7", "tests", "one")
     assert a_task(here)() == "left to another job: 52_7"
     assert not (here / store.LOG).exists()
 

@@ -9,7 +9,13 @@ from reslab import disk
 from reslab.errors import UserError
 from reslab.store.queue import JOB, Queued, queued, read_job, write_job
 
-LISTED = "12_0|RUNNING|0|None|\n12_1|PENDING|2|BeginTime|\n12_2|PENDING|0|Dependency|\n"
+LISTED = (
+    "12_0|RUNNING|0|None|a@only=x|y|\n"
+    "12_1|PENDING|2|BeginTime|a@only=x|y|\n"
+    "12_2|PENDING|0|Dependency|a@only=x|y|\n"
+)
+NAME = "a@only=x|y"
+"""A plan's, with what stands between squeue's columns."""
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def runs(folder: Path, *jobs: str) -> list[Path]:
     folders = [folder / job for job in jobs]
     for one, job in zip(folders, jobs, strict=True):
         one.mkdir()
-        write_job(one, job, "slurm")
+        write_job(one, job, "slurm", NAME)
     return folders
 
 
@@ -40,6 +46,24 @@ def test_a_run_is_where_squeue_has_its_job(tmp_path: Path, squeue: Path) -> None
         folders[1]: Queued("12_1", "requeued", "BeginTime"),
         folders[2]: Queued("12_2", "queued", "Dependency"),
     }
+
+
+def test_a_job_of_the_same_number_and_another_name_is_not_the_runs(
+    tmp_path: Path, squeue: Path
+) -> None:
+    """Of another cluster on the same file system, or from before the numbers began anew. A folder
+    that was written before names were noted has the number alone."""
+    [foreign] = runs(tmp_path, "12_0")
+    write_job(foreign, "12_0", "slurm", "another plan")
+    assert queued([foreign]) == {}
+    disk.write_json(foreign / JOB, {"job": "12_0", "cluster": "slurm"})
+    assert queued([foreign])[foreign].place == "running"
+
+
+def test_only_the_persons_own_jobs_are_asked_for(tmp_path: Path, squeue: Path) -> None:
+    squeue.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    assert queued(runs(tmp_path, "12_0")) == {}
+    assert "--me" in (tmp_path / "asked").read_text().split()
 
 
 def test_slurm_is_not_asked_where_nothing_was_submitted(tmp_path: Path, squeue: Path) -> None:

@@ -5,8 +5,9 @@ It decides no run's result and is no part of a run's description.
 
 import os
 from pathlib import Path
+from typing import Self
 
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 
 from reslab.config.description import Description, NonNegativeInt
 from reslab.config.problems import validated
@@ -14,6 +15,11 @@ from reslab.config.resolve import config_file
 from reslab.config.strict_yaml import load_yaml
 from reslab.errors import UserError
 from reslab.execution import Execution
+
+LONGEST_WARNING = 65_535
+"""Seconds: sbatch's limit of --signal."""
+EARLY = 60
+"""Seconds by which SLURM may send a signal earlier than it was told to."""
 
 
 class Cluster(Description):
@@ -26,7 +32,7 @@ class Cluster(Description):
     time: PositiveInt = 1440
     """Minutes until a run is told to save and waits in the queue again."""
     warning: PositiveInt = 120
-    """Seconds before that limit at which it is told."""
+    """Seconds before that limit at which it is told, or up to a minute earlier."""
     nodes: PositiveInt = 1
     """Of each run, which has equally many processes on each."""
     gpus: NonNegativeInt = 0
@@ -45,6 +51,18 @@ class Cluster(Description):
     """The folder of all experiments, which all nodes see."""
     card: str | None = None
     """Which card its GPUs are, for the estimate."""
+
+    @model_validator(mode="after")
+    def _warned_after_it_has_begun(self) -> Self:
+        most = min(60 * self.time - EARLY - 1, LONGEST_WARNING)
+        if self.warning <= most:
+            return self
+        if most < 1:
+            raise ValueError(f"time: got {self.time}; expected two minutes or more")
+        raise ValueError(
+            f"warning: got {self.warning}; expected {most} seconds or fewer with time: {self.time} "
+            f"(SLURM may warn {EARLY} seconds earlier than it is told to)"
+        )
 
     def tasks_per_node(self, devices: int) -> int:
         """Tasks of a run's job: on one node one, which starts all processes; else each is one."""

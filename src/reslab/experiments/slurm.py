@@ -6,6 +6,7 @@ correspond, task by task, else as a job of its own.
 
 import itertools
 import math
+import os
 import shlex
 import subprocess
 import sys
@@ -38,6 +39,8 @@ REQUEUED = 10_000
 """Time limits that a run may reach; submitit's own number is three."""
 ASK_EVERY = 10.0
 """Seconds between questions to squeue while runs are followed."""
+SILENT = 1800.0
+"""Seconds without an answer of squeue's after which runs are followed no longer."""
 LOOK_EVERY = 2.0
 """Seconds between looks at the files of runs that are followed."""
 APART = 0.05
@@ -78,14 +81,29 @@ def submit(
 
     def send(array: Sequence[Job], dependency: str | None) -> list[str]:
         executor = _executor(plan, cluster, dependency)
-        with _sbatch_in_words(), executor.batch():
+        with _outside_of_jobs(), _sbatch_in_words(), executor.batch():
             tasks = tasks_of(array, cluster, plan.options)
             sent = [executor.submit(task) for task in tasks]
         for job, one in zip(array, sent, strict=True):
-            write_job(job.folder, one.job_id, name)
+            write_job(job.folder, one.job_id, name, plan.name)
         return [one.job_id for one in sent]
 
     return in_order(jobs, there, send)
+
+
+@contextmanager
+def _outside_of_jobs() -> Iterator[None]:
+    """Without what SLURM has told a job from which one submits (salloc, srun --pty bash): its
+    cores and memory would be those of the steps of the jobs that are submitted. And without
+    another name for jobs: by theirs they are known again."""
+    before = dict(os.environ)
+    told = [word for word in before if word.startswith("SLURM_") and word != "SLURM_CONF"]
+    for word in ["SBATCH_JOB_NAME", *(told if "SLURM_JOB_ID" in before else ())]:
+        os.environ.pop(word, None)
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 @contextmanager
@@ -275,6 +293,7 @@ class Followed:
         self.waiting = list[Job]()
         self.there = dict[Path, Queued]()
         self.asked = self.looked = -math.inf
+        self.silent: float | None = None  # since when squeue does not answer
 
     def start(self, pending: deque[Job]) -> dict[Job, Exception]:
         """They have been submitted."""
@@ -300,9 +319,23 @@ class Followed:
     def _unlisted(self) -> set[Job]:
         if time.monotonic() - self.asked < ASK_EVERY:
             return set()
-        there = queued(job.folder for job in self.waiting)
-        self.asked = time.monotonic()
+        try:
+            there = queued(job.folder for job in self.waiting)
+            self.silent = None
+        except UserError as error:
+            self._bear(error)
+            return set()
+        finally:
+            self.asked = time.monotonic()
         return {job for job in self.waiting if job.folder not in there}
+
+    def _bear(self, error: UserError) -> None:
+        """A controller may be busy, or restarted: say so once, and give up in half an hour."""
+        if self.silent is None:
+            self.silent = time.monotonic()
+            print(f"\nwarning: {error}; asked again until it does", file=sys.stderr, flush=True)
+        elif time.monotonic() - self.silent > SILENT:
+            raise error
 
     def stop(self) -> None:
         """Jobs go on without whoever follows them."""

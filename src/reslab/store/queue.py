@@ -16,7 +16,9 @@ from reslab.store import records
 
 JOB = "job.json"
 
-SQUEUE = ("squeue", "--noheader", "--array", "-O", "JobArrayID:|,State:|,RestartCnt:|,Reason:|")
+COLUMNS = "JobArrayID:|,State:|,RestartCnt:|,Reason:|,Name:|"
+SQUEUE = ("squeue", "--noheader", "--me", "--array", "-O", COLUMNS)
+"""Of whoever asks: a number alone may be another person's job, or another cluster's."""
 
 Place = Literal["queued", "requeued", "running"]
 
@@ -33,9 +35,9 @@ class Queued:
     """Why it waits, in SLURM's word; empty for one that runs, or has just come."""
 
 
-def write_job(folder: Path, job: str, cluster: str) -> None:
-    """From now on this job alone trains the run."""
-    write_json(folder / JOB, {"job": job, "cluster": cluster})
+def write_job(folder: Path, job: str, cluster: str, name: str) -> None:
+    """From now on this job alone, of this name in squeue, trains the run."""
+    write_json(folder / JOB, {"job": job, "cluster": cluster, "name": name})
 
 
 def read_job(folder: Path) -> str | None:
@@ -49,19 +51,25 @@ def queued(folders: Iterable[Path]) -> dict[Path, Queued]:
 
     `UserError` where it does not answer.
     """
-    jobs = {folder: job for folder in folders if (job := read_job(folder))}
+    noted = {folder: read_json(folder / JOB, records.JOB) for folder in folders}
+    jobs = {folder: record for folder, record in noted.items() if record}
     if not jobs or shutil.which(SQUEUE[0]) is None:  # on a machine that is no login node
         return {}
     listed = _listed()
-    return {folder: listed[job] for folder, job in jobs.items() if job in listed}
+    there = ((folder, listed.get(one["job"]), one.get("name")) for folder, one in jobs.items())
+    return {folder: of[1] for folder, of, name in there if of and name in (None, of[0])}
 
 
-def _listed() -> dict[str, Queued]:
+def _listed() -> dict[str, tuple[str, Queued]]:
+    """Every job's name, and where it is, by its id."""
     answer = subprocess.run(SQUEUE, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise UserError(f"squeue does not answer: {answer.stderr.strip()}")
-    rows = (line.strip().split("|") for line in answer.stdout.splitlines())
-    return {job: _queued(job, state, int(starts), why) for job, state, starts, why, *_ in rows}
+    rows = (line.strip().split("|", 4) for line in answer.stdout.splitlines())
+    return {
+        job: (name.removesuffix("|"), _queued(job, state, int(starts), why))
+        for job, state, starts, why, name in rows
+    }
 
 
 def _queued(job: str, state: str, starts: int, reason: str) -> Queued:

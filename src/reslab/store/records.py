@@ -130,6 +130,8 @@ class Job(Record):
 
     job: Annotated[str, Field(pattern=r"^[0-9]+(_[0-9]+)?$")]
     cluster: str
+    name: str | None = None
+    """Its own, in squeue; older files have none."""
 
 
 class Owner(Record):
