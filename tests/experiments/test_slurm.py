@@ -25,6 +25,7 @@ from reslab.execution import Execution
 from reslab.experiments import slurm
 from reslab.experiments.jobs import Job, jobs_of
 from reslab.experiments.launch import Failures, launch
+from reslab.experiments.task import AGAIN
 from reslab.report.status import render
 from reslab.store.plan import Plan
 from reslab.store.queue import Queued, queued
@@ -222,7 +223,7 @@ def test_a_run_on_several_nodes_has_a_task_for_each_of_its_processes() -> None:
     ):
         assert f"\n{line}\n" in script
     assert " --cpus-per-task=4 --kill-on-bad-exit=1 " in script
-    assert "scontrol requeue" not in script  # TERM is what a failing task brings upon the others
+    assert f"if [ $ended = {AGAIN} ]; then" in script  # TERM is what a failing task brings upon all
     [slot] = slurm.slots_of(words, found.options, 1)
     assert (len(slot.gpus), slot.threads, slot.processes) == (8, 4, 8)
 
@@ -384,12 +385,35 @@ def test_a_preempted_run_saves_is_requeued_and_ends_bit_equal(
 
 
 @pytest.mark.process
+def test_a_run_in_a_container_without_slurms_client_is_requeued_all_the_same(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """By USR2 and by TERM. No program at all is found there; a child waits for the run meanwhile,
+    and is not cancelled."""
+    container = tmp_path / "container.sh"
+    container.write_text('#!/bin/sh\nPATH=/nowhere\nunset SLURM_CONF\nexec "$@"\n')
+    container.chmod(0o755)
+    found = digits(budget=LONG, compiles=False, **CHAIN)
+    [folder, _] = found.folders()
+    job, child = submit(found, Words(gpus=0, cores=1, warning=30, container=str(container)))
+    for word in ("USR2", "TERM"):
+        step = store.last_step(folder) + 20
+        wait_until(training(folder, step), f"step {step}", 120)
+        cluster.ask("scancel", f"--signal={word}", job)
+        wait_until(lambda: "1 requeued" in render(found), f"{word}: it is requeued")
+        assert child in cluster.queue()
+    assert follow(found) == {}
+    assert set(states(found).values()) == {"done"}
+    assert [start["resumed"] for start in store.read_starts(folder)] == [False, True, True]
+
+
+@pytest.mark.process
 @pytest.mark.slow
 def test_a_run_that_reaches_its_time_limit_four_times_ends_bit_equal(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """USR2 to all processes of the step, as SLURM sends it before the limit. Of one that is ten
-    minutes or less submitit counts each, and left to itself forgives three."""
+    minutes or less submitit left to itself forgives three."""
     found = digits(budget=LONG, one={})
     [folder] = found.folders()
     [job] = submit(found, Words(gpus=0, cores=1, time=10))

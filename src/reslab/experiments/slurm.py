@@ -25,7 +25,7 @@ from reslab.experiments.cards import card_named
 from reslab.experiments.jobs import Job
 from reslab.experiments.launch import Ended, can_start, why_blocked
 from reslab.experiments.slots import Slot
-from reslab.experiments.task import Task
+from reslab.experiments.task import AGAIN, Task
 from reslab.store.plan import Plan
 from reslab.store.queue import Queued, queued, write_job
 from reslab.text import counted
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Tasks of an array: one less than SLURM's MaxArraySize where nobody has changed it."""
-REQUEUED = 10_000
-"""Time limits that a run may reach; submitit's own number is three."""
 ASK_EVERY = 10.0
 """Seconds between questions to squeue while runs are followed."""
 SILENT = 1800.0
@@ -50,16 +48,24 @@ LOGS = "slurm"
 """The folder beside a plan for submitit's files: scripts, and what SLURM says of each task."""
 
 AFTERWARDS = (
-    "ended=$?",
-    "# 140, 143: USR2 or TERM came before Python could obey; the job waits again, or is cancelled",
-    "if [ $ended = 140 ] || [ $ended = 143 ]; then",
     "  job=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}",
+    "  # a job that was cancelled, or that SLURM itself has requeued, is not RUNNING",
     '  [ "$(squeue -h -j $job -o %T)" != RUNNING ] || scontrol requeue $job',
     "fi",
     "exit $ended",
     "",
 )
-"""The end of a job's script. Its exit code is that of its step: others depend on it."""
+"""The end of a job's script, outside of its container, which needs no client of SLURM's. Its exit
+code is that of its step: others depend on it."""
+ASKED = (
+    f"# {AGAIN}: the run has saved and goes on later",
+    f"if [ $ended = {AGAIN} ]; then",
+)
+ASKED_OR_EARLY = (
+    f"# {AGAIN}: the run has saved and goes on later; 140, 143: USR2 or TERM came before it could",
+    f"if [ $ended = {AGAIN} ] || [ $ended = 140 ] || [ $ended = 143 ]; then",
+)
+"""Of several tasks TERM ends those that are left where one has failed: there it asks nothing."""
 
 Submit = Callable[[Sequence[Job], str | None], list[str]]
 """Submits runs as one array that waits for others; the ids of its tasks."""
@@ -233,7 +239,7 @@ def _executor(plan: Plan, cluster: Cluster, waits_for: str | None) -> "SlurmExec
     python = shlex.quote(sys.executable)
     within = f"{cluster.container} {python}" if cluster.container else python
     try:
-        executor = SlurmExecutor(plan.home / LOGS, max_num_timeout=REQUEUED, python=within)
+        executor = SlurmExecutor(plan.home / LOGS, python=within)
     except RuntimeError:
         raise UserError(
             "this machine has no srun: ON=… is said on a login node of a SLURM cluster"
@@ -252,8 +258,7 @@ def _parameters(name: str, cluster: Cluster, tasks: int, waits_for: str | None) 
         "gpus_per_node": cluster.gpus or None,
         "mem": f"{cluster.memory}GB" if cluster.memory else None,
         "setup": list(cluster.setup) or None,
-        # Of several tasks TERM ends those that are left where one has failed, and is no preemption.
-        "teardown": list(AFTERWARDS) if cluster.nodes == 1 else None,
+        "teardown": _afterwards(cluster.nodes),
         "dependency": waits_for,
     }
     cores = max(1, cluster.cores // tasks)
@@ -273,6 +278,11 @@ def _parameters(name: str, cluster: Cluster, tasks: int, waits_for: str | None) 
         "srun_args": [f"--cpus-per-task={cores}", *together],
         "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes"},
     }
+
+
+def _afterwards(nodes: int) -> list[str]:
+    """The lines that requeue the job, where its step has ended so."""
+    return ["ended=$?", *(ASKED if nodes > 1 else ASKED_OR_EARLY), *AFTERWARDS]
 
 
 def cancel(there: Mapping[Path, Queued]) -> None:

@@ -1,12 +1,13 @@
 """A run as a task of SLURM's: what its job does on a node, and how it goes back into the queue.
 
 submitit runs it. Its wrapper obeys SIGUSR2 alone, which comes before a time limit and, on some
-clusters, before preemption: it calls `Task.checkpoint` and requeues the job. Where SIGTERM comes
-first, the training saves and ends, and the task requeues its job itself: SLURM does not where a job
-ends within its time of grace.
+clusters, before preemption: it calls `Task.checkpoint`. Where SIGTERM comes first, the training
+saves and ends; SLURM requeues no job that ends within its time of grace. In both cases the step
+ends with `AGAIN`, and the job's script requeues the job: here nothing of SLURM's is called, since
+this may be a container that has nothing of it.
 
-A run on several nodes has a task for each of its processes. The first alone saves, requeues and
-waits for both; the others end well where it does so, since a task that ends badly ends all.
+A run on several nodes has a task for each of its processes. The first alone saves, and asks to be
+requeued; the others end well where it does so, since a task that ends badly ends all.
 """
 
 import os
@@ -15,9 +16,9 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from reslab import store
 from reslab.errors import UserError
@@ -29,6 +30,9 @@ from reslab.processes import STOPPING, ending
 from reslab.store.owner import BEAT, SILENCE
 from reslab.store.queue import read_job
 
+AGAIN = 200
+"""The exit code of a step whose run has saved and waits to go on. Of several tasks srun hands on
+the highest: this is above those of tasks that a signal has ended, and below srun's own."""
 PATIENCE = 60.0
 """Seconds until the run's folder names the job that has been submitted for it."""
 
@@ -63,7 +67,7 @@ class Task:
         with opened:
             _wait(self.process)
         code = self.process.wait()
-        return _became(self.folder, code, job) if rank == "0" else _ended(self.folder, code, rank)
+        return _became(self.folder, code) if rank == "0" else _ended(self.folder, code, rank)
 
     def _why_not(self) -> str | None:
         """Why it cannot begin: a run that it rests on has diverged, or is not done."""
@@ -74,15 +78,13 @@ class Task:
                 return f"{words} {parent.name}, which is {state}"
         return None
 
-    def checkpoint(self) -> Any:
-        """Stop the run, wait until it has saved, and say how it goes on: as it has begun."""
-        from submitit.helpers import DelayedSubmission
-
+    def checkpoint(self) -> NoReturn:
+        """Stop the run, wait until it has saved, and end the step: it goes on as it has begun."""
         if self.process is not None:
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid, signal.SIGUSR2)
             _wait(self.process)
-        return DelayedSubmission(replace(self))
+        sys.exit(AGAIN)
 
 
 def _place() -> dict[str, str]:
@@ -134,7 +136,7 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
-def _became(folder: Path, code: int, job: str) -> str:
+def _became(folder: Path, code: int) -> str:
     state = store.state(folder)
     if state in store.FINAL:
         return state
@@ -142,8 +144,7 @@ def _became(folder: Path, code: int, job: str) -> str:
         raise UserError(f"left to {store.holder(folder) or 'another process'}")
     error = store.read_error(folder)
     if not error and (code == 1 or -code in STOPPING):  # it had not begun to obey them
-        _requeue(job)
-        raise UserError("interrupted")
+        sys.exit(AGAIN)
     if not error:
         error = f"the process was {ending(code)} before the run was final"
         store.write_error(folder, error)
@@ -159,14 +160,3 @@ def _ended(folder: Path, code: int, rank: str) -> str:
     if error:
         raise UserError(error)
     return "trained" if code == 0 else "interrupted"
-
-
-def _requeue(job: str) -> None:
-    """Back into the queue, if the job still runs: one that was cancelled, or that SLURM itself has
-    requeued, is ending."""
-    state = subprocess.run(
-        ["squeue", "--noheader", "-j", job, "-o", "%T"], capture_output=True, text=True, check=False
-    )
-    if state.stdout.strip() == "RUNNING":
-        subprocess.run(["scontrol", "requeue", job], check=True)
-        sys.exit(1)
