@@ -86,13 +86,20 @@ def test_stop_cancels_what_is_queued(
     assert (squeue / "cancelled").read_text() == "7_0\n"
 
 
+def test_what_scancel_refuses_is_told_in_its_words(squeue: Path) -> None:
+    a_queued_run()
+    (squeue / "scancel").write_text("#!/bin/sh\necho 'scancel: error: Not yours' >&2; exit 1\n")
+    with pytest.raises(UserError, match=r"^scancel: Not yours$"):
+        commands.read("stop", ["quickstart"])
+
+
 def test_status_says_where_a_run_is_in_the_queue(
     squeue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_queued_run()
     assert commands.read("status", ["quickstart"]) == 0
     told = capsys.readouterr().out
-    assert "queued (Priority)" in told
+    assert "queued (Priority), job 7_0" in told
     assert "6 runs: 1 queued, 5 pending" in told
     (squeue / "squeue").write_text("#!/bin/sh\necho 'no controller' >&2; exit 1\n")
     assert commands.read("status", ["quickstart"]) == 0

@@ -78,7 +78,8 @@ def run_on_cluster(arguments: Namespace) -> int:
         print(*slurm.scripts(plan, jobs, cluster, there), sep="\n")
         return 0
     _begin(plan, jobs, slots)
-    _say_submitted(plan, slurm.submit(plan, jobs, cluster, arguments.on, there), there)
+    ids = slurm.submit(plan, jobs, cluster, arguments.on, there)
+    _say_submitted(plan, ids, slurm.that_can_begin(there))
     if not arguments.follow:
         return 0
     return _told(plan, launch(jobs, slurm.Followed(plan.name), slots[0]))

@@ -27,6 +27,11 @@ def test_what_ships_is_as_it_says() -> None:
         ("{partitions: low}", "partitions: no such field (got 'low'); did you mean partition?"),
         ("{time: 1 day}", "time: got '1 day'; expected"),
         ("{time: 0}", "time: got 0; expected"),
+        ("{time: '8:00:00'}", "time: got '8:00:00'; expected a whole number of minutes"),
+        ("{time: 8:00:00}", "time: got '8:00:00'; expected a whole number of minutes"),
+        ("{warning: 2m}", "warning: got '2m'; expected a whole number of seconds"),
+        ("{memory: 64G}", "memory: got '64G'; expected a whole number of GB, for example 64"),
+        ("{gpus: 4, cores: 2}", "cores: got 2; expected 4 or more with gpus: 4"),
         ("{time: 1}", "time: got 1; expected two minutes or more"),
         ("{time: 3}", "warning: got 120; expected 119 seconds or fewer with time: 3"),
         ("{time: 9999, warning: 65536}", "warning: got 65536; expected 65535 seconds or fewer"),
@@ -43,6 +48,11 @@ def test_what_is_wrong_in_it_is_said_with_its_place(words: Path, text: str, said
 def test_a_cluster_that_there_is_not_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"configs/clusters has no 'slrm'; did you mean slurm"):
         read_cluster("slrm", Execution())
+
+
+def test_cores_that_are_not_said_are_eight_for_each_gpu() -> None:
+    assert [Cluster(gpus=gpus).cores for gpus in (0, 1, 4)] == [2, 8, 32]
+    assert Cluster(gpus=4, cores=4).cores == 4
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ def test_files_of_runs_that_are_followed_are_looked_at_every_two_seconds(
     monkeypatch.setattr(store, "state", lambda _: looks.append(now) or "running")
     followed = slurm.Followed("tests")
     followed.start(deque([job(tmp_path)]))
-    monkeypatch.setattr(slurm, "queued", lambda folders: dict.fromkeys(folders))
+    there = Queued("7", "queued", "")
+    monkeypatch.setattr(slurm, "queued", lambda folders: dict.fromkeys(folders, there))
     for _ in range(50):
         assert followed.ended() == []
         now += 0.2
@@ -141,10 +142,10 @@ def test_where_squeue_does_not_answer_runs_are_followed_for_half_an_hour(
     """It is said once, and anew where it has answered in between."""
     now, answers = 0.0, False
 
-    def ask(folders: Iterable[Path]) -> dict[Path, None]:
+    def ask(folders: Iterable[Path]) -> dict[Path, Queued]:
         if not answers:
             raise UserError("squeue does not answer: Socket timed out")
-        return dict.fromkeys(folders)
+        return dict.fromkeys(folders, Queued("7", "queued", ""))
 
     monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr(slurm, "queued", ask)
@@ -159,16 +160,56 @@ def test_where_squeue_does_not_answer_runs_are_followed_for_half_an_hour(
         followed.ended()
 
 
+@pytest.fixture
+def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Clients that do nothing, but for writing down what they are told."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "srun", "scancel"):
+        (folder / name).write_text(
+            f'#!/bin/sh\nenv > {tmp_path}/told\necho {name} "$1" >> {tmp_path}/order\necho job 7\n'
+        )
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return tmp_path
+
+
+def test_a_job_that_waits_for_ever_is_not_in_the_queue_and_is_cancelled_by_the_next(
+    login: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SLURM leaves it there though its parent has failed: following it ends, too."""
+    found = digits(one={})
+    [folder] = found.folders()
+    there = {folder: Queued("3_1", "queued", "DependencyNeverSatisfied")}
+    monkeypatch.setattr(slurm, "queued", lambda folders: there)
+    followed = slurm.Followed("tests")
+    followed.start(deque(jobs_of(found)))
+    assert [one.job.folder for one in followed.ended()] == [folder]
+    assert len(slurm.scripts(found, jobs_of(found), WORDS, there)) == 1
+    assert slurm.submit(found, jobs_of(found), WORDS, "tests", there) == ["7"]
+    cancelled, sent = (login / "order").read_text().splitlines()
+    assert cancelled == "scancel 3_1" and sent.startswith("sbatch ")
+
+
+def test_a_variable_that_sbatch_prefers_to_the_file_is_named(
+    login: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that says the same, or of what the file says nothing, is not."""
+    for word in ("PARTITION=low", "TIMELIMIT=60", "ACCOUNT=mine", "QOS=normal"):
+        name, _, value = word.partition("=")
+        monkeypatch.setenv(f"SBATCH_{name}", value)
+    found = digits(one={})
+    slurm.scripts(found, jobs_of(found), Words(partition="high", qos="normal", time=90), {})
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: SBATCH_PARTITION=low overrules partition: high",
+        "warning: SBATCH_TIMELIMIT=60 overrules time: 90",
+    ]
+
+
 def test_what_is_submitted_from_inside_a_job_knows_nothing_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    login: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As from salloc, or srun --pty bash; jobs have the plan's name, whatever else is said."""
-    client = tmp_path / "bin"
-    client.mkdir()
-    for name in ("sbatch", "srun"):
-        (client / name).write_text(f"#!/bin/sh\nenv > {tmp_path}/told\necho job 7\n")
-        (client / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(client), prepend=os.pathsep)
     words = {
         "SLURM_JOB_ID": "3", "SLURM_CPU_BIND": "quiet", "SLURM_MEM_PER_NODE": "1",
         "SLURM_CONF": "/etc/own.conf", "SBATCH_JOB_NAME": "mine",
@@ -177,9 +218,9 @@ def test_what_is_submitted_from_inside_a_job_knows_nothing_of_it(
         monkeypatch.setenv(word, value)
     found = digits(one={})
     assert slurm.submit(found, jobs_of(found), WORDS, "tests", {}) == ["7"]
-    told = [line for line in (tmp_path / "told").read_text().splitlines() if "SLURM_" in line]
+    told = [line for line in (login / "told").read_text().splitlines() if "SLURM_" in line]
     assert told == ["SLURM_CONF=/etc/own.conf"]
-    assert "SBATCH_JOB_NAME" not in (tmp_path / "told").read_text()
+    assert "SBATCH_JOB_NAME" not in (login / "told").read_text()
     assert os.environ["SLURM_JOB_ID"] == "3"
 
 
@@ -222,7 +263,7 @@ def test_a_run_on_several_nodes_has_a_task_for_each_of_its_processes() -> None:
         "#SBATCH --gpus-per-node=4",
     ):
         assert f"\n{line}\n" in script
-    assert " --cpus-per-task=4 --kill-on-bad-exit=1 " in script
+    assert " --export=ALL --cpus-per-task=4 --kill-on-bad-exit=1 " in script
     assert f"if [ $ended = {AGAIN} ]; then" in script  # TERM is what a failing task brings upon all
     [slot] = slurm.slots_of(words, found.options, 1)
     assert (len(slot.gpus), slot.threads, slot.processes) == (8, 4, 8)

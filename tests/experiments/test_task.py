@@ -12,7 +12,7 @@ from reslab import store
 from reslab.errors import UserError
 from reslab.execution import Execution
 from reslab.experiments import local, task
-from reslab.store.queue import write_job
+from reslab.store.queue import JOB, write_job
 
 pytestmark = pytest.mark.process
 
@@ -128,6 +128,24 @@ def test_a_job_that_the_folder_does_not_name_trains_nothing(
     write_job(here, "52_7", "tests", "one")
     assert a_task(here)() == "left to another job: 52_7"
     assert not (here / store.LOG).exists()
+
+
+def test_a_job_that_nobody_has_noted_ends_badly_so_that_nothing_begins_after_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for five minutes: a network's file system may show a new file so late."""
+    assert task.PATIENCE == 300
+    monkeypatch.setattr(task, "PATIENCE", 0.0)
+    (here / JOB).unlink()
+    with pytest.raises(UserError, match="names no job, nor this one"):
+        a_task(here)()
+    assert not store.read_error(here)
+
+
+def test_a_run_that_is_killed_for_its_memory_has_crashed_and_is_not_requeued(here: Path) -> None:
+    with pytest.raises(UserError, match=r"killed by signal 9 \(SIGKILL: .*memory"):
+        a_task(here, "import os; os.kill(os.getpid(), 9)")()
+    assert store.state(here) == "crashed"
 
 
 def test_a_run_whose_node_has_vanished_is_waited_for_until_it_is_free(here: Path) -> None:

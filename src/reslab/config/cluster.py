@@ -5,21 +5,43 @@ It decides no run's result and is no part of a run's description.
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from reslab.config.description import Description, NonNegativeInt
 from reslab.config.problems import validated
 from reslab.config.resolve import config_file
 from reslab.config.strict_yaml import load_yaml
+from reslab.config.trees import spelled
 from reslab.errors import UserError
 from reslab.execution import Execution
 
+CORES_PER_GPU = 8
 LONGEST_WARNING = 65_535
 """Seconds: sbatch's limit of --signal."""
 EARLY = 60
 """Seconds by which SLURM may send a signal earlier than it was told to."""
+
+
+def _whole(unit: str) -> BeforeValidator:
+    """Refuses words for numbers (`8:00:00`, `64G`) with what they are numbers of."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"got {spelled(value)}; expected a whole number of {unit}")
+        return value
+
+    return BeforeValidator(check)
+
+
+Minutes = Annotated[PositiveInt, _whole("minutes, for example 480")]
+Seconds = Annotated[PositiveInt, _whole("seconds, for example 120")]
+Gigabytes = Annotated[PositiveInt, _whole("GB, for example 64")]
+
+
+def _cores(said: dict[str, Any]) -> int:
+    return CORES_PER_GPU * said.get("gpus", 0) or 2
 
 
 class Cluster(Description):
@@ -29,17 +51,18 @@ class Cluster(Description):
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
-    time: PositiveInt = 1440
+    time: Minutes = 1440
     """Minutes until a run is told to save and waits in the queue again."""
-    warning: PositiveInt = 120
+    warning: Seconds = 120
     """Seconds before that limit at which it is told, or up to a minute earlier."""
     nodes: PositiveInt = 1
     """Of each run, which has equally many processes on each."""
     gpus: NonNegativeInt = 0
     """Of each run on each of its nodes: as many as it has processes there; 0: on CPUs."""
-    cores: PositiveInt = 2
-    """Of each run on each of its nodes, for all its processes there."""
-    memory: PositiveInt | None = None
+    cores: PositiveInt = Field(default_factory=_cores)
+    """CPUs, as SLURM counts them, of each run on each of its nodes, for all its processes there;
+    by default eight for each of its GPUs there, else two."""
+    memory: Gigabytes | None = None
     """GB of each run on each of its nodes."""
     at_once: PositiveInt = 50
     """Runs of one array at the same time."""
@@ -51,6 +74,15 @@ class Cluster(Description):
     """The folder of all experiments, which all nodes see."""
     card: str | None = None
     """Which card its GPUs are, for the estimate."""
+
+    @model_validator(mode="after")
+    def _cores_for_all(self) -> Self:
+        if self.cores < self.gpus:
+            raise ValueError(
+                f"cores: got {self.cores}; expected {self.gpus} or more with gpus: {self.gpus}, "
+                "one CPU for each process at least"
+            )
+        return self
 
     @model_validator(mode="after")
     def _warned_after_it_has_begun(self) -> Self:

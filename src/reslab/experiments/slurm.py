@@ -44,6 +44,20 @@ LOOK_EVERY = 2.0
 APART = 0.05
 """Seconds between the beginnings of an array's runs, which read the same libraries and data from
 one file system: 500 at once are 25 seconds."""
+OURS = ("SBATCH_JOB_NAME", "SBATCH_ARRAY_INX", "SBATCH_SIGNAL", "SBATCH_NO_REQUEUE", "SBATCH_WAIT")
+"""Variables that sbatch would prefer to what every script must say."""
+OVERRULED = {
+    "SBATCH_PARTITION": "partition",
+    "SBATCH_ACCOUNT": "account",
+    "SBATCH_QOS": "qos",
+    "SBATCH_CONSTRAINT": "constraint",
+    "SBATCH_TIMELIMIT": "time",
+    "SBATCH_MEM_PER_NODE": "memory",
+    "SBATCH_GPUS_PER_NODE": "gpus",
+}
+"""Variables that sbatch prefers to what a cluster's file says."""
+NEVER = "DependencyNeverSatisfied"
+"""Why a job waits of which a parent has failed, where kill-on-invalid-dep is not heeded."""
 LOGS = "slurm"
 """The folder beside a plan for submitit's files: scripts, and what SLURM says of each task."""
 
@@ -83,7 +97,11 @@ def slots_of(cluster: Cluster, execution: Execution, pending: int) -> list[Slot]
 def submit(
     plan: Plan, jobs: Sequence[Job], cluster: Cluster, name: str, there: Mapping[Path, Queued]
 ) -> list[str]:
-    """Submit runs, but for those that are `there` in the queue; returns the ids of their jobs."""
+    """Submit runs, but for those that are `there` in the queue, and can begin; returns the ids of
+    their jobs."""
+    _say_overruled(cluster)
+    can = that_can_begin(there)
+    cancel({folder: one for folder, one in there.items() if folder not in can})
 
     def send(array: Sequence[Job], dependency: str | None) -> list[str]:
         executor = _executor(plan, cluster, dependency)
@@ -94,17 +112,30 @@ def submit(
             write_job(job.folder, one.job_id, name, plan.name)
         return [one.job_id for one in sent]
 
-    return in_order(jobs, there, send)
+    return in_order(jobs, can, send)
+
+
+def that_can_begin(there: Mapping[Path, Queued]) -> dict[Path, Queued]:
+    """Without jobs that wait for ever: some clusters do not cancel one whose parent has failed."""
+    return {folder: one for folder, one in there.items() if one.reason != NEVER}
+
+
+def _say_overruled(cluster: Cluster) -> None:
+    """sbatch prefers its variables to a script."""
+    for variable, field in OVERRULED.items():
+        mine, said = getattr(cluster, field), os.environ.get(variable)
+        if mine and said and said != str(mine):
+            print(f"warning: {variable}={said} overrules {field}: {mine}", file=sys.stderr)
 
 
 @contextmanager
 def _outside_of_jobs() -> Iterator[None]:
     """Without what SLURM has told a job from which one submits (salloc, srun --pty bash): its
     cores and memory would be those of the steps of the jobs that are submitted. And without
-    another name for jobs: by theirs they are known again."""
+    `OURS`."""
     before = dict(os.environ)
     told = [word for word in before if word.startswith("SLURM_") and word != "SLURM_CONF"]
-    for word in ["SBATCH_JOB_NAME", *(told if "SLURM_JOB_ID" in before else ())]:
+    for word in [*OURS, *(told if "SLURM_JOB_ID" in before else ())]:
         os.environ.pop(word, None)
     try:
         yield
@@ -127,6 +158,7 @@ def scripts(
     plan: Plan, jobs: Sequence[Job], cluster: Cluster, there: Mapping[Path, Queued]
 ) -> list[str]:
     """What `submit` would hand to sbatch; JOB1, JOB2, … stand for the ids that SLURM will give."""
+    _say_overruled(cluster)
     found, numbers = list[str](), itertools.count(1)
 
     def write(array: Sequence[Job], dependency: str | None) -> list[str]:
@@ -140,7 +172,7 @@ def scripts(
         found.append(f"{names}{script}")
         return tasks
 
-    in_order(jobs, there, write)
+    in_order(jobs, that_can_begin(there), write)
     return found
 
 
@@ -234,7 +266,7 @@ def _executor(plan: Plan, cluster: Cluster, waits_for: str | None) -> "SlurmExec
         from submitit import SlurmExecutor
     except ImportError:
         raise UserError(
-            "ON=… needs submitit: .venv/bin/python -m pip install 'reslab[slurm]'"
+            "ON=… needs submitit; in the checkout: .venv/bin/python -m pip install -e '.[slurm]'"
         ) from None
     python = shlex.quote(sys.executable)
     within = f"{cluster.container} {python}" if cluster.container else python
@@ -275,7 +307,8 @@ def _parameters(name: str, cluster: Cluster, tasks: int, waits_for: str | None) 
         "stderr_to_stdout": True,
         "wckey": None,
         # srun takes the batch job's number of cores by itself no longer since SLURM 22.05.
-        "srun_args": [f"--cpus-per-task={cores}", *together],
+        # SBATCH_EXPORT=NONE would keep what `setup` exports from the step, too.
+        "srun_args": ["--export=ALL", f"--cpus-per-task={cores}", *together],
         "additional_parameters": {"requeue": True, "kill-on-invalid-dep": "yes"},
     }
 
@@ -286,13 +319,14 @@ def _afterwards(nodes: int) -> list[str]:
 
 
 def cancel(there: Mapping[Path, Queued]) -> None:
-    """Cancel runs' jobs; those that run save first. `UserError` where SLURM does not do it."""
+    """Cancel runs' jobs; those that run save first, in the time that SLURM leaves them (KillWait).
+    `UserError` where it does not do it."""
     if not there:
         return
     command = ["scancel", *(one.job for one in there.values())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"scancel: {done.stderr.strip()}")
+        raise UserError(f"scancel: {done.stderr.replace('scancel: error: ', '').strip()}")
 
 
 class Followed:
@@ -330,7 +364,7 @@ class Followed:
         if time.monotonic() - self.asked < ASK_EVERY:
             return set()
         try:
-            there = queued(job.folder for job in self.waiting)
+            there = that_can_begin(queued(job.folder for job in self.waiting))
             self.silent = None
         except UserError as error:
             self._bear(error)

@@ -33,8 +33,9 @@ from reslab.store.queue import read_job
 AGAIN = 200
 """The exit code of a step whose run has saved and waits to go on. Of several tasks srun hands on
 the highest: this is above those of tasks that a signal has ended, and below srun's own."""
-PATIENCE = 60.0
-"""Seconds until the run's folder names the job that has been submitted for it."""
+PATIENCE = 300.0
+"""Seconds until the run's folder names the job that has been submitted for it: NFS shows another
+machine's file after a minute or more."""
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Task:
         time.sleep(self.delay)
         job = job_id()
         if not _is_named(self.folder, job):
-            return f"left to another job: {read_job(self.folder)}"
+            return _left(self.folder, job)
         if reason := self._why_not():
             raise UserError(reason)
         place = _place()
@@ -120,6 +121,13 @@ def _is_named(folder: Path, job: str) -> bool:
             return False
         time.sleep(1)
     return True
+
+
+def _left(folder: Path, job: str) -> str:
+    """To whom a run is left, in words; `UserError` where that is nobody: no child begins then."""
+    if named := read_job(folder):
+        return f"left to another job: {named}"
+    raise UserError(f"{folder} names no job, nor this one ({job}): make experiment submits it anew")
 
 
 def _wait_until_free(folder: Path) -> None:

@@ -63,10 +63,11 @@ def _progress(run: Run) -> tuple[int, float | None]:
 
 
 def _state(run: Run, there: Queued | None) -> str:
-    """What has become of a run, or where it is on a cluster: `queued (Dependency)`."""
+    """What has become of a run, or where it is on a cluster: `queued (Dependency), job 12_3`."""
     if there is None:
         return run.state
-    return f"{there.place} ({there.reason})" if there.reason else there.place
+    reason = f" ({there.reason})" if there.reason else ""
+    return f"{there.place}{reason}, job {there.job}"
 
 
 def _time(run: Run) -> str:
