@@ -206,6 +206,43 @@ def test_a_variable_that_sbatch_prefers_to_the_file_is_named(
     ]
 
 
+@pytest.mark.parametrize(
+    ("nodes", "ended", "answers", "told"),
+    [
+        (1, AGAIN, ["RUNNING"], ["requeue 3_1"]),
+        (1, 143, ["RUNNING"], ["requeue 3_1"]),
+        (1, 1, ["RUNNING"], []),
+        (1, AGAIN, ["COMPLETING"], []),  # it was cancelled
+        (1, AGAIN, ["", "", "RUNNING"], ["requeue 3_1"]),  # the controller is busy, twice
+        (1, AGAIN, ["", "", "", "", "RUNNING"], []),
+        (2, AGAIN, ["RUNNING"], ["requeue 3_1"]),
+        (2, 143, ["RUNNING"], []),  # a task has failed, and the others were ended
+    ],
+    ids=str,
+)
+def test_the_end_of_a_script_requeues_its_job_or_hands_on_how_its_step_has_ended(
+    tmp_path: Path, nodes: int, ended: int, answers: list[str], told: list[str]
+) -> None:
+    asked = (
+        f'echo >> {tmp_path}/asked; answer=$(sed -n "$(wc -l < {tmp_path}/asked)p" {tmp_path}/all)'
+    )
+    for name, does in {
+        "squeue": f'{asked}; echo "$answer"; [ -n "$answer" ]',
+        "scontrol": f'echo "$@" >> {tmp_path}/told',
+        "sleep": "true",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "all").write_text("".join(f"{answer}\n" for answer in answers))
+    (tmp_path / "told").touch()
+    script = "\n".join([f"(exit {ended})", *slurm._afterwards(nodes)])
+    job = {"SLURM_JOB_ID": "4", "SLURM_ARRAY_JOB_ID": "3", "SLURM_ARRAY_TASK_ID": "1"}
+    own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **job}
+    done = subprocess.run(["bash", "-c", script], env=own, capture_output=True, check=False)
+    assert done.returncode == ended
+    assert (tmp_path / "told").read_text().splitlines() == told
+
+
 def test_what_is_submitted_from_inside_a_job_knows_nothing_of_it(
     login: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

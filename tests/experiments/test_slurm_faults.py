@@ -136,8 +136,12 @@ def test_a_job_that_fails_is_not_requeued_and_what_rests_on_it_does_not_begin(
     assert not any((folder / store.ENV).exists() for folder in found.folders())
 
 
-def test_data_that_are_staged_on_each_node_are_read_there(cluster: Cluster, tmp_path: Path) -> None:
-    """The cluster's file copies them to the node's own disk; by then they are nowhere else."""
+def test_data_that_are_staged_on_each_node_are_read_there(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster's file copies them to the node's own disk; by then they are nowhere else. What it
+    exports reaches the run where jobs are told to be given nothing of the environment, too."""
+    monkeypatch.setenv("SBATCH_EXPORT", "NONE")
     with np.load(Path(store.__file__).parents[1] / "data" / "digits.npz") as held:
         images, labels = (held["images"][:200] * 15).astype("uint8"), held["targets"][:200]
     shared, node = tmp_path / "shared", tmp_path / "node"
@@ -145,7 +149,9 @@ def test_data_that_are_staged_on_each_node_are_read_there(cluster: Cluster, tmp_
     file = saved(shared / "my.npz", images=images, labels=labels)
     data = {"name": "arrays", "file": str(file), "test_fraction": 0.25}
     found = digits(one={"data": data})
-    setup = (f"mkdir -p {node}", f"mv {file} {node}", f"export RESLAB_DATA={node}")
+    source = Path(store.__file__).parents[2]
+    exports = (f"export RESLAB_DATA={node}", f"export PYTHONPATH={source}")
+    setup = (f"mkdir -p {node}", f"mv {file} {node}", *exports)
     submit(found, Words(gpus=0, cores=1, setup=setup))
     assert follow(found) == {}
     [folder] = found.folders()

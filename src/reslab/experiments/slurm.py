@@ -63,8 +63,14 @@ LOGS = "slurm"
 
 AFTERWARDS = (
     "  job=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}",
-    "  # a job that was cancelled, or that SLURM itself has requeued, is not RUNNING",
-    '  [ "$(squeue -h -j $job -o %T)" != RUNNING ] || scontrol requeue $job',
+    "  # a job that was cancelled, or that SLURM itself has requeued, is not RUNNING;",
+    "  # a controller that does not answer is asked again",
+    "  for pause in 5 20 60 0; do",
+    '    state=$(squeue -h -j "$job" -o %T) && {',
+    '      [ "$state" != RUNNING ] || scontrol requeue "$job"',
+    "    } && break",
+    "    sleep $pause",
+    "  done",
     "fi",
     "exit $ended",
     "",
