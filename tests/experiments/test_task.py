@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A run's folder, of which this process is the job; nothing of SLURM's is called."""
     monkeypatch.setenv("SLURM_JOB_ID", "41")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "40")
@@ -28,7 +29,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "one"
     folder.mkdir()
     write_job(folder, "40_1", "tests", "one")
-    return folder
+    before = signal.getsignal(signal.SIGTERM)
+    yield folder
+    signal.signal(signal.SIGTERM, before)
 
 
 def a_task(folder: Path, script: str = "") -> task.Task:
@@ -78,6 +81,7 @@ def test_a_task_but_the_first_neither_requeues_nor_ends_the_others(
 ) -> None:
     as_one_of_four(monkeypatch, 2)
     assert a_task(here, f"import os, signal, sys; {does}")() == becomes
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN  # by which srun ends it then
     assert not store.read_error(here)
 
 

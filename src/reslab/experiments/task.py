@@ -167,4 +167,7 @@ def _ended(folder: Path, code: int, rank: str) -> str:
         store.write_error(folder, error)
     if error:
         raise UserError(error)
+    # srun ends what is left when the first has ended with AGAIN. While Python ends, submitit's
+    # handler is gone: this task's death of the signal would be srun's exit code, and not AGAIN.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return "trained" if code == 0 else "interrupted"
