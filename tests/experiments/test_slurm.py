@@ -547,6 +547,22 @@ def test_a_run_on_two_nodes_ends_as_two_processes_of_one_machine_do(
     ended_equal([folder], here.folders())
 
 
+def test_a_task_that_ends_with_again_is_what_srun_hands_on_though_it_ends_another(
+    cluster: Cluster,
+) -> None:
+    """The other one ignores TERM while Python ends; one that dies of it would be handed on."""
+    ends = (
+        "import os, signal, sys, time; first = os.environ['SLURM_PROCID'] == '0'; {}; "
+        f"time.sleep(1 if first else 3); sys.exit({AGAIN} if first else 0)"
+    )
+    srun = ["srun", "--partition=both", "--nodes=2", "--ntasks=2", "--kill-on-bad-exit=1"]
+    codes = [
+        subprocess.run([*srun, sys.executable, "-c", ends.format(does)], check=False).returncode
+        for does in ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", "pass")
+    ]
+    assert codes == [AGAIN, 128 + signal.SIGTERM]
+
+
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_process_that_is_killed_on_one_node_ends_those_on_the_others(cluster: Cluster) -> None:
