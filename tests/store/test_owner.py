@@ -197,7 +197,7 @@ def test_what_a_woken_owner_does_to_its_lock_is_nothing_to_the_new_one(
 ) -> None:
     """Neither its heartbeat, which may come before its next look, nor that it lets go."""
     monkeypatch.setattr(owner, "BEAT", 0.01)
-    with store.lock(tmp_path) as claim, claim.heartbeat(), taken_over(tmp_path):
+    with store.lock(tmp_path) as claim, taken_over(tmp_path), claim.heartbeat():
         be_silent(tmp_path, 100)
         before = (tmp_path / store.LOCK).read_bytes(), (tmp_path / store.LOCK).stat().st_mtime_ns
         time.sleep(0.1)
